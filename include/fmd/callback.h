@@ -1,0 +1,108 @@
+/* For authors of callbacks: things that watch a training and may stop it.
+ *
+ * Callbacks live on rank 0 and see values that are already global; what they decide is broadcast
+ * once an epoch. A callback is one file with a const table of hooks. */
+#ifndef FMD_CALLBACK_H
+#define FMD_CALLBACK_H
+
+#include "fmd/error.h"
+#include "fmd/model.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The values of an epoch, Keras' names. NAN: there is none (no validation data). */
+typedef struct fmd_metrics {
+    double accuracy, loss, val_accuracy, val_loss, learning_rate;
+} fmd_metrics;
+
+/* Names for messages and option checks: "accuracy|loss|val_accuracy|val_loss". */
+extern const char *const fmd_metric_names;
+
+/* Local. The value called `name` (`acc` is `accuracy`, `val_acc` is `val_accuracy`), or NULL. */
+const double *fmd_metric_find(const fmd_metrics *m, const char *name);
+
+/* Local. The full name of the metric called `name`: "accuracy" for "acc". NULL where there is no
+ * such metric. */
+const char *fmd_metric_name(const char *name);
+
+/* Local. FMD_EUSAGE with the list and the nearest name unless `name` is a metric that a run has;
+ * `validation` tells whether there are val_ ones. `label` starts the message. */
+FMD_CHECKED fmd_status fmd_metric_check(const char *name, bool validation, const char *label);
+
+/* What a hook is told. */
+typedef struct fmd_event {
+    int epoch, epochs;    /* from 0 */
+    uint64_t step, steps; /* done in this epoch, in all of it */
+    uint64_t samples;     /* done in this epoch */
+    double seconds;       /* of this epoch so far; in epoch_end the validation included */
+    fmd_metrics metrics;  /* running means over the samples of this epoch, as Keras' */
+    const fmd_model *model;
+} fmd_event;
+
+/* What a hook may ask for; it only ever sets, never clears. */
+typedef struct fmd_control {
+    bool stop;        /* end training after this epoch (in batch_end: after the next step) */
+    char reason[160]; /* why, as a line for people; the first one wins */
+} fmd_control;
+
+/* Local. Asks to stop, for the reason given. */
+void fmd_control_stop(fmd_control *control, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+typedef struct fmd_callback fmd_callback;
+
+typedef struct fmd_callback_ops {
+    const char *name;
+    /* Every hook may be NULL. A failing status ends the run on every rank. */
+    fmd_status (*train_begin)(fmd_callback *c, const fmd_event *e);
+    void (*epoch_begin)(fmd_callback *c, const fmd_event *e);
+    void (*batch_end)(fmd_callback *c, const fmd_event *e, fmd_control *control);
+    fmd_status (*epoch_end)(fmd_callback *c, const fmd_event *e, fmd_control *control);
+    /* `params` are the model's, and may be replaced: every rank then receives them. */
+    fmd_status (*train_end)(fmd_callback *c, const fmd_event *e, float *params);
+    void (*destroy)(fmd_callback *c);
+} fmd_callback_ops;
+
+/* The head of every callback's own struct. */
+struct fmd_callback {
+    const fmd_callback_ops *ops;
+};
+
+/* Local. One create function for each callback; src/train/cb_<name>.c. */
+
+typedef enum fmd_progress {
+    FMD_PROGRESS_AUTO, /* bar on a terminal, line elsewhere */
+    FMD_PROGRESS_BAR,
+    FMD_PROGRESS_LINE,
+    FMD_PROGRESS_NONE,
+} fmd_progress;
+FMD_CHECKED fmd_status fmd_cb_progress_create(fmd_callback **out, fmd_progress kind);
+
+/* history.csv at `path`, in the form of Keras' CSVLogger. */
+FMD_CHECKED fmd_status fmd_cb_csv_create(fmd_callback **out, const char *path);
+
+/* Stops once one of the comma-separated conditions holds: "accuracy>0.99,loss<0.4". */
+FMD_CHECKED fmd_status fmd_cb_stop_when_create(fmd_callback **out, const char *conditions,
+                                               bool validation);
+
+/* Keras' EarlyStopping. */
+typedef enum fmd_monitor_mode { FMD_MODE_AUTO, FMD_MODE_MIN, FMD_MODE_MAX } fmd_monitor_mode;
+typedef struct fmd_early_stopping_args {
+    char monitor[32];
+    double min_delta;
+    int64_t patience;
+    fmd_monitor_mode mode;
+    double baseline; /* NAN: none */
+    bool restore_best;
+    int64_t start_from_epoch; /* epochs before it are not looked at */
+} fmd_early_stopping_args;
+FMD_CHECKED fmd_status fmd_cb_early_stopping_create(fmd_callback **out,
+                                                    const fmd_early_stopping_args *args,
+                                                    bool validation);
+
+/* Ends training when `seconds` have passed since create. */
+FMD_CHECKED fmd_status fmd_cb_max_time_create(fmd_callback **out, double seconds);
+
+#endif

@@ -1,0 +1,67 @@
+/* The MPI job. Every MPI call of the program is behind this header and reduction.h.
+ *
+ * A failed MPI call ends the job with one line from the rank that saw it; collective functions
+ * therefore have no status unless something local can fail inside them. */
+#ifndef FMD_COMM_H
+#define FMD_COMM_H
+
+#include "fmd/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct fmd_comm fmd_comm;
+
+/* Collective. Starts MPI (once a process). FMD_EUSAGE where a launcher started several processes
+ * that do not see each other as one job. */
+FMD_CHECKED fmd_status fmd_comm_open(fmd_comm **out);
+
+/* Collective. Ends MPI. NULL is allowed. */
+void fmd_comm_close(fmd_comm *c);
+
+/* Local. Place in the job, and on the node. */
+int fmd_comm_rank(const fmd_comm *c);
+int fmd_comm_size(const fmd_comm *c);
+int fmd_comm_node_rank(const fmd_comm *c);
+int fmd_comm_node_size(const fmd_comm *c);
+int fmd_comm_nodes(const fmd_comm *c);
+const char *fmd_comm_host(const fmd_comm *c);
+
+/* Collective. The cores of this node that its ranks may run on, all together. */
+int fmd_comm_node_cores(fmd_comm *c);
+
+/* Local. The MPI library and its version: "Open MPI v4.1.4". */
+const char *fmd_comm_library(void);
+
+/* Collective. Copies rank 0's bytes to every rank; any size. */
+void fmd_comm_bcast(fmd_comm *c, void *data, size_t bytes);
+
+/* Collective. Sums in place over the ranks. */
+void fmd_comm_sum_i64(fmd_comm *c, int64_t *values, int n);
+
+/* Collective. The smallest, mean and largest of the ranks' values, on every rank. */
+typedef struct fmd_spread {
+    double min, mean, max;
+} fmd_spread;
+fmd_spread fmd_comm_spread(fmd_comm *c, double value);
+
+/* Collective. The worst status of all ranks, with its message, becomes every rank's. */
+FMD_CHECKED fmd_status fmd_comm_agree(fmd_comm *c, fmd_status mine);
+
+/* Collective. FMD_EDESYNC, naming `what` and the first rank that differs from rank 0, unless all
+ * ranks hold the same `bytes` (at most 256) bytes. */
+FMD_CHECKED fmd_status fmd_comm_same(fmd_comm *c, const void *data, size_t bytes, const char *what);
+
+/* Collective. `bytes` bytes that the ranks of a node hold once; *out is NULL for none. Released by
+ * fmd_comm_close. Filled on rank 0 and then given to the other nodes by fmd_comm_share. */
+FMD_CHECKED fmd_status fmd_comm_shared(fmd_comm *c, size_t bytes, void **out);
+void fmd_comm_share(fmd_comm *c, void *shared, size_t bytes);
+
+/* Collective. Every rank's `bytes` bytes, in rank order, into `all` on rank 0. */
+void fmd_comm_gather(fmd_comm *c, const void *mine, size_t bytes, void *all);
+
+/* Local. Ends the whole job at once: for broken invariants only. Prints the last message. */
+_Noreturn void fmd_comm_abort(fmd_comm *c, fmd_status status);
+
+#endif

@@ -1,0 +1,68 @@
+/* Image classification data in IDX files: two for training, two for testing.
+ *
+ * Opening reads and checks the headers, so that the sizes are known; loading puts the bytes where
+ * the caller wants them. Knows nothing of MPI: one process loads, and may hand the bytes on. */
+#ifndef FMD_DATASET_H
+#define FMD_DATASET_H
+
+#include "fmd/error.h"
+#include "fmd/hash.h"
+#include "fmd/shape.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FMD_PATH_BYTES = 1024, FMD_MAX_CLASSES = 256 };
+
+/* One half of a data set: a view, owns nothing. */
+typedef struct fmd_split {
+    size_t n;              /* images */
+    const uint8_t *images; /* n times the image's bytes, row-major */
+    const uint8_t *labels; /* n */
+} fmd_split;
+
+/* What is known of a data set; plain bytes, so that it can be broadcast. */
+typedef struct fmd_dataset_info {
+    char name[32];             /* "fashion-mnist", "mnist", or the last part of the path; after
+                                     loading by the hashes, where they are known */
+    char path[FMD_PATH_BYTES]; /* the folder it was read from */
+    fmd_shape image;           /* (H, W) or (H, W, C) */
+    int classes;               /* largest label of both halves + 1; known after loading */
+    size_t n_train, n_test;
+    fmd_hash hash[4]; /* of train images, train labels, test images, test labels, the
+                                     whole IDX files as unpacked; known after loading */
+    bool verified;    /* the hashes are those of the published data set */
+} fmd_dataset_info;
+
+/* A data set with its bytes: a view, owns nothing. */
+typedef struct fmd_dataset {
+    fmd_dataset_info info;
+    fmd_split train, test;
+} fmd_dataset;
+
+/* A data set found on disk, not yet loaded. */
+typedef struct fmd_source fmd_source;
+
+/* Local. Finds data set `name` ("fashion-mnist", "mnist", or a folder) in `dir`, or where `dir` is
+ * empty in the usual places, opens its four files, packed or not, and checks their headers and
+ * sizes. FMD_ENOINPUT names the places looked in and the command that gets the data; FMD_EDATA
+ * names file, field, found and expected. */
+FMD_CHECKED fmd_status fmd_source_open(fmd_source **out, const char *name, const char *dir);
+void fmd_source_close(fmd_source *s);
+
+/* Local. The bytes that the images and labels take. */
+size_t fmd_source_bytes(const fmd_source *s);
+
+/* Local. Reads images and labels into `memory` (fmd_source_bytes long), checks everything that the
+ * headers do not show (gzip CRC, trailing bytes, hashes), and completes *info. Once. FMD_EDATA, also
+ * where the files are those of another published data set than the name says. */
+FMD_CHECKED fmd_status fmd_source_load(fmd_source *s, void *memory, fmd_dataset_info *info);
+
+/* Local. The views of a data set whose bytes fmd_source_load has put at `memory`. */
+void fmd_dataset_view(fmd_dataset *out, const fmd_dataset_info *info, const void *memory);
+
+/* Local. The name of a class: "Ankle boot" for 9 of Fashion-MNIST, "9" where there is none. */
+const char *fmd_class_name(const char *dataset, int label, char text[32]);
+
+#endif

@@ -1,0 +1,47 @@
+/* Statuses and the one error text.
+ *
+ * A status and its message are made together, once, where the cause is known: FMD_FAIL. Nobody
+ * rewrites the message on the way up. Library code never prints, exits or aborts; the program
+ * prints the message once and returns the status as its exit code. */
+#ifndef FMD_ERROR_H
+#define FMD_ERROR_H
+
+/* The values are the exit codes of the program (sysexits.h where it has one). */
+typedef enum fmd_status {
+    FMD_OK = 0,
+    FMD_EUSAGE = 64,    /* bad option, or options that do not fit together */
+    FMD_EDATA = 65,     /* a data file or checkpoint is not what it should be */
+    FMD_ENOINPUT = 66,  /* an input does not exist */
+    FMD_EINTERNAL = 70, /* a broken invariant: a fault of this program */
+    FMD_ENOMEM = 71,    /* out of memory */
+    FMD_EBUSY = 73,     /* the run folder is in use or cannot be created */
+    FMD_EIO = 74,       /* reading or writing failed */
+    FMD_ESTOPPED = 75,  /* stopped from outside; can be resumed */
+    FMD_EDIVERGED = 76, /* the loss or a gradient is not finite */
+    FMD_EDESYNC = 77,   /* ranks that must agree do not */
+    FMD_EHANG = 86,     /* the watchdog ended the run */
+} fmd_status;
+
+#define FMD_CHECKED __attribute__((warn_unused_result))
+
+/* Capacity of the message, in bytes. */
+#define FMD_ERROR_BYTES 1024
+
+/* Stores the message and yields the status. */
+#define FMD_FAIL(status, ...) (fmd_error_set(__VA_ARGS__), (status))
+
+/* Forwards a failure; only where nothing is held that needs to be released. */
+#define FMD_TRY(expr)                                                                              \
+    do {                                                                                           \
+        fmd_status fmd_try_status = (expr);                                                        \
+        if (fmd_try_status != FMD_OK)                                                              \
+            return fmd_try_status;                                                                 \
+    } while (0)
+
+/* Local. Stores the message of the failure at hand; use FMD_FAIL. */
+void fmd_error_set(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Local. The message of the last failure in this thread; never NULL. */
+const char *fmd_error_message(void);
+
+#endif

@@ -1,0 +1,13 @@
+/* Data for all ranks: one rank reads the files, each node holds the bytes once. */
+#ifndef FMD_FEED_H
+#define FMD_FEED_H
+
+#include "fmd/comm.h"
+#include "fmd/dataset.h"
+
+/* Collective. Finds and loads data set `name` as fmd_source_open does, on rank 0 alone; the bytes
+ * lie in memory that the ranks of a node share, until fmd_comm_close. */
+FMD_CHECKED fmd_status fmd_feed_load(fmd_comm *c, const char *name, const char *dir,
+                                     fmd_dataset *out);
+
+#endif

@@ -1,0 +1,38 @@
+/* JSON files of a run: config.json, run.json, STATUS.json.
+ *
+ * Written whole: to a temporary file in the same folder, synced and renamed. */
+#ifndef FMD_JSON_FILE_H
+#define FMD_JSON_FILE_H
+
+#include "fmd/error.h"
+#include "fmd/option.h"
+
+#include <stdbool.h>
+
+/* Local. Sets every option that the JSON object in `path` names, as fmd_option_set does; numbers,
+ * strings, booleans, and arrays of strings for options that repeat. `given` (n of it) is set for
+ * each. FMD_ENOINPUT, FMD_EUSAGE with line and column, or with the unknown key and the nearest. */
+FMD_CHECKED fmd_status fmd_options_read_json(const char *path, const fmd_option *table, size_t n,
+                                             void *base, bool *given);
+
+/* Local. Writes all options as one JSON object that fmd_options_read_json reads back. FMD_EIO. */
+FMD_CHECKED fmd_status fmd_options_write_json(const char *path, const fmd_option *table, size_t n,
+                                              const void *base);
+
+/* A JSON object under construction; the first failure is kept and reported by fmd_json_write. */
+typedef struct fmd_json fmd_json;
+
+/* Local. An empty object. `group` NULL in the adders: a member of the object itself, else of the
+ * object in it called `group`. Text that is not UTF-8 has '?' for each byte that is not ASCII. */
+FMD_CHECKED fmd_status fmd_json_create(fmd_json **out);
+void fmd_json_destroy(fmd_json *j);
+void fmd_json_text(fmd_json *j, const char *group, const char *key, const char *value);
+void fmd_json_int(fmd_json *j, const char *group, const char *key, long long value);
+void fmd_json_real(fmd_json *j, const char *group, const char *key, double value); /* NAN: null */
+void fmd_json_bool(fmd_json *j, const char *group, const char *key, bool value);
+void fmd_json_append(fmd_json *j, const char *group, const char *key, const char *value);
+
+/* Local. Writes the object to `path`, indented, keys in the order of their adding. FMD_EIO. */
+FMD_CHECKED fmd_status fmd_json_write(const fmd_json *j, const char *path);
+
+#endif

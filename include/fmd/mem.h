@@ -1,0 +1,15 @@
+/* Memory that vector code likes: zeroed and aligned to 64 bytes. */
+#ifndef FMD_MEM_H
+#define FMD_MEM_H
+
+#include "fmd/error.h"
+
+#include <stddef.h>
+
+enum { FMD_ALIGN = 64 };
+
+/* Local. *out receives `count` * `size` zeroed bytes, released by free(); `what` names them in the
+ * message of FMD_ENOMEM. A product that overflows is FMD_ENOMEM too. */
+FMD_CHECKED fmd_status fmd_alloc(void *out, size_t count, size_t size, const char *what);
+
+#endif

@@ -1,0 +1,53 @@
+/* Optimizers as loops over flat arrays; formulas and defaults are Keras 3's. */
+#ifndef FMD_OPTIMIZER_H
+#define FMD_OPTIMIZER_H
+
+#include "fmd/error.h"
+#include "fmd/option.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct fmd_optimizer fmd_optimizer;
+
+/* What one kind of optimizer is; const, one for each line of optimizers.def. */
+typedef struct fmd_optimizer_ops {
+    const char *name;        /* "adam" */
+    const char *keras_class; /* "Adam" */
+    double learning_rate;    /* Keras' default */
+    size_t args_size;
+    const fmd_option *args;
+    size_t n_args;
+    const char *slots[3]; /* names of the slots in Keras' order, NULL past the last */
+    bool interleaved;     /* Keras stores slots by variable (m0 v0 m1 v1), not one after another */
+
+    /* Bit i tells whether slot i is needed with these arguments; NULL: all are. */
+    unsigned (*slots_used)(const void *args);
+
+    /* Updates n parameters; `t` is the number of this step, from 1. slots[i] is NULL where slot i
+     * is not needed. */
+    void (*step)(const void *args, size_t n, float *params, const float *grads, float *const *slots,
+                 double learning_rate, uint64_t t);
+} fmd_optimizer_ops;
+
+/* Local. From a spec: "adam", "sgd:momentum=0.9:nesterov". FMD_EUSAGE. */
+FMD_CHECKED fmd_status fmd_optimizer_create(fmd_optimizer **out, const char *spec, size_t n_params);
+void fmd_optimizer_destroy(fmd_optimizer *o);
+
+/* Names of all optimizers, and what one is called in a spec; NULL past the last. */
+const fmd_optimizer_ops *fmd_optimizer_ops_at(size_t i);
+
+/* Local. One step along `grads`, the gradient of the mean loss. */
+void fmd_optimizer_step(fmd_optimizer *o, float *params, const float *grads, double learning_rate);
+
+/* Local. What a checkpoint holds: steps done, and the used slots, each n_params floats. */
+const fmd_optimizer_ops *fmd_optimizer_ops_of(const fmd_optimizer *o);
+const void *fmd_optimizer_args(const fmd_optimizer *o);
+uint64_t fmd_optimizer_steps(const fmd_optimizer *o);
+size_t fmd_optimizer_n_slots(const fmd_optimizer *o);
+const char *fmd_optimizer_slot_name(const fmd_optimizer *o, size_t i);
+const char *fmd_optimizer_spec(const fmd_optimizer *o); /* as given */
+float *fmd_optimizer_slot(const fmd_optimizer *o, size_t i);
+
+#endif

@@ -1,0 +1,74 @@
+/* Tables of options: text to struct and back, with every check.
+ *
+ * One table serves the command line, the environment, the JSON config, --help and the stored
+ * config; the same tables describe the arguments of layers and optimizers ("dense:128:relu"). An
+ * option writes to its own field of a plain struct and to nothing else. */
+#ifndef FMD_OPTION_H
+#define FMD_OPTION_H
+
+#include "fmd/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum fmd_option_kind {
+    FMD_OPTION_BOOL,     /* bool */
+    FMD_OPTION_INT,      /* int64_t */
+    FMD_OPTION_FLOAT,    /* double */
+    FMD_OPTION_TEXT,     /* char[size] */
+    FMD_OPTION_CHOICE,   /* int, the index into `choices` */
+    FMD_OPTION_DURATION, /* double, seconds; text is "90", "90s", "15m", "1h30m" */
+} fmd_option_kind;
+
+typedef struct fmd_option {
+    const char *name; /* "batch-size" */
+    fmd_option_kind kind;
+    size_t offset;       /* of the field in the struct */
+    size_t size;         /* of a text field, with its NUL */
+    const char *initial; /* the default, as text */
+    double min, max;     /* inclusive range of numbers; both 0: any */
+    const char *choices; /* "exact|native"; a last "|" is allowed */
+    const char *unset;   /* a word for "not given" ("auto"): FMD_UNSET_INT or NAN in the field */
+    bool repeats;        /* a text option that may be given again: joined by commas */
+    const char *group;   /* heading in the help */
+    const char *value;   /* placeholder in the help: "N", "FILE" */
+    const char *keras;   /* the name in Keras' own configuration; NULL: Keras has none */
+    const char *help;    /* one line */
+} fmd_option;
+
+#define FMD_UNSET_INT INT64_MIN
+
+/* Capacity for the text form of any option. */
+enum { FMD_OPTION_TEXT_BYTES = 1024 };
+
+/* Local. Writes every default into the struct at `base`. A default that does not parse is a broken
+ * table: FMD_EINTERNAL. */
+FMD_CHECKED fmd_status fmd_options_reset(const fmd_option *table, size_t n, void *base);
+
+/* Local. The option called `name` (dashes and underscores are the same), or NULL. */
+const fmd_option *fmd_option_find(const fmd_option *table, size_t n, const char *name);
+
+/* Local. Sets one option from text. `label` is what the user wrote ("--epochs", "config.json:
+ * epochs") and starts the message. FMD_EUSAGE names the label, the text and what is allowed. */
+FMD_CHECKED fmd_status fmd_option_set(const fmd_option *o, void *base, const char *label,
+                                      const char *text);
+
+/* Local. The text form of the option's value; fmd_option_set of it gives the same value again. */
+const char *fmd_option_text(const fmd_option *o, const void *base,
+                            char text[FMD_OPTION_TEXT_BYTES]);
+
+/* Local. Sets options from the arguments of a spec, "128:relu:nobias": each argument is name=value,
+ * the name of a bool (or "no" and the name), or a value for the first option that takes it and has
+ * none yet. Options without a default must be given. `label` as in fmd_option_set. */
+FMD_CHECKED fmd_status fmd_options_parse_args(const fmd_option *table, size_t n, void *base,
+                                              const char *label, const char *args);
+
+/* Local. The word of choices "a|b|c" at `index`, copied into `text`. */
+const char *fmd_choice_text(const char *choices, int index, char text[FMD_OPTION_TEXT_BYTES]);
+
+/* Local. The word among "a|b|c" nearest to `word` by edit distance, or "" where none is near. */
+const char *fmd_choice_nearest(const char *choices, const char *word,
+                               char text[FMD_OPTION_TEXT_BYTES]);
+
+#endif

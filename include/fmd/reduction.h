@@ -1,0 +1,55 @@
+/* Sums of gradients over the leaves of a batch and over the ranks: the one collective of a step.
+ *
+ * A reduction sees a gradient as segments of values (one for each parameter tensor) and knows
+ * nothing of layers, so no layer can be forgotten in it. In `exact` mode the sums do not depend on
+ * which rank computed which leaf, nor on the order in which MPI adds. */
+#ifndef FMD_REDUCTION_H
+#define FMD_REDUCTION_H
+
+#include "fmd/comm.h"
+#include "fmd/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct fmd_reduction fmd_reduction;
+
+/* What came out of a step's reduction; every rank sees the same. */
+typedef enum fmd_reduced {
+    FMD_REDUCED,           /* the sums are in place */
+    FMD_REDUCED_REPEAT,    /* a value left the grid, which is now wider: compute the step again */
+    FMD_REDUCED_NOT_FINITE /* some gradient was NaN or infinite; there is no sum */
+} fmd_reduced;
+
+/* Names for option tables, and their order. */
+#define FMD_REDUCTION_NAMES "exact|native"
+typedef enum fmd_reduction_mode { FMD_REDUCE_EXACT, FMD_REDUCE_NATIVE } fmd_reduction_mode;
+
+/* Local. `segment_counts` has the number of values of each of
+ * `n_segments` segments; `n_counters` 64-bit counters travel in the same message. */
+FMD_CHECKED fmd_status fmd_reduction_create(fmd_reduction **out, fmd_reduction_mode mode,
+                                            fmd_comm *comm, const size_t *segment_counts,
+                                            size_t n_segments, int n_counters);
+void fmd_reduction_destroy(fmd_reduction *r);
+
+/* Local. True if each leaf is to be added by itself; false if a rank may treat all its rows as one
+ * leaf. */
+int fmd_reduction_by_leaf(const fmd_reduction *r);
+
+/* Local. Starts a step whose batch has `leaves` leaves over all ranks. */
+void fmd_reduction_begin(fmd_reduction *r, int leaves);
+
+/* Local. Room for values `offset` to `offset` + `n` - 1 of a segment's gradient sum over one leaf;
+ * the caller fills it (it holds garbage) and then adds it. At most one room is out at a time. */
+float *fmd_reduction_room(fmd_reduction *r, size_t segment, size_t offset, size_t n);
+void fmd_reduction_add(fmd_reduction *r, size_t segment, size_t offset, size_t n);
+
+/* Collective. One MPI_Allreduce. `counters` are summed in place, exactly. `sums` receives the
+ * gradient sums times `scale`, segment after segment. */
+fmd_reduced fmd_reduction_finish(fmd_reduction *r, int64_t *counters, double scale, float *sums);
+
+/* Local. Seconds spent in MPI_Allreduce, and steps repeated, since create. */
+double fmd_reduction_seconds(const fmd_reduction *r);
+int64_t fmd_reduction_repeats(const fmd_reduction *r);
+
+#endif

@@ -1,0 +1,34 @@
+/* Random numbers as pure functions: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy
+ * as 1, 2, 3", SC11), through Random123.
+ *
+ * There is no generator state. A number depends on the seed, what it is for, and its place in the
+ * job (epoch or step, sample or parameter), never on the rank or on what was drawn before. */
+#ifndef FMD_RNG_H
+#define FMD_RNG_H
+
+#include <stdint.h>
+
+/* What a stream of numbers is for; part of the counter, so streams never meet. */
+typedef enum fmd_rng_purpose {
+    FMD_RNG_INIT = 1,    /* stream: parameter tensor, time: redraw, index: element */
+    FMD_RNG_SHUFFLE = 2, /* stream: 0, time: epoch, index: position */
+    FMD_RNG_DROPOUT = 3, /* stream: layer, time: step, index: position in the global batch, unit */
+} fmd_rng_purpose;
+
+typedef struct fmd_rng {
+    uint64_t seed;
+    fmd_rng_purpose purpose;
+    uint32_t stream; /* < 2^24 */
+    uint32_t time;
+} fmd_rng;
+
+/* Local. Four independent 32-bit numbers, the ones with index 4 * block to 4 * block + 3. */
+void fmd_rng_block(const fmd_rng *r, uint64_t block, uint32_t out[4]);
+
+/* Local. A float in [0, 1) from the upper 24 bits of `x`; every value is exact. */
+static inline float fmd_rng_unit(uint32_t x)
+{
+    return (float)(x >> 8) * 0x1p-24f;
+}
+
+#endif

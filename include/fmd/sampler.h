@@ -1,0 +1,41 @@
+/* Which samples make up which batch, as index arithmetic.
+ *
+ * The order of an epoch is a permutation of all training samples, a pure function of the seed and
+ * the epoch, the same on every rank. Each sample occurs exactly once an epoch, whatever the batch
+ * size and the number of ranks. */
+#ifndef FMD_SAMPLER_H
+#define FMD_SAMPLER_H
+
+#include "fmd/dataset.h"
+
+typedef struct fmd_sampler fmd_sampler;
+
+/* Local. Orders `n` samples (at most 2^32 - 1); unshuffled until fmd_sampler_shuffle. */
+FMD_CHECKED fmd_status fmd_sampler_create(fmd_sampler **out, size_t n, uint64_t seed);
+void fmd_sampler_destroy(fmd_sampler *s);
+
+/* Local. Makes the order that of `epoch` (from 0): Fisher-Yates over counter-based numbers. */
+void fmd_sampler_shuffle(fmd_sampler *s, uint32_t epoch);
+
+/* Local. The sample at `position` of the order, and the whole order. */
+const uint32_t *fmd_sampler_order(const fmd_sampler *s);
+
+/* A run of consecutive things. */
+typedef struct fmd_run {
+    size_t first, count;
+} fmd_run;
+
+/* Local. The run of `total` things that belongs to `rank` of `size`: contiguous, in rank order,
+ * covering each exactly once, no two runs differing by more than one. */
+fmd_run fmd_share(size_t total, int rank, int size);
+
+/* Local. Turns samples into rows of floats: row i is image order[i] over `divisor` (255, or 1 for
+ * the bytes as they are); i < n. Rows n to rows - 1 are zero. x: rows times image bytes. `order`
+ * NULL: images 0 to n - 1 of the split. */
+void fmd_gather_images(const fmd_split *split, size_t image_bytes, const uint32_t *order, size_t n,
+                       size_t rows, float divisor, float *x);
+
+/* Local. labels[i] = label of order[i]; i < n. `order` as above. */
+void fmd_gather_labels(const fmd_split *split, const uint32_t *order, size_t n, uint8_t *labels);
+
+#endif

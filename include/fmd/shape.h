@@ -1,0 +1,27 @@
+/* The shape of one sample or one parameter tensor, by value; the batch is never part of it. */
+#ifndef FMD_SHAPE_H
+#define FMD_SHAPE_H
+
+#include <stddef.h>
+
+enum { FMD_SHAPE_MAX = 4, FMD_SHAPE_TEXT = 64 };
+
+/* Row-major, last dimension fastest: (H, W), (H, W, C), (features), kernels (in, out). */
+typedef struct fmd_shape {
+    int rank;
+    int dim[FMD_SHAPE_MAX];
+} fmd_shape;
+
+/* Local. The number of values of a tensor of this shape. */
+static inline size_t fmd_shape_count(fmd_shape s)
+{
+    size_t n = 1;
+    for (int i = 0; i < s.rank; i++)
+        n *= (size_t)s.dim[i];
+    return n;
+}
+
+/* Local. Writes "(28, 28)" into `text` and returns it; `batch` puts "batch" in front of it. */
+const char *fmd_shape_text(fmd_shape s, int batch, char text[FMD_SHAPE_TEXT]);
+
+#endif

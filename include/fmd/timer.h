@@ -1,0 +1,8 @@
+/* Wall-clock seconds from a clock that never jumps. */
+#ifndef FMD_TIMER_H
+#define FMD_TIMER_H
+
+/* Local. Seconds since an arbitrary point. */
+double fmd_now(void);
+
+#endif

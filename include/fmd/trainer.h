@@ -1,0 +1,55 @@
+/* The training loop. */
+#ifndef FMD_TRAINER_H
+#define FMD_TRAINER_H
+
+#include "fmd/callback.h"
+#include "fmd/comm.h"
+#include "fmd/dataset.h"
+#include "fmd/model.h"
+#include "fmd/optimizer.h"
+#include "fmd/reduction.h"
+#include "fmd/schedule.h"
+
+typedef struct fmd_fit_args {
+    fmd_split train, validation; /* validation.n may be 0 */
+    float divisor;               /* what pixels are divided by */
+    int epochs;
+    size_t batch_size; /* over all ranks */
+    size_t leaf_size;  /* fmd_leaf_size's */
+    double learning_rate;
+    fmd_schedule schedule;
+    fmd_reduction_mode reduce;
+    uint64_t seed;
+    bool shuffle;
+    fmd_callback **callbacks; /* on rank 0; hooks run in this order */
+    int n_callbacks;
+} fmd_fit_args;
+
+/* Seconds of one rank, by phase of a step. */
+typedef struct fmd_phase_seconds {
+    double assemble, forward, backward, reduce, update;
+} fmd_phase_seconds;
+
+typedef struct fmd_fit_result {
+    int epochs;               /* completed */
+    uint64_t steps, samples;  /* over all ranks */
+    double seconds;           /* of training, validation not counted */
+    int64_t repeats;          /* steps computed again on a wider grid */
+    fmd_phase_seconds phases; /* mean over the ranks */
+    fmd_metrics metrics;      /* of the last completed epoch */
+    char reason[160];         /* why training ended before its last epoch, or empty */
+} fmd_fit_result;
+
+/* Local. Rows to a leaf: `asked`, or for FMD_UNSET_INT min(32, ceil(batch / 8)). */
+size_t fmd_leaf_size(int64_t asked, size_t batch_size);
+
+/* Local. Rows that a model needs room for on one of `size` ranks to be trained so. */
+size_t fmd_fit_rows(const fmd_fit_args *args, int size);
+
+/* Collective. Trains the model from its present parameters. On return every rank holds the same
+ * parameters and the same result. FMD_EDIVERGED: the loss or a gradient is not finite. FMD_EDESYNC:
+ * the ranks' parameters differ. Otherwise what a callback fails with. */
+FMD_CHECKED fmd_status fmd_fit(fmd_comm *c, fmd_model *m, fmd_optimizer *o,
+                               const fmd_fit_args *args, fmd_fit_result *result);
+
+#endif

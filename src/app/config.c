@@ -1,0 +1,239 @@
+#include "app/config.h"
+
+#include "fmd/json_file.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_OPTIONS = 64, ENV_NAME_BYTES = 64 };
+static const char env_prefix[] = "FMNIST_DIST_";
+
+extern char **environ;
+
+/* "data|model" contains "model". */
+static bool has_group(const char *groups, const char *group)
+{
+    const size_t n = strlen(group);
+    for (const char *at = groups; (at = strstr(at, group)) != NULL; at += n)
+        if ((at == groups || at[-1] == '|') && (at[n] == '|' || at[n] == '\0'))
+            return true;
+    return false;
+}
+
+/* Finds an option by what the user called it; an unknown one is named with the nearest. */
+static fmd_status find(const fmd_option **out, const char *name, const char *label,
+                       const fmd_command *command)
+{
+    static const char *const aliases[][2] = {{"lr", "learning-rate"}};
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+        if (strcmp(name, aliases[i][0]) == 0)
+            name = aliases[i][1];
+    *out = fmd_option_find(fmd_config_table, fmd_config_table_length, name);
+    if (*out != NULL && command != NULL && !has_group(command->groups, (*out)->group))
+        return FMD_FAIL(FMD_EUSAGE, "%s: '%s' does not take this option; see fmnist-dist %s --help",
+                        label, command->name, command->name);
+    if (*out != NULL)
+        return FMD_OK;
+    char names[FMD_OPTION_TEXT_BYTES] = "config", near[FMD_OPTION_TEXT_BYTES];
+    size_t used = strlen(names);
+    for (size_t i = 0; i < fmd_config_table_length; i++)
+        used +=
+            (size_t)snprintf(names + used, sizeof names - used, "|%s", fmd_config_table[i].name);
+    fmd_choice_nearest(names, name, near);
+    return FMD_FAIL(FMD_EUSAGE, "%s: there is no such option%s%s%s", label,
+                    *near ? " (did you mean '--" : "", near, *near ? "'?)" : "; see --help");
+}
+
+/* Sets an option that may have been given before by the same means. */
+static fmd_status set(const fmd_option *o, fmd_config *config, bool *given, const char *label,
+                      const char *value)
+{
+    const bool again = given[o - fmd_config_table];
+    given[o - fmd_config_table] = true;
+    char *text = (char *)config + o->offset;
+    if (!again || !o->repeats)
+        return fmd_option_set(o, config, label, value);
+    const size_t used = strlen(text);
+    if (used + 1 + strlen(value) >= o->size)
+        return FMD_FAIL(FMD_EUSAGE, "%s: longer than %zu characters in all", label, o->size - 1);
+    snprintf(text + used, o->size - used, ",%s", value);
+    return FMD_OK;
+}
+
+/* FMNIST_DIST_BATCH_SIZE=32. FMNIST_DIST_DATA is one of the places where data are looked for. */
+static fmd_status read_environment(fmd_config *config, bool *given)
+{
+    for (char **e = environ; *e != NULL; e++) {
+        const char *value = strchr(*e, '=');
+        if (value == NULL || strncmp(*e, env_prefix, sizeof env_prefix - 1) != 0)
+            continue;
+        char label[ENV_NAME_BYTES + 1], name[ENV_NAME_BYTES + 1];
+        snprintf(label, sizeof label, "%.*s", (int)(value - *e), *e);
+        if (strcmp(label, "FMNIST_DIST_DATA") == 0 || strcmp(label, "FMNIST_DIST_CONFIG") == 0)
+            continue;
+        size_t n = 0;
+        for (const char *c = label + sizeof env_prefix - 1; *c != '\0'; c++)
+            name[n++] = *c == '_' ? '-' : (char)tolower((unsigned char)*c);
+        name[n] = '\0';
+        const fmd_option *o;
+        FMD_TRY(find(&o, name, label, NULL));
+        FMD_TRY(set(o, config, given, label, value + 1));
+    }
+    return FMD_OK;
+}
+
+/* "--name=value", "--name value", "--flag", "--no-flag". Advances *i past the value. */
+static fmd_status read_flag(fmd_config *config, const fmd_command *command, bool *given, int argc,
+                            char **argv, int *i)
+{
+    const char *word = argv[*i] + 2, *equals = strchr(word, '=');
+    char name[FMD_OPTION_TEXT_BYTES], label[FMD_OPTION_TEXT_BYTES];
+    snprintf(name, sizeof name, "%.*s", (int)(equals != NULL ? equals - word : 100), word);
+    snprintf(label, sizeof label, "--%.100s", name);
+    const fmd_option *o = NULL;
+    if (equals == NULL && strncmp(name, "no-", 3) == 0) {
+        o = fmd_option_find(fmd_config_table, fmd_config_table_length, name + 3);
+        if (o != NULL && o->kind == FMD_OPTION_BOOL) {
+            FMD_TRY(find(&o, name + 3, label, command));
+            return set(o, config, given, label, "false");
+        }
+    }
+    FMD_TRY(find(&o, name, label, command));
+    if (equals != NULL)
+        return set(o, config, given, label, equals + 1);
+    if (o->kind == FMD_OPTION_BOOL)
+        return set(o, config, given, label, "true");
+    if (*i + 1 >= argc)
+        return FMD_FAIL(FMD_EUSAGE, "%s: needs a value", label);
+    return set(o, config, given, label, argv[++*i]);
+}
+
+static fmd_status read_arguments(fmd_config *config, const fmd_command *command, int argc,
+                                 char **argv, bool *given)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--config") == 0) {
+            i++;
+        } else if (strncmp(argv[i], "--config=", 9) == 0) {
+            continue;
+        } else if (strncmp(argv[i], "--", 2) == 0 && argv[i][2] != '\0') {
+            FMD_TRY(read_flag(config, command, given, argc, argv, &i));
+        } else if (argv[i][0] != '-' && has_group(command->groups, "weights")) {
+            const fmd_option *o;
+            FMD_TRY(find(&o, "weights", argv[i], command));
+            if (given[o - fmd_config_table])
+                return FMD_FAIL(FMD_EUSAGE, "'%s': weights are already given", argv[i]);
+            FMD_TRY(set(o, config, given, "weights", argv[i]));
+        } else {
+            return FMD_FAIL(FMD_EUSAGE, "'%s': not understood; see fmnist-dist %s --help", argv[i],
+                            command->name);
+        }
+    }
+    return FMD_OK;
+}
+
+/* The value of --config, or of FMNIST_DIST_CONFIG; NULL: there is none. */
+static fmd_status find_config_file(int argc, char **argv, const char **path)
+{
+    *path = getenv("FMNIST_DIST_CONFIG");
+    for (int i = 0; i < argc; i++) {
+        if (strncmp(argv[i], "--config=", 9) == 0)
+            *path = argv[i] + 9;
+        if (strcmp(argv[i], "--config") != 0)
+            continue;
+        if (i + 1 == argc)
+            return FMD_FAIL(FMD_EUSAGE, "--config: needs a value");
+        *path = argv[i + 1];
+    }
+    return FMD_OK;
+}
+
+/* Options that contradict each other, both on the command line. */
+static fmd_status check_conflicts(const bool *given)
+{
+    static const char *const conflicts[][2] = {
+        {"layers", "hidden"}, {"batch-size", "batch-size-per-rank"}, {"progress", "verbose"}};
+    for (size_t i = 0; i < sizeof conflicts / sizeof *conflicts; i++) {
+        size_t at[2];
+        for (int j = 0; j < 2; j++)
+            at[j] = (size_t)(fmd_option_find(fmd_config_table, fmd_config_table_length,
+                                             conflicts[i][j]) -
+                             fmd_config_table);
+        if (given[at[0]] && given[at[1]])
+            return FMD_FAIL(FMD_EUSAGE, "--%s and --%s exclude each other", conflicts[i][0],
+                            conflicts[i][1]);
+    }
+    return FMD_OK;
+}
+
+fmd_status fmd_config_parse(fmd_config *config, const fmd_command *command, int argc, char **argv)
+{
+    bool in_file[MAX_OPTIONS] = {false}, in_environment[MAX_OPTIONS] = {false};
+    bool on_line[MAX_OPTIONS] = {false};
+    memset(config, 0, sizeof *config); /* padding too: the struct travels as bytes */
+    FMD_TRY(fmd_options_reset(fmd_config_table, fmd_config_table_length, config));
+    const char *path;
+    FMD_TRY(find_config_file(argc, argv, &path));
+    if (path != NULL)
+        FMD_TRY(fmd_options_read_json(path, fmd_config_table, fmd_config_table_length, config,
+                                      in_file));
+    FMD_TRY(read_environment(config, in_environment));
+    FMD_TRY(read_arguments(config, command, argc, argv, on_line));
+    return check_conflicts(on_line);
+}
+
+static void print_option(const fmd_option *o)
+{
+    char left[64];
+    const char *placeholder = o->value != NULL ? o->value : "";
+    if (o->kind == FMD_OPTION_CHOICE)
+        placeholder = o->choices;
+    const bool on = o->kind == FMD_OPTION_BOOL && strcmp(o->initial, "true") == 0;
+    snprintf(left, sizeof left, "--%s%s %s", on ? "no-" : "", o->name, placeholder);
+    printf("  %-34s %s%s", left, on ? "do not " : "", o->help);
+    if (o->kind != FMD_OPTION_BOOL && *o->initial != '\0')
+        printf(" [%s]", o->initial);
+    putchar('\n');
+}
+
+void fmd_config_print_help(const fmd_command *command)
+{
+    const char *group = "";
+    for (size_t i = 0; i < fmd_config_table_length; i++) {
+        const fmd_option *o = &fmd_config_table[i];
+        if (!has_group(command->groups, o->group))
+            continue;
+        if (strcmp(group, o->group) != 0)
+            printf("\n%s\n", o->group);
+        group = o->group;
+        print_option(o);
+    }
+    printf("\nconfiguration\n"
+           "  --config FILE                      a JSON file with any of these options\n"
+           "  FMNIST_DIST_<OPTION>               the same in the environment; flags win over it, "
+           "it wins over the file\n");
+}
+
+fmd_status fmd_config_layers(const fmd_config *config, int classes,
+                             char spec[FMD_CONFIG_LAYERS_BYTES])
+{
+    if (*config->layers != '\0') {
+        memcpy(spec, config->layers, sizeof config->layers);
+        return FMD_OK;
+    }
+    size_t used = (size_t)snprintf(spec, FMD_CONFIG_LAYERS_BYTES, "flatten");
+    char sizes[sizeof config->hidden], *rest = sizes;
+    memcpy(sizes, config->hidden, sizeof sizes);
+    while (*config->hidden != '\0' && rest != NULL) {
+        const char *size = strsep(&rest, ",");
+        if (*size == '\0' || strspn(size, "0123456789") != strlen(size))
+            return FMD_FAIL(FMD_EUSAGE, "--hidden: '%s' is not a list of sizes such as 128,64",
+                            config->hidden);
+        used +=
+            (size_t)snprintf(spec + used, FMD_CONFIG_LAYERS_BYTES - used, ",dense:%s:relu", size);
+    }
+    snprintf(spec + used, FMD_CONFIG_LAYERS_BYTES - used, ",dense:%d:softmax", classes);
+    return FMD_OK;
+}

@@ -1,0 +1,96 @@
+#include "app/run_folder.h"
+
+#include "fmd/json_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Makes a folder and those above it. */
+static fmd_status make_folders(const char *path)
+{
+    char part[FMD_RUN_PATH_BYTES];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *c = part + 1;; c++) {
+        const char end = *c;
+        if (end != '/' && end != '\0')
+            continue;
+        *c = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            return FMD_FAIL(FMD_EBUSY, "cannot make the run folder '%s': %s: %s", path, part,
+                            strerror(errno));
+        if (end == '\0')
+            return FMD_OK;
+        *c = end;
+    }
+}
+
+/* runs/20260131-235959, with a number behind it if that is taken. */
+static fmd_status make_dated_folder(fmd_run_folder *f)
+{
+    char date[32];
+    const time_t now = time(NULL);
+    struct tm local;
+    strftime(date, sizeof date, "%Y%m%d-%H%M%S", localtime_r(&now, &local));
+    FMD_TRY(make_folders("runs"));
+    for (int i = 0; i < 1000; i++) {
+        if (i == 0)
+            snprintf(f->path, sizeof f->path, "runs/%s", date);
+        else
+            snprintf(f->path, sizeof f->path, "runs/%s-%d", date, i);
+        if (mkdir(f->path, 0777) == 0)
+            return FMD_OK;
+        if (errno != EEXIST)
+            break;
+    }
+    return FMD_FAIL(FMD_EBUSY, "cannot make the run folder '%s': %s", f->path, strerror(errno));
+}
+
+fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config)
+{
+    char path[FMD_RUN_PATH_BYTES];
+    f->path[0] = '\0';
+    if (strcmp(config->run_dir, "none") == 0)
+        return FMD_OK;
+    if (strcmp(config->run_dir, "auto") == 0) {
+        FMD_TRY(make_dated_folder(f));
+    } else {
+        memcpy(f->path, config->run_dir, sizeof f->path);
+        FMD_TRY(make_folders(f->path));
+        if (access(fmd_run_folder_file(f, "STATUS.json", path), F_OK) == 0)
+            return FMD_FAIL(FMD_EBUSY,
+                            "the run folder '%s' holds a run already: name another --run-dir, or "
+                            "remove it",
+                            f->path);
+    }
+    FMD_TRY(make_folders(fmd_run_folder_file(f, "checkpoints", path)));
+    return fmd_options_write_json(fmd_run_folder_file(f, "config.json", path), fmd_config_table,
+                                  fmd_config_table_length, config);
+}
+
+const char *fmd_run_folder_file(const fmd_run_folder *f, const char *name,
+                                char path[FMD_RUN_PATH_BYTES])
+{
+    snprintf(path, FMD_RUN_PATH_BYTES, "%s/%s", f->path, name);
+    return path;
+}
+
+fmd_status fmd_run_folder_status(const fmd_run_folder *f, const char *state, fmd_status code,
+                                 const char *message, uint64_t step)
+{
+    char path[FMD_RUN_PATH_BYTES];
+    if (f->path[0] == '\0')
+        return FMD_OK;
+    fmd_json *j;
+    FMD_TRY(fmd_json_create(&j));
+    fmd_json_text(j, NULL, "state", state);
+    fmd_json_int(j, NULL, "exit_code", code);
+    fmd_json_text(j, NULL, "message", message);
+    fmd_json_int(j, NULL, "step", (long long)step);
+    fmd_status st = fmd_json_write(j, fmd_run_folder_file(f, "STATUS.json", path));
+    fmd_json_destroy(j);
+    return st;
+}

@@ -1,0 +1,354 @@
+#include "fmd/option.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The next word of "a|b|c" from *at on; false past the last. */
+static bool next_choice(const char **at, char text[FMD_OPTION_TEXT_BYTES])
+{
+    if (**at == '\0')
+        return false;
+    size_t n = strcspn(*at, "|");
+    snprintf(text, FMD_OPTION_TEXT_BYTES, "%.*s", (int)n, *at);
+    *at += n + ((*at)[n] == '|');
+    return true;
+}
+
+const char *fmd_choice_text(const char *choices, int index, char text[FMD_OPTION_TEXT_BYTES])
+{
+    text[0] = '\0';
+    for (int i = 0; i <= index; i++)
+        next_choice(&choices, text);
+    return text;
+}
+
+static int choice_index(const char *choices, const char *word)
+{
+    char text[FMD_OPTION_TEXT_BYTES];
+    for (int i = 0; next_choice(&choices, text); i++)
+        if (strcmp(text, word) == 0)
+            return i;
+    return -1;
+}
+
+/* Levenshtein distance of two words of at most 63 characters, in one row. */
+static size_t edit_distance(const char *a, const char *b)
+{
+    size_t row[64];
+    size_t na = strlen(a), nb = strlen(b);
+    if (na > 63 || nb > 63)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= nb; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= na; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= nb; j++) {
+            size_t replace = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            size_t other = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
+            row[j] = replace < other ? replace : other;
+        }
+    }
+    return row[nb];
+}
+
+const char *fmd_choice_nearest(const char *choices, const char *word,
+                               char text[FMD_OPTION_TEXT_BYTES])
+{
+    char one[FMD_OPTION_TEXT_BYTES];
+    size_t best = strlen(word) / 2 + 1;
+    text[0] = '\0';
+    while (next_choice(&choices, one)) {
+        size_t d = edit_distance(one, word);
+        if (d < best) {
+            best = d;
+            memcpy(text, one, sizeof one);
+        }
+    }
+    return text;
+}
+
+const fmd_option *fmd_option_find(const fmd_option *table, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *a = table[i].name, *b = name;
+        while (*a != '\0' && (*a == *b || (*a == '-' && *b == '_') || (*a == '_' && *b == '-'))) {
+            a++;
+            b++;
+        }
+        if (*a == '\0' && *b == '\0')
+            return &table[i];
+    }
+    return NULL;
+}
+
+static void *field(const fmd_option *o, void *base)
+{
+    return (char *)base + o->offset;
+}
+
+static bool has_range(const fmd_option *o)
+{
+    return o->min != 0 || o->max != 0;
+}
+
+/* What a number may be, for messages: " from 1 to 1000, or auto". */
+static const char *allowed(const fmd_option *o, char text[128])
+{
+    size_t used = 0;
+    text[0] = '\0';
+    if (has_range(o) && isinf(o->max))
+        used += (size_t)snprintf(text, 128, " from %.10g on", o->min);
+    else if (has_range(o))
+        used += (size_t)snprintf(text, 128, " from %.10g to %.10g", o->min, o->max);
+    if (o->unset != NULL)
+        snprintf(text + used, 128 - used, ", or %s", o->unset);
+    return text;
+}
+
+static bool parse_int(const char *text, int64_t *value)
+{
+    char *end;
+    errno = 0;
+    intmax_t v = strtoimax(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0 || isspace((unsigned char)*text))
+        return false;
+    *value = v;
+    return true;
+}
+
+static bool parse_float(const char *text, double *value)
+{
+    char *end;
+    double v = strtod(text, &end);
+    if (end == text || *end != '\0' || !isfinite(v) || isspace((unsigned char)*text))
+        return false;
+    *value = v;
+    return true;
+}
+
+/* "90", "90s", "15m", "1h30m", "2d". */
+static bool parse_duration(const char *text, double *value)
+{
+    static const struct {
+        char unit;
+        double seconds;
+    } units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
+    if (parse_float(text, value))
+        return true;
+    double total = 0;
+    size_t next = 0;
+    while (*text != '\0') {
+        char *end;
+        double v = strtod(text, &end);
+        if (end == text || !isfinite(v))
+            return false;
+        while (next < 4 && units[next].unit != *end)
+            next++;
+        if (next == 4)
+            return false;
+        total += v * units[next++].seconds;
+        text = end + 1;
+    }
+    *value = total;
+    return true;
+}
+
+static fmd_status set_number(const fmd_option *o, void *to, const char *label, const char *text)
+{
+    static const char *const nouns[] = {[FMD_OPTION_INT] = "an integer",
+                                        [FMD_OPTION_FLOAT] = "a number",
+                                        [FMD_OPTION_DURATION] = "a time such as 90s or 1h30m"};
+    char range[128];
+    int64_t i = 0;
+    double d = 0;
+    bool unset = o->unset != NULL && strcmp(text, o->unset) == 0;
+    bool good = unset;
+    if (unset) {
+        i = FMD_UNSET_INT;
+        d = (double)NAN;
+    } else if (o->kind == FMD_OPTION_INT) {
+        good = parse_int(text, &i);
+        d = (double)i;
+    } else if (o->kind == FMD_OPTION_FLOAT) {
+        good = parse_float(text, &d);
+    } else {
+        good = parse_duration(text, &d);
+    }
+    if (good && !unset && has_range(o))
+        good = d >= o->min && d <= o->max;
+    if (!good)
+        return FMD_FAIL(FMD_EUSAGE, "%s: '%s' is not %s%s", label, text, nouns[o->kind],
+                        allowed(o, range));
+    if (o->kind == FMD_OPTION_INT)
+        *(int64_t *)to = i;
+    else
+        *(double *)to = d;
+    return FMD_OK;
+}
+
+fmd_status fmd_option_set(const fmd_option *o, void *base, const char *label, const char *text)
+{
+    void *to = field(o, base);
+    switch (o->kind) {
+    case FMD_OPTION_BOOL:
+        if (strcmp(text, "true") == 0 || strcmp(text, "1") == 0)
+            *(bool *)to = true;
+        else if (strcmp(text, "false") == 0 || strcmp(text, "0") == 0)
+            *(bool *)to = false;
+        else
+            return FMD_FAIL(FMD_EUSAGE, "%s: '%s' is neither true nor false", label, text);
+        return FMD_OK;
+    case FMD_OPTION_CHOICE: {
+        int i = choice_index(o->choices, text);
+        if (i < 0) {
+            char near[FMD_OPTION_TEXT_BYTES];
+            fmd_choice_nearest(o->choices, text, near);
+            size_t n = strlen(o->choices);
+            n -= n > 0 && o->choices[n - 1] == '|';
+            return FMD_FAIL(FMD_EUSAGE, "%s: '%s' is not one of %.*s%s%s%s", label, text, (int)n,
+                            o->choices, *near ? " (did you mean '" : "", near, *near ? "'?)" : "");
+        }
+        *(int *)to = i;
+        return FMD_OK;
+    }
+    case FMD_OPTION_TEXT:
+        if (strlen(text) >= o->size)
+            return FMD_FAIL(FMD_EUSAGE, "%s: longer than %zu characters", label, o->size - 1);
+        memcpy(to, text, strlen(text) + 1);
+        return FMD_OK;
+    case FMD_OPTION_INT:
+    case FMD_OPTION_FLOAT:
+    case FMD_OPTION_DURATION: return set_number(o, to, label, text);
+    }
+    return FMD_FAIL(FMD_EINTERNAL, "%s: unknown kind of option", label);
+}
+
+const char *fmd_option_text(const fmd_option *o, const void *base, char text[FMD_OPTION_TEXT_BYTES])
+{
+    const void *from = (const char *)base + o->offset;
+    switch (o->kind) {
+    case FMD_OPTION_BOOL: return *(const bool *)from ? "true" : "false";
+    case FMD_OPTION_CHOICE: return fmd_choice_text(o->choices, *(const int *)from, text);
+    case FMD_OPTION_TEXT: return from;
+    case FMD_OPTION_INT:
+        if (*(const int64_t *)from == FMD_UNSET_INT)
+            return o->unset;
+        snprintf(text, FMD_OPTION_TEXT_BYTES, "%" PRId64, *(const int64_t *)from);
+        return text;
+    case FMD_OPTION_FLOAT:
+    case FMD_OPTION_DURATION:
+        if (isnan(*(const double *)from))
+            return o->unset;
+        /* The shortest form that reads back as the same number. */
+        for (int digits = 6; digits <= 17; digits++) {
+            snprintf(text, FMD_OPTION_TEXT_BYTES, "%.*g", digits, *(const double *)from);
+            if (strtod(text, NULL) == *(const double *)from)
+                break;
+        }
+        return text;
+    }
+    return "";
+}
+
+fmd_status fmd_options_reset(const fmd_option *table, size_t n, void *base)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *initial = table[i].initial;
+        if (initial == NULL)
+            continue;
+        if (fmd_option_set(&table[i], base, table[i].name, initial) != FMD_OK)
+            return FMD_FAIL(FMD_EINTERNAL, "the default of %s is '%s'", table[i].name, initial);
+    }
+    return FMD_OK;
+}
+
+/* Whether an option takes a bare word: only numbers and choices do. */
+static bool takes(const fmd_option *o, const char *word)
+{
+    double d;
+    if (o->kind == FMD_OPTION_CHOICE)
+        return choice_index(o->choices, word) >= 0;
+    return (o->kind == FMD_OPTION_INT || o->kind == FMD_OPTION_FLOAT) && parse_float(word, &d);
+}
+
+/* The option that `word` of a spec is for, and its value in *value; NULL: none. */
+static const fmd_option *match_arg(const fmd_option *table, size_t n, uint64_t given, char *word,
+                                   const char **value)
+{
+    char *equals = strchr(word, '=');
+    if (equals != NULL) {
+        *equals = '\0';
+        *value = equals + 1;
+        const fmd_option *o = fmd_option_find(table, n, word);
+        *equals = '=';
+        return o;
+    }
+    const fmd_option *o = fmd_option_find(table, n, word);
+    if (o != NULL && o->kind == FMD_OPTION_BOOL) {
+        *value = "true";
+        return o;
+    }
+    if (strncmp(word, "no", 2) == 0) {
+        o = fmd_option_find(table, n, word + 2);
+        if (o != NULL && o->kind == FMD_OPTION_BOOL) {
+            *value = "false";
+            return o;
+        }
+    }
+    *value = word;
+    for (size_t i = 0; i < n; i++)
+        if (!(given >> i & 1) && takes(&table[i], word))
+            return &table[i];
+    return NULL;
+}
+
+/* What the arguments are, for messages: "UNITS, ACTIVATION, INIT, [no]bias". */
+static const char *list_args(const fmd_option *table, size_t n, char text[FMD_OPTION_TEXT_BYTES])
+{
+    size_t used = 0;
+    snprintf(text, FMD_OPTION_TEXT_BYTES, "no arguments");
+    for (size_t i = 0; i < n && used < FMD_OPTION_TEXT_BYTES; i++)
+        used +=
+            (size_t)snprintf(text + used, FMD_OPTION_TEXT_BYTES - used, "%s%s%s", i > 0 ? ", " : "",
+                             table[i].kind == FMD_OPTION_BOOL ? "[no]" : "", table[i].name);
+    return text;
+}
+
+fmd_status fmd_options_parse_args(const fmd_option *table, size_t n, void *base, const char *label,
+                                  const char *args)
+{
+    char text[FMD_OPTION_TEXT_BYTES], list[FMD_OPTION_TEXT_BYTES];
+    uint64_t given = 0;
+    FMD_TRY(fmd_options_reset(table, n, base));
+    if (strlen(args) >= sizeof text)
+        return FMD_FAIL(FMD_EUSAGE, "%s: longer than %zu characters", label, sizeof text - 1);
+    memcpy(text, args, strlen(args) + 1);
+    char *rest = text;
+    for (char *word; rest[0] != '\0' && (word = strsep(&rest, ":")) != NULL;) {
+        const char *value = "";
+        const fmd_option *o = match_arg(table, n, given, word, &value);
+        if (o == NULL)
+            return FMD_FAIL(FMD_EUSAGE, "%s: does not understand '%s'; it takes %s", label, word,
+                            list_args(table, n, list));
+        if (given >> (o - table) & 1)
+            return FMD_FAIL(FMD_EUSAGE, "%s: %s is given twice", label, o->name);
+        given |= UINT64_C(1) << (o - table);
+        char option_label[FMD_OPTION_TEXT_BYTES];
+        snprintf(option_label, sizeof option_label, "%.900s: %s", label, o->name);
+        FMD_TRY(fmd_option_set(o, base, option_label, value));
+        if (rest == NULL)
+            break;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (table[i].initial == NULL && !(given >> i & 1))
+            return FMD_FAIL(FMD_EUSAGE, "%s: needs %s; it takes %s", label, table[i].name,
+                            list_args(table, n, list));
+    return FMD_OK;
+}

@@ -1,0 +1,346 @@
+#include "data/idx.h"
+
+#include "fmd/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+enum {
+    MAGIC_BYTES = 4,
+    DIM_BYTES = 4,
+    MAX_DIMS = 4,
+    MAX_HEADER_BYTES = MAGIC_BYTES + MAX_DIMS * DIM_BYTES,
+    TYPE_UBYTE = 0x08,
+    DEFLATE_RATIO = 1032, /* one byte of deflate data never holds more than this many */
+};
+
+struct fmd_idx {
+    char *path;
+    fmd_idx_header header;
+    uint8_t *map; /* the file as it is on disk */
+    size_t map_bytes;
+    size_t taken;    /* bytes of it that were consumed */
+    size_t unpacked; /* bytes of the IDX file that came out so far */
+    bool packed;
+    bool ended; /* the last gzip member seen is complete */
+    z_stream stream;
+    bool stream_open;
+    size_t head_bytes;
+    uint8_t head[MAX_HEADER_BYTES];
+};
+
+static fmd_status map_file(fmd_idx *f)
+{
+    fmd_status status = FMD_OK;
+    struct stat st;
+    /* O_NONBLOCK: opening a FIFO would otherwise wait for a writer. */
+    int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return FMD_FAIL(errno == ENOENT || errno == ENOTDIR ? FMD_ENOINPUT : FMD_EIO,
+                        "cannot open '%s': %s", f->path, strerror(errno));
+    if (fstat(fd, &st) != 0) {
+        status = FMD_FAIL(FMD_EIO, "cannot examine '%s': %s", f->path, strerror(errno));
+        goto out;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        status = FMD_FAIL(FMD_EDATA, "'%s': found %s, expected an IDX file", f->path,
+                          S_ISDIR(st.st_mode) ? "a folder" : "a pipe or device");
+        goto out;
+    }
+    if (st.st_size == 0) {
+        status = FMD_FAIL(FMD_EDATA, "'%s': the file is empty, expected an IDX file", f->path);
+        goto out;
+    }
+    f->map_bytes = (size_t)st.st_size;
+    void *map = mmap(NULL, f->map_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (map == MAP_FAILED) {
+        status = FMD_FAIL(FMD_EIO, "cannot map '%s': %s", f->path, strerror(errno));
+        goto out;
+    }
+    f->map = map;
+out:
+    close(fd);
+    return status;
+}
+
+static fmd_status zlib_failure(const fmd_idx *f, int code)
+{
+    if (code == Z_MEM_ERROR)
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: unpacking '%s'", f->path);
+    return FMD_FAIL(FMD_EDATA, "'%s': damaged gzip data at byte %zu: %s", f->path, f->taken,
+                    f->stream.msg != NULL ? f->stream.msg : zError(code));
+}
+
+/* zlib counts in unsigned int. */
+static uInt window(size_t bytes)
+{
+    return bytes > UINT_MAX ? UINT_MAX : (uInt)bytes;
+}
+
+/* A gzip file may have several members, one after the other; together they are one stream
+ * (RFC 1952, 2.2). */
+static bool start_next_member(fmd_idx *f)
+{
+    const uint8_t *p = f->map + f->taken;
+    if (f->map_bytes - f->taken < 2 || p[0] != 0x1f || p[1] != 0x8b)
+        return false;
+    f->ended = false;
+    return inflateReset(&f->stream) == Z_OK;
+}
+
+/* Unpacks up to `want` bytes; *got is less only where the gzip data end. */
+static fmd_status inflate_bytes(fmd_idx *f, uint8_t *to, size_t want, size_t *got)
+{
+    z_stream *z = &f->stream;
+    *got = 0;
+    while (*got < want) {
+        if (f->ended && !start_next_member(f))
+            return FMD_OK;
+        uInt in = window(f->map_bytes - f->taken), out = window(want - *got);
+        z->next_in = f->map + f->taken;
+        z->avail_in = in;
+        z->next_out = to + *got;
+        z->avail_out = out;
+        int code = inflate(z, Z_NO_FLUSH);
+        f->taken += in - z->avail_in;
+        *got += out - z->avail_out;
+        f->unpacked += out - z->avail_out;
+        if (code == Z_BUF_ERROR) /* all input is used up */
+            return FMD_OK;
+        if (code != Z_OK && code != Z_STREAM_END)
+            return zlib_failure(f, code);
+        f->ended = code == Z_STREAM_END;
+    }
+    return FMD_OK;
+}
+
+/* Copies up to `want` bytes of the unpacked file; *got is less only at its end. */
+static fmd_status take(fmd_idx *f, uint8_t *to, size_t want, size_t *got)
+{
+    if (f->packed)
+        return inflate_bytes(f, to, want, got);
+    size_t left = f->map_bytes - f->taken;
+    *got = want < left ? want : left;
+    memcpy(to, f->map + f->taken, *got);
+    f->taken += *got;
+    f->unpacked += *got;
+    return FMD_OK;
+}
+
+static fmd_status cut_off(const fmd_idx *f, const char *part, size_t expected)
+{
+    if (f->packed && !f->ended)
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s': the gzip data are cut off at byte %zu: found %zu unpacked bytes, "
+                        "expected %zu",
+                        f->path, f->map_bytes, f->unpacked, expected);
+    return FMD_FAIL(FMD_EDATA, "'%s': the %s is cut off: found %zu%s bytes, expected %zu", f->path,
+                    part, f->unpacked, f->packed ? " unpacked" : "", expected);
+}
+
+/* Takes the next `bytes` bytes of the header. */
+static fmd_status take_head(fmd_idx *f, size_t bytes)
+{
+    size_t got;
+    FMD_TRY(take(f, f->head + f->head_bytes, bytes, &got));
+    f->head_bytes += got;
+    return got == bytes ? FMD_OK : cut_off(f, "header", f->head_bytes - got + bytes);
+}
+
+/* Servers answer with a page where a file is gone, and browsers save it under the file's name. */
+static const char *looks_like(const uint8_t *p)
+{
+    for (int i = 0; i < MAGIC_BYTES; i++) {
+        if ((p[i] < ' ' || p[i] > '~') && p[i] != '\n' && p[i] != '\r' && p[i] != '\t')
+            return "";
+    }
+    return p[0] == '<' ? " (a web page?)" : " (a text file?)";
+}
+
+static fmd_status check_magic(const fmd_idx *f, fmd_idx_kind kind)
+{
+    const uint8_t *p = f->head;
+    const char *expected = kind == FMD_IDX_LABELS ? "00 00 08 01" : "00 00 08 03";
+    if (p[0] != 0 || p[1] != 0)
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s': bytes 0 to 3: found %02x %02x %02x %02x%s, expected %s: not an IDX "
+                        "file",
+                        f->path, p[0], p[1], p[2], p[3], looks_like(p), expected);
+    if (p[2] != TYPE_UBYTE)
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s': byte 2, the data type: found 0x%02x, expected 0x08 (unsigned bytes)",
+                        f->path, p[2]);
+    if (kind == FMD_IDX_LABELS && p[3] != 1)
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s': byte 3, the number of dimensions: found %d%s, expected 1 (labels)",
+                        f->path, p[3], p[3] == 3 || p[3] == 4 ? " (images)" : "");
+    if (kind == FMD_IDX_IMAGES && p[3] != 3 && p[3] != 4)
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s': byte 3, the number of dimensions: found %d%s, expected 3 or 4 "
+                        "(images)",
+                        f->path, p[3], p[3] == 1 ? " (labels)" : "");
+    return FMD_OK;
+}
+
+/* Numbers in IDX are big-endian. */
+static uint32_t read_dim(const fmd_idx *f, int i)
+{
+    const uint8_t *p = f->head + MAGIC_BYTES + (size_t)i * DIM_BYTES;
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static fmd_status read_dims(fmd_idx *f, fmd_idx_kind kind, int dims)
+{
+    static const char *const label_fields[] = {"labels"};
+    static const char *const image_fields[] = {"images", "height", "width", "channels"};
+    const char *const *fields = kind == FMD_IDX_LABELS ? label_fields : image_fields;
+    fmd_idx_header *h = &f->header;
+    size_t image = 1;
+    for (int i = 0; i < dims; i++) {
+        uint32_t dim = read_dim(f, i);
+        if (dim == 0)
+            return FMD_FAIL(FMD_EDATA, "'%s': byte %d, %s: found 0, expected at least 1", f->path,
+                            MAGIC_BYTES + i * DIM_BYTES, fields[i]);
+        if (i == 0) {
+            h->n = dim;
+            continue;
+        }
+        /* Layers count the values of an image in int. */
+        if (__builtin_mul_overflow(image, dim, &image) || image > INT_MAX)
+            return FMD_FAIL(FMD_EDATA,
+                            "'%s': byte %d, %s: found %u, expected an image of at most %d bytes",
+                            f->path, MAGIC_BYTES + i * DIM_BYTES, fields[i], dim, INT_MAX);
+        h->image.dim[h->image.rank++] = (int)dim;
+    }
+    /* So far below SIZE_MAX that the sum of a data set's files cannot overflow either. */
+    if (__builtin_mul_overflow(h->n, image, &h->bytes) || h->bytes > SIZE_MAX / 8)
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s': byte 4, images: found %zu of %zu bytes each, expected a "
+                        "size that fits into memory",
+                        f->path, h->n, image);
+    return FMD_OK;
+}
+
+/* What the size on disk shows, before anybody allocates what the header asks for. */
+static fmd_status check_size(const fmd_idx *f)
+{
+    size_t expected = f->head_bytes + f->header.bytes;
+    if (f->packed) {
+        if (expected / DEFLATE_RATIO > f->map_bytes)
+            return FMD_FAIL(FMD_EDATA,
+                            "'%s': the header announces %zu bytes, more than %zu bytes of gzip "
+                            "data can hold",
+                            f->path, expected, f->map_bytes);
+        return FMD_OK;
+    }
+    if (f->map_bytes != expected)
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s': the file is too %s: found %zu bytes, expected %zu (%zu of header, "
+                        "%zu for %zu %s)",
+                        f->path, f->map_bytes < expected ? "short" : "long", f->map_bytes, expected,
+                        f->head_bytes, f->header.bytes, f->header.n,
+                        f->header.image.rank == 0 ? "labels" : "images");
+    return FMD_OK;
+}
+
+static fmd_status start_unpacking(fmd_idx *f)
+{
+    f->packed = f->map_bytes >= 2 && f->map[0] == 0x1f && f->map[1] == 0x8b;
+    if (!f->packed)
+        return FMD_OK;
+    int code = inflateInit2(&f->stream, 15 + 16); /* gzip only */
+    if (code != Z_OK)
+        return zlib_failure(f, code);
+    f->stream_open = true;
+    return FMD_OK;
+}
+
+fmd_status fmd_idx_open(fmd_idx **out, const char *path, fmd_idx_kind kind)
+{
+    fmd_idx *f = NULL;
+    fmd_status status = fmd_alloc(&f, 1, sizeof *f, "an IDX file");
+    if (status != FMD_OK)
+        return status;
+    f->path = strdup(path);
+    if (f->path == NULL) {
+        status = FMD_FAIL(FMD_ENOMEM, "out of memory: opening '%s'", path);
+        goto out;
+    }
+    if ((status = map_file(f)) != FMD_OK || (status = start_unpacking(f)) != FMD_OK ||
+        (status = take_head(f, MAGIC_BYTES)) != FMD_OK || (status = check_magic(f, kind)) != FMD_OK)
+        goto out;
+    int dims = f->head[3];
+    if ((status = take_head(f, (size_t)dims * DIM_BYTES)) != FMD_OK ||
+        (status = read_dims(f, kind, dims)) != FMD_OK || (status = check_size(f)) != FMD_OK)
+        goto out;
+    *out = f;
+    f = NULL;
+out:
+    fmd_idx_close(f);
+    return status;
+}
+
+void fmd_idx_close(fmd_idx *f)
+{
+    if (f == NULL)
+        return;
+    if (f->stream_open)
+        inflateEnd(&f->stream);
+    if (f->map != NULL)
+        munmap(f->map, f->map_bytes);
+    free(f->path);
+    free(f);
+}
+
+const fmd_idx_header *fmd_idx_header_of(const fmd_idx *f)
+{
+    return &f->header;
+}
+
+const char *fmd_idx_path(const fmd_idx *f)
+{
+    return f->path;
+}
+
+/* Reading on makes zlib compare the CRC and the length of the last member. */
+static fmd_status check_end(fmd_idx *f)
+{
+    size_t expected = f->head_bytes + f->header.bytes, got;
+    uint8_t beyond;
+    FMD_TRY(take(f, &beyond, 1, &got));
+    if (got != 0)
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s': the unpacked file is too long: found more than the %zu bytes that "
+                        "its header announces",
+                        f->path, expected);
+    if (f->packed && !f->ended)
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s': the gzip data are cut off at byte %zu: the checksum is "
+                        "missing",
+                        f->path, f->map_bytes);
+    if (f->taken != f->map_bytes)
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s': byte %zu: found %zu more bytes, expected the end of the file",
+                        f->path, f->taken, f->map_bytes - f->taken);
+    return FMD_OK;
+}
+
+fmd_status fmd_idx_read(fmd_idx *f, uint8_t *payload, fmd_hash *hash)
+{
+    size_t got;
+    FMD_TRY(take(f, payload, f->header.bytes, &got));
+    if (got != f->header.bytes)
+        return cut_off(f, "payload", f->head_bytes + f->header.bytes);
+    FMD_TRY(check_end(f));
+    *hash = fmd_hash_parts(f->head, f->head_bytes, payload, f->header.bytes);
+    return FMD_OK;
+}

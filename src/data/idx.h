@@ -1,0 +1,38 @@
+/* IDX files (http://yann.lecun.com/exdb/mnist), plain or gzipped: images or labels as bytes.
+ *
+ * Opening maps the file and checks its header, so that the caller knows how much memory the payload
+ * takes; reading fills that memory and then checks that the file ends where it must. Every message
+ * names the file, the byte or field, what was found and what was expected. */
+#ifndef FMD_DATA_IDX_H
+#define FMD_DATA_IDX_H
+
+#include "fmd/error.h"
+#include "fmd/hash.h"
+#include "fmd/shape.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum fmd_idx_kind { FMD_IDX_LABELS, FMD_IDX_IMAGES } fmd_idx_kind;
+
+typedef struct fmd_idx_header {
+    size_t n;        /* images or labels, at least 1 */
+    fmd_shape image; /* (H, W) or (H, W, C); of labels: rank 0 */
+    size_t bytes;    /* of the payload */
+} fmd_idx_header;
+
+typedef struct fmd_idx fmd_idx;
+
+/* Local. Opens a file that must hold `kind`; gzip is told by the content, not by the name.
+ * FMD_ENOINPUT where it does not exist, FMD_EIO where it cannot be read, FMD_EDATA for the rest. */
+FMD_CHECKED fmd_status fmd_idx_open(fmd_idx **out, const char *path, fmd_idx_kind kind);
+void fmd_idx_close(fmd_idx *f);
+
+const fmd_idx_header *fmd_idx_header_of(const fmd_idx *f);
+const char *fmd_idx_path(const fmd_idx *f);
+
+/* Local. Reads the payload, once, into `payload` (header's bytes long); *hash receives the hash of
+ * the whole unpacked file. FMD_EDATA for a damaged, cut or too long file. */
+FMD_CHECKED fmd_status fmd_idx_read(fmd_idx *f, uint8_t *payload, fmd_hash *hash);
+
+#endif

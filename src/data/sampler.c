@@ -1,0 +1,109 @@
+#include "fmd/sampler.h"
+
+#include "fmd/mem.h"
+#include "fmd/rng.h"
+#include "fmd/simd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct fmd_sampler {
+    size_t n;
+    uint64_t seed;
+    uint32_t *order;
+};
+
+static void reset_order(fmd_sampler *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        s->order[i] = (uint32_t)i;
+}
+
+fmd_status fmd_sampler_create(fmd_sampler **out, size_t n, uint64_t seed)
+{
+    fmd_sampler *s = NULL;
+    if (n > UINT32_MAX)
+        return FMD_FAIL(FMD_EDATA, "found %zu samples, expected at most %u", n, UINT32_MAX);
+    FMD_TRY(fmd_alloc(&s, 1, sizeof *s, "the sampler"));
+    fmd_status status = fmd_alloc(&s->order, n, sizeof *s->order, "the order of the samples");
+    if (status != FMD_OK)
+        goto out;
+    s->n = n;
+    s->seed = seed;
+    reset_order(s);
+    *out = s;
+    s = NULL;
+out:
+    fmd_sampler_destroy(s);
+    return status;
+}
+
+void fmd_sampler_destroy(fmd_sampler *s)
+{
+    if (s == NULL)
+        return;
+    free(s->order);
+    free(s);
+}
+
+/* A number below `bound`, the upper half of the product of `bound` and the 64-bit random number
+ * whose halves are given: biased by less than 2^-32, without a division or a loop. */
+static uint32_t below(uint32_t bound, uint32_t high, uint32_t low)
+{
+    return (uint32_t)(((uint64_t)high * bound + ((uint64_t)low * bound >> 32)) >> 32);
+}
+
+/* Position i is swapped with one of 0 to i, drawn from the numbers 2i and 2i + 1 of the epoch. */
+void fmd_sampler_shuffle(fmd_sampler *s, uint32_t epoch)
+{
+    fmd_rng rng = {.seed = s->seed, .purpose = FMD_RNG_SHUFFLE, .time = epoch};
+    uint32_t *order = s->order, x[4] = {0};
+    reset_order(s);
+    for (size_t i = s->n; i-- > 0;) {
+        size_t half = i % 2 * 2;
+        if (half != 0 || i == s->n - 1)
+            fmd_rng_block(&rng, i / 2, x);
+        uint32_t j = below((uint32_t)i + 1, x[half], x[half + 1]);
+        uint32_t sample = order[i];
+        order[i] = order[j];
+        order[j] = sample;
+    }
+}
+
+const uint32_t *fmd_sampler_order(const fmd_sampler *s)
+{
+    return s->order;
+}
+
+fmd_run fmd_share(size_t total, int rank, int size)
+{
+    size_t r = (size_t)rank, least = total / (size_t)size, longer = total % (size_t)size;
+    /* The first `longer` ranks have one more. */
+    return (fmd_run){r * least + (r < longer ? r : longer), least + (r < longer)};
+}
+
+/* A division, since Keras divides: a product with 1/255 differs in the last bit for 126 of the 256
+ * bytes, and takes as long, as the memory is what limits both. */
+FMD_SIMD static void gather_rows(const uint8_t *images, size_t bytes, const uint32_t *order,
+                                 size_t n, float divisor, float *x)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *restrict image = images + (order != NULL ? order[i] : i) * bytes;
+        float *restrict row = x + i * bytes;
+        for (size_t j = 0; j < bytes; j++)
+            row[j] = (float)image[j] / divisor;
+    }
+}
+
+void fmd_gather_images(const fmd_split *split, size_t image_bytes, const uint32_t *order, size_t n,
+                       size_t rows, float divisor, float *x)
+{
+    gather_rows(split->images, image_bytes, order, n, divisor, x);
+    memset(x + n * image_bytes, 0, (rows - n) * image_bytes * sizeof *x);
+}
+
+void fmd_gather_labels(const fmd_split *split, const uint32_t *order, size_t n, uint8_t *labels)
+{
+    for (size_t i = 0; i < n; i++)
+        labels[i] = split->labels[order != NULL ? order[i] : i];
+}

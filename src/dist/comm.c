@@ -1,0 +1,254 @@
+#include "fmd/comm.h"
+
+#include "dist/comm_private.h"
+#include "fmd/mem.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes that one broadcast carries at most: counts in MPI are ints. */
+enum { BCAST_BYTES = 1 << 28, COMPARE_BYTES = 256 };
+
+void fmd_comm_check(fmd_comm *c, int code, const char *call)
+{
+    if (code == MPI_SUCCESS)
+        return;
+    char text[MPI_MAX_ERROR_STRING];
+    int length = 0;
+    MPI_Error_string(code, text, &length);
+    fmd_error_set("%.60s...: %.*s", call, length, text);
+    fmd_comm_abort(c, FMD_EINTERNAL);
+}
+
+void fmd_comm_abort(fmd_comm *c, fmd_status status)
+{
+    fprintf(stderr, "fmnist-dist: error: rank %d (%s): %s\n", c->rank, c->host,
+            fmd_error_message());
+    MPI_Abort(MPI_COMM_WORLD, (int)status);
+    abort();
+}
+
+static int env_int(const char *name)
+{
+    const char *text = getenv(name);
+    return text != NULL ? atoi(text) : 0;
+}
+
+/* With more ranks than cores a rank that waits must not keep the core. mpirun sees to this only
+ * when it was itself told of the cores. */
+static void yield_when_crowded(void)
+{
+    cpu_set_t cores;
+    int local = env_int("OMPI_COMM_WORLD_LOCAL_SIZE");
+    if (local > 1 && sched_getaffinity(0, sizeof cores, &cores) == 0 && local > CPU_COUNT(&cores))
+        setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
+}
+
+/* A launcher of another MPI starts the program several times, and each process believes that it is
+ * alone. Only the launcher's first process says so. */
+static fmd_status check_singleton(int size)
+{
+    static const struct {
+        const char *count, *rank, *cure;
+    } launchers[] = {
+        {"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "start it with the mpirun of that MPI"},
+        {"PMI_SIZE", "PMI_RANK", "start it with the mpirun of that MPI"},
+        {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID",
+         "use srun --mpi=pmix (srun --mpi=list shows what there is) or mpirun"},
+    };
+    for (size_t i = 0; size == 1 && i < sizeof launchers / sizeof *launchers; i++) {
+        if (getenv(launchers[i].count) == NULL)
+            continue;
+        const int started = env_int(launchers[i].count);
+        if (started <= 1)
+            return FMD_OK;
+        if (env_int(launchers[i].rank) != 0)
+            return FMD_FAIL(FMD_EUSAGE, "%s", "");
+        return FMD_FAIL(FMD_EUSAGE,
+                        "started as %d separate processes that do not see each other: the launcher "
+                        "does not speak to the MPI of this program (%s); %s",
+                        started, fmd_comm_library(), launchers[i].cure);
+    }
+    return FMD_OK;
+}
+
+fmd_status fmd_comm_open(fmd_comm **out)
+{
+    yield_when_crowded();
+    int provided;
+    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+        return FMD_FAIL(FMD_EINTERNAL, "MPI does not start");
+    fmd_comm *c = NULL;
+    FMD_TRY(fmd_alloc(&c, 1, sizeof *c, "the communicator"));
+    int length;
+    MPI_Get_processor_name(c->host, &length);
+    FMD_MPI(c, MPI_Comm_dup(MPI_COMM_WORLD, &c->world));
+    FMD_MPI(c, MPI_Comm_set_errhandler(c->world, MPI_ERRORS_RETURN));
+    FMD_MPI(c, MPI_Comm_rank(c->world, &c->rank));
+    FMD_MPI(c, MPI_Comm_size(c->world, &c->size));
+    FMD_MPI(c,
+            MPI_Comm_split_type(c->world, MPI_COMM_TYPE_SHARED, c->rank, MPI_INFO_NULL, &c->node));
+    FMD_MPI(c, MPI_Comm_rank(c->node, &c->node_rank));
+    FMD_MPI(c, MPI_Comm_size(c->node, &c->node_size));
+    const int leader = c->node_rank == 0;
+    FMD_MPI(c, MPI_Comm_split(c->world, leader ? 0 : MPI_UNDEFINED, c->rank, &c->leaders));
+    FMD_MPI(c, MPI_Allreduce(&leader, &c->nodes, 1, MPI_INT, MPI_SUM, c->world));
+    fmd_status st = check_singleton(c->size);
+    if (st != FMD_OK) {
+        fmd_comm_close(c);
+        return st;
+    }
+    *out = c;
+    return FMD_OK;
+}
+
+void fmd_comm_close(fmd_comm *c)
+{
+    if (c == NULL)
+        return;
+    for (int i = 0; i < c->n_windows; i++)
+        MPI_Win_free(&c->windows[i]);
+    if (c->leaders != MPI_COMM_NULL)
+        MPI_Comm_free(&c->leaders);
+    MPI_Comm_free(&c->node);
+    MPI_Comm_free(&c->world);
+    free(c);
+    MPI_Finalize();
+}
+
+int fmd_comm_rank(const fmd_comm *c)
+{
+    return c->rank;
+}
+
+int fmd_comm_size(const fmd_comm *c)
+{
+    return c->size;
+}
+
+int fmd_comm_node_rank(const fmd_comm *c)
+{
+    return c->node_rank;
+}
+
+int fmd_comm_node_size(const fmd_comm *c)
+{
+    return c->node_size;
+}
+
+int fmd_comm_nodes(const fmd_comm *c)
+{
+    return c->nodes;
+}
+
+const char *fmd_comm_host(const fmd_comm *c)
+{
+    return c->host;
+}
+
+int fmd_comm_node_cores(fmd_comm *c)
+{
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    sched_getaffinity(0, sizeof cores, &cores);
+    FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, &cores, sizeof cores, MPI_BYTE, MPI_BOR, c->node));
+    return CPU_COUNT(&cores);
+}
+
+const char *fmd_comm_library(void)
+{
+    static char version[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+    MPI_Get_library_version(version, &length);
+    version[strcspn(version, ",\n")] = '\0'; /* "Open MPI v4.1.4", without the packager's notes */
+    return version;
+}
+
+/* Broadcasts from rank 0 of any of the communicators. */
+static void bcast(fmd_comm *c, MPI_Comm over, void *data, size_t bytes)
+{
+    for (char *at = data; bytes > 0;) {
+        const size_t n = bytes < BCAST_BYTES ? bytes : BCAST_BYTES;
+        FMD_MPI(c, MPI_Bcast(at, (int)n, MPI_BYTE, 0, over));
+        at += n;
+        bytes -= n;
+    }
+}
+
+void fmd_comm_bcast(fmd_comm *c, void *data, size_t bytes)
+{
+    bcast(c, c->world, data, bytes);
+}
+
+void fmd_comm_sum_i64(fmd_comm *c, int64_t *values, int n)
+{
+    FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, values, n, MPI_INT64_T, MPI_SUM, c->world));
+}
+
+fmd_spread fmd_comm_spread(fmd_comm *c, double value)
+{
+    double extremes[2] = {-value, value}, sum = value;
+    FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, extremes, 2, MPI_DOUBLE, MPI_MAX, c->world));
+    FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, c->world));
+    return (fmd_spread){.min = -extremes[0], .mean = sum / c->size, .max = extremes[1]};
+}
+
+fmd_status fmd_comm_agree(fmd_comm *c, fmd_status mine)
+{
+    struct {
+        int status, rank;
+    } worst, local = {(int)mine, c->rank};
+    FMD_MPI(c, MPI_Allreduce(&local, &worst, 1, MPI_2INT, MPI_MAXLOC, c->world));
+    if (worst.status == FMD_OK)
+        return FMD_OK;
+    char text[FMD_ERROR_BYTES] = "";
+    if (c->rank == worst.rank && c->rank == 0)
+        snprintf(text, sizeof text, "%s", fmd_error_message());
+    else if (c->rank == worst.rank)
+        snprintf(text, sizeof text, "rank %d (%s): %.700s", c->rank, c->host, fmd_error_message());
+    FMD_MPI(c, MPI_Bcast(text, sizeof text, MPI_CHAR, worst.rank, c->world));
+    return FMD_FAIL((fmd_status)worst.status, "%s", text);
+}
+
+fmd_status fmd_comm_same(fmd_comm *c, const void *data, size_t bytes, const char *what)
+{
+    char first[COMPARE_BYTES];
+    if (bytes > sizeof first)
+        return FMD_FAIL(FMD_EINTERNAL, "%s: %zu bytes are too many to compare", what, bytes);
+    memcpy(first, data, bytes);
+    bcast(c, c->world, first, bytes);
+    int differs = memcmp(first, data, bytes) != 0 ? c->rank : c->size;
+    FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, &differs, 1, MPI_INT, MPI_MIN, c->world));
+    if (differs < c->size)
+        return FMD_FAIL(FMD_EDESYNC, "ranks 0 and %d differ in %s", differs, what);
+    return FMD_OK;
+}
+
+fmd_status fmd_comm_shared(fmd_comm *c, size_t bytes, void **out)
+{
+    if (c->n_windows == FMD_COMM_WINDOWS)
+        return FMD_FAIL(FMD_EINTERNAL, "more than %d shared windows", FMD_COMM_WINDOWS);
+    MPI_Win *window = &c->windows[c->n_windows];
+    void *base = NULL;
+    MPI_Aint size = c->node_rank == 0 ? (MPI_Aint)bytes : 0;
+    int unit = 1;
+    FMD_MPI(c, MPI_Win_allocate_shared(size, unit, MPI_INFO_NULL, c->node, &base, window));
+    c->n_windows++;
+    FMD_MPI(c, MPI_Win_shared_query(*window, 0, &size, &unit, &base));
+    *out = bytes > 0 ? base : NULL;
+    return FMD_OK;
+}
+
+void fmd_comm_share(fmd_comm *c, void *shared, size_t bytes)
+{
+    if (c->leaders != MPI_COMM_NULL)
+        bcast(c, c->leaders, shared, bytes);
+    FMD_MPI(c, MPI_Barrier(c->node));
+}
+
+void fmd_comm_gather(fmd_comm *c, const void *mine, size_t bytes, void *all)
+{
+    FMD_MPI(c, MPI_Gather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, 0, c->world));
+}

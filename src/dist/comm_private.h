@@ -1,0 +1,26 @@
+/* What reductions see of a communicator. */
+#ifndef FMD_DIST_COMM_PRIVATE_H
+#define FMD_DIST_COMM_PRIVATE_H
+
+#include "fmd/comm.h"
+
+#include <mpi.h>
+
+enum { FMD_COMM_WINDOWS = 4 };
+
+struct fmd_comm {
+    MPI_Comm world;   /* a duplicate that returns errors */
+    MPI_Comm node;    /* the ranks that share memory with this one */
+    MPI_Comm leaders; /* rank 0 of every node; MPI_COMM_NULL elsewhere */
+    int rank, size, node_rank, node_size, nodes;
+    char host[MPI_MAX_PROCESSOR_NAME];
+    int n_windows;
+    MPI_Win windows[FMD_COMM_WINDOWS];
+};
+
+/* Local. Ends the job, naming `call` and MPI's own text, unless `code` is MPI_SUCCESS. */
+void fmd_comm_check(fmd_comm *c, int code, const char *call);
+
+#define FMD_MPI(c, call) fmd_comm_check((c), (call), #call)
+
+#endif

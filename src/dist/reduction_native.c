@@ -1,0 +1,49 @@
+#include "dist/reduction_private.h"
+#include "fmd/simd.h"
+
+/* Floats: the fastest, and the same bits only on the same number of ranks. A rank's rows are one
+ * leaf, so each value is written once and goes into the message directly. */
+
+static float *room(fmd_reduction *r, const fmd_segment *s, size_t offset)
+{
+    return r->floats + s->offset + offset;
+}
+
+static void add(fmd_reduction *r, fmd_segment *s, size_t offset, size_t n)
+{
+    (void)r;
+    (void)s;
+    (void)offset;
+    (void)n;
+}
+
+/* Returns how many values are not finite: x - x is 0 for all others. */
+FMD_SIMD static size_t scale_values(size_t n, const float *restrict x, float scale,
+                                    float *restrict y)
+{
+    size_t bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        bad += !(x[i] - x[i] == 0);
+        y[i] = x[i] * scale;
+    }
+    return bad;
+}
+
+static fmd_reduced finish(fmd_reduction *r, int64_t *counters, double scale, float *sums)
+{
+    float *lane = r->floats + fmd_lane_counters(r);
+    for (int i = 0; i < r->n_counters * FMD_LIMBS; i++)
+        lane[i] = (float)fmd_limb(counters[i / FMD_LIMBS], i % FMD_LIMBS);
+    fmd_reduction_allreduce_float(r);
+    for (int i = 0; i < r->n_counters; i++) {
+        uint64_t sum = 0;
+        for (int j = 0; j < FMD_LIMBS; j++)
+            sum += (uint64_t)lane[i * FMD_LIMBS + j] << (j * FMD_LIMB_BITS);
+        counters[i] = (int64_t)sum;
+    }
+    if (scale_values(r->n_values, r->floats, (float)scale, sums) > 0)
+        return FMD_REDUCED_NOT_FINITE;
+    return FMD_REDUCED;
+}
+
+const fmd_reduction_ops fmd_reduction_native = {.room = room, .add = add, .finish = finish};

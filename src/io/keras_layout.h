@@ -1,0 +1,28 @@
+/* What the writer and the reader of Keras files share. */
+#ifndef FMD_IO_KERAS_LAYOUT_H
+#define FMD_IO_KERAS_LAYOUT_H
+
+#include "fmd/model.h"
+
+#include <hdf5.h>
+
+/* Our own group, which Keras ignores, and the number of its form. */
+#define FMD_KERAS_OURS "/fmnist_dist"
+enum { FMD_KERAS_FORMAT = 1 };
+
+/* The name of every file in memory. HDF5 looks first whether such a file exists: it cannot. */
+#define FMD_H5_MEMORY "/dev/null/memory"
+
+enum { FMD_KERAS_PATH = 160, FMD_H5_WHY = 160 };
+
+/* Local. Where a tensor of the model is: "/layers/dense_1/vars/0". */
+const char *fmd_keras_tensor_path(const fmd_model *m, size_t tensor, char text[FMD_KERAS_PATH]);
+
+/* Local. Access properties of a file in memory, to be closed by H5Pclose; negative on failure. From
+ * now on HDF5 prints nothing of its own. */
+hid_t fmd_h5_memory_access(void);
+
+/* Local. The cause of HDF5's last failure. */
+const char *fmd_h5_why(char text[FMD_H5_WHY]);
+
+#endif

@@ -1,0 +1,67 @@
+#include "fmd/activation.h"
+#include "fmd/layer.h"
+
+#include <string.h>
+
+typedef struct args {
+    int activation;
+} args;
+
+static const fmd_option options[] = {
+    {.name = "activation",
+     .kind = FMD_OPTION_CHOICE,
+     .offset = offsetof(args, activation),
+     .choices = FMD_ACTIVATION_NAMES,
+     .keras = "activation",
+     .help = "the function"},
+};
+
+static fmd_status build(fmd_layer *l, fmd_plan *plan)
+{
+    (void)plan;
+    const args *a = l->args;
+    l->activation = fmd_activation_at(a->activation);
+    l->out = l->in;
+    return FMD_OK;
+}
+
+/* The last dimension is the columns: a softmax runs over it. */
+static size_t columns(const fmd_layer *l)
+{
+    return (size_t)l->in.dim[l->in.rank - 1];
+}
+
+static size_t rows(const fmd_layer *l, const fmd_pass *p)
+{
+    return fmd_pass_rows(p) * (fmd_shape_count(l->in) / columns(l));
+}
+
+static void forward(const fmd_layer *l, const fmd_pass *p, const float *x, float *y)
+{
+    l->activation->forward(rows(l, p), columns(l), x, y);
+}
+
+static void backward(const fmd_layer *l, const fmd_pass *p, const float *x, const float *y,
+                     float *dy, float *dx, const fmd_sink *sink)
+{
+    (void)sink;
+    if (dx == NULL)
+        return;
+    if (l->activation->backward != NULL)
+        l->activation->backward(rows(l, p), columns(l), x, y, dy);
+    memcpy(dx, dy, fmd_pass_rows(p) * fmd_shape_count(l->in) * sizeof *dx);
+}
+
+const fmd_layer_ops fmd_layer_activation = {
+    .name = "activation",
+    .keras_class = "Activation",
+    .help = "an activation as a layer of its own",
+    .example = "activation:gelu",
+    .example_in = {.rank = 1, .dim = {6}},
+    .args_size = sizeof(args),
+    .args = options,
+    .n_args = sizeof options / sizeof *options,
+    .build = build,
+    .forward = forward,
+    .backward = backward,
+};

@@ -1,0 +1,144 @@
+#include "fmd/activation.h"
+#include "fmd/layer.h"
+#include "math/gemm.h"
+#include "math/vec.h"
+
+typedef struct args {
+    int64_t units;
+    int activation, init;
+    bool bias;
+} args;
+
+static const fmd_option options[] = {
+    {.name = "units",
+     .kind = FMD_OPTION_INT,
+     .offset = offsetof(args, units),
+     .min = 1,
+     .max = 65536,
+     .keras = "units",
+     .help = "the size of the output"},
+    {.name = "activation",
+     .kind = FMD_OPTION_CHOICE,
+     .offset = offsetof(args, activation),
+     .initial = "linear",
+     .choices = FMD_ACTIVATION_NAMES,
+     .keras = "activation",
+     .help = "applied to the output"},
+    {.name = "init",
+     .kind = FMD_OPTION_CHOICE,
+     .offset = offsetof(args, init),
+     .initial = "glorot_uniform",
+     .choices = FMD_INIT_NAMES,
+     .keras = "kernel_initializer",
+     .help = "how the kernel starts"},
+    {.name = "bias",
+     .kind = FMD_OPTION_BOOL,
+     .offset = offsetof(args, bias),
+     .initial = "true",
+     .keras = "use_bias",
+     .help = "adds a vector to the output"},
+};
+
+enum { KERNEL, BIAS };  /* parameters */
+enum { PREACTIVATION }; /* saved, only where the activation needs it */
+
+/* Works on the last dimension, as Keras' Dense: kernel (in, units), bias (units). */
+static fmd_status build(fmd_layer *l, fmd_plan *plan)
+{
+    const args *a = l->args;
+    const int last = l->in.rank - 1;
+    l->activation = fmd_activation_at(a->activation);
+    l->out = l->in;
+    l->out.dim[last] = (int)a->units;
+    fmd_plan_param(plan, "kernel", (fmd_shape){.rank = 2, .dim = {l->in.dim[last], (int)a->units}},
+                   (fmd_init)a->init);
+    if (a->bias)
+        fmd_plan_param(plan, "bias", (fmd_shape){.rank = 1, .dim = {(int)a->units}},
+                       FMD_INIT_zeros);
+    if (l->activation->needs_input)
+        fmd_plan_saved(plan, fmd_shape_count(l->out));
+    return FMD_OK;
+}
+
+/* Rows of matrix products to a leaf, columns in, columns out. */
+typedef struct sizes {
+    size_t m, in, out;
+} sizes;
+
+static sizes sizes_of(const fmd_layer *l, const fmd_pass *p)
+{
+    size_t in = (size_t)l->in.dim[l->in.rank - 1];
+    return (sizes){.m = (size_t)p->leaf_rows * (fmd_shape_count(l->in) / in),
+                   .in = in,
+                   .out = (size_t)l->out.dim[l->out.rank - 1]};
+}
+
+/* y = f(x K + b), leaf by leaf. */
+static void forward(const fmd_layer *l, const fmd_pass *p, const float *x, float *y)
+{
+    const args *a = l->args;
+    const sizes s = sizes_of(l, p);
+    for (int i = 0; i < p->leaves; i++) {
+        const size_t to = (size_t)i * s.m * s.out;
+        float *z = l->activation->needs_input ? l->saved[PREACTIVATION] + to : y + to;
+        fmd_gemm(s.m, s.out, s.in, x + (size_t)i * s.m * s.in, l->param[KERNEL], z);
+        if (a->bias)
+            fmd_add_row(s.m, s.out, l->param[BIAS], z);
+        l->activation->forward(s.m, s.out, z, y + to);
+    }
+}
+
+/* dK = x^T dz of each leaf, in panels of kernel rows that stay in the caches until the sink has
+ * taken them; the panel's height depends on the shapes alone. */
+static void kernel_gradient(const fmd_layer *l, const fmd_pass *p, const sizes *s, const float *x,
+                            const float *dz, const fmd_sink *sink)
+{
+    const size_t tensor = l->first_tensor + KERNEL;
+    const size_t most = fmd_gemm_panel(s->out, s->m);
+    const size_t panels = most < s->in ? (s->in + most - 1) / most : 1;
+    const size_t panel = (s->in + panels - 1) / panels;
+    for (size_t row = 0; row < s->in; row += panel) {
+        const size_t rows = s->in - row < panel ? s->in - row : panel;
+        for (int i = 0; i < p->leaves; i++) {
+            float *sum = sink->room(sink->self, tensor, row * s->out, rows * s->out);
+            fmd_gemm_at(rows, s->out, s->m, x + (size_t)i * s->m * s->in + row, s->in,
+                        dz + (size_t)i * s->m * s->out, sum);
+            sink->add(sink->self, tensor, row * s->out, rows * s->out);
+        }
+    }
+}
+
+static void backward(const fmd_layer *l, const fmd_pass *p, const float *x, const float *y,
+                     float *dy, float *dx, const fmd_sink *sink)
+{
+    const args *a = l->args;
+    const sizes s = sizes_of(l, p);
+    const size_t rows = s.m * (size_t)p->leaves;
+    if (l->activation->backward != NULL)
+        l->activation->backward(rows, s.out, l->saved[PREACTIVATION], y, dy);
+    kernel_gradient(l, p, &s, x, dy, sink);
+    for (int i = 0; i < p->leaves; i++) {
+        const float *dz = dy + (size_t)i * s.m * s.out;
+        if (a->bias) {
+            float *sum = sink->room(sink->self, l->first_tensor + BIAS, 0, s.out);
+            fmd_sum_rows(s.m, s.out, dz, sum);
+            sink->add(sink->self, l->first_tensor + BIAS, 0, s.out);
+        }
+        if (dx != NULL)
+            fmd_gemm_bt(s.m, s.in, s.out, dz, l->param[KERNEL], dx + (size_t)i * s.m * s.in);
+    }
+}
+
+const fmd_layer_ops fmd_layer_dense = {
+    .name = "dense",
+    .keras_class = "Dense",
+    .help = "every input times every output, plus a bias",
+    .example = "dense:5:tanh",
+    .example_in = {.rank = 1, .dim = {6}},
+    .args_size = sizeof(args),
+    .args = options,
+    .n_args = sizeof options / sizeof *options,
+    .build = build,
+    .forward = forward,
+    .backward = backward,
+};

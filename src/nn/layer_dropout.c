@@ -1,0 +1,87 @@
+#include "fmd/layer.h"
+
+#include <string.h>
+
+typedef struct args {
+    double rate;
+} args;
+
+static const fmd_option options[] = {
+    {.name = "rate",
+     .kind = FMD_OPTION_FLOAT,
+     .offset = offsetof(args, rate),
+     .min = 0,
+     .max = 0.99,
+     .keras = "rate",
+     .help = "the share of values that a training step drops"},
+};
+
+/* The mask: what each value is multiplied by. */
+enum { MASK };
+
+static fmd_status build(fmd_layer *l, fmd_plan *plan)
+{
+    l->out = l->in;
+    fmd_plan_saved(plan, fmd_shape_count(l->in));
+    return FMD_OK;
+}
+
+/* Fills the mask of one row, whose place in the global batch is `position`: a value is kept with
+ * probability 1 - rate and then divided by it (inverted dropout, as in Keras). */
+static void fill_mask(const fmd_rng *r, uint64_t position, size_t n, float rate, float *mask)
+{
+    const float scale = 1.0f / (1.0f - rate);
+    const uint64_t blocks = (n + 3) / 4;
+    for (size_t i = 0; i < n; i += 4) {
+        uint32_t u[4];
+        fmd_rng_block(r, position * blocks + i / 4, u);
+        for (size_t j = 0; j < 4 && i + j < n; j++)
+            mask[i + j] = fmd_rng_unit(u[j]) < rate ? 0 : scale;
+    }
+}
+
+static void forward(const fmd_layer *l, const fmd_pass *p, const float *x, float *y)
+{
+    const args *a = l->args;
+    const size_t n = fmd_shape_count(l->in), rows = fmd_pass_rows(p);
+    if (!p->training) {
+        memcpy(y, x, rows * n * sizeof *y);
+        return;
+    }
+    const fmd_rng r = {
+        .seed = p->seed, .purpose = FMD_RNG_DROPOUT, .stream = (uint32_t)l->index, .time = p->step};
+    for (size_t i = 0; i < rows; i++) {
+        float *mask = l->saved[MASK] + i * n;
+        fill_mask(&r, p->first_row + i, n, (float)a->rate, mask);
+        for (size_t j = 0; j < n; j++)
+            y[i * n + j] = x[i * n + j] * mask[j];
+    }
+}
+
+static void backward(const fmd_layer *l, const fmd_pass *p, const float *x, const float *y,
+                     float *dy, float *dx, const fmd_sink *sink)
+{
+    (void)x;
+    (void)y;
+    (void)sink;
+    if (dx == NULL)
+        return;
+    const float *mask = l->saved[MASK];
+    const size_t n = fmd_pass_rows(p) * fmd_shape_count(l->in);
+    for (size_t i = 0; i < n; i++)
+        dx[i] = dy[i] * mask[i];
+}
+
+const fmd_layer_ops fmd_layer_dropout = {
+    .name = "dropout",
+    .keras_class = "Dropout",
+    .help = "sets a share of the values to zero while training",
+    .example = "dropout:0.4",
+    .example_in = {.rank = 1, .dim = {6}},
+    .args_size = sizeof(args),
+    .args = options,
+    .n_args = sizeof options / sizeof *options,
+    .build = build,
+    .forward = forward,
+    .backward = backward,
+};

@@ -1,0 +1,71 @@
+#include "fmd/optimizer.h"
+#include "fmd/simd.h"
+
+#include <math.h>
+
+typedef struct args {
+    double beta_1, beta_2, epsilon;
+} args;
+
+static const fmd_option options[] = {
+    {.name = "beta_1",
+     .kind = FMD_OPTION_FLOAT,
+     .offset = offsetof(args, beta_1),
+     .initial = "0.9",
+     .min = 0,
+     .max = 0.999999,
+     .keras = "beta_1",
+     .help = "decay of the first moment"},
+    {.name = "beta_2",
+     .kind = FMD_OPTION_FLOAT,
+     .offset = offsetof(args, beta_2),
+     .initial = "0.999",
+     .min = 0,
+     .max = 0.999999,
+     .keras = "beta_2",
+     .help = "decay of the second moment"},
+    {.name = "epsilon",
+     .kind = FMD_OPTION_FLOAT,
+     .offset = offsetof(args, epsilon),
+     .initial = "1e-07",
+     .min = 0,
+     .max = 1,
+     .keras = "epsilon",
+     .help = "added to the root of the second moment"},
+};
+
+FMD_SIMD static void update(size_t n, float *restrict p, const float *restrict g, float *restrict m,
+                            float *restrict v, float rate, float one_minus_b1, float one_minus_b2,
+                            float epsilon)
+{
+    for (size_t i = 0; i < n; i++) {
+        m[i] += (g[i] - m[i]) * one_minus_b1;
+        v[i] += (g[i] * g[i] - v[i]) * one_minus_b2;
+        p[i] -= rate * m[i] / (sqrtf(v[i]) + epsilon);
+    }
+}
+
+/* Kingma and Ba, "Adam", ICLR 2015, the form before section 2.1, as Keras has it:
+ * m += (g - m)(1 - b1); v += (g^2 - v)(1 - b2);
+ * p -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon). */
+static void step(const void *arguments, size_t n, float *params, const float *grads,
+                 float *const *slots, double learning_rate, uint64_t t)
+{
+    const args *a = arguments;
+    double rate =
+        learning_rate * sqrt(1 - pow(a->beta_2, (double)t)) / (1 - pow(a->beta_1, (double)t));
+    update(n, params, grads, slots[0], slots[1], (float)rate, (float)(1 - a->beta_1),
+           (float)(1 - a->beta_2), (float)a->epsilon);
+}
+
+const fmd_optimizer_ops fmd_optimizer_adam = {
+    .name = "adam",
+    .keras_class = "Adam",
+    .learning_rate = 0.001,
+    .args_size = sizeof(args),
+    .args = options,
+    .n_args = sizeof options / sizeof *options,
+    .slots = {"momentum", "velocity"},
+    .interleaved = true,
+    .step = step,
+};

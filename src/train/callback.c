@@ -1,0 +1,68 @@
+#include "fmd/callback.h"
+
+#include "fmd/option.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *const fmd_metric_names = "accuracy|loss|val_accuracy|val_loss";
+
+static const struct metric {
+    const char *name, *alias;
+    size_t offset;
+} metrics[] = {
+    {"accuracy", "acc", offsetof(fmd_metrics, accuracy)},
+    {"loss", "loss", offsetof(fmd_metrics, loss)},
+    {"val_accuracy", "val_acc", offsetof(fmd_metrics, val_accuracy)},
+    {"val_loss", "val_loss", offsetof(fmd_metrics, val_loss)},
+};
+
+static const struct metric *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
+        if (strcmp(metrics[i].name, name) == 0 || strcmp(metrics[i].alias, name) == 0)
+            return &metrics[i];
+    return NULL;
+}
+
+const double *fmd_metric_find(const fmd_metrics *m, const char *name)
+{
+    const struct metric *found = find(name);
+    return found != NULL ? (const double *)((const char *)m + found->offset) : NULL;
+}
+
+const char *fmd_metric_name(const char *name)
+{
+    const struct metric *found = find(name);
+    return found != NULL ? found->name : NULL;
+}
+
+fmd_status fmd_metric_check(const char *name, bool validation, const char *label)
+{
+    const struct metric *found = find(name);
+    if (found == NULL) {
+        char near[FMD_OPTION_TEXT_BYTES];
+        fmd_choice_nearest(fmd_metric_names, name, near);
+        return FMD_FAIL(FMD_EUSAGE, "%s: '%s' is not one of %s%s%s%s", label, name,
+                        fmd_metric_names, *near ? " (did you mean '" : "", near,
+                        *near ? "'?)" : "");
+    }
+    if (!validation && strncmp(found->name, "val_", 4) == 0)
+        return FMD_FAIL(FMD_EUSAGE,
+                        "%s: there is no %s without validation data: give --validation-split",
+                        label, found->name);
+    return FMD_OK;
+}
+
+void fmd_control_stop(fmd_control *control, const char *format, ...)
+{
+    if (control->stop)
+        return;
+    control->stop = true;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(control->reason, sizeof control->reason, format, args);
+    va_end(args);
+}

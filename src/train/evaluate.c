@@ -1,0 +1,50 @@
+#include "fmd/evaluate.h"
+
+#include "fmd/loss.h"
+#include "fmd/sampler.h"
+#include "fmd/timer.h"
+
+#include <math.h>
+
+/* Adds the samples from `first` on, at most `rows` of them, to the sums. Leaves have a fixed size,
+ * so that no sample's loss depends on how many ranks there are. */
+static void evaluate_rows(fmd_model *m, const fmd_split *split, float divisor, size_t first,
+                          size_t rows, fmd_loss_sums *sums)
+{
+    const size_t image_bytes = fmd_shape_count(fmd_model_in(m));
+    const size_t n = split->n - first < rows ? split->n - first : rows;
+    const size_t leaves = (n + FMD_EVALUATE_LEAF - 1) / FMD_EVALUATE_LEAF;
+    const fmd_split part = {
+        .n = n, .images = split->images + first * image_bytes, .labels = split->labels + first};
+    const fmd_pass pass = {.leaves = (int)leaves, .leaf_rows = FMD_EVALUATE_LEAF};
+    fmd_gather_images(&part, image_bytes, NULL, n, fmd_pass_rows(&pass), divisor,
+                      fmd_model_input(m));
+    const float *logits = fmd_model_forward(m, &pass);
+    fmd_loss_rows(logits, part.labels, n, n, (size_t)fmd_model_classes(m), NULL, sums);
+}
+
+fmd_status fmd_evaluate(fmd_comm *c, fmd_model *m, const fmd_split *split, float divisor,
+                        size_t max_rows, fmd_evaluation *out)
+{
+    const double start = fmd_now();
+    const size_t leaves = (split->n + FMD_EVALUATE_LEAF - 1) / FMD_EVALUATE_LEAF;
+    const fmd_run mine = fmd_share(leaves, fmd_comm_rank(c), fmd_comm_size(c));
+    const size_t at_once = max_rows / FMD_EVALUATE_LEAF;
+    fmd_loss_sums sums = {0};
+    for (size_t done = 0; done < mine.count; done += at_once) {
+        const size_t now = mine.count - done < at_once ? mine.count - done : at_once;
+        evaluate_rows(m, split, divisor, (mine.first + done) * FMD_EVALUATE_LEAF,
+                      now * FMD_EVALUATE_LEAF, &sums);
+    }
+    int64_t total[] = {sums.loss, sums.correct, sums.failed};
+    fmd_comm_sum_i64(c, total, 3);
+    if (total[2] > 0)
+        return FMD_FAIL(FMD_EDIVERGED, "the loss of %lld of %zu images is not finite",
+                        (long long)total[2], split->n);
+    const double n = (double)split->n;
+    *out =
+        (fmd_evaluation){.loss = split->n > 0 ? (double)total[0] * FMD_LOSS_UNIT / n : (double)NAN,
+                         .accuracy = split->n > 0 ? (double)total[1] / n : (double)NAN,
+                         .seconds = fmd_now() - start};
+    return FMD_OK;
+}

@@ -1,0 +1,184 @@
+#include "train/step.h"
+
+#include "fmd/loss.h"
+#include "fmd/mem.h"
+#include "fmd/sampler.h"
+#include "fmd/timer.h"
+
+#include <stdlib.h>
+
+/* The counters that travel with the gradient. */
+enum { LOSS, CORRECT, SAMPLES, FAILED, STOP, COUNTERS };
+
+struct fmd_stepper {
+    fmd_comm *comm;
+    fmd_model *model;
+    fmd_optimizer *optimizer;
+    fmd_reduction *reduction;
+    const fmd_fit_args *args;
+    fmd_sink sink;
+    float *grads;    /* of the mean loss, over all ranks */
+    uint8_t *labels; /* of this rank's rows */
+    fmd_phase_seconds seconds;
+};
+
+static float *sink_room(void *self, size_t tensor, size_t offset, size_t n)
+{
+    return fmd_reduction_room(self, tensor, offset, n);
+}
+
+static void sink_add(void *self, size_t tensor, size_t offset, size_t n)
+{
+    fmd_reduction_add(self, tensor, offset, n);
+}
+
+/* A segment for each parameter tensor. */
+static fmd_status create_reduction(fmd_stepper *s, fmd_reduction_mode mode)
+{
+    const size_t n = fmd_model_n_tensors(s->model);
+    size_t *counts = NULL;
+    FMD_TRY(fmd_alloc(&counts, n, sizeof *counts, "the reduction"));
+    for (size_t i = 0; i < n; i++)
+        counts[i] = fmd_model_tensor(s->model, i)->count;
+    fmd_status st = fmd_reduction_create(&s->reduction, mode, s->comm, counts, n, COUNTERS);
+    free(counts);
+    return st;
+}
+
+fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_optimizer *o,
+                              const fmd_fit_args *args)
+{
+    fmd_stepper *s = NULL;
+    FMD_TRY(fmd_alloc(&s, 1, sizeof *s, "training"));
+    *s = (fmd_stepper){.comm = c, .model = m, .optimizer = o, .args = args};
+    fmd_status st = create_reduction(s, args->reduce);
+    if (st != FMD_OK)
+        goto out;
+    s->sink = (fmd_sink){.self = s->reduction, .room = sink_room, .add = sink_add};
+    const size_t rows = fmd_fit_rows(args, fmd_comm_size(c));
+    if ((st = fmd_alloc(&s->grads, fmd_model_n_params(m), sizeof(float), "the gradient")) !=
+            FMD_OK ||
+        (st = fmd_alloc(&s->labels, rows, 1, "the labels of a batch")) != FMD_OK)
+        goto out;
+    *out = s;
+    s = NULL;
+out:
+    fmd_stepper_destroy(s);
+    return st;
+}
+
+void fmd_stepper_destroy(fmd_stepper *s)
+{
+    if (s == NULL)
+        return;
+    fmd_reduction_destroy(s->reduction);
+    free(s->grads);
+    free(s->labels);
+    free(s);
+}
+
+/* This rank's part of a batch. */
+typedef struct part {
+    fmd_pass pass;
+    size_t first, count; /* samples of the batch; the rows behind them are padding */
+    int leaves;          /* of all ranks */
+} part;
+
+/* Cuts a batch into leaves and takes this rank's run of them; a rank may have none. Without leaves
+ * (native) each rank's share of the samples is one leaf. */
+static part part_of(const fmd_stepper *s, size_t count, uint64_t step)
+{
+    const int rank = fmd_comm_rank(s->comm), size = fmd_comm_size(s->comm);
+    part p = {.pass = {.training = true, .seed = s->args->seed, .step = (uint32_t)step}};
+    if (fmd_reduction_by_leaf(s->reduction)) {
+        const size_t leaf = s->args->leaf_size;
+        const size_t leaves = (count + leaf - 1) / leaf;
+        const fmd_run mine = fmd_share(leaves, rank, size);
+        const size_t end = (mine.first + mine.count) * leaf;
+        p.leaves = (int)leaves;
+        p.pass.leaves = (int)mine.count;
+        p.pass.leaf_rows = (int)leaf;
+        p.first = mine.first * leaf;
+        p.count = mine.count == 0 ? 0 : (end < count ? end : count) - p.first;
+    } else {
+        const fmd_run mine = fmd_share(count, rank, size);
+        p.leaves = size;
+        p.pass.leaves = mine.count > 0;
+        p.pass.leaf_rows = (int)mine.count;
+        p.first = mine.first;
+        p.count = mine.count;
+    }
+    p.pass.first_row = p.first;
+    return p;
+}
+
+/* Forward, loss and backward of this rank's rows; gradient sums go to the reduction. */
+static void compute(fmd_stepper *s, const part *p, const uint32_t *order, fmd_loss_sums *sums)
+{
+    const fmd_split *train = &s->args->train;
+    const size_t rows = fmd_pass_rows(&p->pass);
+    const size_t image_bytes = fmd_shape_count(fmd_model_in(s->model));
+
+    const double t0 = fmd_now();
+    fmd_gather_images(train, image_bytes, order + p->first, p->count, rows, s->args->divisor,
+                      fmd_model_input(s->model));
+    fmd_gather_labels(train, order + p->first, p->count, s->labels);
+    const double t1 = fmd_now();
+    const float *logits = fmd_model_forward(s->model, &p->pass);
+    fmd_loss_rows(logits, s->labels, p->count, rows, (size_t)fmd_model_classes(s->model),
+                  fmd_model_logit_grads(s->model), sums);
+    const double t2 = fmd_now();
+    fmd_model_backward(s->model, &p->pass, &s->sink);
+    const double t3 = fmd_now();
+    s->seconds.assemble += t1 - t0;
+    s->seconds.forward += t2 - t1;
+    s->seconds.backward += t3 - t2;
+}
+
+fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, uint64_t step,
+                           double learning_rate, bool stop, fmd_step_sums *sums)
+{
+    const part p = part_of(s, count, step);
+    int64_t counters[COUNTERS];
+    fmd_reduced outcome;
+    do {
+        fmd_loss_sums mine = {0};
+        fmd_reduction_begin(s->reduction, p.leaves);
+        if (p.count > 0)
+            compute(s, &p, order, &mine);
+        counters[LOSS] = mine.loss;
+        counters[CORRECT] = mine.correct;
+        counters[SAMPLES] = (int64_t)p.count;
+        counters[FAILED] = mine.failed;
+        counters[STOP] = stop;
+        const double start = fmd_now();
+        outcome = fmd_reduction_finish(s->reduction, counters, 1.0 / (double)count, s->grads);
+        s->seconds.reduce += fmd_now() - start;
+    } while (outcome == FMD_REDUCED_REPEAT);
+
+    if (outcome == FMD_REDUCED_NOT_FINITE || counters[FAILED] > 0)
+        return FMD_FAIL(FMD_EDIVERGED,
+                        "training diverged: %s is not finite; a smaller --learning-rate may help",
+                        counters[FAILED] > 0 ? "the loss" : "a gradient");
+    if (counters[SAMPLES] != (int64_t)count)
+        return FMD_FAIL(FMD_EDESYNC, "the ranks trained on %lld samples of a batch of %zu",
+                        (long long)counters[SAMPLES], count);
+    const double start = fmd_now();
+    fmd_optimizer_step(s->optimizer, fmd_model_params(s->model), s->grads, learning_rate);
+    s->seconds.update += fmd_now() - start;
+    *sums = (fmd_step_sums){.loss = (double)counters[LOSS] * FMD_LOSS_UNIT,
+                            .correct = counters[CORRECT],
+                            .samples = counters[SAMPLES],
+                            .stop = counters[STOP]};
+    return FMD_OK;
+}
+
+const fmd_phase_seconds *fmd_stepper_seconds(const fmd_stepper *s)
+{
+    return &s->seconds;
+}
+
+int64_t fmd_stepper_repeats(const fmd_stepper *s)
+{
+    return fmd_reduction_repeats(s->reduction);
+}

@@ -1,0 +1,36 @@
+/* One step of training: a global batch, seen from one rank. */
+#ifndef FMD_TRAIN_STEP_H
+#define FMD_TRAIN_STEP_H
+
+#include "fmd/comm.h"
+#include "fmd/dataset.h"
+#include "fmd/model.h"
+#include "fmd/optimizer.h"
+#include "fmd/reduction.h"
+#include "fmd/trainer.h"
+
+typedef struct fmd_stepper fmd_stepper;
+
+/* Local. Everything that a step needs is allocated here. Borrows all pointers. */
+FMD_CHECKED fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m,
+                                          fmd_optimizer *o, const fmd_fit_args *args);
+void fmd_stepper_destroy(fmd_stepper *s);
+
+/* What a step was over all ranks. */
+typedef struct fmd_step_sums {
+    double loss; /* sum over the samples */
+    int64_t correct, samples, failed;
+    int64_t stop; /* ranks that ask to stop after this step */
+} fmd_step_sums;
+
+/* Collective. Trains on the `count` samples of `order`, the global batch; `step` steps have been
+ * done before. `stop` asks every rank to stop. FMD_EDIVERGED leaves the parameters as they were. */
+FMD_CHECKED fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count,
+                                       uint64_t step, double learning_rate, bool stop,
+                                       fmd_step_sums *sums);
+
+/* Local. Where this rank's time went. */
+const fmd_phase_seconds *fmd_stepper_seconds(const fmd_stepper *s);
+int64_t fmd_stepper_repeats(const fmd_stepper *s);
+
+#endif

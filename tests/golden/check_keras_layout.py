@@ -1,0 +1,361 @@
+#!/usr/bin/python3
+"""Checks files against the layouts that Keras reads (observed on Keras 2.3.1 to 3.15.1).
+
+check_keras_layout.py FILE...          checks files
+check_keras_layout.py --writer PROGRAM checks what keras_write makes, and that each rule can fail
+
+Exit code 77: python3-h5py is missing.
+"""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+try:
+    import h5py
+    import numpy as np
+except ImportError:
+    print("skipped: needs python3-h5py")
+    sys.exit(77)
+
+# The variables of a class, and by which arguments they vanish.
+VARIABLES = {"Dense": [("kernel", None), ("bias", "use_bias")]}
+# Arguments that Keras knows: any other is fatal to it.
+COMMON = {"name", "trainable", "dtype"}
+ARGUMENTS = {
+    "InputLayer": {"name", "dtype", "batch_input_shape", "sparse"},
+    "Dense": COMMON | {"units", "activation", "use_bias", "kernel_initializer"},
+    "Flatten": COMMON,
+    "Dropout": COMMON | {"rate"},
+    "Activation": COMMON | {"activation"},
+}
+# What each optimizer keeps, in the order of its variables: names in one group alternate.
+SLOTS = {
+    "Adam": lambda c: [["momentum", "velocity"]],
+    "SGD": lambda c: [["momentum"]] if c["momentum"] else [],
+    "RMSprop": lambda c: [["velocity"]] + ([["momentum"]] if c["momentum"] else [])
+    + ([["average_gradient"]] if c["centered"] else []),
+}
+OPTIMIZER_ARGUMENTS = {
+    "Adam": {"learning_rate", "beta_1", "beta_2", "epsilon"},
+    "SGD": {"learning_rate", "momentum", "nesterov"},
+    "RMSprop": {"learning_rate", "rho", "momentum", "epsilon", "centered"},
+}
+SLOT_BASE = {"momentum": 1000, "velocity": 2000, "average_gradient": 3000}  # as keras_write
+
+
+class Fault(Exception):
+    pass
+
+
+def need(condition, text):
+    if not condition:
+        raise Fault(text)
+
+
+def snake(name):
+    """The name of a group of Keras 3: MaxPooling2D -> max_pooling2d."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def attribute(group, name):
+    """Text or list of text of an attribute, which must have the form that all of Keras read."""
+    need(name in group.attrs, f"{group.name}@{name} is missing")
+    a = h5py.h5a.open(group.id, name.encode())
+    kind = a.get_type()
+    if a.get_space().get_simple_extent_type() != h5py.h5s.SCALAR and a.shape == (0,):
+        need(kind.equal(h5py.h5t.IEEE_F64LE), f"{group.name}@{name}: an empty list is of F64LE")
+        return []
+    need(kind.get_class() == h5py.h5t.STRING, f"{group.name}@{name} is not text")
+    need(not kind.is_variable_str(), f"{group.name}@{name}: variable length breaks Keras 2.3")
+    need(kind.get_strpad() == h5py.h5t.STR_NULLTERM, f"{group.name}@{name} is not NULLTERM")
+    value = np.zeros(a.shape, dtype=f"S{kind.get_size()}")
+    a.read(value)
+    longest = max(len(v) for v in value.ravel())
+    need(longest == kind.get_size() - 1, f"{group.name}@{name}: size is not longest + 1")
+    need(value.nbytes < 64512, f"{group.name}@{name}: longer than an attribute may be")
+    text = [v.decode("ascii") for v in value.ravel()]
+    return text[0] if a.shape == () else text
+
+
+def dataset(file, path, shape, kind=h5py.h5t.IEEE_F32LE):
+    need(path in file, f"{path} is missing")
+    need(isinstance(file.get(path, getlink=True), h5py.HardLink), f"{path} is not a hard link")
+    d = file[path]
+    need(isinstance(d, h5py.Dataset), f"{path} is not a dataset")
+    need(d.id.get_type().equal(kind), f"{path} has type {d.dtype}")
+    need(d.shape == tuple(shape), f"{path} has shape {d.shape}, expected {tuple(shape)}")
+    plist = d.id.get_create_plist()
+    need(plist.get_layout() == h5py.h5d.CONTIGUOUS, f"{path} is not contiguous")
+    need(h5py.h5g.get_objinfo(d.id).mtime == 0, f"{path} has times")
+    need(np.all(np.isfinite(d[()])), f"{path} is not finite")
+    return d
+
+
+def read_configs(file):
+    def no_repeats(pairs):
+        need(len(dict(pairs)) == len(pairs), "a JSON object has a key twice")
+        return dict(pairs)
+
+    try:
+        model = json.loads(attribute(file, "model_config"), object_pairs_hook=no_repeats)
+        training = json.loads(attribute(file, "training_config"), object_pairs_hook=no_repeats)
+    except json.JSONDecodeError as e:
+        raise Fault(f"invalid JSON: {e}") from e
+    need(model["class_name"] == "Sequential", "the model is not Sequential")
+    need(isinstance(model["config"]["name"], str), "the model has no name")
+    layers = model["config"]["layers"]
+    need(layers[0]["class_name"] == "InputLayer", "the first layer is not an InputLayer")
+    shape = layers[0]["config"]["batch_input_shape"]
+    need(shape[0] is None and all(isinstance(n, int) for n in shape[1:]), "batch_input_shape")
+    for layer in layers:
+        known = ARGUMENTS.get(layer["class_name"])
+        need(known is not None, f"unknown layer {layer['class_name']}")
+        extra = set(layer["config"]) - known
+        need(not extra, f"{layer['class_name']} has arguments that Keras refuses: {extra}")
+    need("loss_weights" in training, "training_config has no loss_weights")
+    need(training["loss"] == "sparse_categorical_crossentropy", "the loss")
+    need(training["metrics"] == ["accuracy"], "the metrics")
+    need("sample_weight_mode" in training, "training_config has no sample_weight_mode")
+    optimizer = training["optimizer_config"]
+    need(optimizer["class_name"] in SLOTS, f"unknown optimizer {optimizer['class_name']}")
+    extra = set(optimizer["config"]) ^ OPTIMIZER_ARGUMENTS[optimizer["class_name"]]
+    need(not extra, f"{optimizer['class_name']} has other arguments than Keras': {extra}")
+    return shape[1:], layers[1:], optimizer
+
+
+def expected_variables(shape, layers):
+    """(name, shape) of the variables of each layer, from the configuration alone."""
+    for layer in layers:
+        config, variables = layer["config"], []
+        for name, argument in VARIABLES.get(layer["class_name"], []):
+            if argument is None or config[argument]:
+                first = [shape[-1]] if name == "kernel" else []
+                variables.append((name, first + [config["units"]]))
+        if layer["class_name"] == "Flatten":
+            shape = [int(np.prod(shape))]
+        elif layer["class_name"] == "Dense":
+            shape = shape[:-1] + [config["units"]]
+        yield variables
+
+
+def load_legacy(file, layers):
+    """As load_model: by the lists of names, in their order."""
+    root = file["model_weights"]
+    for where in (file, root):
+        need(int(attribute(where, "keras_version").split(".")[0]) >= 2, "keras_version < 2")
+        need(attribute(where, "backend") == "tensorflow", "backend is not tensorflow")
+    names = attribute(root, "layer_names")
+    need(names == [layer["config"]["name"] for layer in layers], f"layer_names: {names}")
+    need(set(root) == set(names), f"/model_weights has other groups: {list(root)}")
+    return [[root[name][w] for w in attribute(root[name], "weight_names")] for name in names]
+
+
+def load_keras3(file, layers, variables):
+    """As load_weights: by class and position."""
+    need(isinstance(file.get("vars"), h5py.Group) and not len(file["vars"]), "/vars is not empty")
+    seen, found = {}, []
+    for layer, expected in zip(layers, variables):
+        name = snake(layer["class_name"])
+        n = seen[name] = seen.get(name, -1) + 1
+        path = f"layers/{name}_{n}/vars" if n else f"layers/{name}/vars"
+        need(path in file, f"/{path} is missing")
+        numbers = [str(i) for i in range(len(expected))]
+        need(sorted(file[path]) == numbers, f"/{path}: {list(file[path])}")
+        found.append([dataset(file, f"{path}/{i}", shape) for i, (_, shape) in enumerate(expected)])
+    need(len(file["layers"]) == len(layers), f"/layers has other groups: {list(file['layers'])}")
+    return found
+
+
+def check_optimizer(file, optimizer, tensors, marked):
+    need("optimizer_weights" not in file, "/optimizer_weights breaks fit() in Keras 3")
+    rate = optimizer["config"]["learning_rate"]
+    need(dataset(file, "optimizer/vars/0", (), h5py.h5t.STD_I32LE)[()] >= 0, "the iteration")
+    need(dataset(file, "optimizer/vars/1", ())[()] == np.float32(rate), "the learning rate")
+    order = []
+    for group in SLOTS[optimizer["class_name"]](optimizer["config"]):
+        order += [(slot, i) for i in range(len(tensors)) for slot in group]
+    need(len(file["optimizer/vars"]) == 2 + len(order), "the number of optimizer variables")
+    for number, (slot, i) in enumerate(order, 2):
+        d = dataset(file, f"optimizer/vars/{number}", tensors[i].shape)
+        if marked:
+            need(np.all(d[()] == SLOT_BASE[slot] + i), f"{d.name} is not the {slot} of tensor {i}")
+        elif slot == "velocity":
+            need(np.all(d[()] >= 0), f"{d.name}, a mean of squares, is negative")
+
+
+def check(path, marked=False):
+    with h5py.File(path, "r") as file:
+        shape, layers, optimizer = read_configs(file)
+        variables = list(expected_variables(shape, layers))
+        legacy = load_legacy(file, layers)
+        keras3 = load_keras3(file, layers, variables)
+        for layer, expected, a, b in zip(layers, variables, legacy, keras3):
+            name = layer["config"]["name"]
+            need(len(a) == len(b), f"{name}: weight_names has {len(a)} of {len(b)}")
+            for (variable, _), x, y in zip(expected, a, b):
+                need(variable in x.name, f"{name}: {x.name} is in the place of the {variable}")
+                # == of h5py objects: the same object of the same file.
+                need(x == y, f"{x.name} and {y.name} are not one object")
+        tensors = [d for layer in keras3 for d in layer]
+        if marked:
+            flat = np.concatenate([d[()].ravel() for d in tensors])
+            need(np.array_equal(flat, np.arange(1, flat.size + 1)), "the parameters")
+        check_optimizer(file, optimizer, tensors, marked)
+        # Not a rule of Keras: what fmnist-dist itself reads.
+        ours = file["fmnist_dist"]
+        need(list(ours.attrs["input_shape"]) == shape, "input_shape differs from model_config")
+        need(attribute(ours, "layers").count(",") + 1 == len(layers), "layers differ")
+        need(ours.attrs["format_version"] == 1, "format_version")
+        need(re.fullmatch(r"\d+\.\d+\.\d+", attribute(ours, "program_version")), "program_version")
+
+
+def set_strings(group, name, values):
+    """A string, or a list of strings, in the right form."""
+    data = np.array(values, dtype=bytes)
+    kind = h5py.h5t.C_S1.copy()
+    kind.set_size(data.dtype.itemsize + 1)
+    kind.set_strpad(h5py.h5t.STR_NULLTERM)
+    shape = h5py.h5s.create_simple(data.shape) if data.shape else h5py.h5s.create(h5py.h5s.SCALAR)
+    del group.attrs[name]
+    h5py.h5a.create(group.id, name.encode(), kind, shape).write(data)
+
+
+def edit(name, change):
+    """A damage that changes the JSON of a root attribute."""
+
+    def damage(file):
+        value = json.loads(file.attrs[name])
+        change(value)
+        set_strings(file, name, json.dumps(value))
+
+    return damage
+
+
+def replace(path, make):
+    """A damage that puts another dataset in the place of one."""
+
+    def damage(file):
+        data = file[path][()]
+        del file[path]
+        make(file, data)
+
+    return damage
+
+
+def swap(a, b):
+    def damage(file):
+        file.move(a, "swap")
+        file.move(b, a)
+        file.move("swap", b)
+
+    return damage
+
+
+KERNEL = "layers/dense/vars/0"
+LEGACY = "model_weights/dense/dense/kernel:0"
+# Each damage, and what the check says of it.
+DAMAGES = [
+    (lambda f: set_strings(f, "model_config", "{"), "invalid JSON"),
+    (lambda f: set_strings(f, "model_config", '{"a":1,"a":1}'), "has a key twice"),
+    (lambda f: f.attrs.__setitem__("model_config", f.attrs["model_config"].decode()),
+     "variable length"),
+    (lambda f: f.attrs.__setitem__("backend", np.bytes_("tensorflow")), "not NULLTERM"),
+    (lambda f: set_strings(f, "backend", "theano"), "backend is not tensorflow"),
+    (lambda f: f["model_weights"].attrs.__delitem__("keras_version"), "keras_version is missing"),
+    (lambda f: set_strings(f["model_weights"], "keras_version", "1.2"), "keras_version < 2"),
+    (edit("model_config", lambda c: c["config"]["layers"].pop(0)), "not an InputLayer"),
+    (edit("model_config", lambda c: c["config"]["layers"][2]["config"].update(seed=1)),
+     "arguments that Keras refuses"),
+    (edit("training_config", lambda c: c["optimizer_config"]["config"].update(name="adam")),
+     "other arguments than Keras'"),
+    (edit("training_config", lambda c: c.pop("loss_weights")), "no loss_weights"),
+    (lambda f: set_strings(f["model_weights"], "layer_names", ["dense", "flatten", "dense_1"]),
+     "layer_names: "),
+    (lambda f: set_strings(f["model_weights/dense"], "weight_names",
+                           ["dense/bias:0", "dense/kernel:0"]), "in the place of the kernel"),
+    (lambda f: set_strings(f["model_weights/dense"], "weight_names", ["dense/kernel:0"]),
+     "weight_names has 1 of 2"),
+    (lambda f: f["model_weights/flatten"].attrs.create("weight_names", np.array([], dtype="S1")),
+     "an empty list is of F64LE"),
+    (lambda f: f.__delitem__("model_weights/flatten"), "/model_weights has other groups"),
+    (replace(LEGACY, lambda f, d: f.create_dataset(LEGACY, data=d)), "are not one object"),
+    (replace(KERNEL, lambda f, d: f.__setitem__(KERNEL, h5py.SoftLink("/" + LEGACY))),
+     "not a hard link"),
+    (replace(KERNEL, lambda f, d: f.create_dataset(KERNEL, data=d.T)), "has shape (5, 12)"),
+    (replace(KERNEL, lambda f, d: f.create_dataset(KERNEL, data=d, dtype=">f4")), "type >f4"),
+    (replace(KERNEL, lambda f, d: f.create_dataset(KERNEL, data=d, dtype="<f8")), "type float64"),
+    (replace(KERNEL, lambda f, d: f.create_dataset(KERNEL, data=d, compression=1)),
+     "not contiguous"),
+    (replace(KERNEL, lambda f, d: f.create_dataset(KERNEL, data=d, track_times=True)),
+     "has times"),
+    (lambda f: f[KERNEL].__setitem__((0, 0), np.nan), "not finite"),
+    (lambda f: f[KERNEL].__setitem__(slice(None), f[KERNEL][()][::-1]), "the parameters"),
+    (lambda f: f.__delitem__("layers/flatten/vars"), "/layers/flatten/vars is missing"),
+    (lambda f: f.create_group("layers/dense_2"), "/layers has other groups"),
+    (lambda f: f.__delitem__("vars"), "/vars is not empty"),
+    (replace("optimizer/vars/0",
+             lambda f, d: f.create_dataset("optimizer/vars/0", data=np.array([d], "<i4"))),
+     "has shape (1,)"),
+    (lambda f: f["optimizer/vars/1"].__setitem__((), 0.5), "the learning rate"),
+    (swap("optimizer/vars/2", "optimizer/vars/3"), "is not the momentum of tensor 0"),
+    (lambda f: f.__delitem__("optimizer/vars/3"), "the number of optimizer variables"),
+    (lambda f: f.create_group("optimizer_weights"), "/optimizer_weights breaks"),
+    (lambda f: f["fmnist_dist"].attrs.__setitem__("format_version", np.int32(2)), "format_version"),
+]
+CASES = [
+    ("flatten,dense:5:relu,dense:7:softmax", "adam"),
+    ("flatten,dense:5:relu:nobias,dropout:0.25,activation:tanh,dense:6:init=he_normal,"
+     "dense:7:softmax", "rmsprop:momentum=0.9:centered"),
+    ("dense:4,flatten," + "dense:3:gelu," * 12 + "dense:7:softmax", "adam:beta_2=0.99"),
+    ("flatten,dense:7:softmax", "sgd"),
+    ("flatten,dense:7,activation:softmax", "sgd:momentum=0.9:nesterov"),
+    ("flatten,dense:5:leaky_relu,dense:7:softmax", "rmsprop"),
+]
+
+
+def check_writer(program, folder):
+    path = os.path.join(folder, "model.weights.h5")
+    for layers, optimizer in CASES:
+        subprocess.run([program, path, layers, optimizer], check=True)
+        try:
+            check(path, marked=True)
+        except Fault as fault:
+            raise Fault(f"{layers} {optimizer}: {fault}") from fault
+    subprocess.run([program, path, *CASES[0]], check=True)
+    check(path, marked=True)
+    for damage, expected in DAMAGES:
+        bad = os.path.join(folder, "bad.weights.h5")
+        shutil.copy(path, bad)
+        with h5py.File(bad, "r+") as file:
+            damage(file)
+        try:
+            check(bad, marked=True)
+            seen = "nothing"
+        except Fault as fault:
+            seen = str(fault)
+        need(expected in seen, f"the check says '{seen}' of a damage, not '{expected}'")
+    print(f"{len(CASES)} files good, {len(DAMAGES)} damages seen")
+
+
+def main(arguments):
+    try:
+        if arguments[:1] == ["--writer"]:
+            with tempfile.TemporaryDirectory() as folder:
+                check_writer(os.path.abspath(arguments[1]), folder)
+        else:
+            for path in arguments:
+                check(path)
+                print(f"{path}: good")
+    except Fault as fault:
+        print(f"check_keras_layout: {fault}")
+        return 1
+    return 0
+
+
+sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,43 @@
+/* keras_write PATH LAYERS OPTIMIZER: a file for check_keras_layout.py. Parameters count up from 1;
+ * a value of a slot tells its slot and its tensor. Images are 4 x 3. */
+#include "fmd/keras_file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What the first value of tensor 0 is, for each name of a slot. */
+static float slot_base(const char *name)
+{
+    if (strcmp(name, "momentum") == 0)
+        return 1000;
+    return strcmp(name, "velocity") == 0 ? 2000 : 3000;
+}
+
+int main(int argc, char **argv)
+{
+    fmd_model *m = NULL;
+    fmd_optimizer *o = NULL;
+    fmd_status status = FMD_EUSAGE;
+    if (argc != 4)
+        return FMD_EUSAGE;
+    if ((status = fmd_model_create(&m, argv[2], (fmd_shape){.rank = 2, .dim = {4, 3}}, 1)) !=
+            FMD_OK ||
+        (status = fmd_optimizer_create(&o, argv[3], fmd_model_n_params(m))) != FMD_OK)
+        goto out;
+    for (size_t i = 0; i < fmd_model_n_params(m); i++)
+        fmd_model_params(m)[i] = (float)(i + 1);
+    for (size_t slot = 0; slot < fmd_optimizer_n_slots(o); slot++)
+        for (size_t i = 0; i < fmd_model_n_tensors(m); i++) {
+            const fmd_tensor *t = fmd_model_tensor(m, i);
+            for (size_t j = 0; j < t->count; j++)
+                fmd_optimizer_slot(o, slot)[t->offset + j] =
+                    slot_base(fmd_optimizer_slot_name(o, slot)) + (float)i;
+        }
+    status = fmd_keras_write(argv[1], m, o, 0.005, true);
+out:
+    if (status != FMD_OK)
+        fprintf(stderr, "keras_write: %s\n", fmd_error_message());
+    fmd_model_destroy(m);
+    fmd_optimizer_destroy(o);
+    return (int)status;
+}

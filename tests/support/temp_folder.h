@@ -1,0 +1,56 @@
+/* A folder for the files of a test, gone with everything in it when the group of tests ends. */
+#ifndef TEMP_FOLDER_H
+#define TEMP_FOLDER_H
+
+#include "support/fmd_test.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char temp_folder[64];
+
+/* The path of a file in the folder; good until eight more were asked for. */
+static inline const char *temp_path(const char *name)
+{
+    static char paths[8][512];
+    static int next;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", temp_folder, name);
+    return path;
+}
+
+static inline int temp_folder_make(void **state)
+{
+    (void)state;
+    snprintf(temp_folder, sizeof temp_folder, "/tmp/fmd-test-XXXXXX");
+    return mkdtemp(temp_folder) == NULL ? -1 : 0;
+}
+
+/* The number of files in the folder; removes them when `empty` says so. */
+static inline int temp_folder_count(int empty)
+{
+    int n = 0;
+    DIR *dir = opendir(temp_folder);
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        n++;
+        if (empty)
+            unlink(temp_path(entry->d_name));
+    }
+    closedir(dir);
+    return n;
+}
+
+static inline int temp_folder_remove(void **state)
+{
+    (void)state;
+    temp_folder_count(1);
+    return rmdir(temp_folder);
+}
+
+#endif

@@ -1,0 +1,176 @@
+#include "fmd/option.h"
+
+#include "support/fmd_test.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct values {
+    bool on;
+    int64_t count;
+    double rate, seconds;
+    char name[8];
+    int colour;
+} values;
+
+#define FIELD(f) .offset = offsetof(values, f), .size = sizeof((values *)0)->f
+
+static const fmd_option table[] = {
+    {.name = "count", .kind = FMD_OPTION_INT, FIELD(count), .min = 1, .max = 100, .unset = "auto"},
+    {.name = "colour",
+     .kind = FMD_OPTION_CHOICE,
+     FIELD(colour),
+     .initial = "red",
+     .choices = "red|green|blue|"},
+    {.name = "rate", .kind = FMD_OPTION_FLOAT, FIELD(rate), .initial = "0.5", .min = 0, .max = 1},
+    {.name = "on", .kind = FMD_OPTION_BOOL, FIELD(on), .initial = "true"},
+    {.name = "max-time", .kind = FMD_OPTION_DURATION, FIELD(seconds), .initial = "1h30m"},
+    {.name = "name", .kind = FMD_OPTION_TEXT, FIELD(name), .initial = "x"},
+};
+enum { COUNT, COLOUR, RATE, ON, TIME, NAME, N };
+
+static values v;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&v, 0, sizeof v);
+    return fmd_options_reset(table, N, &v);
+}
+
+static void test_option__defaults_are_set(void **state)
+{
+    (void)state;
+    assert_int_equal(v.colour, 0);
+    assert_true(v.rate == 0.5);
+    assert_true(v.on);
+    assert_true(v.seconds == 5400);
+    assert_string_equal(v.name, "x");
+}
+
+static void test_option__integers_are_whole_and_in_range(void **state)
+{
+    (void)state;
+    assert_ok(fmd_option_set(&table[COUNT], &v, "--count", "100"));
+    assert_int_equal(v.count, 100);
+    static const char *const bad[] = {"0", "101", "12x", "1.5",
+                                      "",  " 3",  "1e2", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(fmd_option_set(&table[COUNT], &v, "--count", bad[i]), FMD_EUSAGE);
+    assert_int_equal(v.count, 100);
+    assert_fails(fmd_option_set(&table[COUNT], &v, "--count", "12x"), FMD_EUSAGE,
+                 "--count: '12x' is not an integer from 1 to 100, or auto");
+}
+
+static void test_option__numbers_are_finite_and_in_range(void **state)
+{
+    (void)state;
+    assert_ok(fmd_option_set(&table[RATE], &v, "--rate", "1e-3"));
+    assert_true(v.rate == 1e-3);
+    static const char *const bad[] = {"nan", "inf", "1.5", "-0.1", "", "0.5 ", "half"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(fmd_option_set(&table[RATE], &v, "--rate", bad[i]), FMD_EUSAGE);
+}
+
+static void test_option__an_unknown_choice_names_the_nearest(void **state)
+{
+    (void)state;
+    assert_ok(fmd_option_set(&table[COLOUR], &v, "--colour", "blue"));
+    assert_int_equal(v.colour, 2);
+    assert_fails(fmd_option_set(&table[COLOUR], &v, "--colour", "gren"), FMD_EUSAGE,
+                 "--colour: 'gren' is not one of red|green|blue (did you mean 'green'?)");
+    assert_fails(fmd_option_set(&table[COLOUR], &v, "--colour", "xyzzyx"), FMD_EUSAGE,
+                 "--colour: 'xyzzyx' is not one of red|green|blue");
+}
+
+static void test_option__durations_have_units(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double seconds;
+    } good[] = {{"90", 90}, {"90s", 90}, {"15m", 900}, {"1h30m", 5400}, {"2d1h", 176400}};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_ok(fmd_option_set(&table[TIME], &v, "--max-time", good[i].text));
+        assert_true(v.seconds == good[i].seconds);
+    }
+    static const char *const bad[] = {"1x", "30m1h", "h", "1h1h", "1h30"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(fmd_option_set(&table[TIME], &v, "--max-time", bad[i]), FMD_EUSAGE);
+}
+
+static void test_option__text_that_does_not_fit_is_refused(void **state)
+{
+    (void)state;
+    assert_ok(fmd_option_set(&table[NAME], &v, "--name", "1234567"));
+    assert_fails(fmd_option_set(&table[NAME], &v, "--name", "12345678"), FMD_EUSAGE,
+                 "--name: longer than 7 characters");
+}
+
+static void test_option__text_forms_read_back_as_the_same_value(void **state)
+{
+    (void)state;
+    char text[FMD_OPTION_TEXT_BYTES];
+    v = (values){.on = false, .count = FMD_UNSET_INT, .rate = 1.0 / 3, .seconds = 0.1, .colour = 1};
+    values copy = v;
+    for (size_t i = 0; i < N; i++)
+        assert_ok(fmd_option_set(&table[i], &copy, "copy", fmd_option_text(&table[i], &v, text)));
+    assert_memory_equal(&copy, &v, sizeof v);
+    assert_string_equal(fmd_option_text(&table[COUNT], &v, text), "auto");
+}
+
+static void test_option__dashes_and_underscores_are_the_same(void **state)
+{
+    (void)state;
+    assert_ptr_equal(fmd_option_find(table, N, "max_time"), &table[TIME]);
+    assert_ptr_equal(fmd_option_find(table, N, "max-time"), &table[TIME]);
+    assert_null(fmd_option_find(table, N, "max-tim"));
+    assert_null(fmd_option_find(table, N, "max-time-"));
+}
+
+static void test_option__arguments_of_a_spec_find_their_option(void **state)
+{
+    (void)state;
+    assert_ok(fmd_options_parse_args(table, N, &v, "dense", "7:blue:noon:rate=0.25"));
+    assert_int_equal(v.count, 7);
+    assert_int_equal(v.colour, 2);
+    assert_false(v.on);
+    assert_true(v.rate == 0.25);
+    assert_ok(fmd_options_parse_args(table, N, &v, "dense", "green:3"));
+    assert_int_equal(v.count, 3);
+    assert_int_equal(v.colour, 1);
+}
+
+static void test_option__arguments_of_a_spec_are_checked(void **state)
+{
+    (void)state;
+    assert_fails(fmd_options_parse_args(table, N, &v, "dense", "7:purple"), FMD_EUSAGE,
+                 "dense: does not understand 'purple'; it takes count, colour, rate, [no]on, "
+                 "max-time, name");
+    assert_fails(fmd_options_parse_args(table, N, &v, "dense", "7:rate=2"), FMD_EUSAGE,
+                 "dense: rate: '2' is not a number from 0 to 1");
+    assert_fails(fmd_options_parse_args(table, N, &v, "dense", "7:on:noon"), FMD_EUSAGE,
+                 "dense: on is given twice");
+    assert_fails(fmd_options_parse_args(table, N, &v, "dense", "blue"), FMD_EUSAGE,
+                 "dense: needs count; it takes count, colour, rate, [no]on, max-time, name");
+    assert_int_equal(fmd_options_parse_args(table, N, &v, "dense", "7::blue"), FMD_EUSAGE);
+}
+
+#define TEST(name) cmocka_unit_test_setup(test_option__##name, setup)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(defaults_are_set),
+        TEST(integers_are_whole_and_in_range),
+        TEST(numbers_are_finite_and_in_range),
+        TEST(an_unknown_choice_names_the_nearest),
+        TEST(durations_have_units),
+        TEST(text_that_does_not_fit_is_refused),
+        TEST(text_forms_read_back_as_the_same_value),
+        TEST(dashes_and_underscores_are_the_same),
+        TEST(arguments_of_a_spec_find_their_option),
+        TEST(arguments_of_a_spec_are_checked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
