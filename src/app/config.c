@@ -192,7 +192,7 @@ static void print_option(const fmd_option *o)
         placeholder = o->choices;
     const bool on = o->kind == FMD_OPTION_BOOL && strcmp(o->initial, "true") == 0;
     snprintf(left, sizeof left, "--%s%s %s", on ? "no-" : "", o->name, placeholder);
-    printf("  %-34s %s%s", left, on ? "do not " : "", o->help);
+    printf("  %-34s %s", left, o->help);
     if (o->kind != FMD_OPTION_BOOL && *o->initial != '\0')
         printf(" [%s]", o->initial);
     putchar('\n');

@@ -1,6 +1,7 @@
 #include "app/config.h"
 
-/* Options are grouped by what they are about; a command takes whole groups. */
+/* Options are grouped by what they are about; a command takes whole groups. The help of an option
+ * that is on by default is that of its --no- form. */
 
 #define FIELD(f) .offset = offsetof(fmd_config, f), .size = sizeof((fmd_config *)0)->f
 
@@ -19,7 +20,7 @@ const fmd_option fmd_config_table[] = {
      .unset = "all", .min = 1, .max = 4294967295.0, .value = "N",
      .help = "use the first N training images only"},
     {.name = "normalize", .group = "data", .kind = FMD_OPTION_BOOL, FIELD(normalize),
-     .initial = "true", .help = "divide pixels by 255"},
+     .initial = "true", .help = "leave pixels at 0 to 255, do not divide them by 255"},
     /* model */
     {.name = "layers", .group = "model", .kind = FMD_OPTION_TEXT, FIELD(layers), .initial = "",
      .value = "SPEC", .help = "layers, as in 'flatten,dense:128:relu,dropout:0.2,dense:10:softmax'"},
@@ -48,7 +49,7 @@ const fmd_option fmd_config_table[] = {
      .min = 0, .max = 9007199254740991.0, .value = "N",
      .help = "of initial weights, order of the images and dropout"},
     {.name = "shuffle", .group = "training", .kind = FMD_OPTION_BOOL, FIELD(shuffle),
-     .initial = "true", .keras = "shuffle", .help = "another order of the images in each epoch"},
+     .initial = "true", .keras = "shuffle", .help = "keep the images in the same order in every epoch"},
     /* stopping */
     {.name = "stop-when", .group = "stopping", .kind = FMD_OPTION_TEXT, FIELD(stop_when),
      .initial = "", .repeats = true, .value = "COND",

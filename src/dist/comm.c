@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Bytes that one broadcast carries at most: counts in MPI are ints. */
 enum { BCAST_BYTES = 1 << 28, COMPARE_BYTES = 256 };
@@ -95,6 +96,8 @@ fmd_status fmd_comm_open(fmd_comm **out)
     const int leader = c->node_rank == 0;
     FMD_MPI(c, MPI_Comm_split(c->world, leader ? 0 : MPI_UNDEFINED, c->rank, &c->leaders));
     FMD_MPI(c, MPI_Allreduce(&leader, &c->nodes, 1, MPI_INT, MPI_SUM, c->world));
+    c->crowded = c->node_size > fmd_comm_node_cores(c);
+    FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, &c->crowded, 1, MPI_INT, MPI_MAX, c->world));
     fmd_status st = check_singleton(c->size);
     if (st != FMD_OK) {
         fmd_comm_close(c);
@@ -116,6 +119,23 @@ void fmd_comm_close(fmd_comm *c)
     MPI_Comm_free(&c->world);
     free(c);
     MPI_Finalize();
+}
+
+/* MPI's own waiting takes the core that another rank needs, even where it yields. */
+void fmd_comm_await_all(fmd_comm *c)
+{
+    const struct timespec nap = {.tv_nsec = 20000};
+    int all_here = 0;
+    MPI_Request barrier;
+    if (!c->crowded)
+        return;
+    FMD_MPI(c, MPI_Ibarrier(c->world, &barrier));
+    for (;;) {
+        FMD_MPI(c, MPI_Test(&barrier, &all_here, MPI_STATUS_IGNORE));
+        if (all_here)
+            return;
+        nanosleep(&nap, NULL);
+    }
 }
 
 int fmd_comm_rank(const fmd_comm *c)

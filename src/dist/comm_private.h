@@ -13,10 +13,15 @@ struct fmd_comm {
     MPI_Comm node;    /* the ranks that share memory with this one */
     MPI_Comm leaders; /* rank 0 of every node; MPI_COMM_NULL elsewhere */
     int rank, size, node_rank, node_size, nodes;
+    int crowded; /* on some node the ranks outnumber the cores */
     char host[MPI_MAX_PROCESSOR_NAME];
     int n_windows;
     MPI_Win windows[FMD_COMM_WINDOWS];
 };
+
+/* Collective. Where ranks outnumber cores, sleeps until all have come here, so that those that
+ * still compute have the cores; elsewhere returns at once. */
+void fmd_comm_await_all(fmd_comm *c);
 
 /* Local. Ends the job, naming `call` and MPI's own text, unless `code` is MPI_SUCCESS. */
 void fmd_comm_check(fmd_comm *c, int code, const char *call);

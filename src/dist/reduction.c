@@ -93,6 +93,7 @@ fmd_reduced fmd_reduction_finish(fmd_reduction *r, int64_t *counters, double sca
 static void allreduce(fmd_reduction *r, MPI_Datatype type)
 {
     const double start = fmd_now();
+    fmd_comm_await_all(r->comm);
     FMD_MPI(r->comm, MPI_Allreduce(MPI_IN_PLACE, r->message, (int)r->n_lanes, type, MPI_SUM,
                                    r->comm->world));
     r->seconds += fmd_now() - start;
