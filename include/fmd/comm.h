@@ -40,11 +40,8 @@ void fmd_comm_bcast(fmd_comm *c, void *data, size_t bytes);
 /* Collective. Sums in place over the ranks. */
 void fmd_comm_sum_i64(fmd_comm *c, int64_t *values, int n);
 
-/* Collective. The smallest, mean and largest of the ranks' values, on every rank. */
-typedef struct fmd_spread {
-    double min, mean, max;
-} fmd_spread;
-fmd_spread fmd_comm_spread(fmd_comm *c, double value);
+/* Collective. The means over the ranks, in place. */
+void fmd_comm_mean(fmd_comm *c, double *values, int n);
 
 /* Collective. The worst status of all ranks, with its message, becomes every rank's. */
 FMD_CHECKED fmd_status fmd_comm_agree(fmd_comm *c, fmd_status mine);

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FMD_PATH_BYTES = 1024, FMD_MAX_CLASSES = 256 };
+enum { FMD_PATH_BYTES = 1024 };
 
 /* One half of a data set: a view, owns nothing. */
 typedef struct fmd_split {

@@ -6,18 +6,17 @@
 #include "fmd/dataset.h"
 #include "fmd/model.h"
 
-/* Rows that a model needs room for to be evaluated at speed; fewer work too. */
-enum { FMD_EVALUATE_ROWS = 256, FMD_EVALUATE_LEAF = 32 };
+/* Rows that a model needs room for to be evaluated. */
+enum { FMD_EVALUATE_ROWS = 256 };
 
 typedef struct fmd_evaluation {
     double loss, accuracy; /* means over the samples; NAN for none */
     double seconds;
 } fmd_evaluation;
 
-/* Collective. Runs `split` through the model, which has room for `max_rows` rows (at least
- * FMD_EVALUATE_LEAF). `divisor` is what pixels are divided by. The result is the same on every
+/* Collective. Runs `split` through the model, which has room for FMD_EVALUATE_ROWS rows. `divisor` is what pixels are divided by. The result is the same on every
  * rank and for every number of ranks. FMD_EDIVERGED where a loss is not finite. */
 FMD_CHECKED fmd_status fmd_evaluate(fmd_comm *c, fmd_model *m, const fmd_split *split,
-                                    float divisor, size_t max_rows, fmd_evaluation *out);
+                                    float divisor, fmd_evaluation *out);
 
 #endif

@@ -29,7 +29,7 @@ FMD_CHECKED fmd_status fmd_model_create(fmd_model **out, const char *layers, fmd
 void fmd_model_destroy(fmd_model *m);
 
 /* Local. The shape check of a classifier: one row of scores an image, and a unit for each of
- * `classes` classes. FMD_EUSAGE; `first_bad` tells where the first label without a unit is. */
+ * `classes` classes; `largest_name` is the name of the last. FMD_EUSAGE. */
 FMD_CHECKED fmd_status fmd_model_check_classes(const fmd_model *m, int classes,
                                                const char *largest_name);
 
@@ -45,7 +45,7 @@ float *fmd_model_params(const fmd_model *m);
 size_t fmd_model_n_params(const fmd_model *m);
 fmd_shape fmd_model_in(const fmd_model *m);
 int fmd_model_classes(const fmd_model *m);
-const char *fmd_model_spec(const fmd_model *m); /* the layers in canonical form */
+const char *fmd_model_spec(const fmd_model *m); /* the layers as given, without spaces */
 
 /* Local. The identity of the parameters, bit for bit. */
 fmd_hash fmd_model_hash(const fmd_model *m);

@@ -48,8 +48,7 @@ void fmd_reduction_add(fmd_reduction *r, size_t segment, size_t offset, size_t n
  * gradient sums times `scale`, segment after segment. */
 fmd_reduced fmd_reduction_finish(fmd_reduction *r, int64_t *counters, double scale, float *sums);
 
-/* Local. Seconds spent in MPI_Allreduce, and steps repeated, since create. */
-double fmd_reduction_seconds(const fmd_reduction *r);
+/* Local. Steps repeated since create. */
 int64_t fmd_reduction_repeats(const fmd_reduction *r);
 
 #endif

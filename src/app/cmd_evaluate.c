@@ -53,7 +53,7 @@ fmd_status fmd_cmd_evaluate(fmd_comm *c, const fmd_config *config)
     if ((st = fmd_feed_load(c, config->dataset, config->data_dir, &data)) != FMD_OK ||
         (st = check_data(model, &data.info)) != FMD_OK)
         goto out;
-    st = fmd_evaluate(c, model, &data.test, info.normalize ? 255 : 1, FMD_EVALUATE_ROWS, &e);
+    st = fmd_evaluate(c, model, &data.test, info.normalize ? 255 : 1, &e);
     if (st != FMD_OK || fmd_comm_rank(c) != 0)
         goto out;
     char hash[FMD_HASH_TEXT];

@@ -150,21 +150,40 @@ static fmd_status find_config_file(int argc, char **argv, const char **path)
     return FMD_OK;
 }
 
-/* Options that contradict each other, both on the command line. */
-static fmd_status check_conflicts(const bool *given)
+/* Options that say the same in two ways: where both have a value, the second is the one that counts. */
+static const char *const alternatives[][2] = {
+    {"hidden", "layers"}, {"batch-size", "batch-size-per-rank"}, {"progress", "verbose"}};
+
+static const fmd_option *option_named(const char *name)
 {
-    static const char *const conflicts[][2] = {
-        {"layers", "hidden"}, {"batch-size", "batch-size-per-rank"}, {"progress", "verbose"}};
-    for (size_t i = 0; i < sizeof conflicts / sizeof *conflicts; i++) {
-        size_t at[2];
-        for (int j = 0; j < 2; j++)
-            at[j] = (size_t)(fmd_option_find(fmd_config_table, fmd_config_table_length,
-                                             conflicts[i][j]) -
-                             fmd_config_table);
-        if (given[at[0]] && given[at[1]])
-            return FMD_FAIL(FMD_EUSAGE, "--%s and --%s exclude each other", conflicts[i][0],
-                            conflicts[i][1]);
+    return fmd_option_find(fmd_config_table, fmd_config_table_length, name);
+}
+
+/* Refuses two alternatives by the same means; the first one, given by these means, takes the place
+ * of a second one that came by weaker means. */
+static fmd_status settle_alternatives(fmd_config *config, const bool *given)
+{
+    for (size_t i = 0; i < sizeof alternatives / sizeof *alternatives; i++) {
+        const fmd_option *a = option_named(alternatives[i][0]);
+        const fmd_option *b = option_named(alternatives[i][1]);
+        if (!given[a - fmd_config_table])
+            continue;
+        if (given[b - fmd_config_table])
+            return FMD_FAIL(FMD_EUSAGE, "--%s and --%s exclude each other", b->name, a->name);
+        FMD_TRY(fmd_option_set(b, config, b->name, b->initial));
     }
+    return FMD_OK;
+}
+
+/* Refuses what the user would believe to have an effect. */
+static fmd_status check_effect(const fmd_config *config, const bool *given)
+{
+    static const char *const names[] = {"monitor", "min-delta", "mode", "baseline"};
+    const bool watching = config->patience != FMD_UNSET_INT || config->restore_best;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (given[option_named(names[i]) - fmd_config_table] && !watching)
+            return FMD_FAIL(FMD_EUSAGE, "--%s: has no effect without --patience or --restore-best",
+                            names[i]);
     return FMD_OK;
 }
 
@@ -180,8 +199,10 @@ fmd_status fmd_config_parse(fmd_config *config, const fmd_command *command, int 
         FMD_TRY(fmd_options_read_json(path, fmd_config_table, fmd_config_table_length, config,
                                       in_file));
     FMD_TRY(read_environment(config, in_environment));
+    FMD_TRY(settle_alternatives(config, in_environment));
     FMD_TRY(read_arguments(config, command, argc, argv, on_line));
-    return check_conflicts(on_line);
+    FMD_TRY(settle_alternatives(config, on_line));
+    return check_effect(config, on_line);
 }
 
 static void print_option(const fmd_option *o)
@@ -210,10 +231,11 @@ void fmd_config_print_help(const fmd_command *command)
         group = o->group;
         print_option(o);
     }
-    printf("\nconfiguration\n"
-           "  --config FILE                      a JSON file with any of these options\n"
-           "  FMNIST_DIST_<OPTION>               the same in the environment; flags win over it, "
-           "it wins over the file\n");
+    printf(
+        "\nconfiguration\n"
+        "  --config FILE                          a JSON file with any of these options\n"
+        "  FMNIST_DIST_<OPTION>                   the same in the environment; flags win over it, "
+        "it wins over the file\n");
 }
 
 fmd_status fmd_config_layers(const fmd_config *config, int classes,
@@ -228,7 +250,7 @@ fmd_status fmd_config_layers(const fmd_config *config, int classes,
     memcpy(sizes, config->hidden, sizeof sizes);
     while (*config->hidden != '\0' && rest != NULL) {
         const char *size = strsep(&rest, ",");
-        if (*size == '\0' || strspn(size, "0123456789") != strlen(size))
+        if (*size == '\0' || *size == '0' || strspn(size, "0123456789") != strlen(size))
             return FMD_FAIL(FMD_EUSAGE, "--hidden: '%s' is not a list of sizes such as 128,64",
                             config->hidden);
         used +=

@@ -3,6 +3,8 @@
 #include "fmd/comm.h"
 #include "math/gemm.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +13,7 @@ static const fmd_command commands[] = {
     {.name = "train",
      .usage = "[OPTIONS]",
      .help = "train a model (the default command)",
-     .groups = "data|model|training|stopping|distribution|run|output",
+     .groups = "data|training data|model|training|stopping|distribution|run|output",
      .needs_mpi = true,
      .run = fmd_cmd_train},
     {.name = "evaluate",
@@ -35,12 +37,19 @@ static const fmd_command commands[] = {
 
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
-static const fmd_command *find_command(const char *name)
+static fmd_status find_command(const fmd_command **out, const char *name)
 {
-    for (size_t i = 0; i < N_COMMANDS; i++)
+    char names[256] = "", near[FMD_OPTION_TEXT_BYTES];
+    size_t used = 0;
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        *out = &commands[i];
         if (strcmp(commands[i].name, name) == 0)
-            return &commands[i];
-    return NULL;
+            return FMD_OK;
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s|", commands[i].name);
+    }
+    fmd_choice_nearest(names, name, near);
+    return FMD_FAIL(FMD_EUSAGE, "'%.100s' is not a command%s%s%s; see fmnist-dist --help", name,
+                    *near ? " (did you mean '" : "", near, *near ? "'?)" : "");
 }
 
 static void print_overview(void)
@@ -49,7 +58,8 @@ static void print_overview(void)
            "usage: [mpirun -np N] fmnist-dist [COMMAND] [OPTIONS]\n\n");
     for (size_t i = 0; i < N_COMMANDS; i++)
         printf("  %-10s %s\n", commands[i].name, commands[i].help);
-    printf("  %-10s %s\n", "help", "this text, or with a command its options");
+    printf("  %-10s %s\n\noptions of train:\n", "help", "this text, or with a command its options");
+    fmd_config_print_help(&commands[0]);
 }
 
 static void print_help(const fmd_command *command)
@@ -76,28 +86,31 @@ static bool is_follower(void)
     return false;
 }
 
-/* Answers questions about the program itself, without MPI; false: there was none. */
-static bool answer(const fmd_command *command, int argc, char **argv)
+/* Whether the user asks about the program itself. */
+static bool is_question(int argc, char **argv)
 {
-    bool help = false, version = false;
-    for (int i = 1; i < argc; i++) {
-        help = help || strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
-               (i == 1 && strcmp(argv[i], "help") == 0);
-        version = version || strcmp(argv[i], "--version") == 0;
-    }
-    if (!help && !version)
-        return false;
-    if (is_follower())
-        return true;
-    if (version)
-        print_version();
-    else if (command != NULL)
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
+            strcmp(argv[i], "--version") == 0 || (i == 1 && strcmp(argv[i], "help") == 0))
+            return true;
+    return false;
+}
+
+/* Answers it, without MPI. `command` is what it was asked of; NULL: of the program. */
+static fmd_status answer(const fmd_command *command, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--version") == 0) {
+            print_version();
+            return FMD_OK;
+        }
+    if (argc > 2 && strcmp(argv[1], "help") == 0 && argv[2][0] != '-')
+        FMD_TRY(find_command(&command, argv[2]));
+    if (command != NULL)
         print_help(command);
-    else if (argc > 2 && find_command(argv[2]) != NULL)
-        print_help(find_command(argv[2]));
     else
         print_overview();
-    return true;
+    return FMD_OK;
 }
 
 /* Collective, where there is MPI. */
@@ -118,33 +131,57 @@ static fmd_status run(const fmd_command *command, fmd_comm *c, int argc, char **
     return command->run(c, &config);
 }
 
+/* Prints the message of a failure as one line, whatever was in a name that the user gave. */
+static void print_error(void)
+{
+    char line[FMD_ERROR_BYTES];
+    snprintf(line, sizeof line, "%s", fmd_error_message());
+    for (char *c = line; *c != '\0'; c++)
+        if (iscntrl((unsigned char)*c))
+            *c = '?';
+    if (*line != '\0')
+        fprintf(stderr, "fmnist-dist: error: %s\n", line);
+}
+
+/* The last word on stdout and stderr; returns the exit code. */
+static fmd_status conclude(fmd_status st)
+{
+    if ((fflush(stdout) != 0 || ferror(stdout)) && st == FMD_OK)
+        st = FMD_FAIL(FMD_EIO, "cannot write to stdout: %s", strerror(errno));
+    if (st != FMD_OK)
+        print_error();
+    return st;
+}
+
+static fmd_status run_with_mpi(const fmd_command *command, int argc, char **argv)
+{
+    fmd_comm *c = NULL;
+    fmd_status st = fmd_comm_open(&c);
+    if (st == FMD_OK)
+        st = run(command, c, argc, argv);
+    if (c == NULL || fmd_comm_rank(c) == 0)
+        st = conclude(st);
+    fmd_comm_close(c);
+    return st;
+}
+
 int main(int argc, char **argv)
 {
     const fmd_command *command = &commands[0];
-    int first = 1;
-    if (argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "help") != 0) {
-        command = find_command(argv[1]);
-        first = 2;
-    }
-    if (answer(first == 2 ? command : NULL, argc, argv))
-        return FMD_OK;
-    if (command == NULL) {
-        if (!is_follower())
-            fprintf(stderr, "fmnist-dist: error: '%s' is not a command; see fmnist-dist --help\n",
-                    argv[1]);
-        return FMD_EUSAGE;
-    }
-    if (!command->needs_mpi && is_follower())
-        return FMD_OK;
+    const bool named = argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "help") != 0;
+    const int first = named ? 2 : 1;
+    const bool question = is_question(argc, argv);
+    fmd_status st = named ? find_command(&command, argv[1]) : FMD_OK;
+    if (st == FMD_OK && !question && command->needs_mpi)
+        return (int)run_with_mpi(command, argc - first, argv + first);
 
-    fmd_comm *c = NULL;
-    fmd_status st = command->needs_mpi ? fmd_comm_open(&c) : FMD_OK;
-    if (st == FMD_OK)
-        st = run(command, c, argc - first, argv + first);
-    fflush(stdout);
-    const bool first_rank = c == NULL || fmd_comm_rank(c) == 0;
-    if (st != FMD_OK && first_rank && *fmd_error_message() != '\0')
-        fprintf(stderr, "fmnist-dist: error: %s\n", fmd_error_message());
-    fmd_comm_close(c);
-    return (int)st;
+    /* Without MPI the launcher's first process speaks for all. To fail beside it would make mpirun
+     * end it, maybe before it has spoken. */
+    if (is_follower())
+        return FMD_OK;
+    if (st == FMD_OK && question)
+        st = answer(named ? command : NULL, argc, argv);
+    else if (st == FMD_OK)
+        st = run(command, NULL, argc - first, argv + first);
+    return (int)conclude(st);
 }

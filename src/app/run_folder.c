@@ -49,10 +49,28 @@ static fmd_status make_dated_folder(fmd_run_folder *f)
     return FMD_FAIL(FMD_EBUSY, "cannot make the run folder '%s': %s", f->path, strerror(errno));
 }
 
+/* A folder that the user named may hold other things, but nothing that would be overwritten. */
+static fmd_status check_unused(const fmd_run_folder *f)
+{
+    static const char *const names[] = {"STATUS.json", "config.json", "history.csv", "run.json",
+                                        "checkpoints/final.weights.h5"};
+    char path[FMD_RUN_PATH_BYTES];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (access(fmd_run_folder_file(f, names[i], path), F_OK) == 0)
+            return FMD_FAIL(FMD_EBUSY,
+                            "the run folder '%s' holds a run already (%s): name another --run-dir, "
+                            "or remove it",
+                            f->path, names[i]);
+    return FMD_OK;
+}
+
 fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config)
 {
     char path[FMD_RUN_PATH_BYTES];
     f->path[0] = '\0';
+    if (*config->run_dir == '\0')
+        return FMD_FAIL(FMD_EUSAGE,
+                        "--run-dir: the name is empty: expected a folder, auto or none");
     if (strcmp(config->run_dir, "none") == 0)
         return FMD_OK;
     if (strcmp(config->run_dir, "auto") == 0) {
@@ -60,15 +78,16 @@ fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config)
     } else {
         memcpy(f->path, config->run_dir, sizeof f->path);
         FMD_TRY(make_folders(f->path));
-        if (access(fmd_run_folder_file(f, "STATUS.json", path), F_OK) == 0)
-            return FMD_FAIL(FMD_EBUSY,
-                            "the run folder '%s' holds a run already: name another --run-dir, or "
-                            "remove it",
-                            f->path);
+        FMD_TRY(check_unused(f));
     }
     FMD_TRY(make_folders(fmd_run_folder_file(f, "checkpoints", path)));
-    return fmd_options_write_json(fmd_run_folder_file(f, "config.json", path), fmd_config_table,
-                                  fmd_config_table_length, config);
+    fmd_status st = fmd_options_write_json(fmd_run_folder_file(f, "config.json", path),
+                                           fmd_config_table, fmd_config_table_length, config);
+    if (st != FMD_OK) { /* what is empty goes */
+        rmdir(fmd_run_folder_file(f, "checkpoints", path));
+        rmdir(f->path);
+    }
+    return st;
 }
 
 const char *fmd_run_folder_file(const fmd_run_folder *f, const char *name,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Bytes that one broadcast carries at most: counts in MPI are ints. */
 enum { BCAST_BYTES = 1 << 28, COMPARE_BYTES = 256 };
@@ -41,9 +42,7 @@ static int env_int(const char *name)
  * when it was itself told of the cores. */
 static void yield_when_crowded(void)
 {
-    cpu_set_t cores;
-    int local = env_int("OMPI_COMM_WORLD_LOCAL_SIZE");
-    if (local > 1 && sched_getaffinity(0, sizeof cores, &cores) == 0 && local > CPU_COUNT(&cores))
+    if (env_int("OMPI_COMM_WORLD_LOCAL_SIZE") > sysconf(_SC_NPROCESSORS_ONLN))
         setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
 }
 
@@ -207,12 +206,11 @@ void fmd_comm_sum_i64(fmd_comm *c, int64_t *values, int n)
     FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, values, n, MPI_INT64_T, MPI_SUM, c->world));
 }
 
-fmd_spread fmd_comm_spread(fmd_comm *c, double value)
+void fmd_comm_mean(fmd_comm *c, double *values, int n)
 {
-    double extremes[2] = {-value, value}, sum = value;
-    FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, extremes, 2, MPI_DOUBLE, MPI_MAX, c->world));
-    FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, c->world));
-    return (fmd_spread){.min = -extremes[0], .mean = sum / c->size, .max = extremes[1]};
+    FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, values, n, MPI_DOUBLE, MPI_SUM, c->world));
+    for (int i = 0; i < n; i++)
+        values[i] /= c->size;
 }
 
 fmd_status fmd_comm_agree(fmd_comm *c, fmd_status mine)

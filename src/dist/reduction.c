@@ -3,7 +3,6 @@
 #include "dist/comm_private.h"
 #include "dist/reduction_private.h"
 #include "fmd/mem.h"
-#include "fmd/timer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -92,11 +91,9 @@ fmd_reduced fmd_reduction_finish(fmd_reduction *r, int64_t *counters, double sca
 
 static void allreduce(fmd_reduction *r, MPI_Datatype type)
 {
-    const double start = fmd_now();
     fmd_comm_await_all(r->comm);
     FMD_MPI(r->comm, MPI_Allreduce(MPI_IN_PLACE, r->message, (int)r->n_lanes, type, MPI_SUM,
                                    r->comm->world));
-    r->seconds += fmd_now() - start;
 }
 
 void fmd_reduction_allreduce_u32(fmd_reduction *r)
@@ -107,11 +104,6 @@ void fmd_reduction_allreduce_u32(fmd_reduction *r)
 void fmd_reduction_allreduce_float(fmd_reduction *r)
 {
     allreduce(r, MPI_FLOAT);
-}
-
-double fmd_reduction_seconds(const fmd_reduction *r)
-{
-    return r->seconds;
 }
 
 int64_t fmd_reduction_repeats(const fmd_reduction *r)

@@ -15,6 +15,10 @@ enum { HEADROOM_BITS = 6 };
 /* A value out of range makes its segment's grid 2^4 times wider. */
 enum { WIDEN_BITS = 4 };
 
+/* A segment whose total is zero may have lost all its values to a grid that is too wide: the grid
+ * becomes 2^16 times finer, down to a unit that no optimizer can tell from zero. */
+enum { EMPTY_BITS = 16, EMPTY_EXPONENT = -60 };
+
 /* Exponents whose powers of two, and their inverses, are normal floats. */
 enum { MIN_EXPONENT = -100, MAX_EXPONENT = 100 };
 
@@ -50,8 +54,8 @@ static uint32_t count_not_finite(size_t n, const float *g)
 
 static void add(fmd_reduction *r, fmd_segment *s, size_t offset, size_t n)
 {
-    /* The largest float below 2^31, shared among the leaves. */
-    const float limit = 2147483520.0f / (float)r->leaves;
+    /* The largest float below 2^31, shared among the leaves; whole, so that rounding stays below. */
+    const float limit = floorf(2147483520.0f / (float)r->leaves);
     const uint32_t outside =
         add_rounded(n, r->room, ldexpf(1, -s->exponent), limit, r->fixed + s->offset + offset);
     if (outside == 0)
@@ -89,8 +93,14 @@ static int ceil_log2(uint32_t x)
     return x > 1 ? 32 - __builtin_clz(x - 1) : 0;
 }
 
-static int clamp_exponent(int e)
+/* The grid after a step on grid `e` whose largest total is `largest` units. */
+static int next_exponent(int e, uint32_t largest)
 {
+    if (largest == 0) {
+        const int finer = e - EMPTY_BITS > EMPTY_EXPONENT ? e - EMPTY_BITS : EMPTY_EXPONENT;
+        return finer < e ? finer : e;
+    }
+    e += HEADROOM_BITS + ceil_log2(largest) - 31;
     if (e < MIN_EXPONENT)
         return MIN_EXPONENT;
     return e > MAX_EXPONENT ? MAX_EXPONENT : e;
@@ -109,6 +119,12 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters, double scale, flo
         fmd_comm_abort(r->comm, FMD_EDESYNC);
     }
 
+    for (int i = 0; i < r->n_counters; i++) {
+        uint64_t sum = 0;
+        for (int j = 0; j < FMD_LIMBS; j++)
+            sum += (uint64_t)lane[i * FMD_LIMBS + j] << (j * FMD_LIMB_BITS);
+        counters[i] = (int64_t)sum;
+    }
     if (r->fixed[fmd_lane_not_finite(r)] > 0)
         return FMD_REDUCED_NOT_FINITE;
     int repeat = 0;
@@ -120,18 +136,11 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters, double scale, flo
     if (repeat)
         return FMD_REDUCED_REPEAT;
 
-    for (int i = 0; i < r->n_counters; i++) {
-        uint64_t sum = 0;
-        for (int j = 0; j < FMD_LIMBS; j++)
-            sum += (uint64_t)lane[i * FMD_LIMBS + j] << (j * FMD_LIMB_BITS);
-        counters[i] = (int64_t)sum;
-    }
     for (size_t i = 0; i < r->n_segments; i++) {
         fmd_segment *s = &r->segments[i];
         const uint32_t largest = scale_totals(s->count, r->fixed + s->offset,
                                               (float)ldexp(scale, s->exponent), sums + s->offset);
-        if (largest > 0)
-            s->exponent = clamp_exponent(s->exponent + HEADROOM_BITS + ceil_log2(largest) - 31);
+        s->exponent = next_exponent(s->exponent, largest);
     }
     return FMD_REDUCED;
 }

@@ -33,7 +33,6 @@ struct fmd_reduction {
         float *floats;   /* native */
     };
     float *room; /* as large as the largest segment */
-    double seconds;
     int64_t repeats;
 };
 
@@ -66,7 +65,7 @@ static inline uint32_t fmd_limb(int64_t counter, int i)
     return (uint32_t)((uint64_t)counter >> (i * FMD_LIMB_BITS)) & 0xff;
 }
 
-/* Collective. Sums the message over the ranks, in place; counts the time. */
+/* Collective. Sums the message over the ranks, in place. */
 void fmd_reduction_allreduce_u32(fmd_reduction *r);
 void fmd_reduction_allreduce_float(fmd_reduction *r);
 

@@ -15,10 +15,10 @@ const char *fmd_math_core(void);
 /* Local. The BLAS library and its configuration, one line. */
 const char *fmd_math_library(void);
 
-/* Local. How many rows of C one call should compute, for C with n columns and an inner dimension
- * of k: small products take a path of OpenBLAS that is up to twice as fast. Depends on nothing
- * else, so that equal shapes give equal bits. */
-size_t fmd_gemm_panel(size_t n, size_t k);
+/* Local. How many of the m rows of C one call of fmd_gemm_at should compute, for n columns and an
+ * inner dimension of k: small products take a path of OpenBLAS that is up to twice as fast, and the
+ * panel stays in the caches. Depends on nothing else, so that equal shapes give equal bits. */
+size_t fmd_gemm_panel(size_t m, size_t n, size_t k);
 
 /* Local. C = A B; A: m x k, B: k x n, C: m x n, all row-major and dense. */
 void fmd_gemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);

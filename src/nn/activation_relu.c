@@ -4,7 +4,7 @@
 FMD_SIMD static void forward(size_t rows, size_t cols, const float *x, float *y)
 {
     for (size_t i = 0; i < rows * cols; i++)
-        y[i] = x[i] > 0 ? x[i] : 0;
+        y[i] = x[i] < 0 ? 0 : x[i]; /* NaN stays NaN */
 }
 
 FMD_SIMD static void backward(size_t rows, size_t cols, const float *x, const float *y, float *dy)

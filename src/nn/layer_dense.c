@@ -94,9 +94,7 @@ static void kernel_gradient(const fmd_layer *l, const fmd_pass *p, const sizes *
                             const float *dz, const fmd_sink *sink)
 {
     const size_t tensor = l->first_tensor + KERNEL;
-    const size_t most = fmd_gemm_panel(s->out, s->m);
-    const size_t panels = most < s->in ? (s->in + most - 1) / most : 1;
-    const size_t panel = (s->in + panels - 1) / panels;
+    const size_t panel = fmd_gemm_panel(s->in, s->out, s->m);
     for (size_t row = 0; row < s->in; row += panel) {
         const size_t rows = s->in - row < panel ? s->in - row : panel;
         for (int i = 0; i < p->leaves; i++) {

@@ -6,6 +6,9 @@
 
 #include <math.h>
 
+/* Rows to a leaf; a power of two that divides FMD_EVALUATE_ROWS. */
+enum { LEAF = 32 };
+
 /* Adds the samples from `first` on, at most `rows` of them, to the sums. Leaves have a fixed size,
  * so that no sample's loss depends on how many ranks there are. */
 static void evaluate_rows(fmd_model *m, const fmd_split *split, float divisor, size_t first,
@@ -13,10 +16,10 @@ static void evaluate_rows(fmd_model *m, const fmd_split *split, float divisor, s
 {
     const size_t image_bytes = fmd_shape_count(fmd_model_in(m));
     const size_t n = split->n - first < rows ? split->n - first : rows;
-    const size_t leaves = (n + FMD_EVALUATE_LEAF - 1) / FMD_EVALUATE_LEAF;
+    const size_t leaves = (n + LEAF - 1) / LEAF;
     const fmd_split part = {
         .n = n, .images = split->images + first * image_bytes, .labels = split->labels + first};
-    const fmd_pass pass = {.leaves = (int)leaves, .leaf_rows = FMD_EVALUATE_LEAF};
+    const fmd_pass pass = {.leaves = (int)leaves, .leaf_rows = LEAF};
     fmd_gather_images(&part, image_bytes, NULL, n, fmd_pass_rows(&pass), divisor,
                       fmd_model_input(m));
     const float *logits = fmd_model_forward(m, &pass);
@@ -24,17 +27,16 @@ static void evaluate_rows(fmd_model *m, const fmd_split *split, float divisor, s
 }
 
 fmd_status fmd_evaluate(fmd_comm *c, fmd_model *m, const fmd_split *split, float divisor,
-                        size_t max_rows, fmd_evaluation *out)
+                        fmd_evaluation *out)
 {
     const double start = fmd_now();
-    const size_t leaves = (split->n + FMD_EVALUATE_LEAF - 1) / FMD_EVALUATE_LEAF;
+    const size_t leaves = (split->n + LEAF - 1) / LEAF;
     const fmd_run mine = fmd_share(leaves, fmd_comm_rank(c), fmd_comm_size(c));
-    const size_t at_once = max_rows / FMD_EVALUATE_LEAF;
+    const size_t at_once = FMD_EVALUATE_ROWS / LEAF;
     fmd_loss_sums sums = {0};
     for (size_t done = 0; done < mine.count; done += at_once) {
         const size_t now = mine.count - done < at_once ? mine.count - done : at_once;
-        evaluate_rows(m, split, divisor, (mine.first + done) * FMD_EVALUATE_LEAF,
-                      now * FMD_EVALUATE_LEAF, &sums);
+        evaluate_rows(m, split, divisor, (mine.first + done) * LEAF, now * LEAF, &sums);
     }
     int64_t total[] = {sums.loss, sums.correct, sums.failed};
     fmd_comm_sum_i64(c, total, 3);

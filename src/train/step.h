@@ -19,7 +19,7 @@ void fmd_stepper_destroy(fmd_stepper *s);
 /* What a step was over all ranks. */
 typedef struct fmd_step_sums {
     double loss; /* sum over the samples */
-    int64_t correct, samples, failed;
+    int64_t correct, samples;
     int64_t stop; /* ranks that ask to stop after this step */
 } fmd_step_sums;
 

@@ -141,7 +141,7 @@ static fmd_status train_epoch(loop *l)
     }
     l->result->seconds += l->event.seconds;
     l->result->samples += l->event.samples;
-    l->control.stop = stop;
+    l->control.stop = l->control.stop || stop; /* rank 0 may have been asked in the last step */
     return FMD_OK;
 }
 
@@ -155,7 +155,7 @@ static fmd_status end_epoch(loop *l)
     FMD_TRY(fmd_comm_same(l->comm, &hash, sizeof hash, what));
     if (a->validation.n > 0) {
         fmd_evaluation e;
-        FMD_TRY(fmd_evaluate(l->comm, l->model, &a->validation, a->divisor, FMD_EVALUATE_ROWS, &e));
+        FMD_TRY(fmd_evaluate(l->comm, l->model, &a->validation, a->divisor, &e));
         l->event.metrics.val_loss = e.loss;
         l->event.metrics.val_accuracy = e.accuracy;
         l->event.seconds += e.seconds;
@@ -169,13 +169,9 @@ static fmd_status end_epoch(loop *l)
 static void collect_phases(loop *l)
 {
     const fmd_phase_seconds *mine = fmd_stepper_seconds(l->stepper);
-    l->result->phases = (fmd_phase_seconds){
-        .assemble = fmd_comm_spread(l->comm, mine->assemble).mean,
-        .forward = fmd_comm_spread(l->comm, mine->forward).mean,
-        .backward = fmd_comm_spread(l->comm, mine->backward).mean,
-        .reduce = fmd_comm_spread(l->comm, mine->reduce).mean,
-        .update = fmd_comm_spread(l->comm, mine->update).mean,
-    };
+    double mean[] = {mine->assemble, mine->forward, mine->backward, mine->reduce, mine->update};
+    fmd_comm_mean(l->comm, mean, sizeof mean / sizeof *mean);
+    l->result->phases = (fmd_phase_seconds){mean[0], mean[1], mean[2], mean[3], mean[4]};
 }
 
 static fmd_status run(loop *l)

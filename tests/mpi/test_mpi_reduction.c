@@ -1,0 +1,580 @@
+/* Sums of gradients over leaves and ranks, against the same sums made by one process. */
+#include "support/mpi_main.h"
+#include "support/serial_sum.h"
+
+#include "fmd/reduction.h"
+#include "fmd/rng.h"
+#include "fmd/sampler.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LEAVES = 8, SEGMENTS = 3, VALUES = 37 + 5 + 113, COUNTERS = 3, PANEL = 16 };
+
+static const size_t counts[SEGMENTS] = {37, 5, 113};
+static const size_t offsets[SEGMENTS] = {0, 37, 42};
+
+/* The gradients of the leaves of a batch, segment after segment. */
+typedef struct batch {
+    int n;
+    float leaf[LEAVES][VALUES];
+} batch;
+
+/* Which rank has which leaf, and which leaf a rank adds first. */
+typedef struct assignment {
+    int owner[LEAVES];
+    bool backwards;
+} assignment;
+
+static int rank_of(void)
+{
+    return fmd_comm_rank(mpi_comm);
+}
+
+static int size_of(void)
+{
+    return fmd_comm_size(mpi_comm);
+}
+
+/* Uniform in (-1, 1) times the segment's magnitude. */
+static batch random_batch(uint64_t seed, const double magnitude[SEGMENTS])
+{
+    batch b = {.n = LEAVES};
+    for (uint32_t leaf = 0; leaf < LEAVES; leaf++)
+        for (uint32_t s = 0; s < SEGMENTS; s++)
+            for (size_t i = 0; i < counts[s]; i++) {
+                const fmd_rng rng = {
+                    .seed = seed, .purpose = FMD_RNG_INIT, .stream = s, .time = leaf};
+                uint32_t x[4];
+                fmd_rng_block(&rng, i, x);
+                b.leaf[leaf][offsets[s] + i] =
+                    (float)(magnitude[s] * (2 * (double)fmd_rng_unit(x[0]) - 1));
+            }
+    return b;
+}
+
+static const double magnitudes[SEGMENTS] = {1e-6, 1e3, 1};
+
+/* As the trainer does it: contiguous runs. */
+static assignment contiguous(int leaves)
+{
+    assignment a = {.backwards = false};
+    for (int r = 0; r < size_of(); r++) {
+        const fmd_run run = fmd_share((size_t)leaves, r, size_of());
+        for (size_t i = run.first; i < run.first + run.count; i++)
+            a.owner[i] = r;
+    }
+    return a;
+}
+
+/* Leaf by leaf to the next rank, each rank's last leaf first. */
+static assignment scattered(int leaves)
+{
+    assignment a = {.backwards = true};
+    for (int i = 0; i < leaves; i++)
+        a.owner[i] = (i * 3 + 1) % size_of();
+    return a;
+}
+
+static assignment all_on_one(int rank)
+{
+    assignment a = {.backwards = false};
+    for (int i = 0; i < LEAVES; i++)
+        a.owner[i] = rank;
+    return a;
+}
+
+/* The last leaf's owner: where a fault is put that one rank alone sees. */
+static int culprit(const batch *b, const assignment *a)
+{
+    return a->owner[b->n - 1];
+}
+
+static fmd_reduction *create(fmd_reduction_mode mode, int n_counters)
+{
+    fmd_reduction *r = NULL;
+    assert_all_ok(fmd_reduction_create(&r, mode, mpi_comm, counts, SEGMENTS, n_counters));
+    return r;
+}
+
+/* Collective. One step: this rank adds its leaves, panel by panel as layers do. */
+static fmd_reduced sum_exact(fmd_reduction *r, const batch *b, const assignment *a, double scale,
+                             int64_t *counters, float *sums)
+{
+    fmd_reduction_begin(r, b->n);
+    for (size_t s = 0; s < SEGMENTS; s++)
+        for (size_t at = 0; at < counts[s]; at += PANEL) {
+            const size_t n = counts[s] - at < PANEL ? counts[s] - at : PANEL;
+            for (int i = 0; i < b->n; i++) {
+                const int leaf = a->backwards ? b->n - 1 - i : i;
+                if (a->owner[leaf] != rank_of())
+                    continue;
+                memcpy(fmd_reduction_room(r, s, at, n), b->leaf[leaf] + offsets[s] + at,
+                       n * sizeof(float));
+                fmd_reduction_add(r, s, at, n);
+            }
+        }
+    return fmd_reduction_finish(r, counters, scale, sums);
+}
+
+/* Collective. One native step: a rank's leaves are one leaf, written once. */
+static fmd_reduced sum_native(fmd_reduction *r, const batch *b, const assignment *a, double scale,
+                              int64_t *counters, float *sums)
+{
+    float mine[VALUES] = {0};
+    bool any = false;
+    for (int i = 0; i < b->n; i++) {
+        if (a->owner[i] != rank_of())
+            continue;
+        any = true;
+        for (size_t j = 0; j < VALUES; j++)
+            mine[j] += b->leaf[i][j];
+    }
+    fmd_reduction_begin(r, size_of());
+    for (size_t s = 0; any && s < SEGMENTS; s++) {
+        memcpy(fmd_reduction_room(r, s, 0, counts[s]), mine + offsets[s],
+               counts[s] * sizeof(float));
+        fmd_reduction_add(r, s, 0, counts[s]);
+    }
+    return fmd_reduction_finish(r, counters, scale, sums);
+}
+
+/* The same step on one process, in the order of the leaves. */
+static fmd_reduced sum_serial(serial_sum *r, const batch *b, double scale, float *sums)
+{
+    serial_sum_begin(r, b->n);
+    for (int i = 0; i < b->n; i++)
+        for (size_t s = 0; s < SEGMENTS; s++)
+            serial_sum_add(r, s, 0, counts[s], b->leaf[i] + offsets[s]);
+    return serial_sum_finish(r, scale, sums);
+}
+
+/* Collective. Repeats both until the sums are there; every outcome and all bits must be equal. */
+static fmd_reduced same_step(fmd_reduction *r, serial_sum *serial, const batch *b,
+                             const assignment *a, double scale, float *sums)
+{
+    float expected[VALUES];
+    fmd_reduced outcome;
+    do {
+        outcome = sum_exact(r, b, a, scale, NULL, sums);
+        assert_all_ranks(outcome == sum_serial(serial, b, scale, expected));
+        assert_all_ranks(fmd_reduction_repeats(r) == serial->repeats);
+    } while (outcome == FMD_REDUCED_REPEAT);
+    if (outcome == FMD_REDUCED)
+        assert_all_ranks(memcmp(sums, expected, sizeof expected) == 0);
+    return outcome;
+}
+
+static void exact_sums_are_those_of_one_process_bit_for_bit(void **state)
+{
+    (void)state;
+    const assignment assignments[] = {contiguous(LEAVES), scattered(LEAVES), all_on_one(0),
+                                      all_on_one(size_of() - 1)};
+    for (size_t k = 0; k < sizeof assignments / sizeof *assignments; k++) {
+        fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
+        serial_sum serial;
+        serial_sum_open(&serial, counts, SEGMENTS);
+        float sums[VALUES];
+        for (uint64_t step = 0; step < 4; step++) {
+            const batch b = random_batch(step, magnitudes);
+            assert_all_ranks(same_step(r, &serial, &b, &assignments[k], 1.0 / 250, sums) ==
+                             FMD_REDUCED);
+        }
+        serial_sum_close(&serial);
+        fmd_reduction_destroy(r);
+    }
+}
+
+static void fewer_leaves_than_ranks_are_enough(void **state)
+{
+    (void)state;
+    for (int leaves = 1; leaves < LEAVES; leaves += 2) {
+        fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
+        serial_sum serial;
+        serial_sum_open(&serial, counts, SEGMENTS);
+        batch b = random_batch(7, magnitudes);
+        b.n = leaves;
+        const assignment a = contiguous(leaves);
+        float sums[VALUES];
+        for (int step = 0; step < 2; step++)
+            assert_all_ranks(same_step(r, &serial, &b, &a, 1, sums) == FMD_REDUCED);
+        serial_sum_close(&serial);
+        fmd_reduction_destroy(r);
+    }
+}
+
+/* After a step the grid's unit is at most 2^-24 of the segment's largest total, and each leaf is
+ * rounded to half a unit. */
+static void exact_sums_are_within_the_grid_of_sums_of_doubles(void **state)
+{
+    (void)state;
+    fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
+    const batch b = random_batch(3, magnitudes);
+    const assignment a = contiguous(LEAVES);
+    float sums[VALUES];
+    for (int step = 0; step < 4; step++)
+        while (sum_exact(r, &b, &a, 1, NULL, sums) == FMD_REDUCED_REPEAT)
+            continue;
+    int wrong = 0;
+    for (size_t s = 0; s < SEGMENTS; s++) {
+        double total[VALUES] = {0}, most = 0;
+        for (size_t i = 0; i < counts[s]; i++) {
+            for (int leaf = 0; leaf < LEAVES; leaf++)
+                total[i] += (double)b.leaf[leaf][offsets[s] + i];
+            most = fmax(most, fabs(total[i]));
+        }
+        for (size_t i = 0; i < counts[s]; i++) {
+            const double error = fabs((double)sums[offsets[s] + i] - total[i]);
+            wrong += !(error <= LEAVES / 2 * most * 0x1p-24 + fabs(total[i]) * 0x1p-24);
+        }
+    }
+    assert_all_ranks(wrong == 0);
+    fmd_reduction_destroy(r);
+}
+
+/* Told of two leaves, the reduction lets each take half of the 32 bits. Four of them with one sign
+ * pass the whole, on one rank and on the way between ranks; the other four bring the sum back. */
+static void partial_sums_may_wrap_around(void **state)
+{
+    (void)state;
+    const assignment a = contiguous(LEAVES);
+    fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
+    float sums[VALUES];
+    fmd_reduction_begin(r, 2);
+    for (int i = 0; i < LEAVES; i++) {
+        if (a.owner[i] != rank_of())
+            continue;
+        float *room = fmd_reduction_room(r, 1, 0, counts[1]);
+        for (size_t j = 0; j < counts[1]; j++)
+            room[j] = i < LEAVES / 2 ? 500 : -499;
+        fmd_reduction_add(r, 1, 0, counts[1]);
+    }
+    assert_all_ranks(fmd_reduction_finish(r, NULL, 1, sums) == FMD_REDUCED);
+    int wrong = 0;
+    for (size_t i = 0; i < VALUES; i++)
+        wrong += sums[i] != (i >= offsets[1] && i < offsets[2] ? LEAVES / 2 : 0);
+    assert_all_ranks(wrong == 0);
+    fmd_reduction_destroy(r);
+}
+
+/* The range at the start is 2^10, an eighth of it for each of eight leaves. */
+static void a_value_out_of_range_on_one_rank_repeats_the_step_on_all(void **state)
+{
+    (void)state;
+    static const struct {
+        float value;
+        int repeats;
+    } cases[] = {{127, 0}, {-129, 1}, {1000, 1}, {-5000, 2}, {1e30f, 24}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        fmd_reduction *r = create(FMD_REDUCE_EXACT, 1);
+        serial_sum serial;
+        serial_sum_open(&serial, counts, SEGMENTS);
+        const double ones[SEGMENTS] = {1, 1, 1};
+        batch b = random_batch(11, ones);
+        b.leaf[LEAVES - 1][40] = cases[k].value;
+        const assignment a = contiguous(LEAVES);
+        float sums[VALUES], expected[VALUES];
+        for (int i = 0; i < cases[k].repeats; i++) {
+            int64_t counter = 1;
+            assert_all_ranks(fmd_reduction_repeats(r) == i);
+            assert_all_ranks(sum_exact(r, &b, &a, 1, &counter, sums) == FMD_REDUCED_REPEAT);
+            assert_all_ranks(sum_serial(&serial, &b, 1, expected) == FMD_REDUCED_REPEAT);
+        }
+        int64_t counter = 1;
+        assert_all_ranks(sum_exact(r, &b, &a, 1, &counter, sums) == FMD_REDUCED);
+        assert_all_ranks(counter == size_of());
+        assert_all_ranks(fmd_reduction_repeats(r) == cases[k].repeats);
+        /* The other segments keep their grid. */
+        assert_all_ranks(sum_serial(&serial, &b, 1, expected) == FMD_REDUCED);
+        assert_all_ranks(memcmp(sums, expected, sizeof sums) == 0);
+        assert_all_ranks(fabsf(sums[40] - cases[k].value) <= 8 + 1e-6f * fabsf(cases[k].value));
+        serial_sum_close(&serial);
+        fmd_reduction_destroy(r);
+    }
+}
+
+static void a_value_near_the_largest_float_ends_in_not_finite(void **state)
+{
+    (void)state;
+    fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
+    batch b = random_batch(11, magnitudes);
+    b.leaf[LEAVES - 1][40] = 3e38f;
+    const assignment a = contiguous(LEAVES);
+    float sums[VALUES];
+    fmd_reduced outcome = FMD_REDUCED_REPEAT;
+    int times = 0;
+    for (; outcome == FMD_REDUCED_REPEAT && times < 100; times++)
+        outcome = sum_exact(r, &b, &a, 1, NULL, sums);
+    assert_all_ranks(outcome == FMD_REDUCED_NOT_FINITE);
+    assert_equal_on_all_ranks(&times, sizeof times);
+    fmd_reduction_destroy(r);
+}
+
+/* Collective. One step: each of `leaves` leaves has the value, or its opposite, all over a segment.
+ * True if the sums are right, or the step is to be repeated. */
+static bool right_or_repeated(int leaves, float value, bool *repeated)
+{
+    fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
+    const fmd_run mine = fmd_share((size_t)leaves, rank_of(), size_of());
+    float sums[VALUES];
+    int wrong = 0;
+    fmd_reduction_begin(r, leaves);
+    for (size_t i = 0; i < mine.count; i++) {
+        float *room = fmd_reduction_room(r, 1, 0, counts[1]);
+        for (size_t j = 0; j < counts[1]; j++)
+            room[j] = j % 2 != 0 ? value : -value;
+        fmd_reduction_add(r, 1, 0, counts[1]);
+    }
+    *repeated = fmd_reduction_finish(r, NULL, 1, sums) == FMD_REDUCED_REPEAT;
+    for (size_t j = 0; !*repeated && j < counts[1]; j++) {
+        const float total = (float)leaves * (j % 2 != 0 ? value : -value);
+        wrong += !(fabsf(sums[offsets[1] + j] - total) < 1);
+    }
+    fmd_reduction_destroy(r);
+    return wrong == 0;
+}
+
+/* Rounding must not carry the sum of many leaves, each at the edge of its share of the range, over
+ * 2^31. Starts one float above the edge. */
+static void many_leaves_at_the_edge_of_the_range_do_not_overflow(void **state)
+{
+    (void)state;
+    static const int leaves[] = {7, 512, 1000, 1024, 1500};
+    for (size_t k = 0; k < sizeof leaves / sizeof *leaves; k++) {
+        float value = nextafterf(0x1p10f / (float)leaves[k], INFINITY);
+        bool repeated = true;
+        for (int below = 0; below < 24; below++, value = nextafterf(value, 0)) {
+            assert_all_ranks(right_or_repeated(leaves[k], value, &repeated));
+            assert_all_ranks(repeated || below > 0);
+        }
+        assert_all_ranks(!repeated);
+    }
+}
+
+static void a_gradient_that_is_not_finite_on_one_rank_is_seen_on_all(void **state)
+{
+    (void)state;
+    static const float faults[] = {NAN, INFINITY, -INFINITY};
+    for (int mode = FMD_REDUCE_EXACT; mode <= FMD_REDUCE_NATIVE; mode++) {
+        fmd_reduction *r = create((fmd_reduction_mode)mode, 1);
+        const double ones[SEGMENTS] = {1, 1, 1};
+        const assignment a = contiguous(LEAVES);
+        float sums[VALUES];
+        for (size_t k = 0; k < sizeof faults / sizeof *faults; k++)
+            for (size_t place = 0; place < VALUES; place += 77) {
+                batch b = random_batch(13, ones);
+                b.leaf[LEAVES - 1][place] = faults[k];
+                b.leaf[0][offsets[1]] = 1e4f; /* out of range besides */
+                int64_t counter = rank_of() == culprit(&b, &a) ? 1000 : 1;
+                const fmd_reduced outcome = mode == FMD_REDUCE_EXACT
+                                                ? sum_exact(r, &b, &a, 1, &counter, sums)
+                                                : sum_native(r, &b, &a, 1, &counter, sums);
+                assert_all_ranks(outcome == FMD_REDUCED_NOT_FINITE);
+                assert_all_ranks(counter == 1000 + size_of() - 1);
+            }
+        assert_all_ranks(fmd_reduction_repeats(r) == 0);
+        /* Nothing of it stays behind. */
+        const batch b = random_batch(13, ones);
+        int64_t counter = 0;
+        assert_all_ranks((mode == FMD_REDUCE_EXACT
+                              ? sum_exact(r, &b, &a, 1, &counter, sums)
+                              : sum_native(r, &b, &a, 1, &counter, sums)) == FMD_REDUCED);
+        fmd_reduction_destroy(r);
+    }
+}
+
+static void counters_of_either_sign_and_64_bits_add_up_exactly(void **state)
+{
+    (void)state;
+    const int n = size_of();
+    const batch b = random_batch(17, (double[SEGMENTS]){1, 1, 1});
+    const assignment a = contiguous(LEAVES);
+    for (int mode = FMD_REDUCE_EXACT; mode <= FMD_REDUCE_NATIVE; mode++) {
+        fmd_reduction *r = create((fmd_reduction_mode)mode, COUNTERS);
+        float sums[VALUES];
+        for (int step = 0; step < 2; step++) {
+            int64_t c[COUNTERS] = {-1 - rank_of(), (INT64_C(1) << 50) + 255,
+                                   rank_of() == n - 1 ? INT64_MIN + 1 : 0};
+            assert_all_ranks((mode == FMD_REDUCE_EXACT
+                                  ? sum_exact(r, &b, &a, 1, c, sums)
+                                  : sum_native(r, &b, &a, 1, c, sums)) == FMD_REDUCED);
+            assert_all_ranks(c[0] == -n - n * (n - 1) / 2);
+            assert_all_ranks(c[1] == n * ((INT64_C(1) << 50) + 255));
+            assert_all_ranks(c[2] == INT64_MIN + 1);
+        }
+        fmd_reduction_destroy(r);
+    }
+}
+
+static void the_grid_becomes_finer_after_small_gradients(void **state)
+{
+    (void)state;
+    fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
+    serial_sum serial;
+    serial_sum_open(&serial, counts, SEGMENTS);
+    const double small[SEGMENTS] = {0x1p-18, 0x1p-18, 0x1p-18};
+    const batch first = random_batch(19, small);
+    batch fine = {.n = LEAVES};
+    for (int leaf = 0; leaf < LEAVES; leaf++)
+        for (size_t i = 0; i < VALUES; i++)
+            fine.leaf[leaf][i] = 0x1p-38f;
+    const assignment a = contiguous(LEAVES);
+    float sums[VALUES];
+
+    /* On the first grid such values vanish. */
+    assert_all_ranks(same_step(r, &serial, &fine, &a, 1, sums) == FMD_REDUCED);
+    int zeros = 0, right = 0;
+    for (size_t i = 0; i < VALUES; i++)
+        zeros += sums[i] == 0;
+    assert_all_ranks(zeros == VALUES);
+
+    assert_all_ranks(same_step(r, &serial, &first, &a, 1, sums) == FMD_REDUCED);
+    assert_all_ranks(same_step(r, &serial, &fine, &a, 1, sums) == FMD_REDUCED);
+    for (size_t i = 0; i < VALUES; i++)
+        right += sums[i] == LEAVES * 0x1p-38f;
+    assert_all_ranks(right == VALUES);
+    serial_sum_close(&serial);
+    fmd_reduction_destroy(r);
+}
+
+static void gradients_that_are_all_zero_sum_to_zero(void **state)
+{
+    (void)state;
+    fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
+    serial_sum serial;
+    serial_sum_open(&serial, counts, SEGMENTS);
+    const batch zero = {.n = LEAVES}, b = random_batch(23, magnitudes);
+    const assignment a = contiguous(LEAVES);
+    float sums[VALUES];
+    for (int step = 0; step < 3; step++) {
+        memset(sums, 0xff, sizeof sums);
+        assert_all_ranks(same_step(r, &serial, &zero, &a, 1, sums) == FMD_REDUCED);
+        int zeros = 0;
+        for (size_t i = 0; i < VALUES; i++)
+            zeros += sums[i] == 0;
+        assert_all_ranks(zeros == VALUES);
+        /* Whatever the grid is by now, it widens until values fit. */
+        fmd_reduced outcome = FMD_REDUCED_REPEAT;
+        for (int i = 0; i < 20 && outcome == FMD_REDUCED_REPEAT; i++)
+            outcome = same_step(r, &serial, &b, &a, 1, sums);
+        assert_all_ranks(outcome == FMD_REDUCED);
+    }
+    serial_sum_close(&serial);
+    fmd_reduction_destroy(r);
+}
+
+/* A deep sigmoid network starts with gradients far below the first grid; they must not stay lost. */
+static void gradients_below_the_grid_are_found_within_three_steps(void **state)
+{
+    (void)state;
+    fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
+    serial_sum serial;
+    serial_sum_open(&serial, counts, SEGMENTS);
+    batch faint = {.n = LEAVES};
+    for (int leaf = 0; leaf < LEAVES; leaf++)
+        for (size_t i = 0; i < VALUES; i++)
+            faint.leaf[leaf][i] = 0x1p-45f;
+    const assignment a = contiguous(LEAVES);
+    float sums[VALUES];
+    for (int step = 0; step < 3; step++)
+        assert_all_ranks(same_step(r, &serial, &faint, &a, 1, sums) == FMD_REDUCED);
+    int right = 0;
+    for (size_t i = 0; i < VALUES; i++)
+        right += sums[i] == LEAVES * 0x1p-45f;
+    assert_all_ranks(right == VALUES);
+    serial_sum_close(&serial);
+    fmd_reduction_destroy(r);
+}
+
+static void native_sums_are_close_to_sums_of_doubles(void **state)
+{
+    (void)state;
+    fmd_reduction *r = create(FMD_REDUCE_NATIVE, 0);
+    const batch b = random_batch(29, magnitudes);
+    const assignment assignments[] = {contiguous(LEAVES), all_on_one(size_of() - 1)};
+    for (int k = 0; k < 2; k++) {
+        float sums[VALUES];
+        assert_all_ranks(sum_native(r, &b, &assignments[k], 0.25, NULL, sums) == FMD_REDUCED);
+        int wrong = 0;
+        for (size_t i = 0; i < VALUES; i++) {
+            double total = 0, magnitude = 0;
+            for (int leaf = 0; leaf < LEAVES; leaf++) {
+                total += (double)b.leaf[leaf][i];
+                magnitude += fabs((double)b.leaf[leaf][i]);
+            }
+            const double error = fabs((double)sums[i] - total / 4);
+            wrong += !(error <= LEAVES * 0x1p-24 * magnitude / 4);
+        }
+        assert_all_ranks(wrong == 0);
+        assert_equal_on_all_ranks(sums, sizeof sums);
+    }
+    fmd_reduction_destroy(r);
+}
+
+/* The control of the tests above: other ranks for the leaves change the bits of float sums, and of
+ * nothing else. On one rank there is no other. */
+static void other_ranks_for_the_leaves_change_native_sums_but_not_exact_ones(void **state)
+{
+    (void)state;
+    if (size_of() == 1)
+        skip();
+    const batch b = random_batch(31, magnitudes);
+    const assignment assignments[] = {contiguous(LEAVES), scattered(LEAVES)};
+    float native[2][VALUES], exact[2][VALUES];
+    for (int k = 0; k < 2; k++) {
+        fmd_reduction *r = create(FMD_REDUCE_NATIVE, 0);
+        assert_all_ranks(sum_native(r, &b, &assignments[k], 1, NULL, native[k]) == FMD_REDUCED);
+        fmd_reduction_destroy(r);
+        r = create(FMD_REDUCE_EXACT, 0);
+        while (sum_exact(r, &b, &assignments[k], 1, NULL, exact[k]) == FMD_REDUCED_REPEAT)
+            continue;
+        fmd_reduction_destroy(r);
+    }
+    assert_all_ranks(memcmp(native[0], native[1], sizeof native[0]) != 0);
+    assert_all_ranks(memcmp(exact[0], exact[1], sizeof exact[0]) == 0);
+}
+
+static void only_exact_reductions_are_fed_leaf_by_leaf(void **state)
+{
+    (void)state;
+    fmd_reduction *exact = create(FMD_REDUCE_EXACT, 0), *native = create(FMD_REDUCE_NATIVE, 0);
+    assert_all_ranks(fmd_reduction_by_leaf(exact));
+    assert_all_ranks(!fmd_reduction_by_leaf(native));
+    fmd_reduction_destroy(exact);
+    fmd_reduction_destroy(native);
+    fmd_reduction_destroy(NULL);
+}
+
+static void more_values_than_one_message_holds_are_refused(void **state)
+{
+    (void)state;
+    fmd_reduction *r = NULL;
+    const size_t huge[] = {(size_t)1 << 30, (size_t)1 << 30};
+    assert_all_fail(fmd_reduction_create(&r, FMD_REDUCE_EXACT, mpi_comm, huge, 2, 0), FMD_EUSAGE,
+                    "the model has 2147483648 parameters: more than one message holds");
+    assert_all_ranks(r == NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exact_sums_are_those_of_one_process_bit_for_bit),
+        cmocka_unit_test(fewer_leaves_than_ranks_are_enough),
+        cmocka_unit_test(exact_sums_are_within_the_grid_of_sums_of_doubles),
+        cmocka_unit_test(partial_sums_may_wrap_around),
+        cmocka_unit_test(a_value_out_of_range_on_one_rank_repeats_the_step_on_all),
+        cmocka_unit_test(a_value_near_the_largest_float_ends_in_not_finite),
+        cmocka_unit_test(many_leaves_at_the_edge_of_the_range_do_not_overflow),
+        cmocka_unit_test(a_gradient_that_is_not_finite_on_one_rank_is_seen_on_all),
+        cmocka_unit_test(counters_of_either_sign_and_64_bits_add_up_exactly),
+        cmocka_unit_test(the_grid_becomes_finer_after_small_gradients),
+        cmocka_unit_test(gradients_that_are_all_zero_sum_to_zero),
+        cmocka_unit_test(gradients_below_the_grid_are_found_within_three_steps),
+        cmocka_unit_test(native_sums_are_close_to_sums_of_doubles),
+        cmocka_unit_test(other_ranks_for_the_leaves_change_native_sums_but_not_exact_ones),
+        cmocka_unit_test(only_exact_reductions_are_fed_leaf_by_leaf),
+        cmocka_unit_test(more_values_than_one_message_holds_are_refused),
+    };
+    return mpi_run_tests(tests);
+}

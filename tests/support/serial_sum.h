@@ -1,0 +1,31 @@
+/* The gradient sum of a batch as one process makes it, in 64-bit integers: what an exact reduction
+ * must give, to the bit, on any number of ranks. Shares no code with src/dist. */
+#ifndef FMD_TEST_SERIAL_SUM_H
+#define FMD_TEST_SERIAL_SUM_H
+
+#include "fmd/reduction.h"
+
+#include <stdbool.h>
+
+enum { SERIAL_SUM_SEGMENTS = 8 };
+
+typedef struct serial_sum {
+    size_t n_segments, n_values;
+    size_t offset[SERIAL_SUM_SEGMENTS], count[SERIAL_SUM_SEGMENTS];
+    int exponent[SERIAL_SUM_SEGMENTS]; /* values are multiples of 2^exponent */
+    bool outside[SERIAL_SUM_SEGMENTS];
+    bool not_finite;
+    int leaves;
+    int64_t *total;
+    int64_t repeats;
+} serial_sum;
+
+void serial_sum_open(serial_sum *s, const size_t *counts, size_t n_segments);
+void serial_sum_close(serial_sum *s);
+
+/* The steps of fmd_reduction. */
+void serial_sum_begin(serial_sum *s, int leaves);
+void serial_sum_add(serial_sum *s, size_t segment, size_t offset, size_t n, const float *g);
+fmd_reduced serial_sum_finish(serial_sum *s, double scale, float *sums);
+
+#endif
