@@ -62,7 +62,7 @@ FMD_CHECKED fmd_status fmd_source_load(fmd_source *s, void *memory, fmd_dataset_
 /* Local. The views of a data set whose bytes fmd_source_load has put at `memory`. */
 void fmd_dataset_view(fmd_dataset *out, const fmd_dataset_info *info, const void *memory);
 
-/* Local. The name of a class: "Ankle boot" for 9 of Fashion-MNIST, "9" where there is none. */
-const char *fmd_class_name(const char *dataset, int label, char text[32]);
+/* Local. The name of a class: "Ankle boot" for 9 of Fashion-MNIST, empty where there is none. */
+const char *fmd_class_name(const char *dataset, int label);
 
 #endif

@@ -29,7 +29,7 @@ FMD_CHECKED fmd_status fmd_model_create(fmd_model **out, const char *layers, fmd
 void fmd_model_destroy(fmd_model *m);
 
 /* Local. The shape check of a classifier: one row of scores an image, and a unit for each of
- * `classes` classes; `largest_name` is the name of the last. FMD_EUSAGE. */
+ * `classes` classes; `largest_name` is the name of the last, or empty. FMD_EUSAGE. */
 FMD_CHECKED fmd_status fmd_model_check_classes(const fmd_model *m, int classes,
                                                const char *largest_name);
 

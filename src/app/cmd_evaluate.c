@@ -30,7 +30,7 @@ static fmd_status load_model(fmd_comm *c, const fmd_config *config, fmd_model **
 static fmd_status check_data(const fmd_model *m, const fmd_dataset_info *d)
 {
     const fmd_shape in = fmd_model_in(m);
-    char model_shape[FMD_SHAPE_TEXT], data_shape[FMD_SHAPE_TEXT], name[32];
+    char model_shape[FMD_SHAPE_TEXT], data_shape[FMD_SHAPE_TEXT];
     bool same = in.rank == d->image.rank;
     for (int i = 0; same && i < in.rank; i++)
         same = in.dim[i] == d->image.dim[i];
@@ -38,7 +38,7 @@ static fmd_status check_data(const fmd_model *m, const fmd_dataset_info *d)
         return FMD_FAIL(FMD_EUSAGE, "the model takes images of shape %s, but those of %s have %s",
                         fmd_shape_text(in, 0, model_shape), d->name,
                         fmd_shape_text(d->image, 0, data_shape));
-    return fmd_model_check_classes(m, d->classes, fmd_class_name(d->name, d->classes - 1, name));
+    return fmd_model_check_classes(m, d->classes, fmd_class_name(d->name, d->classes - 1));
 }
 
 fmd_status fmd_cmd_evaluate(fmd_comm *c, const fmd_config *config)

@@ -85,7 +85,7 @@ static fmd_status build(job *j)
 {
     const fmd_config *c = j->config;
     const int size = fmd_comm_size(j->comm);
-    char spec[1024], name[32];
+    char spec[FMD_CONFIG_LAYERS_BYTES];
     FMD_TRY(split_data(j));
     int64_t batch = c->batch_size;
     if (c->batch_size_per_rank != FMD_UNSET_INT)
@@ -100,9 +100,8 @@ static fmd_status build(job *j)
     j->fit.shuffle = c->shuffle;
     FMD_TRY(fmd_config_layers(c, j->data.info.classes, spec));
     FMD_TRY(fmd_model_create(&j->model, spec, j->data.info.image, fmd_fit_rows(&j->fit, size)));
-    FMD_TRY(
-        fmd_model_check_classes(j->model, j->data.info.classes,
-                                fmd_class_name(j->data.info.name, j->data.info.classes - 1, name)));
+    FMD_TRY(fmd_model_check_classes(j->model, j->data.info.classes,
+                                    fmd_class_name(j->data.info.name, j->data.info.classes - 1)));
     FMD_TRY(fmd_optimizer_create(&j->optimizer, c->optimizer, fmd_model_n_params(j->model)));
     j->fit.learning_rate = learning_rate(j);
     fmd_model_init(j->model, j->fit.seed);

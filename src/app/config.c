@@ -75,7 +75,7 @@ static fmd_status read_environment(fmd_config *config, bool *given)
             continue;
         size_t n = 0;
         for (const char *c = label + sizeof env_prefix - 1; *c != '\0'; c++)
-            name[n++] = *c == '_' ? '-' : (char)tolower((unsigned char)*c);
+            name[n++] = (char)(*c == '_' ? '-' : tolower((unsigned char)*c));
         name[n] = '\0';
         const fmd_option *o;
         FMD_TRY(find(&o, name, label, NULL));

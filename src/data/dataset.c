@@ -441,13 +441,9 @@ void fmd_dataset_view(fmd_dataset *out, const fmd_dataset_info *info, const void
     };
 }
 
-const char *fmd_class_name(const char *dataset, int label, char text[32])
+const char *fmd_class_name(const char *dataset, int label)
 {
     const published *set = find_known(dataset);
-    bool named = set != NULL && label >= 0 && label < CLASSES && set->classes[label] != NULL;
-    if (named)
-        snprintf(text, 32, "%s", set->classes[label]);
-    else
-        snprintf(text, 32, "%d", label);
-    return text;
+    const bool named = set != NULL && label >= 0 && label < CLASSES && set->classes[label] != NULL;
+    return named ? set->classes[label] : "";
 }

@@ -131,7 +131,8 @@ static fmd_status open_reader(reader *r, const char *path)
     if (status != FMD_OK)
         close_reader(r);
 out:
-    H5Pclose(access);
+    if (access >= 0)
+        H5Pclose(access);
     free(data);
     return status;
 }

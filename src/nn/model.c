@@ -254,9 +254,10 @@ fmd_status fmd_model_check_classes(const fmd_model *m, int classes, const char *
                         fmd_shape_text(out, 1, text), classes);
     if (out.dim[0] < classes)
         return FMD_FAIL(FMD_EUSAGE,
-                        "labels go up to %d (%s) but the last layer has %d units: need %d, one for "
-                        "each class",
-                        classes - 1, largest_name, out.dim[0], classes);
+                        "labels go up to %d%s%s%s but the last layer has %d units: need %d, one "
+                        "for each class",
+                        classes - 1, *largest_name ? " (" : "", largest_name,
+                        *largest_name ? ")" : "", out.dim[0], classes);
     if (out.dim[0] > 256)
         return FMD_FAIL(FMD_EUSAGE,
                         "the last layer has %d units, but labels are bytes: at most 256",
