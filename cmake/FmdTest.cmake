@@ -10,7 +10,7 @@ set(FMD_TEST_ENVIRONMENT
   OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
   OMPI_MCA_hwloc_base_binding_policy=none PRTE_MCA_hwloc_default_binding_policy=none
   OMPI_MCA_orte_execute_quiet=1 PRTE_MCA_prte_execute_quiet=1
-  OMPI_MCA_btl=^tcp OMPI_MCA_btl_vader_single_copy_mechanism=none
+  OMPI_MCA_btl=^tcp,openib,ofi OMPI_MCA_btl_vader_single_copy_mechanism=none
   FMD_SOURCE_DIR=${PROJECT_SOURCE_DIR} FMD_PROGRAM=${CMAKE_BINARY_DIR}/fmnist-dist
   UBSAN_OPTIONS=print_stacktrace=1)
 

@@ -8,14 +8,13 @@ fmd_status fmd_alloc(void *out, size_t count, size_t size, const char *what)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - FMD_ALIGN)
-        return FMD_FAIL(FMD_ENOMEM, "out of memory: %s needs %zu times %zu bytes", what, count,
-                        size);
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: %zu times %zu bytes for %s", count, size, what);
     bytes = (bytes + FMD_ALIGN - 1) / FMD_ALIGN * FMD_ALIGN;
     if (bytes == 0)
         bytes = FMD_ALIGN;
     void *p = aligned_alloc(FMD_ALIGN, bytes);
     if (p == NULL)
-        return FMD_FAIL(FMD_ENOMEM, "out of memory: %s needs %.1f MB", what, (double)bytes / 1e6);
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: %.1f MB for %s", (double)bytes / 1e6, what);
     memset(p, 0, bytes);
     memcpy(out, &p, sizeof p);
     return FMD_OK;

@@ -106,7 +106,9 @@ static const char *allowed(const fmd_option *o, char text[128])
     if (has_range(o) && isinf(o->max))
         used += (size_t)snprintf(text, 128, " from %.10g on", o->min);
     else if (has_range(o))
-        used += (size_t)snprintf(text, 128, " from %.10g to %.10g", o->min, o->max);
+        used += (size_t)snprintf(
+            text, 128, o->kind == FMD_OPTION_INT ? " from %.0f to %.0f" : " from %.10g to %.10g",
+            o->min, o->max);
     if (o->unset != NULL)
         snprintf(text + used, 128 - used, ", or %s", o->unset);
     return text;

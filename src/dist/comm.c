@@ -252,7 +252,14 @@ fmd_status fmd_comm_shared(fmd_comm *c, size_t bytes, void **out)
     void *base = NULL;
     MPI_Aint size = c->node_rank == 0 ? (MPI_Aint)bytes : 0;
     int unit = 1;
-    FMD_MPI(c, MPI_Win_allocate_shared(size, unit, MPI_INFO_NULL, c->node, &base, window));
+    const int code = MPI_Win_allocate_shared(size, unit, MPI_INFO_NULL, c->node, &base, window);
+    FMD_TRY(fmd_comm_agree(
+        c, code == MPI_SUCCESS
+               ? FMD_OK
+               : FMD_FAIL(FMD_ENOMEM,
+                          "the ranks of %s cannot share %.1f MB of memory: /dev/shm is too small "
+                          "(in a container: --shm-size)",
+                          c->host, (double)bytes / 1e6)));
     c->n_windows++;
     FMD_MPI(c, MPI_Win_shared_query(*window, 0, &size, &unit, &base));
     *out = bytes > 0 ? base : NULL;
