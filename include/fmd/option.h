@@ -71,4 +71,8 @@ const char *fmd_choice_text(const char *choices, int index, char text[FMD_OPTION
 const char *fmd_choice_nearest(const char *choices, const char *word,
                                char text[FMD_OPTION_TEXT_BYTES]);
 
+/* Local. The end of a message about an unknown word: " (did you mean 'relu'?)", or "". */
+const char *fmd_did_you_mean(const char *choices, const char *word,
+                             char text[FMD_OPTION_TEXT_BYTES]);
+
 #endif

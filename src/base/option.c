@@ -74,6 +74,16 @@ const char *fmd_choice_nearest(const char *choices, const char *word,
     return text;
 }
 
+const char *fmd_did_you_mean(const char *choices, const char *word,
+                             char text[FMD_OPTION_TEXT_BYTES])
+{
+    char near[FMD_OPTION_TEXT_BYTES];
+    text[0] = '\0';
+    if (*fmd_choice_nearest(choices, word, near) != '\0')
+        snprintf(text, FMD_OPTION_TEXT_BYTES, " (did you mean '%.100s'?)", near);
+    return text;
+}
+
 const fmd_option *fmd_option_find(const fmd_option *table, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++) {
@@ -210,12 +220,11 @@ fmd_status fmd_option_set(const fmd_option *o, void *base, const char *label, co
     case FMD_OPTION_CHOICE: {
         int i = choice_index(o->choices, text);
         if (i < 0) {
-            char near[FMD_OPTION_TEXT_BYTES];
-            fmd_choice_nearest(o->choices, text, near);
+            char hint[FMD_OPTION_TEXT_BYTES];
             size_t n = strlen(o->choices);
             n -= n > 0 && o->choices[n - 1] == '|';
-            return FMD_FAIL(FMD_EUSAGE, "%s: '%s' is not one of %.*s%s%s%s", label, text, (int)n,
-                            o->choices, *near ? " (did you mean '" : "", near, *near ? "'?)" : "");
+            return FMD_FAIL(FMD_EUSAGE, "%s: '%s' is not one of %.*s%s", label, text, (int)n,
+                            o->choices, fmd_did_you_mean(o->choices, text, hint));
         }
         *(int *)to = i;
         return FMD_OK;

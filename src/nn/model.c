@@ -80,7 +80,7 @@ void fmd_plan_saved(fmd_plan *plan, size_t count)
 
 static fmd_status find_ops(const fmd_layer_ops **out, const char *name)
 {
-    char names[256] = "", near[FMD_OPTION_TEXT_BYTES];
+    char names[256] = "", hint[FMD_OPTION_TEXT_BYTES];
     size_t used = 0;
     for (size_t i = 0; (*out = fmd_layer_ops_at(i)) != NULL; i++) {
         if (strcmp((*out)->name, name) == 0)
@@ -88,9 +88,8 @@ static fmd_status find_ops(const fmd_layer_ops **out, const char *name)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? "|" : "",
                                  (*out)->name);
     }
-    fmd_choice_nearest(names, name, near);
-    return FMD_FAIL(FMD_EUSAGE, "--layers: there is no layer '%s'; there are %s%s%s%s", name, names,
-                    *near ? " (did you mean '" : "", near, *near ? "'?)" : "");
+    return FMD_FAIL(FMD_EUSAGE, "--layers: there is no layer '%s'; there are %s%s", name, names,
+                    fmd_did_you_mean(names, name, hint));
 }
 
 /* Keras' name for a layer of class "LeakyReLU": "leaky_re_lu", then "leaky_re_lu_1". */

@@ -34,7 +34,7 @@ const fmd_optimizer_ops *fmd_optimizer_ops_at(size_t i)
 
 static fmd_status find_ops(const fmd_optimizer_ops **out, const char *name)
 {
-    char names[256] = "", near[FMD_OPTION_TEXT_BYTES];
+    char names[256] = "", hint[FMD_OPTION_TEXT_BYTES];
     size_t used = 0;
     for (size_t i = 0; (*out = fmd_optimizer_ops_at(i)) != NULL; i++) {
         if (strcmp((*out)->name, name) == 0)
@@ -42,9 +42,8 @@ static fmd_status find_ops(const fmd_optimizer_ops **out, const char *name)
         used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? "|" : "",
                                  (*out)->name);
     }
-    fmd_choice_nearest(names, name, near);
-    return FMD_FAIL(FMD_EUSAGE, "--optimizer: '%s' is not one of %s%s%s%s", name, names,
-                    *near ? " (did you mean '" : "", near, *near ? "'?)" : "");
+    return FMD_FAIL(FMD_EUSAGE, "--optimizer: '%s' is not one of %s%s", name, names,
+                    fmd_did_you_mean(names, name, hint));
 }
 
 fmd_status fmd_optimizer_create(fmd_optimizer **out, const char *spec, size_t n_params)

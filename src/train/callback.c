@@ -43,11 +43,9 @@ fmd_status fmd_metric_check(const char *name, bool validation, const char *label
 {
     const struct metric *found = find(name);
     if (found == NULL) {
-        char near[FMD_OPTION_TEXT_BYTES];
-        fmd_choice_nearest(fmd_metric_names, name, near);
-        return FMD_FAIL(FMD_EUSAGE, "%s: '%s' is not one of %s%s%s%s", label, name,
-                        fmd_metric_names, *near ? " (did you mean '" : "", near,
-                        *near ? "'?)" : "");
+        char hint[FMD_OPTION_TEXT_BYTES];
+        return FMD_FAIL(FMD_EUSAGE, "%s: '%s' is not one of %s%s", label, name, fmd_metric_names,
+                        fmd_did_you_mean(fmd_metric_names, name, hint));
     }
     if (!validation && strncmp(found->name, "val_", 4) == 0)
         return FMD_FAIL(FMD_EUSAGE,
