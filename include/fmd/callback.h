@@ -5,6 +5,7 @@
 #ifndef FMD_CALLBACK_H
 #define FMD_CALLBACK_H
 
+#include "fmd/checkpoint.h"
 #include "fmd/error.h"
 #include "fmd/model.h"
 
@@ -39,6 +40,7 @@ typedef struct fmd_event {
     double seconds;       /* of this epoch so far; in epoch_end the validation included */
     fmd_metrics metrics;  /* running means over the samples of this epoch, as Keras' */
     const fmd_model *model;
+    const fmd_metrics *history; /* of the epochs before this one */
 } fmd_event;
 
 /* What a hook may ask for; it only ever sets, never clears. */
@@ -53,9 +55,12 @@ void fmd_control_stop(fmd_control *control, const char *format, ...)
 
 typedef struct fmd_callback fmd_callback;
 
+enum { FMD_CALLBACK_ITEMS = 8 };
+
 typedef struct fmd_callback_ops {
     const char *name;
-    /* Every hook may be NULL. A failing status ends the run on every rank. */
+    /* Every hook may be NULL. A failing status ends the run on every rank. In train_begin the event
+     * tells how far an earlier process has come, and its history. */
     fmd_status (*train_begin)(fmd_callback *c, const fmd_event *e);
     void (*epoch_begin)(fmd_callback *c, const fmd_event *e);
     void (*batch_end)(fmd_callback *c, const fmd_event *e, fmd_control *control);
@@ -63,6 +68,9 @@ typedef struct fmd_callback_ops {
     /* `params` are the model's, and may be replaced: every rank then receives them. */
     fmd_status (*train_end)(fmd_callback *c, const fmd_event *e, float *params);
     void (*destroy)(fmd_callback *c);
+    /* What a checkpoint holds of this callback, at most FMD_CALLBACK_ITEMS; returns how many. A
+     * callback that has this exists on every rank, and its items are kept equal. */
+    size_t (*items)(fmd_callback *c, fmd_item *items);
 } fmd_callback_ops;
 
 /* The head of every callback's own struct. */
@@ -96,6 +104,7 @@ typedef struct fmd_early_stopping_args {
     fmd_monitor_mode mode;
     double baseline; /* NAN: none */
     bool restore_best;
+    size_t n_params;          /* of the model, where restore_best is set */
     int64_t start_from_epoch; /* epochs before it are not looked at */
 } fmd_early_stopping_args;
 FMD_CHECKED fmd_status fmd_cb_early_stopping_create(fmd_callback **out,

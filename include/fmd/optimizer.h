@@ -45,6 +45,7 @@ void fmd_optimizer_step(fmd_optimizer *o, float *params, const float *grads, dou
 const fmd_optimizer_ops *fmd_optimizer_ops_of(const fmd_optimizer *o);
 const void *fmd_optimizer_args(const fmd_optimizer *o);
 uint64_t fmd_optimizer_steps(const fmd_optimizer *o);
+void fmd_optimizer_set_steps(fmd_optimizer *o, uint64_t steps);
 size_t fmd_optimizer_n_slots(const fmd_optimizer *o);
 const char *fmd_optimizer_slot_name(const fmd_optimizer *o, size_t i);
 const char *fmd_optimizer_spec(const fmd_optimizer *o); /* as given */

@@ -32,6 +32,9 @@ FMD_CHECKED fmd_status fmd_reduction_create(fmd_reduction **out, fmd_reduction_m
                                             size_t n_segments, int n_counters);
 void fmd_reduction_destroy(fmd_reduction *r);
 
+/* Local. The state that a checkpoint holds: for each segment the exponent of its grid. */
+int32_t *fmd_reduction_grid(fmd_reduction *r);
+
 /* Local. True if each leaf is to be added by itself; false if a rank may treat all its rows as one
  * leaf. */
 int fmd_reduction_by_leaf(const fmd_reduction *r);

@@ -5,9 +5,11 @@
 #include "fmd/callback.h"
 #include "fmd/comm.h"
 #include "fmd/dataset.h"
+#include "fmd/guardian.h"
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
 #include "fmd/reduction.h"
+#include "fmd/saver.h"
 #include "fmd/schedule.h"
 
 typedef struct fmd_fit_args {
@@ -21,8 +23,14 @@ typedef struct fmd_fit_args {
     fmd_reduction_mode reduce;
     uint64_t seed;
     bool shuffle;
-    fmd_callback **callbacks; /* on rank 0; hooks run in this order */
+    fmd_callback **callbacks; /* hooks run on rank 0, in this order */
     int n_callbacks;
+    fmd_saver *saver;        /* NULL: no checkpoints */
+    bool resume;             /* go on from the saver's newest checkpoint, if there is one */
+    const char *resume_from; /* or from this file; NULL: none */
+    const fmd_trait *traits; /* what a checkpoint to go on from must have in common */
+    size_t n_traits;
+    fmd_guardian *guardian; /* NULL: signals are not handled */
 } fmd_fit_args;
 
 /* Seconds of one rank, by phase of a step. */
@@ -38,6 +46,10 @@ typedef struct fmd_fit_result {
     fmd_phase_seconds phases; /* mean over the ranks */
     fmd_metrics metrics;      /* of the last completed epoch */
     char reason[160];         /* why training ended before its last epoch, or empty */
+    bool interrupted;         /* by a signal or the clock: it can be resumed */
+    uint64_t resumed_step;    /* steps that an earlier process did */
+    double save_seconds;      /* rank 0: taken by checkpoints */
+    int saves;
 } fmd_fit_result;
 
 /* Local. Rows to a leaf: `asked`, or for FMD_UNSET_INT min(32, ceil(batch / 8)). */

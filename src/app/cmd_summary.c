@@ -54,16 +54,15 @@ fmd_status fmd_cmd_summary(fmd_comm *c, const fmd_config *config)
 {
     (void)c;
     fmd_model *model = NULL;
-    fmd_keras_info info = {.in = mnist_image};
-    char path[FMD_WEIGHTS_PATH_BYTES];
-    if (*config->weights != '\0') {
-        FMD_TRY(fmd_weights_path(config->weights, path));
-        FMD_TRY(fmd_keras_read_info(path, &info));
-    } else {
-        FMD_TRY(fmd_config_layers(config, 10, info.layers));
-    }
-    FMD_TRY(fmd_model_create(&model, info.layers, info.in, 1));
-    print_table(model);
+    fmd_status st = FMD_OK;
+    fmd_weights_file file = {.path = ""};
+    if (*config->weights != '\0')
+        FMD_TRY(fmd_weights_file_open(NULL, &file, config->weights));
+    FMD_TRY(fmd_weights_file_model(&model, &file, config, mnist_image, 10, 1));
+    if (*file.path != '\0')
+        st = fmd_weights_read_params(file.path, model);
+    if (st == FMD_OK)
+        print_table(model);
     fmd_model_destroy(model);
-    return FMD_OK;
+    return st;
 }

@@ -1,18 +1,15 @@
 /* train: fit, evaluate on the test images, leave the weights. */
-#include "app/config.h"
-#include "app/run_folder.h"
-#include "fmd/comm.h"
-#include "fmd/evaluate.h"
+#include "app/job.h"
+#include "app/weights.h"
+
 #include "fmd/feed.h"
 #include "fmd/json_file.h"
-#include "fmd/keras_file.h"
+#include "fmd/log.h"
 #include "fmd/mem.h"
+#include "fmd/run_lock.h"
 #include "fmd/sampler.h"
-#include "fmd/timer.h"
-#include "fmd/trainer.h"
 #include "math/gemm.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,40 +19,13 @@
 /* Chosen on the last sixth of the training images; docs/learning-rate.md has the figures. */
 static const double adam_learning_rate = 0.005;
 
-enum { MAX_CALLBACKS = 5 };
-
-/* Everything that a training consists of; what is not rank 0's is the same on every rank. */
-typedef struct job {
-    fmd_comm *comm;
-    const fmd_config *config;
-    fmd_dataset data;
-    fmd_model *model;
-    fmd_optimizer *optimizer;
-    fmd_fit_args fit;
-    fmd_callback *callbacks[MAX_CALLBACKS]; /* rank 0 */
-    fmd_run_folder folder;                  /* rank 0 */
-    fmd_fit_result result;
-    fmd_evaluation test;
-    char started[32];
-} job;
-
-static bool is_root(const job *j)
+static bool is_root(const fmd_job *j)
 {
     return fmd_comm_rank(j->comm) == 0;
 }
 
-/* "28x28" */
-static const char *image_text(fmd_shape s, char text[FMD_SHAPE_TEXT])
-{
-    size_t used = 0;
-    for (int i = 0; i < s.rank; i++)
-        used += (size_t)snprintf(text + used, FMD_SHAPE_TEXT - used, "%s%d", i > 0 ? "x" : "",
-                                 s.dim[i]);
-    return text;
-}
-
 /* Cuts the training images into those to train and those to validate on: the last ones, as Keras. */
-static fmd_status split_data(job *j)
+static fmd_status split_data(fmd_job *j)
 {
     const fmd_config *c = j->config;
     const size_t image_bytes = fmd_shape_count(j->data.info.image);
@@ -72,7 +42,7 @@ static fmd_status split_data(job *j)
     return FMD_OK;
 }
 
-static double learning_rate(const job *j)
+static double learning_rate(const fmd_job *j)
 {
     if (!isnan(j->config->learning_rate))
         return j->config->learning_rate;
@@ -80,12 +50,25 @@ static double learning_rate(const job *j)
     return strcmp(ops->name, "adam") == 0 ? adam_learning_rate : ops->learning_rate;
 }
 
+/* A model from a file may be for other images. */
+static fmd_status check_images(const fmd_job *j)
+{
+    const fmd_shape in = fmd_model_in(j->model), image = j->data.info.image;
+    char wanted[FMD_SHAPE_TEXT], found[FMD_SHAPE_TEXT];
+    if (fmd_weights_same_images(in, image))
+        return FMD_OK;
+    return FMD_FAIL(FMD_EUSAGE,
+                    "--weights: the model takes images of shape %s, but those of %s "
+                    "have %s",
+                    fmd_shape_text(in, 0, wanted), j->data.info.name,
+                    fmd_shape_text(image, 0, found));
+}
+
 /* Local. Model, optimizer and what fmd_fit is told, from data and options. */
-static fmd_status build(job *j)
+static fmd_status build(fmd_job *j, const fmd_weights_file *weights)
 {
     const fmd_config *c = j->config;
     const int size = fmd_comm_size(j->comm);
-    char spec[FMD_CONFIG_LAYERS_BYTES];
     FMD_TRY(split_data(j));
     int64_t batch = c->batch_size;
     if (c->batch_size_per_rank != FMD_UNSET_INT)
@@ -98,8 +81,9 @@ static fmd_status build(job *j)
     j->fit.reduce = (fmd_reduction_mode)c->reduce;
     j->fit.seed = (uint64_t)c->seed;
     j->fit.shuffle = c->shuffle;
-    FMD_TRY(fmd_config_layers(c, j->data.info.classes, spec));
-    FMD_TRY(fmd_model_create(&j->model, spec, j->data.info.image, fmd_fit_rows(&j->fit, size)));
+    FMD_TRY(fmd_weights_file_model(&j->model, weights, c, j->data.info.image, j->data.info.classes,
+                                   fmd_fit_rows(&j->fit, size)));
+    FMD_TRY(check_images(j));
     FMD_TRY(fmd_model_check_classes(j->model, j->data.info.classes,
                                     fmd_class_name(j->data.info.name, j->data.info.classes - 1)));
     FMD_TRY(fmd_optimizer_create(&j->optimizer, c->optimizer, fmd_model_n_params(j->model)));
@@ -108,138 +92,168 @@ static fmd_status build(job *j)
     return FMD_OK;
 }
 
-static void add_callback(job *j, fmd_callback *callback)
+static void add_callback(fmd_job *j, fmd_callback *callback)
 {
     j->callbacks[j->fit.n_callbacks++] = callback;
 }
 
-/* Rank 0. The callbacks that options ask for; they judge the epoch before it is displayed. */
-static fmd_status create_callbacks(job *j)
+static bool has_validation(const fmd_job *j)
+{
+    return j->fit.validation.n > 0;
+}
+
+/* What --patience and --save-best watch. */
+static const char *monitored(const fmd_job *j)
+{
+    if (strcmp(j->config->monitor, "auto") != 0)
+        return j->config->monitor;
+    return has_validation(j) ? "val_loss" : "loss";
+}
+
+static fmd_status add_early_stopping(fmd_job *j)
 {
     const fmd_config *c = j->config;
-    const bool validation = c->validation_split > 0;
     fmd_callback *callback;
+    fmd_early_stopping_args args = {.min_delta = c->min_delta,
+                                    .patience =
+                                        c->patience != FMD_UNSET_INT ? c->patience : INT32_MAX,
+                                    .mode = (fmd_monitor_mode)c->mode,
+                                    .baseline = c->baseline,
+                                    .restore_best = c->restore_best,
+                                    .n_params = fmd_model_n_params(j->model)};
+    snprintf(args.monitor, sizeof args.monitor, "%s", monitored(j));
+    FMD_TRY(fmd_cb_early_stopping_create(&callback, &args, has_validation(j)));
+    add_callback(j, callback);
+    return FMD_OK;
+}
+
+/* Seconds that --max-time leaves, and Slurm with a minute to spare; NAN: no limit. */
+static double time_limit(const fmd_config *c)
+{
+    const char *end = getenv("SLURM_JOB_END_TIME");
+    double limit = c->max_time;
+    if (end == NULL)
+        return limit;
+    const double slurm = fmax(strtod(end, NULL) - (double)time(NULL) - 60, 1);
+    return isnan(limit) ? slurm : fmin(limit, slurm);
+}
+
+/* Local. The callbacks that options ask for. What a checkpoint has to remember exists on every rank,
+ * the others on rank 0. Progress is displayed before the last word is spoken. */
+static fmd_status create_callbacks(fmd_job *j)
+{
     static const fmd_progress verbosities[] = {FMD_PROGRESS_NONE, FMD_PROGRESS_BAR,
                                                FMD_PROGRESS_LINE};
-    fmd_progress progress = (fmd_progress)c->progress;
-    if (c->verbose != FMD_UNSET_INT)
-        progress = verbosities[c->verbose];
+    const fmd_config *c = j->config;
+    fmd_callback *callback;
+    if (c->patience != FMD_UNSET_INT || c->restore_best)
+        FMD_TRY(add_early_stopping(j));
+    if (!is_root(j))
+        return FMD_OK;
+    const fmd_progress progress =
+        c->verbose != FMD_UNSET_INT ? verbosities[c->verbose] : (fmd_progress)c->progress;
     FMD_TRY(fmd_cb_progress_create(&callback, progress));
     add_callback(j, callback);
     if (*c->stop_when != '\0') {
-        FMD_TRY(fmd_cb_stop_when_create(&callback, c->stop_when, validation));
+        FMD_TRY(fmd_cb_stop_when_create(&callback, c->stop_when, has_validation(j)));
         add_callback(j, callback);
     }
-    if (c->patience != FMD_UNSET_INT || c->restore_best) {
-        fmd_early_stopping_args args = {.min_delta = c->min_delta,
-                                        .patience =
-                                            c->patience != FMD_UNSET_INT ? c->patience : INT32_MAX,
-                                        .mode = (fmd_monitor_mode)c->mode,
-                                        .baseline = c->baseline,
-                                        .restore_best = c->restore_best};
-        const bool automatic = strcmp(c->monitor, "auto") == 0;
-        snprintf(args.monitor, sizeof args.monitor, "%s",
-                 !automatic   ? c->monitor
-                 : validation ? "val_loss"
-                              : "loss");
-        FMD_TRY(fmd_cb_early_stopping_create(&callback, &args, validation));
-        add_callback(j, callback);
-    }
-    if (!isnan(c->max_time)) {
-        FMD_TRY(fmd_cb_max_time_create(&callback, c->max_time));
+    const double limit = time_limit(c);
+    if (!isnan(limit)) {
+        FMD_TRY(fmd_cb_max_time_create(&callback, limit));
         add_callback(j, callback);
     }
     return FMD_OK;
 }
 
-/* Rank 0. The run folder, and the callback that writes into it. */
-static fmd_status open_folder(job *j)
+/* Local. When checkpoints are due and what is best, from options; where they go is not known yet. */
+static fmd_status plan_saving(const fmd_job *j, fmd_saver_args *args)
+{
+    const fmd_config *c = j->config;
+    *args = (fmd_saver_args){.keep = c->keep, .best = c->save_best, .monitor = monitored(j)};
+    args->higher_is_better =
+        c->mode == FMD_MODE_AUTO ? strstr(args->monitor, "acc") != NULL : c->mode == FMD_MODE_MAX;
+    FMD_TRY(fmd_metric_check(args->monitor, has_validation(j), "--monitor"));
+    return fmd_save_freq_parse(c->save_freq, &args->kind, &args->every);
+}
+
+/* Rank 0. The run folder, and the callbacks that write into it. */
+static fmd_status open_folder(fmd_job *j)
 {
     char path[FMD_RUN_PATH_BYTES];
-    fmd_callback *csv;
-    FMD_TRY(fmd_run_folder_create(&j->folder, j->config));
+    fmd_callback *callback;
+    fmd_config stored = *j->config; /* what --config would need to repeat this run */
+    stored.learning_rate = j->fit.learning_rate;
+    FMD_TRY(fmd_run_folder_create(&j->folder, &stored));
     if (j->folder.path[0] == '\0')
         return FMD_OK;
-    FMD_TRY(fmd_cb_csv_create(&csv, fmd_run_folder_file(&j->folder, "history.csv", path)));
-    add_callback(j, csv);
-    return fmd_run_folder_status(&j->folder, "running", FMD_OK, "", 0);
+    FMD_TRY(fmd_cb_csv_create(&callback, fmd_run_folder_file(&j->folder, "history.csv", path)));
+    add_callback(j, callback);
+    FMD_TRY(fmd_run_folder_callback(&callback, &j->folder));
+    add_callback(j, callback);
+    return FMD_OK;
 }
 
-/* 101770 as "101,770". */
-static const char *grouped(size_t n, char text[32])
+/* Local. Every option that has a part in the result, and what else it depends on. */
+static fmd_status collect_traits(fmd_job *j)
 {
-    char digits[32];
-    const int length = snprintf(digits, sizeof digits, "%zu", n);
-    int used = 0;
-    for (int i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0)
-            text[used++] = ',';
-        text[used++] = digits[i];
+    static const char *const groups[] = {"training data", "model", "training", "stopping",
+                                         "distribution"};
+    static const char *const without[] = {
+        "layers",     "hidden",   "learning-rate", "max-time", "batch-size-per-rank",
+        "batch-size", "leaf-size"};
+    size_t n = 0;
+    for (size_t i = 0; i < fmd_config_table_length; i++) {
+        const fmd_option *o = &fmd_config_table[i];
+        bool takes_part = false;
+        for (size_t k = 0; k < sizeof groups / sizeof *groups; k++)
+            takes_part = takes_part || strcmp(o->group, groups[k]) == 0;
+        for (size_t k = 0; k < sizeof without / sizeof *without; k++)
+            takes_part = takes_part && strcmp(o->name, without[k]) != 0;
+        if (!takes_part)
+            continue;
+        char text[FMD_OPTION_TEXT_BYTES];
+        snprintf(j->traits[n].text, sizeof j->traits[n].text, "%s",
+                 fmd_option_text(o, j->config, text));
+        j->traits[n++].name = o->name;
     }
-    text[used] = '\0';
-    return text;
+    char hash[FMD_HASH_TEXT];
+    const fmd_hash data = fmd_hash_bytes(j->data.info.hash, sizeof j->data.info.hash);
+    const fmd_fit_args *f = &j->fit;
+#define TRAIT(NAME, ...)                                                                           \
+    do {                                                                                           \
+        snprintf(j->traits[n].text, sizeof j->traits[n].text, __VA_ARGS__);                        \
+        j->traits[n++].name = (NAME);                                                              \
+    } while (0)
+    TRAIT("layers", "%s", fmd_model_spec(j->model));
+    TRAIT("batch-size", "%zu", f->batch_size);
+    TRAIT("leaf-size", "%zu", f->leaf_size);
+    TRAIT("learning-rate", "%.17g", f->learning_rate);
+    TRAIT("data", "%s", fmd_hash_text(data, hash));
+    /* Where it lies does not matter, what is in it does. */
+    TRAIT("initial weights", "%s",
+          *j->config->weights == '\0' ? "random" : fmd_hash_text(fmd_model_hash(j->model), hash));
+    TRAIT("BLAS kernels", "%s", f->reduce == FMD_REDUCE_EXACT ? fmd_math_core() : "any");
+#undef TRAIT
+    j->fit.traits = j->traits;
+    j->fit.n_traits = n;
+    return n <= FMD_JOB_TRAITS ? FMD_OK
+                               : FMD_FAIL(FMD_EINTERNAL, "more than %d traits", FMD_JOB_TRAITS);
 }
 
-/* Rank 0. What is about to happen, in five lines. */
-static void print_header(const job *j)
+/* Collective. The checkpoints of the run, which every rank may have to write. */
+static fmd_status create_saver(fmd_job *j, fmd_saver_args *args)
 {
-    const fmd_dataset_info *d = &j->data.info;
-    const int size = fmd_comm_size(j->comm), nodes = fmd_comm_nodes(j->comm);
-    const fmd_fit_args *f = &j->fit;
-    char text[FMD_SHAPE_TEXT], n[32];
-    printf("fmnist-dist " FMD_VERSION " · %d rank%s on %d node%s · %s · OpenBLAS %s, %" PRId64
-           " thread%s/rank\n",
-           size, size == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", fmd_comm_library(),
-           fmd_math_core(), j->config->threads, j->config->threads == 1 ? "" : "s");
-    printf("data   %s %s (%s) · %zu train, ", d->name, d->path,
-           d->verified ? "verified" : "not a published data set", f->train.n);
-    if (f->validation.n > 0)
-        printf("%zu validation, ", f->validation.n);
-    printf("%zu test, %s, %d classes\n", d->n_test, image_text(d->image, text), d->classes);
-    printf("model  sequential: %s · %s parameters (%.2f KB)\n", fmd_model_spec(j->model),
-           grouped(fmd_model_n_params(j->model), n),
-           (double)fmd_model_n_params(j->model) * sizeof(float) / 1024);
-    const size_t leaves = (f->batch_size + f->leaf_size - 1) / f->leaf_size;
-    printf("train  global batch %zu", f->batch_size);
-    if (f->reduce == FMD_REDUCE_EXACT)
-        printf(" = %zu lea%s of %zu over %d rank%s", leaves, leaves == 1 ? "f" : "ves",
-               f->leaf_size, size, size == 1 ? "" : "s");
-    else
-        printf(" over %d rank%s", size, size == 1 ? "" : "s");
-    printf(" · %zu steps/epoch · %s lr %g %s · reduce %s · seed %" PRIu64 "\n",
-           (f->train.n + f->batch_size - 1) / f->batch_size, fmd_optimizer_spec(j->optimizer),
-           f->learning_rate, f->schedule == FMD_SCHEDULE_COSINE ? "cosine" : "constant",
-           f->reduce == FMD_REDUCE_EXACT ? "exact" : "native", f->seed);
-    if (j->folder.path[0] != '\0')
-        printf("run    %s\n", j->folder.path);
-    fflush(stdout);
-}
-
-/* Collective. Says what will be slower than it could be. */
-static void warn_of_waste(const job *j)
-{
-    const fmd_fit_args *f = &j->fit;
-    const size_t size = (size_t)fmd_comm_size(j->comm);
-    const size_t batch = f->batch_size < f->train.n ? f->batch_size : f->train.n;
-    const size_t leaves = (batch + f->leaf_size - 1) / f->leaf_size;
-    if (f->reduce == FMD_REDUCE_EXACT && size > leaves)
-        fmd_warn("%zu of %zu ranks have no work: a batch of %zu has %zu lea%s of %zu images; give "
-                 "a larger --batch-size or a smaller --leaf-size",
-                 size - leaves, size, batch, leaves, leaves == 1 ? "f" : "ves", f->leaf_size);
-    const int cores = fmd_comm_node_cores(j->comm), ranks = fmd_comm_node_size(j->comm);
-    if (ranks * j->config->threads > cores)
-        fmd_warn("%d rank%s x %" PRId64 " thread%s share %d core%s on %s: more than one to a core "
-                 "is slower, not faster",
-                 ranks, ranks == 1 ? "" : "s", j->config->threads,
-                 j->config->threads == 1 ? "" : "s", cores, cores == 1 ? "" : "s",
-                 fmd_comm_host(j->comm));
-    if (!j->data.info.verified && *j->config->dataset != '.' &&
-        strchr(j->config->dataset, '/') == NULL)
-        fmd_warn("the files in %s are not those of the published data set", j->data.info.path);
+    fmd_comm_bcast(j->comm, &j->folder, sizeof j->folder);
+    if (j->folder.path[0] == '\0')
+        return FMD_OK;
+    args->run_folder = j->folder.path;
+    args->generation = j->folder.lock.generation;
+    return fmd_saver_create(&j->fit.saver, args);
 }
 
 /* Collective. Exact mode needs equal arithmetic on every rank. */
-static fmd_status check_ranks(const job *j)
+static fmd_status check_ranks(const fmd_job *j)
 {
     char library[256] = "", core[64] = "";
     snprintf(library, sizeof library, FMD_VERSION " %s", fmd_math_library());
@@ -255,113 +269,67 @@ static fmd_status check_ranks(const job *j)
     return fmd_comm_same(j->comm, &hash, sizeof hash, "their initial weights");
 }
 
-/* Collective. All that can go wrong before the first step. */
-static fmd_status prepare(job *j)
+/* Collective. Initial weights from a file; the optimizer starts anew. */
+static fmd_status start_from(fmd_job *j, const fmd_weights_file *weights)
+{
+    if (!weights->info.keras && weights->info.model.normalize != j->config->normalize)
+        fmd_warn("'%s' was trained on pixels %s, but this run %s", weights->path,
+                 weights->info.model.normalize ? "divided by 255" : "of 0 to 255",
+                 j->config->normalize ? "divides them by 255" : "does not divide them");
+    return fmd_weights_file_load(j->comm, weights, j->model);
+}
+
+/* Collective. All that can go wrong before the first step, but for reading a checkpoint. */
+static fmd_status prepare(fmd_job *j)
 {
     const fmd_config *c = j->config;
-    fmd_status st = is_root(j) ? create_callbacks(j) : FMD_OK;
-    FMD_TRY(fmd_comm_agree(j->comm, st));
+    fmd_saver_args saving;
+    fmd_weights_file weights = {.path = ""};
     FMD_TRY(fmd_feed_load(j->comm, c->dataset, c->data_dir, &j->data));
-    FMD_TRY(fmd_comm_agree(j->comm, build(j)));
+    if (*c->weights != '\0')
+        FMD_TRY(fmd_weights_file_open(j->comm, &weights, c->weights));
+    fmd_status st = fmd_comm_agree(j->comm, build(j, &weights));
+    if (st == FMD_OK && *c->weights != '\0')
+        st = start_from(j, &weights);
+    if (st == FMD_OK)
+        st = create_callbacks(j);
+    if (st == FMD_OK)
+        st = plan_saving(j, &saving);
+    if (st == FMD_OK)
+        st = collect_traits(j);
+    FMD_TRY(fmd_comm_agree(j->comm, st));
     FMD_TRY(check_ranks(j));
     st = is_root(j) ? open_folder(j) : FMD_OK;
     FMD_TRY(fmd_comm_agree(j->comm, st));
-    warn_of_waste(j);
+    FMD_TRY(fmd_comm_agree(j->comm, create_saver(j, &saving)));
+    j->fit.resume = strcmp(c->resume, "auto") == 0;
+    if (!j->fit.resume && strcmp(c->resume, "none") != 0) {
+        j->fit.resume_from = j->resume_from;
+        st = is_root(j) ? fmd_weights_path(c->resume, j->resume_from) : FMD_OK;
+        FMD_TRY(fmd_comm_agree(j->comm, st));
+    }
+    fmd_report_waste(j);
     if (is_root(j))
-        print_header(j);
+        fmd_report_header(j);
     return FMD_OK;
-}
-
-/* Rank 0. run.json: what ran where and what came out. */
-static fmd_status write_record(const job *j, const char *weights, const char *hosts)
-{
-    static const char *const files[] = {"train_images", "train_labels", "test_images",
-                                        "test_labels"};
-    const double none = (double)NAN; /* without a complete epoch */
-    const fmd_metrics metrics =
-        j->result.epochs > 0
-            ? j->result.metrics
-            : (fmd_metrics){.loss = none, .accuracy = none, .val_loss = none, .val_accuracy = none};
-    char path[FMD_RUN_PATH_BYTES], hash[FMD_HASH_TEXT];
-    fmd_json *r;
-    FMD_TRY(fmd_json_create(&r));
-    fmd_json_text(r, NULL, "version", FMD_VERSION);
-    fmd_json_text(r, NULL, "started", j->started);
-    fmd_json_text(r, NULL, "mpi", fmd_comm_library());
-    fmd_json_text(r, NULL, "blas", fmd_math_library());
-    fmd_json_text(r, NULL, "blas_core", fmd_math_core());
-    fmd_json_text(r, NULL, "compiler", __VERSION__);
-    fmd_json_int(r, NULL, "ranks", fmd_comm_size(j->comm));
-    fmd_json_int(r, NULL, "nodes", fmd_comm_nodes(j->comm));
-    for (int i = 0; i < fmd_comm_size(j->comm); i++)
-        fmd_json_append(r, NULL, "hosts", hosts + (size_t)i * 64);
-    fmd_json_text(r, "data", "name", j->data.info.name);
-    fmd_json_text(r, "data", "path", j->data.info.path);
-    fmd_json_bool(r, "data", "verified", j->data.info.verified);
-    for (int i = 0; i < 4; i++)
-        fmd_json_text(r, "data", files[i], fmd_hash_text(j->data.info.hash[i], hash));
-    fmd_json_text(r, "model", "layers", fmd_model_spec(j->model));
-    fmd_json_int(r, "model", "parameters", (long long)fmd_model_n_params(j->model));
-    fmd_json_int(r, "result", "epochs", j->result.epochs);
-    fmd_json_int(r, "result", "steps", (long long)j->result.steps);
-    fmd_json_int(r, "result", "steps_repeated", (long long)j->result.repeats);
-    fmd_json_text(r, "result", "stopped_because", j->result.reason);
-    fmd_json_real(r, "result", "loss", metrics.loss);
-    fmd_json_real(r, "result", "accuracy", metrics.accuracy);
-    fmd_json_real(r, "result", "val_loss", metrics.val_loss);
-    fmd_json_real(r, "result", "val_accuracy", metrics.val_accuracy);
-    fmd_json_real(r, "result", "test_loss", j->test.loss);
-    fmd_json_real(r, "result", "test_accuracy", j->test.accuracy);
-    fmd_json_text(r, "result", "weights_xxh3", weights);
-    fmd_json_real(r, "time", "training_seconds", j->result.seconds);
-    fmd_json_real(r, "time", "images_per_second", (double)j->result.samples / j->result.seconds);
-    fmd_json_real(r, "time", "assemble_seconds", j->result.phases.assemble);
-    fmd_json_real(r, "time", "forward_seconds", j->result.phases.forward);
-    fmd_json_real(r, "time", "backward_seconds", j->result.phases.backward);
-    fmd_json_real(r, "time", "reduce_seconds", j->result.phases.reduce);
-    fmd_json_real(r, "time", "update_seconds", j->result.phases.update);
-    fmd_status st = fmd_json_write(r, fmd_run_folder_file(&j->folder, "run.json", path));
-    fmd_json_destroy(r);
-    return st;
-}
-
-/* Rank 0. What came out, in three lines. */
-static void print_result(const job *j, const char *weights)
-{
-    const fmd_fit_result *r = &j->result;
-    const double per_step = 1e3 / (double)r->steps;
-    if (r->reason[0] != '\0')
-        printf("%s\n", r->reason);
-    printf("time   %.2f s training · %.0f images/s · step %.3f ms = assemble %.3f + forward %.3f + "
-           "backward %.3f + reduce %.3f + update %.3f\n",
-           r->seconds, (double)r->samples / r->seconds, r->seconds * per_step,
-           r->phases.assemble * per_step, r->phases.forward * per_step,
-           r->phases.backward * per_step, r->phases.reduce * per_step, r->phases.update * per_step);
-    printf("test   loss %.4f · accuracy %.4f\n", j->test.loss, j->test.accuracy);
-    printf("weights xxh3:%s\n", weights);
 }
 
 /* Rank 0. Files first, so that what is printed is true. */
-static fmd_status finish(job *j, const char *hosts)
+static fmd_status finish(fmd_job *j, const char *hosts)
 {
-    char weights[FMD_HASH_TEXT], path[FMD_RUN_PATH_BYTES];
+    char weights[FMD_HASH_TEXT];
     fmd_hash_text(fmd_model_hash(j->model), weights);
-    if (j->folder.path[0] != '\0') {
-        FMD_TRY(fmd_keras_write(
-            fmd_run_folder_file(&j->folder, "checkpoints/final.weights.h5", path), j->model,
-            j->optimizer, j->result.metrics.learning_rate, j->config->normalize));
-        FMD_TRY(write_record(j, weights, hosts));
-    }
-    print_result(j, weights);
+    if (j->folder.path[0] != '\0')
+        FMD_TRY(fmd_report_record(j, weights, hosts));
+    fmd_report_result(j, weights);
     return FMD_OK;
 }
 
-/* Collective. Trains and tests. */
-static fmd_status train(job *j)
+/* Collective. Evaluates on the test images and leaves the results. */
+static fmd_status conclude(fmd_job *j)
 {
-    FMD_TRY(fmd_fit(j->comm, j->model, j->optimizer, &j->fit, &j->result));
     FMD_TRY(fmd_evaluate(j->comm, j->model, &j->data.test, j->fit.divisor, &j->test));
-    char *hosts = NULL, host[64] = "";
+    char *hosts = NULL, host[FMD_HOST_BYTES] = "";
     snprintf(host, sizeof host, "%s", fmd_comm_host(j->comm));
     fmd_status st = FMD_OK;
     if (is_root(j))
@@ -375,34 +343,66 @@ static fmd_status train(job *j)
     return fmd_comm_agree(j->comm, st);
 }
 
+/* Collective. Trains; an interrupted training leaves a checkpoint and nothing else. */
+static fmd_status train(fmd_job *j)
+{
+    FMD_TRY(fmd_fit(j->comm, j->model, j->optimizer, &j->fit, &j->result));
+    if (!j->result.interrupted)
+        return conclude(j);
+    if (is_root(j) && j->fit.saver != NULL)
+        printf("%s after step %llu; to go on: the same command with --run-dir %s\n",
+               j->result.reason, (unsigned long long)j->result.steps, j->folder.path);
+    else if (is_root(j))
+        printf("%s after step %llu; without a run folder nothing is saved\n", j->result.reason,
+               (unsigned long long)j->result.steps);
+    return FMD_FAIL(FMD_ESTOPPED, "%s", "");
+}
+
 /* Rank 0. STATUS.json; what made the run fail stays its message, even if this fails too. */
-static fmd_status write_verdict(const job *j, fmd_status st)
+static fmd_status write_verdict(const fmd_job *j, fmd_status st)
 {
     char message[FMD_ERROR_BYTES];
-    snprintf(message, sizeof message, "%s", st == FMD_OK ? j->result.reason : fmd_error_message());
-    const char *state = st != FMD_OK ? "failed" : *message != '\0' ? "stopped" : "done";
+    const bool stopped = st == FMD_OK || st == FMD_ESTOPPED;
+    snprintf(message, sizeof message, "%s", stopped ? j->result.reason : fmd_error_message());
+    const char *state = !stopped ? "failed" : *message != '\0' ? "stopped" : "done";
     const fmd_status written =
         fmd_run_folder_status(&j->folder, state, st, message, j->result.steps);
-    return st == FMD_OK ? written : FMD_FAIL(st, "%s", message);
+    if (st == FMD_OK)
+        return written;
+    return FMD_FAIL(st, "%s", stopped ? "" : message);
 }
 
 fmd_status fmd_cmd_train(fmd_comm *c, const fmd_config *config)
 {
-    job j = {.comm = c, .config = config};
-    j.fit.callbacks = j.callbacks;
+    fmd_job *j = NULL;
+    FMD_TRY(fmd_alloc(&j, 1, sizeof *j, "the training"));
+    j->comm = c;
+    j->config = config;
+    j->fit.callbacks = j->callbacks;
     const time_t now = time(NULL);
     struct tm utc;
-    strftime(j.started, sizeof j.started, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    strftime(j->started, sizeof j->started, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
 
-    fmd_status st = prepare(&j);
+    fmd_status st = fmd_comm_agree(c, fmd_guardian_start(&j->fit.guardian, fmd_comm_rank(c),
+                                                         fmd_comm_host(c), config->hang_timeout));
+    if (st == FMD_OK)
+        st = prepare(j);
     const bool begun = st == FMD_OK;
     if (begun)
-        st = train(&j);
-    for (int i = 0; i < j.fit.n_callbacks; i++)
-        j.callbacks[i]->ops->destroy(j.callbacks[i]);
-    if (begun && is_root(&j))
-        st = write_verdict(&j, st);
-    fmd_optimizer_destroy(j.optimizer);
-    fmd_model_destroy(j.model);
-    return begun ? fmd_comm_agree(c, st) : st;
+        st = train(j);
+    for (int i = 0; i < j->fit.n_callbacks; i++)
+        j->callbacks[i]->ops->destroy(j->callbacks[i]);
+    /* A checkpoint of another run leaves the folder as it is. */
+    if (begun && st != FMD_EUSAGE && is_root(j))
+        st = write_verdict(j, st);
+    if (begun)
+        st = fmd_comm_agree(c, st);
+    fmd_guardian_stop(j->fit.guardian);
+    if (is_root(j))
+        fmd_run_lock_release(&j->folder.lock);
+    fmd_saver_destroy(j->fit.saver);
+    fmd_optimizer_destroy(j->optimizer);
+    fmd_model_destroy(j->model);
+    free(j);
+    return st;
 }

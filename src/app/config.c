@@ -120,12 +120,15 @@ static fmd_status read_arguments(fmd_config *config, const fmd_command *command,
             continue;
         } else if (strncmp(argv[i], "--", 2) == 0 && argv[i][2] != '\0') {
             FMD_TRY(read_flag(config, command, given, argc, argv, &i));
-        } else if (argv[i][0] != '-' && has_group(command->groups, "weights")) {
+        } else if (argv[i][0] != '-' && command->takes_files) {
             const fmd_option *o;
             FMD_TRY(find(&o, "weights", argv[i], command));
+            if (given[o - fmd_config_table] && has_group(command->groups, "comparison"))
+                FMD_TRY(find(&o, "against", argv[i], command));
             if (given[o - fmd_config_table])
-                return FMD_FAIL(FMD_EUSAGE, "'%s': weights are already given", argv[i]);
-            FMD_TRY(set(o, config, given, "weights", argv[i]));
+                return FMD_FAIL(FMD_EUSAGE, "'%s': %s already given", argv[i],
+                                strcmp(o->name, "weights") == 0 ? "weights are" : "two files are");
+            FMD_TRY(set(o, config, given, o->name, argv[i]));
         } else {
             return FMD_FAIL(FMD_EUSAGE, "'%s': not understood; see fmnist-dist %s --help", argv[i],
                             command->name);
@@ -179,10 +182,12 @@ static fmd_status settle_alternatives(fmd_config *config, const bool *given)
 static fmd_status check_effect(const fmd_config *config, const bool *given)
 {
     static const char *const names[] = {"monitor", "min-delta", "mode", "baseline"};
-    const bool watching = config->patience != FMD_UNSET_INT || config->restore_best;
+    const bool watching =
+        config->patience != FMD_UNSET_INT || config->restore_best || config->save_best;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (given[option_named(names[i]) - fmd_config_table] && !watching)
-            return FMD_FAIL(FMD_EUSAGE, "--%s: has no effect without --patience or --restore-best",
+            return FMD_FAIL(FMD_EUSAGE,
+                            "--%s: has no effect without --patience, --restore-best or --save-best",
                             names[i]);
     return FMD_OK;
 }

@@ -22,7 +22,7 @@ typedef struct fmd_config {
     bool normalize;
     /* model */
     char layers[FMD_CONFIG_LAYERS_BYTES], hidden[128];
-    char weights[FMD_PATH_BYTES];
+    char weights[FMD_PATH_BYTES], against[FMD_PATH_BYTES];
     /* training */
     int64_t epochs, batch_size, batch_size_per_rank;
     char optimizer[128];
@@ -39,6 +39,12 @@ typedef struct fmd_config {
     double baseline;
     bool restore_best;
     double max_time;
+    /* checkpoints */
+    char save_freq[32];
+    int64_t keep;
+    bool save_best;
+    char resume[FMD_PATH_BYTES];
+    double hang_timeout;
     /* distribution */
     int reduce; /* fmd_reduction_mode */
     int64_t leaf_size, threads;
@@ -57,6 +63,7 @@ extern const size_t fmd_config_table_length;
 typedef struct fmd_command {
     const char *name, *usage, *help;
     const char *groups; /* of options that it takes: "data|model" */
+    bool takes_files;   /* a word that is no option is a file of weights */
     bool needs_mpi;
     fmd_status (*run)(fmd_comm *c, const fmd_config *config);
 } fmd_command;
@@ -75,6 +82,7 @@ void fmd_config_print_help(const fmd_command *command);
 
 fmd_status fmd_cmd_train(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_evaluate(fmd_comm *c, const fmd_config *config);
+fmd_status fmd_cmd_inspect(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_summary(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_doctor(fmd_comm *c, const fmd_config *config);
 

@@ -1,6 +1,7 @@
 /* fmnist-dist [COMMAND] [OPTIONS]: parses on rank 0, runs one command, returns one exit code. */
 #include "app/config.h"
 #include "fmd/comm.h"
+#include "fmd/guardian.h"
 #include "math/gemm.h"
 
 #include <ctype.h>
@@ -13,20 +14,29 @@ static const fmd_command commands[] = {
     {.name = "train",
      .usage = "[OPTIONS]",
      .help = "train a model (the default command)",
-     .groups = "data|training data|model|training|stopping|distribution|run|output",
+     .groups =
+         "data|training data|model|weights|training|stopping|checkpoints|distribution|run|output",
      .needs_mpi = true,
      .run = fmd_cmd_train},
     {.name = "evaluate",
      .usage = "RUN_DIR|FILE [OPTIONS]",
      .help = "loss and accuracy of a trained model on the test images",
-     .groups = "data|weights|output",
+     .groups = "data|model|weights|output",
+     .takes_files = true,
      .needs_mpi = true,
      .run = fmd_cmd_evaluate},
     {.name = "summary",
      .usage = "[RUN_DIR|FILE] [OPTIONS]",
      .help = "the layers of a model, their shapes and parameters",
      .groups = "model|weights",
+     .takes_files = true,
      .run = fmd_cmd_summary},
+    {.name = "inspect",
+     .usage = "RUN_DIR|FILE [RUN_DIR|FILE] [OPTIONS]",
+     .help = "what a checkpoint holds, or how two of them differ",
+     .groups = "weights|comparison",
+     .takes_files = true,
+     .run = fmd_cmd_inspect},
     {.name = "doctor",
      .usage = "[OPTIONS]",
      .help = "what there is to work with: MPI, cores, BLAS, data; and what is wrong with it",
@@ -39,7 +49,7 @@ enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static fmd_status find_command(const fmd_command **out, const char *name)
 {
-    char names[256] = "", near[FMD_OPTION_TEXT_BYTES];
+    char names[256] = "", hint[FMD_OPTION_TEXT_BYTES];
     size_t used = 0;
     for (size_t i = 0; i < N_COMMANDS; i++) {
         *out = &commands[i];
@@ -47,9 +57,8 @@ static fmd_status find_command(const fmd_command **out, const char *name)
             return FMD_OK;
         used += (size_t)snprintf(names + used, sizeof names - used, "%s|", commands[i].name);
     }
-    fmd_choice_nearest(names, name, near);
-    return FMD_FAIL(FMD_EUSAGE, "'%.100s' is not a command%s%s%s; see fmnist-dist --help", name,
-                    *near ? " (did you mean '" : "", near, *near ? "'?)" : "");
+    return FMD_FAIL(FMD_EUSAGE, "'%.100s' is not a command%s; see fmnist-dist --help", name,
+                    fmd_did_you_mean(names, name, hint));
 }
 
 static void print_overview(void)
@@ -158,6 +167,8 @@ static fmd_status conclude(fmd_status st)
 static fmd_status run_with_mpi(const fmd_command *command, int argc, char **argv)
 {
     fmd_comm *c = NULL;
+    if (command->run == fmd_cmd_train)
+        fmd_guardian_prepare();
     fmd_status st = fmd_comm_open(&c);
     if (st == FMD_OK)
         st = run(command, c, argc, argv);

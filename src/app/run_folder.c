@@ -1,9 +1,13 @@
 #include "app/run_folder.h"
 
 #include "fmd/json_file.h"
+#include "fmd/mem.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -64,9 +68,44 @@ static fmd_status check_unused(const fmd_run_folder *f)
     return FMD_OK;
 }
 
+/* Without --resume a folder must be new to this program; with it, a config.json alone is somebody
+ * else's. */
+static fmd_status check_reuse(const fmd_run_folder *f, const fmd_config *config)
+{
+    char path[FMD_RUN_PATH_BYTES];
+    const bool ours = access(fmd_run_folder_file(f, "generation", path), F_OK) == 0;
+    return ours && strcmp(config->resume, "auto") == 0 ? FMD_OK : check_unused(f);
+}
+
+static fmd_status write_config(const fmd_run_folder *f, const fmd_config *config)
+{
+    char path[FMD_RUN_PATH_BYTES];
+    fmd_config stored = *config;
+    snprintf(stored.run_dir, sizeof stored.run_dir, "auto"); /* another run, another folder */
+    snprintf(stored.resume, sizeof stored.resume, "auto");
+    if (access(fmd_run_folder_file(f, "config.json", path), F_OK) == 0)
+        return FMD_OK;
+    return fmd_options_write_json(path, fmd_config_table, fmd_config_table_length, &stored);
+}
+
+/* What a process that was killed had begun to write; where others' files may lie, no more than that. */
+static void delete_remains(const fmd_run_folder *f)
+{
+    static const char *const names[] = {"STATUS.json.tmp-", "config.json.tmp-", "run.json.tmp-"};
+    DIR *folder = opendir(f->path);
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL)
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            if (strncmp(entry->d_name, names[i], strlen(names[i])) == 0)
+                unlinkat(dirfd(folder), entry->d_name, 0);
+    if (folder != NULL)
+        closedir(folder);
+}
+
 fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config)
 {
     char path[FMD_RUN_PATH_BYTES];
+    bool reused = false;
     f->path[0] = '\0';
     if (*config->run_dir == '\0')
         return FMD_FAIL(FMD_EUSAGE,
@@ -78,16 +117,59 @@ fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config)
     } else {
         memcpy(f->path, config->run_dir, sizeof f->path);
         FMD_TRY(make_folders(f->path));
-        FMD_TRY(check_unused(f));
+        FMD_TRY(check_reuse(f, config));
+        reused = access(fmd_run_folder_file(f, "generation", path), F_OK) == 0;
     }
-    FMD_TRY(make_folders(fmd_run_folder_file(f, "checkpoints", path)));
-    fmd_status st = fmd_options_write_json(fmd_run_folder_file(f, "config.json", path),
-                                           fmd_config_table, fmd_config_table_length, config);
-    if (st != FMD_OK) { /* what is empty goes */
+    fmd_status st = make_folders(fmd_run_folder_file(f, "checkpoints", path));
+    if (st == FMD_OK)
+        st = fmd_run_lock_take(&f->lock, f->path);
+    if (st == FMD_OK)
+        delete_remains(f);
+    if (st == FMD_OK)
+        st = write_config(f, config);
+    if (st != FMD_OK && st != FMD_EBUSY && !reused) { /* what is empty goes */
+        fmd_run_lock_release(&f->lock);
+        unlink(fmd_run_folder_file(f, "generation", path));
+        unlink(fmd_run_folder_file(f, "run.lock", path));
         rmdir(fmd_run_folder_file(f, "checkpoints", path));
         rmdir(f->path);
     }
     return st;
+}
+
+typedef struct status_callback {
+    fmd_callback base;
+    const fmd_run_folder *folder;
+} status_callback;
+
+/* At the first moment when it is true: a checkpoint, if there is one, has been read. */
+static fmd_status note_running(fmd_callback *c, const fmd_event *e)
+{
+    const status_callback *s = (const status_callback *)c;
+    const uint64_t step = (uint64_t)e->epoch * e->steps + e->step;
+    if (step > 0) {
+        printf("resume from step %" PRIu64 ": epoch %d, step %" PRIu64 " of %" PRIu64 "\n", step,
+               e->epoch + 1, e->step, e->steps);
+        fflush(stdout);
+    }
+    return fmd_run_folder_status(s->folder, "running", FMD_OK, "", step);
+}
+
+static void destroy(fmd_callback *c)
+{
+    free(c);
+}
+
+static const fmd_callback_ops ops = {
+    .name = "status", .train_begin = note_running, .destroy = destroy};
+
+fmd_status fmd_run_folder_callback(fmd_callback **out, const fmd_run_folder *f)
+{
+    status_callback *s;
+    FMD_TRY(fmd_alloc(&s, 1, sizeof *s, "the status"));
+    *s = (status_callback){.base.ops = &ops, .folder = f};
+    *out = &s->base;
+    return FMD_OK;
 }
 
 const char *fmd_run_folder_file(const fmd_run_folder *f, const char *name,

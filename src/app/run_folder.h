@@ -3,22 +3,28 @@
 #define FMD_APP_RUN_FOLDER_H
 
 #include "app/config.h"
+#include "fmd/run_lock.h"
 
 #include <stdint.h>
 
 typedef struct fmd_run_folder {
     char path[FMD_PATH_BYTES]; /* empty: nothing is written */
+    fmd_run_lock lock;
 } fmd_run_folder;
 
 enum { FMD_RUN_PATH_BYTES = FMD_PATH_BYTES + 64 };
 
-/* Local. Makes the folder that --run-dir asks for, and config.json in it. FMD_EBUSY where it holds
- * a run already or cannot be made, FMD_EIO. */
+/* Local. Makes the folder that --run-dir asks for, locks it, and writes config.json unless it is
+ * there. FMD_EBUSY where it is in use, holds a run that is not to be resumed, or cannot be made;
+ * FMD_EIO. */
 FMD_CHECKED fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config);
 
 /* Local. The path of `name` in the folder. */
 const char *fmd_run_folder_file(const fmd_run_folder *f, const char *name,
                                 char path[FMD_RUN_PATH_BYTES]);
+
+/* Local. A callback that notes in STATUS.json that training runs. Borrows `f`. */
+FMD_CHECKED fmd_status fmd_run_folder_callback(fmd_callback **out, const fmd_run_folder *f);
 
 /* Local. STATUS.json: how the run stands. `state` is running, done, stopped or failed. */
 FMD_CHECKED fmd_status fmd_run_folder_status(const fmd_run_folder *f, const char *state,

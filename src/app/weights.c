@@ -1,16 +1,100 @@
 #include "app/weights.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 fmd_status fmd_weights_path(const char *given, char path[FMD_WEIGHTS_PATH_BYTES])
 {
     struct stat s;
+    char target[FMD_PATH_BYTES];
     if (*given == '\0')
         return FMD_FAIL(FMD_EUSAGE, "which weights? Name a *.weights.h5 file or the folder of a "
-                                    "run: fmnist-dist evaluate runs/20260131-120000");
-    const bool folder = stat(given, &s) == 0 && S_ISDIR(s.st_mode);
-    snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s%s", given,
-             folder ? "/checkpoints/final.weights.h5" : "");
+                                    "run, such as runs/20260131-120000");
+    snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s", given);
+    if (stat(given, &s) == 0 && S_ISDIR(s.st_mode)) {
+        snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/latest", given);
+        const bool begun = access(path, F_OK) == 0;
+        snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/final.weights.h5", given);
+        if (begun && access(path, F_OK) != 0)
+            snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/latest", given);
+    }
+    /* A link that the user names stands for its file. */
+    const ssize_t n = readlink(path, target, sizeof target - 1);
+    if (n < 0)
+        return FMD_OK;
+    target[n] = '\0';
+    char *slash = strrchr(path, '/');
+    char *name = slash == NULL || *target == '/' ? path : slash + 1;
+    snprintf(name, FMD_WEIGHTS_PATH_BYTES - (size_t)(name - path), "%s", target);
+    return FMD_OK;
+}
+
+fmd_status fmd_weights_file_open(fmd_comm *c, fmd_weights_file *f, const char *given)
+{
+    fmd_status st = FMD_OK;
+    memset(f, 0, sizeof *f); /* padding too: the struct travels as bytes */
+    if (c == NULL || fmd_comm_rank(c) == 0) {
+        st = fmd_weights_path(given, f->path);
+        if (st == FMD_OK)
+            st = fmd_weights_read_info(f->path, &f->info);
+    }
+    if (c == NULL)
+        return st;
+    FMD_TRY(fmd_comm_agree(c, st));
+    fmd_comm_bcast(c, f, sizeof *f);
+    return FMD_OK;
+}
+
+/* Dimensions of 1 apart. */
+static bool same_dims(fmd_shape a, fmd_shape b)
+{
+    int i = 0, k = 0;
+    for (;;) {
+        while (i < a.rank && a.dim[i] == 1)
+            i++;
+        while (k < b.rank && b.dim[k] == 1)
+            k++;
+        if (i == a.rank || k == b.rank)
+            return i == a.rank && k == b.rank;
+        if (a.dim[i++] != b.dim[k++])
+            return false;
+    }
+}
+
+bool fmd_weights_same_images(fmd_shape in, fmd_shape image)
+{
+    return same_dims(in, image) || (in.rank == 1 && fmd_shape_count(in) == fmd_shape_count(image));
+}
+
+/* Whether the user says what the layers are. */
+static bool describes(const fmd_config *config)
+{
+    const fmd_option *hidden = fmd_option_find(fmd_config_table, fmd_config_table_length, "hidden");
+    return *config->layers != '\0' || strcmp(config->hidden, hidden->initial) != 0;
+}
+
+fmd_status fmd_weights_file_model(fmd_model **out, const fmd_weights_file *f,
+                                  const fmd_config *config, fmd_shape image, int classes,
+                                  size_t max_rows)
+{
+    char spec[FMD_CONFIG_LAYERS_BYTES];
+    const fmd_checkpoint_info *file = &f->info.model;
+    const bool told = *file->layers != '\0';
+    if (told && !describes(config))
+        memcpy(spec, file->layers, sizeof spec);
+    else
+        FMD_TRY(fmd_config_layers(config, classes, spec));
+    return fmd_model_create(out, spec, told ? file->in : image, max_rows);
+}
+
+fmd_status fmd_weights_file_load(fmd_comm *c, const fmd_weights_file *f, fmd_model *m)
+{
+    fmd_status st = FMD_OK;
+    if (fmd_comm_rank(c) == 0)
+        st = fmd_weights_read_params(f->path, m);
+    FMD_TRY(fmd_comm_agree(c, st));
+    fmd_comm_bcast(c, fmd_model_params(m), fmd_model_n_params(m) * sizeof(float));
     return FMD_OK;
 }

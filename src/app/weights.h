@@ -1,13 +1,37 @@
-/* Which file of weights the user means. */
+/* Which file of weights the user means, and the model in it. */
 #ifndef FMD_APP_WEIGHTS_H
 #define FMD_APP_WEIGHTS_H
 
-#include "fmd/dataset.h"
-#include "fmd/keras_file.h"
+#include "app/config.h"
+#include "fmd/keras_import.h"
 
 enum { FMD_WEIGHTS_PATH_BYTES = FMD_PATH_BYTES + 64 };
 
-/* Local. The file itself, or the final weights in the folder of a run. FMD_EUSAGE for none. */
+/* A file of weights. Without one, `path` is empty and `info` says nothing. */
+typedef struct fmd_weights_file {
+    char path[FMD_WEIGHTS_PATH_BYTES];
+    fmd_weights_info info;
+} fmd_weights_file;
+
+/* Local. The file itself; of the folder of a run its final weights, or else its newest checkpoint.
+ * FMD_EUSAGE for none. */
 FMD_CHECKED fmd_status fmd_weights_path(const char *given, char path[FMD_WEIGHTS_PATH_BYTES]);
+
+/* Collective; local where `c` is NULL. What the file says of its model, on every rank. As
+ * fmd_weights_path and fmd_weights_read_info. */
+FMD_CHECKED fmd_status fmd_weights_file_open(fmd_comm *c, fmd_weights_file *f, const char *given);
+
+/* Local. The model that the user describes with --layers or --hidden, else the file, else the
+ * defaults, for `classes` classes and images of shape `image`. FMD_EUSAGE. */
+FMD_CHECKED fmd_status fmd_weights_file_model(fmd_model **out, const fmd_weights_file *f,
+                                              const fmd_config *config, fmd_shape image,
+                                              int classes, size_t max_rows);
+
+/* Collective. The parameters in the file, on every rank. As fmd_weights_read_params. */
+FMD_CHECKED fmd_status fmd_weights_file_load(fmd_comm *c, const fmd_weights_file *f, fmd_model *m);
+
+/* Local. Whether the model takes images of this shape. The values are the same for (28, 28), (28,
+ * 28, 1) and (784). */
+bool fmd_weights_same_images(fmd_shape in, fmd_shape image);
 
 #endif

@@ -25,12 +25,15 @@ fmd_status fmd_reduction_create(fmd_reduction **out, fmd_reduction_mode mode, fm
     r->n_segments = n_segments;
     r->n_counters = n_counters;
     fmd_status st = fmd_alloc(&r->segments, n_segments, sizeof *r->segments, "the reduction");
+    if (st == FMD_OK)
+        st = fmd_alloc(&r->exponents, n_segments, sizeof *r->exponents, "the reduction");
     if (st != FMD_OK)
         goto out;
     size_t largest = 0;
     for (size_t i = 0; i < n_segments; i++) {
         const size_t count = segment_counts[i];
-        r->segments[i] = (fmd_segment){r->n_values, count, FIRST_EXPONENT};
+        r->exponents[i] = FIRST_EXPONENT;
+        r->segments[i] = (fmd_segment){r->n_values, count, &r->exponents[i]};
         r->n_values += count;
         largest = count > largest ? count : largest;
     }
@@ -55,9 +58,15 @@ void fmd_reduction_destroy(fmd_reduction *r)
     if (r == NULL)
         return;
     free(r->segments);
+    free(r->exponents);
     free(r->message);
     free(r->room);
     free(r);
+}
+
+int32_t *fmd_reduction_grid(fmd_reduction *r)
+{
+    return r->exponents;
 }
 
 int fmd_reduction_by_leaf(const fmd_reduction *r)

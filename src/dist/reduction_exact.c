@@ -57,11 +57,11 @@ static void add(fmd_reduction *r, fmd_segment *s, size_t offset, size_t n)
     /* The largest float below 2^31, shared among the leaves; whole, so that rounding stays below. */
     const float limit = floorf(2147483520.0f / (float)r->leaves);
     const uint32_t outside =
-        add_rounded(n, r->room, ldexpf(1, -s->exponent), limit, r->fixed + s->offset + offset);
+        add_rounded(n, r->room, ldexpf(1, -*s->exponent), limit, r->fixed + s->offset + offset);
     if (outside == 0)
         return;
     r->fixed[fmd_lane_of_segment(r, (size_t)(s - r->segments))] = 1;
-    if (s->exponent + WIDEN_BITS > MAX_EXPONENT || count_not_finite(n, r->room) > 0)
+    if (*s->exponent + WIDEN_BITS > MAX_EXPONENT || count_not_finite(n, r->room) > 0)
         r->fixed[fmd_lane_not_finite(r)] = 1;
 }
 
@@ -130,7 +130,7 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters, double scale, flo
     int repeat = 0;
     for (size_t i = 0; i < r->n_segments; i++)
         if (r->fixed[fmd_lane_of_segment(r, i)] > 0) {
-            r->segments[i].exponent += WIDEN_BITS;
+            r->exponents[i] += WIDEN_BITS;
             repeat = 1;
         }
     if (repeat)
@@ -139,8 +139,8 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters, double scale, flo
     for (size_t i = 0; i < r->n_segments; i++) {
         fmd_segment *s = &r->segments[i];
         const uint32_t largest = scale_totals(s->count, r->fixed + s->offset,
-                                              (float)ldexp(scale, s->exponent), sums + s->offset);
-        s->exponent = next_exponent(s->exponent, largest);
+                                              (float)ldexp(scale, *s->exponent), sums + s->offset);
+        *s->exponent = next_exponent(*s->exponent, largest);
     }
     return FMD_REDUCED;
 }

@@ -8,7 +8,7 @@
 
 typedef struct fmd_segment {
     size_t offset, count; /* of its values in the gradient */
-    int exponent;         /* exact: its values are multiples of 2^exponent */
+    int32_t *exponent;    /* exact: its values are multiples of 2^exponent */
 } fmd_segment;
 
 typedef struct fmd_reduction_ops {
@@ -27,6 +27,7 @@ struct fmd_reduction {
     size_t n_segments, n_values, n_lanes;
     int n_counters, leaves;
     fmd_segment *segments;
+    int32_t *exponents; /* of the segments */
     union {
         void *message;
         uint32_t *fixed; /* exact */

@@ -116,6 +116,11 @@ uint64_t fmd_optimizer_steps(const fmd_optimizer *o)
     return o->steps;
 }
 
+void fmd_optimizer_set_steps(fmd_optimizer *o, uint64_t steps)
+{
+    o->steps = steps;
+}
+
 /* The place of the used slot number `i` among all slots of this kind of optimizer. */
 static size_t used_slot(const fmd_optimizer *o, size_t i)
 {

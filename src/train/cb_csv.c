@@ -7,30 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct csv {
     fmd_callback base;
     FILE *file;
     bool has_header, validation;
     double training_seconds; /* of this epoch, without validation */
+    uint64_t samples_before; /* of this epoch, by an earlier process */
     char path[];
 } csv;
-
-static fmd_status train_begin(fmd_callback *c, const fmd_event *e)
-{
-    (void)e;
-    csv *s = (csv *)c;
-    s->file = fopen(s->path, "w");
-    if (s->file == NULL)
-        return FMD_FAIL(FMD_EIO, "cannot write '%s': %s", s->path, strerror(errno));
-    return FMD_OK;
-}
-
-static void batch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
-{
-    (void)control;
-    ((csv *)c)->training_seconds = e->seconds;
-}
 
 /* In the shortest form that reads back as the same number. */
 static void put(FILE *file, double value)
@@ -44,6 +30,79 @@ static void put(FILE *file, double value)
     fprintf(file, ",%s", isnan(value) ? "nan" : text);
 }
 
+static void put_header(csv *s)
+{
+    fprintf(s->file, "epoch,accuracy,learning_rate,loss,%stime,samples_per_s\n",
+            s->validation ? "val_accuracy,val_loss," : "");
+}
+
+/* A line, but for its times. */
+static void put_metrics(csv *s, int epoch, const fmd_metrics *m)
+{
+    fprintf(s->file, "%d", epoch);
+    put(s->file, m->accuracy);
+    put(s->file, m->learning_rate);
+    put(s->file, m->loss);
+    if (s->validation) {
+        put(s->file, m->val_accuracy);
+        put(s->file, m->val_loss);
+    }
+}
+
+/* Where the line behind those of the first `epochs` epochs begins; -1 if they are not all there. */
+static long end_of_epochs(FILE *file, int epochs)
+{
+    char line[512];
+    for (int i = -1; i < epochs; i++) {
+        if (fgets(line, sizeof line, file) == NULL || strchr(line, '\n') == NULL)
+            return -1;
+        if (i < 0 ? strncmp(line, "epoch,", 6) != 0 : atoi(line) != i)
+            return -1;
+    }
+    return ftell(file);
+}
+
+/* A run that goes on keeps the lines of the epochs that its checkpoint knows; where they are lost,
+ * they are written again without times. */
+static fmd_status train_begin(fmd_callback *c, const fmd_event *e)
+{
+    csv *s = (csv *)c;
+    long end = -1;
+    s->has_header = e->epoch > 0;
+    s->validation = e->epoch > 0 && !isnan(e->history[0].val_accuracy);
+    if (e->epoch > 0 && (s->file = fopen(s->path, "r+")) != NULL) {
+        end = end_of_epochs(s->file, e->epoch);
+        if (end < 0)
+            fclose(s->file);
+    }
+    if (end >= 0) {
+        if (fseek(s->file, end, SEEK_SET) != 0 || ftruncate(fileno(s->file), end) != 0)
+            return FMD_FAIL(FMD_EIO, "cannot write '%s': %s", s->path, strerror(errno));
+        return FMD_OK;
+    }
+    s->file = fopen(s->path, "w");
+    if (s->file == NULL)
+        return FMD_FAIL(FMD_EIO, "cannot write '%s': %s", s->path, strerror(errno));
+    if (e->epoch > 0)
+        put_header(s);
+    for (int i = 0; i < e->epoch; i++) {
+        put_metrics(s, i, &e->history[i]);
+        fprintf(s->file, ",NA,NA\n");
+    }
+    return FMD_OK;
+}
+
+static void epoch_begin(fmd_callback *c, const fmd_event *e)
+{
+    ((csv *)c)->samples_before = e->samples;
+}
+
+static void batch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
+{
+    (void)control;
+    ((csv *)c)->training_seconds = e->seconds;
+}
+
 static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
 {
     (void)control;
@@ -52,18 +111,12 @@ static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *co
     if (!s->has_header) {
         s->has_header = true;
         s->validation = !isnan(m->val_accuracy);
-        fprintf(s->file, "epoch,accuracy,learning_rate,loss,%stime,samples_per_s\n",
-                s->validation ? "val_accuracy,val_loss," : "");
+        put_header(s);
     }
-    fprintf(s->file, "%d", e->epoch);
-    put(s->file, m->accuracy);
-    put(s->file, m->learning_rate);
-    put(s->file, m->loss);
-    if (s->validation) {
-        put(s->file, m->val_accuracy);
-        put(s->file, m->val_loss);
-    }
-    double rate = s->training_seconds > 0 ? (double)e->samples / s->training_seconds : 0;
+    put_metrics(s, e->epoch, m);
+    double rate = s->training_seconds > 0
+                      ? (double)(e->samples - s->samples_before) / s->training_seconds
+                      : 0;
     fprintf(s->file, ",%.6f,%.1f\n", e->seconds, rate);
     if (fflush(s->file) != 0)
         return FMD_FAIL(FMD_EIO, "cannot write '%s': %s", s->path, strerror(errno));
@@ -93,6 +146,7 @@ static void destroy(fmd_callback *c)
 static const fmd_callback_ops ops = {
     .name = "csv",
     .train_begin = train_begin,
+    .epoch_begin = epoch_begin,
     .batch_end = batch_end,
     .epoch_end = epoch_end,
     .train_end = train_end,

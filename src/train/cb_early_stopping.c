@@ -19,15 +19,6 @@ typedef struct early_stopping {
     size_t n_params;
 } early_stopping;
 
-static fmd_status train_begin(fmd_callback *c, const fmd_event *e)
-{
-    early_stopping *s = (early_stopping *)c;
-    if (!s->args.restore_best || s->best_params != NULL)
-        return FMD_OK;
-    s->n_params = fmd_model_n_params(e->model);
-    return fmd_alloc(&s->best_params, s->n_params, sizeof(float), "the best weights");
-}
-
 /* Keras compares in float32, so a difference that float32 cannot hold is no progress. */
 static bool is_better(const early_stopping *s, double value, double than)
 {
@@ -85,6 +76,22 @@ static fmd_status train_end(fmd_callback *c, const fmd_event *e, float *params)
     return FMD_OK;
 }
 
+static size_t items(fmd_callback *c, fmd_item *out)
+{
+    early_stopping *s = (early_stopping *)c;
+    fmd_early_stopping_state *t = &s->state;
+    size_t n = 0;
+    out[n++] = (fmd_item){"early_stopping_has_best", FMD_ITEM_U8, 1, &t->has_best};
+    out[n++] = (fmd_item){"early_stopping_best", FMD_ITEM_F64, 1, &t->best};
+    out[n++] = (fmd_item){"early_stopping_best_epoch", FMD_ITEM_I32, 1, &t->best_epoch};
+    out[n++] = (fmd_item){"early_stopping_wait", FMD_ITEM_I64, 1, &t->wait};
+    out[n++] = (fmd_item){"early_stopping_stopped", FMD_ITEM_U8, 1, &t->stopped};
+    out[n++] = (fmd_item){"early_stopping_stopped_epoch", FMD_ITEM_I32, 1, &t->stopped_epoch};
+    if (s->best_params != NULL)
+        out[n++] = (fmd_item){"early_stopping_params", FMD_ITEM_F32, s->n_params, s->best_params};
+    return n;
+}
+
 static void destroy(fmd_callback *c)
 {
     early_stopping *s = (early_stopping *)c;
@@ -94,10 +101,10 @@ static void destroy(fmd_callback *c)
 
 static const fmd_callback_ops ops = {
     .name = "early_stopping",
-    .train_begin = train_begin,
     .epoch_end = epoch_end,
     .train_end = train_end,
     .destroy = destroy,
+    .items = items,
 };
 
 fmd_status fmd_cb_early_stopping_create(fmd_callback **out, const fmd_early_stopping_args *args,
@@ -115,6 +122,14 @@ fmd_status fmd_cb_early_stopping_create(fmd_callback **out, const fmd_early_stop
     s->monitor = fmd_metric_name(args->monitor);
     s->higher_is_better = args->mode == FMD_MODE_AUTO ? strstr(s->monitor, "accuracy") != NULL
                                                       : args->mode == FMD_MODE_MAX;
+    if (args->restore_best) {
+        s->n_params = args->n_params;
+        fmd_status st = fmd_alloc(&s->best_params, s->n_params, sizeof(float), "the best weights");
+        if (st != FMD_OK) {
+            free(s);
+            return st;
+        }
+    }
     *out = &s->base;
     return FMD_OK;
 }

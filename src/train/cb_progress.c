@@ -26,10 +26,11 @@ static const style unstyled = {"", "", "", "", "─"};
 typedef struct progress {
     fmd_callback base;
     const style *style;
-    int columns;               /* of the unfinished line on the screen */
-    double drawn_at;           /* these three: seconds of the epoch */
-    double first_step_seconds; /* NAN before it */
-    double training_seconds;   /* without validation */
+    int columns;                           /* of the unfinished line on the screen */
+    double drawn_at;                       /* these three: seconds of the epoch */
+    double first_step_seconds;             /* NAN before it */
+    double training_seconds;               /* without validation */
+    uint64_t steps_before, samples_before; /* of this epoch, by an earlier process */
 } progress;
 
 /* A line under construction; what does not fit is cut off. */
@@ -64,11 +65,12 @@ static int count_columns(const char *text)
 /* The first step, which warms caches up, counts only where there is no other. */
 static double seconds_per_step(const progress *p, const fmd_event *e)
 {
-    if (e->step == 0)
+    const uint64_t steps = e->step - p->steps_before;
+    if (steps == 0)
         return 0;
-    if (e->step > 1 && !isnan(p->first_step_seconds))
-        return (e->seconds - p->first_step_seconds) / (double)(e->step - 1);
-    return e->seconds / (double)e->step;
+    if (steps > 1 && !isnan(p->first_step_seconds))
+        return (e->seconds - p->first_step_seconds) / (double)(steps - 1);
+    return e->seconds / (double)steps;
 }
 
 static void add_seconds_per_step(line *l, double seconds)
@@ -156,8 +158,9 @@ static void redraw(progress *p, const line *l, const char *end)
 
 static void epoch_begin(fmd_callback *c, const fmd_event *e)
 {
-    (void)e;
     progress *p = (progress *)c;
+    p->steps_before = e->step;
+    p->samples_before = e->samples;
     p->columns = 0;
     p->drawn_at = -(double)INFINITY;
     p->first_step_seconds = (double)NAN;
@@ -176,7 +179,7 @@ static void batch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
     (void)control;
     progress *p = (progress *)c;
     p->training_seconds = e->seconds;
-    if (e->step == 1)
+    if (e->step == p->steps_before + 1)
         p->first_step_seconds = e->seconds;
 }
 
@@ -207,7 +210,7 @@ static fmd_status bar_epoch_end(fmd_callback *c, const fmd_event *e, fmd_control
     add(&l, "%s%.0fs%s ", p->style->bold, e->seconds, p->style->plain);
     add_seconds_per_step(&l, seconds_per_step(p, e));
     add_metrics(&l, &e->metrics);
-    add_samples_per_second(&l, p, e->samples);
+    add_samples_per_second(&l, p, e->samples - p->samples_before);
     redraw(p, &l, "\n");
     p->columns = 0;
     return FMD_OK;
@@ -221,7 +224,7 @@ static fmd_status line_epoch_end(fmd_callback *c, const fmd_event *e, fmd_contro
     add(&l, "Epoch %d/%d - %.0fs - ", e->epoch + 1, e->epochs, e->seconds);
     add_seconds_per_step(&l, seconds_per_step(p, e));
     add_metrics(&l, &e->metrics);
-    add_samples_per_second(&l, p, e->samples);
+    add_samples_per_second(&l, p, e->samples - p->samples_before);
     printf("%s\n", l.text);
     fflush(stdout);
     return FMD_OK;

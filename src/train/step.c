@@ -6,9 +6,10 @@
 #include "fmd/timer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The counters that travel with the gradient. */
-enum { LOSS, CORRECT, SAMPLES, FAILED, STOP, COUNTERS };
+enum { LOSS, CORRECT, SAMPLES, FAILED, STOP, SAVE, COUNTERS };
 
 struct fmd_stepper {
     fmd_comm *comm;
@@ -19,6 +20,8 @@ struct fmd_stepper {
     fmd_sink sink;
     float *grads;    /* of the mean loss, over all ranks */
     uint8_t *labels; /* of this rank's rows */
+    int32_t *grid;   /* the reduction's after the last whole step */
+    size_t n_tensors;
     fmd_phase_seconds seconds;
 };
 
@@ -51,6 +54,7 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
     fmd_stepper *s = NULL;
     FMD_TRY(fmd_alloc(&s, 1, sizeof *s, "training"));
     *s = (fmd_stepper){.comm = c, .model = m, .optimizer = o, .args = args};
+    s->n_tensors = fmd_model_n_tensors(m);
     fmd_status st = create_reduction(s, args->reduce);
     if (st != FMD_OK)
         goto out;
@@ -58,8 +62,10 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
     const size_t rows = fmd_fit_rows(args, fmd_comm_size(c));
     if ((st = fmd_alloc(&s->grads, fmd_model_n_params(m), sizeof(float), "the gradient")) !=
             FMD_OK ||
-        (st = fmd_alloc(&s->labels, rows, 1, "the labels of a batch")) != FMD_OK)
+        (st = fmd_alloc(&s->labels, rows, 1, "the labels of a batch")) != FMD_OK ||
+        (st = fmd_alloc(&s->grid, s->n_tensors, sizeof *s->grid, "the reduction")) != FMD_OK)
         goto out;
+    memcpy(s->grid, fmd_reduction_grid(s->reduction), s->n_tensors * sizeof *s->grid);
     *out = s;
     s = NULL;
 out:
@@ -74,6 +80,7 @@ void fmd_stepper_destroy(fmd_stepper *s)
     fmd_reduction_destroy(s->reduction);
     free(s->grads);
     free(s->labels);
+    free(s->grid);
     free(s);
 }
 
@@ -136,13 +143,16 @@ static void compute(fmd_stepper *s, const part *p, const uint32_t *order, fmd_lo
 }
 
 fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, uint64_t step,
-                           double learning_rate, bool stop, fmd_step_sums *sums)
+                           double learning_rate, fmd_step_asks asks, fmd_step_sums *sums)
 {
     const part p = part_of(s, count, step);
+    fmd_guardian *guardian = s->args->guardian;
     int64_t counters[COUNTERS];
     fmd_reduced outcome;
+    fmd_guardian_free_state(guardian);
     do {
         fmd_loss_sums mine = {0};
+        fmd_guardian_phase(guardian, "computing gradients");
         fmd_reduction_begin(s->reduction, p.leaves);
         if (p.count > 0)
             compute(s, &p, order, &mine);
@@ -150,11 +160,15 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
         counters[CORRECT] = mine.correct;
         counters[SAMPLES] = (int64_t)p.count;
         counters[FAILED] = mine.failed;
-        counters[STOP] = stop;
+        counters[STOP] = asks.stop;
+        counters[SAVE] = asks.save;
+        fmd_guardian_phase(guardian, "the sum of the gradients");
         const double start = fmd_now();
         outcome = fmd_reduction_finish(s->reduction, counters, 1.0 / (double)count, s->grads);
         s->seconds.reduce += fmd_now() - start;
     } while (outcome == FMD_REDUCED_REPEAT);
+    fmd_guardian_own_state(guardian);
+    memcpy(s->grid, fmd_reduction_grid(s->reduction), s->n_tensors * sizeof *s->grid);
 
     if (outcome == FMD_REDUCED_NOT_FINITE || counters[FAILED] > 0)
         return FMD_FAIL(FMD_EDIVERGED,
@@ -169,13 +183,24 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
     *sums = (fmd_step_sums){.loss = (double)counters[LOSS] * FMD_LOSS_UNIT,
                             .correct = counters[CORRECT],
                             .samples = counters[SAMPLES],
-                            .stop = counters[STOP]};
+                            .stop = counters[STOP],
+                            .save = counters[SAVE]};
     return FMD_OK;
 }
 
 const fmd_phase_seconds *fmd_stepper_seconds(const fmd_stepper *s)
 {
     return &s->seconds;
+}
+
+int32_t *fmd_stepper_grid(fmd_stepper *s)
+{
+    return s->grid;
+}
+
+void fmd_stepper_set_grid(fmd_stepper *s)
+{
+    memcpy(fmd_reduction_grid(s->reduction), s->grid, s->n_tensors * sizeof *s->grid);
 }
 
 int64_t fmd_stepper_repeats(const fmd_stepper *s)

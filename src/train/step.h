@@ -16,21 +16,32 @@ FMD_CHECKED fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_mo
                                           fmd_optimizer *o, const fmd_fit_args *args);
 void fmd_stepper_destroy(fmd_stepper *s);
 
+/* What this rank wants to happen after the step. */
+typedef struct fmd_step_asks {
+    bool stop, save;
+} fmd_step_asks;
+
 /* What a step was over all ranks. */
 typedef struct fmd_step_sums {
     double loss; /* sum over the samples */
     int64_t correct, samples;
-    int64_t stop; /* ranks that ask to stop after this step */
+    int64_t stop, save; /* ranks that ask to stop after this step, or for a checkpoint */
 } fmd_step_sums;
 
 /* Collective. Trains on the `count` samples of `order`, the global batch; `step` steps have been
- * done before. `stop` asks every rank to stop. FMD_EDIVERGED leaves the parameters as they were. */
+ * done before. What a rank asks for reaches all of them. FMD_EDIVERGED leaves the parameters as they were. */
 FMD_CHECKED fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count,
-                                       uint64_t step, double learning_rate, bool stop,
+                                       uint64_t step, double learning_rate, fmd_step_asks asks,
                                        fmd_step_sums *sums);
 
 /* Local. Where this rank's time went. */
 const fmd_phase_seconds *fmd_stepper_seconds(const fmd_stepper *s);
+/* Local. The reduction's grid after the last whole step, an exponent for each parameter tensor, an
+ * item of the state; and making the reduction go on from it. */
+int32_t *fmd_stepper_grid(fmd_stepper *s);
+void fmd_stepper_set_grid(fmd_stepper *s);
+
+/* Local. Steps computed again. */
 int64_t fmd_stepper_repeats(const fmd_stepper *s);
 
 #endif

@@ -1,11 +1,14 @@
 #include "fmd/trainer.h"
 
 #include "fmd/evaluate.h"
+#include "fmd/mem.h"
 #include "fmd/sampler.h"
 #include "fmd/timer.h"
 #include "train/step.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { LARGEST_LEAF = 32, FEWEST_LEAVES = 8 };
@@ -26,30 +29,55 @@ size_t fmd_fit_rows(const fmd_fit_args *args, int size)
     return rows > FMD_EVALUATE_ROWS ? rows : FMD_EVALUATE_ROWS;
 }
 
+enum {
+    HISTORY_COLUMNS = sizeof(fmd_metrics) / sizeof(double),
+    REASON_BYTES = sizeof((fmd_control *)0)->reason
+};
+enum { MAX_ITEMS = 16 + 4 * FMD_CALLBACK_ITEMS };
+
+/* Where a training is; with weights, slots, grid, history and callbacks, its whole state. */
+typedef struct position {
+    int64_t epoch, step; /* the epoch under way, and steps done in it */
+    double loss;         /* sums over the samples of this epoch */
+    int64_t correct;
+    int64_t stop; /* training has ended, for this reason */
+    char reason[REASON_BYTES];
+} position;
+
 /* What rank 0 decides at the end of an epoch; broadcast as bytes. */
 typedef struct decision {
     fmd_status status;
     char message[FMD_ERROR_BYTES];
     fmd_control control;
+    bool save;
 } decision;
 
 typedef struct loop {
     fmd_comm *comm;
     fmd_model *model;
+    fmd_optimizer *optimizer;
     const fmd_fit_args *args;
     fmd_stepper *stepper;
     fmd_sampler *sampler;
     fmd_fit_result *result;
-    fmd_event event; /* what callbacks are told */
-    fmd_control control;
-    uint64_t step; /* done since the beginning */
+    bool root;
+    uint64_t steps; /* in an epoch */
+    position at;
+    fmd_metrics *history; /* of every epoch; NAN where there is nothing */
+    double rate;          /* of the last step */
+    double no_best;       /* NAN: what a checkpoint holds where there is no saver */
+    fmd_event event;      /* what callbacks are told */
+    fmd_control control;  /* what callbacks decided at the end of an epoch */
+    fmd_control asked;    /* what they asked for in the middle of one */
+    fmd_state state;      /* for checkpoints */
+    fmd_item items[MAX_ITEMS];
 } loop;
 
-/* The hooks of all callbacks, in their order. Callbacks exist on rank 0 only. */
+/* The hooks of all callbacks, in their order, on rank 0. */
 
 static fmd_status call_train_begin(loop *l)
 {
-    for (int i = 0; i < l->args->n_callbacks; i++) {
+    for (int i = 0; l->root && i < l->args->n_callbacks; i++) {
         fmd_callback *c = l->args->callbacks[i];
         if (c->ops->train_begin != NULL)
             FMD_TRY(c->ops->train_begin(c, &l->event));
@@ -59,7 +87,7 @@ static fmd_status call_train_begin(loop *l)
 
 static void call_epoch_begin(loop *l)
 {
-    for (int i = 0; i < l->args->n_callbacks; i++) {
+    for (int i = 0; l->root && i < l->args->n_callbacks; i++) {
         fmd_callback *c = l->args->callbacks[i];
         if (c->ops->epoch_begin != NULL)
             c->ops->epoch_begin(c, &l->event);
@@ -68,16 +96,16 @@ static void call_epoch_begin(loop *l)
 
 static void call_batch_end(loop *l)
 {
-    for (int i = 0; i < l->args->n_callbacks; i++) {
+    for (int i = 0; l->root && i < l->args->n_callbacks; i++) {
         fmd_callback *c = l->args->callbacks[i];
         if (c->ops->batch_end != NULL)
-            c->ops->batch_end(c, &l->event, &l->control);
+            c->ops->batch_end(c, &l->event, &l->asked);
     }
 }
 
 static fmd_status call_epoch_end(loop *l)
 {
-    for (int i = 0; i < l->args->n_callbacks; i++) {
+    for (int i = 0; l->root && i < l->args->n_callbacks; i++) {
         fmd_callback *c = l->args->callbacks[i];
         if (c->ops->epoch_end != NULL)
             FMD_TRY(c->ops->epoch_end(c, &l->event, &l->control));
@@ -87,7 +115,7 @@ static fmd_status call_epoch_end(loop *l)
 
 static fmd_status call_train_end(loop *l)
 {
-    for (int i = 0; i < l->args->n_callbacks; i++) {
+    for (int i = 0; l->root && i < l->args->n_callbacks; i++) {
         fmd_callback *c = l->args->callbacks[i];
         if (c->ops->train_end != NULL)
             FMD_TRY(c->ops->train_end(c, &l->event, fmd_model_params(l->model)));
@@ -95,74 +123,257 @@ static fmd_status call_train_end(loop *l)
     return FMD_OK;
 }
 
-/* Collective. Rank 0's decision, and the status of its callbacks, become every rank's. */
-static fmd_status share_decision(loop *l, fmd_status mine)
+/* There with and without a saver, so that one may go on with what the other wrote. */
+static fmd_item saver_item(loop *l)
 {
-    decision d = {.status = mine, .control = l->control};
+    if (l->args->saver != NULL)
+        return fmd_saver_item(l->args->saver);
+    return (fmd_item){"best", FMD_ITEM_F64, 1, &l->no_best};
+}
+
+/* Names everything that a checkpoint holds besides weights and slots. */
+static void collect_items(loop *l)
+{
+    const fmd_fit_args *a = l->args;
+    size_t n = 0;
+    fmd_item *out = l->items;
+    out[n++] = (fmd_item){"epoch", FMD_ITEM_I64, 1, &l->at.epoch};
+    out[n++] = (fmd_item){"step", FMD_ITEM_I64, 1, &l->at.step};
+    out[n++] = (fmd_item){"loss", FMD_ITEM_F64, 1, &l->at.loss};
+    out[n++] = (fmd_item){"correct", FMD_ITEM_I64, 1, &l->at.correct};
+    out[n++] = (fmd_item){"stop", FMD_ITEM_I64, 1, &l->at.stop};
+    out[n++] = (fmd_item){"reason", FMD_ITEM_U8, REASON_BYTES, l->at.reason};
+    out[n++] = (fmd_item){"learning_rate", FMD_ITEM_F64, 1, &l->rate};
+    out[n++] = (fmd_item){"grid", FMD_ITEM_I32, fmd_model_n_tensors(l->model),
+                          fmd_stepper_grid(l->stepper)};
+    out[n++] = (fmd_item){"history", FMD_ITEM_F64, (size_t)a->epochs * HISTORY_COLUMNS, l->history};
+    out[n++] = saver_item(l);
+    for (int i = 0; i < a->n_callbacks; i++) {
+        fmd_callback *c = a->callbacks[i];
+        if (c->ops->items != NULL)
+            n += c->ops->items(c, out + n);
+    }
+    l->state = (fmd_state){.model = l->model,
+                           .optimizer = l->optimizer,
+                           .normalize = a->divisor != 1,
+                           .traits = a->traits,
+                           .n_traits = a->n_traits,
+                           .items = l->items,
+                           .n_items = n};
+}
+
+static const fmd_state *state_now(loop *l)
+{
+    l->state.step = (uint64_t)l->at.epoch * l->steps + (uint64_t)l->at.step;
+    l->state.learning_rate = l->rate;
+    return &l->state;
+}
+
+static void gasp(void *self)
+{
+    loop *l = self;
+    fmd_saver_gasp(l->args->saver, state_now(l));
+}
+
+/* Collective. Rank 0's decision, and the status of what it did, become every rank's. */
+static fmd_status share_decision(loop *l, fmd_status mine, bool *save)
+{
+    decision d = {.status = mine, .control = l->control, .save = save != NULL && *save};
     if (mine != FMD_OK)
         snprintf(d.message, sizeof d.message, "%s", fmd_error_message());
+    fmd_guardian_phase(l->args->guardian, "the decision of rank 0");
+    if (!l->root)
+        fmd_guardian_free_state(l->args->guardian);
     fmd_comm_bcast(l->comm, &d, sizeof d);
+    if (!l->root)
+        fmd_guardian_own_state(l->args->guardian);
     l->control = d.control;
+    if (save != NULL)
+        *save = d.save;
     return d.status == FMD_OK ? FMD_OK : FMD_FAIL(d.status, "%s", d.message);
 }
 
-/* Trains one epoch; ends early, with control.stop set, when some rank asks for it. */
-static fmd_status train_epoch(loop *l)
+/* Collective. Every rank's copy of what callbacks and saver know becomes rank 0's. */
+static void share_items(loop *l)
+{
+    fmd_item items[FMD_CALLBACK_ITEMS];
+    const fmd_item best = saver_item(l);
+    fmd_comm_bcast(l->comm, best.data, fmd_item_bytes(&best));
+    for (int i = 0; i < l->args->n_callbacks; i++) {
+        fmd_callback *c = l->args->callbacks[i];
+        const size_t n = c->ops->items != NULL ? c->ops->items(c, items) : 0;
+        for (size_t k = 0; k < n; k++)
+            fmd_comm_bcast(l->comm, items[k].data, fmd_item_bytes(&items[k]));
+    }
+}
+
+/* Collective. FMD_EDESYNC unless all ranks hold the same weights. The state is free meanwhile: a
+ * rank that has died never comes. */
+static fmd_status compare_replicas(loop *l)
+{
+    const fmd_hash hash = fmd_model_hash(l->model);
+    char what[64];
+    snprintf(what, sizeof what, "their weights after step %" PRIu64, state_now(l)->step);
+    fmd_guardian_phase(l->args->guardian, "comparing weights");
+    fmd_guardian_free_state(l->args->guardian);
+    const fmd_status st = fmd_comm_same(l->comm, &hash, sizeof hash, what);
+    fmd_guardian_own_state(l->args->guardian);
+    return st;
+}
+
+/* Collective. A checkpoint of this moment, once the replicas are known to be equal. */
+static fmd_status save(loop *l)
+{
+    FMD_TRY(compare_replicas(l));
+    fmd_guardian_phase(l->args->guardian, "writing a checkpoint");
+    const fmd_status st = l->root ? fmd_saver_write(l->args->saver, state_now(l)) : FMD_OK;
+    return share_decision(l, st, NULL);
+}
+
+/* Rank 0. Finds and reads what to go on from. */
+static fmd_status load(loop *l, bool *found)
 {
     const fmd_fit_args *a = l->args;
-    const uint64_t total = (uint64_t)a->epochs * l->event.steps;
+    *found = false;
+    if (a->resume_from != NULL) {
+        *found = true;
+        return fmd_checkpoint_read(a->resume_from, &l->state);
+    }
+    return a->saver != NULL && a->resume ? fmd_saver_load(a->saver, &l->state, found) : FMD_OK;
+}
+
+/* Collective. Goes on where an earlier process was, if there is a checkpoint. */
+static fmd_status resume(loop *l)
+{
+    bool found = false;
+    const fmd_status st = l->root ? load(l, &found) : FMD_OK;
+    FMD_TRY(share_decision(l, st, &found));
+    if (!found)
+        return FMD_OK;
+    const size_t bytes = fmd_model_n_params(l->model) * sizeof(float);
+    fmd_comm_bcast(l->comm, fmd_model_params(l->model), bytes);
+    for (size_t i = 0; i < fmd_optimizer_n_slots(l->optimizer); i++)
+        fmd_comm_bcast(l->comm, fmd_optimizer_slot(l->optimizer, i), bytes);
+    for (size_t i = 0; i < l->state.n_items; i++)
+        fmd_comm_bcast(l->comm, l->items[i].data, fmd_item_bytes(&l->items[i]));
+    fmd_optimizer_set_steps(l->optimizer, state_now(l)->step);
+    fmd_stepper_set_grid(l->stepper);
+    l->control.stop = l->at.stop != 0;
+    memcpy(l->control.reason, l->at.reason, REASON_BYTES);
+    l->result->resumed_step = l->state.step;
+    l->result->epochs = (int)l->at.epoch;
+    if (l->at.epoch > 0)
+        l->result->metrics = l->history[l->at.epoch - 1];
+    return FMD_OK;
+}
+
+/* Means over the samples of this epoch so far. */
+static void set_running_metrics(loop *l)
+{
+    const double n = (double)l->event.samples;
+    l->event.metrics.loss = n > 0 ? l->at.loss / n : 0;
+    l->event.metrics.accuracy = n > 0 ? (double)l->at.correct / n : 0;
+    l->event.metrics.learning_rate = l->rate;
+}
+
+/* What callbacks are told of an epoch that begins, or goes on. */
+static void begin_event(loop *l)
+{
+    const fmd_fit_args *a = l->args;
+    l->event = (fmd_event){.epoch = (int)l->at.epoch,
+                           .epochs = a->epochs,
+                           .step = (uint64_t)l->at.step,
+                           .steps = l->steps,
+                           .samples = (uint64_t)l->at.step * a->batch_size,
+
+                           .model = l->model,
+                           .history = l->history,
+                           .metrics = {.val_loss = (double)NAN, .val_accuracy = (double)NAN}};
+    if (l->event.samples > a->train.n)
+        l->event.samples = a->train.n;
+    set_running_metrics(l);
+}
+
+/* Trains the rest of the epoch; *interrupted: some rank asked to stop before its end or after its
+ * last step. */
+static fmd_status train_epoch(loop *l, bool *interrupted)
+{
+    const fmd_fit_args *a = l->args;
+    const uint64_t total = (uint64_t)a->epochs * l->steps;
     const double start = fmd_now();
-    double loss = 0;
-    int64_t correct = 0;
-    bool stop = false;
+    const uint64_t samples_before = l->event.samples;
 
     if (a->shuffle)
-        fmd_sampler_shuffle(l->sampler, (uint32_t)l->event.epoch);
+        fmd_sampler_shuffle(l->sampler, (uint32_t)l->at.epoch);
     const uint32_t *order = fmd_sampler_order(l->sampler);
-    for (size_t first = 0; first < a->train.n && !stop; first += a->batch_size) {
+    for (size_t first = (size_t)l->at.step * a->batch_size; first < a->train.n && !*interrupted;
+         first += a->batch_size) {
         const size_t left = a->train.n - first;
         const size_t count = left < a->batch_size ? left : a->batch_size;
-        const double rate = fmd_schedule_rate(a->schedule, a->learning_rate, l->step, total);
+        const uint64_t step = state_now(l)->step;
+        const double rate = fmd_schedule_rate(a->schedule, a->learning_rate, step, total);
+        const fmd_step_asks asks = {.stop = l->asked.stop || fmd_guardian_signal(a->guardian) != 0,
+                                    .save = l->root && a->saver != NULL &&
+                                            fmd_saver_due_by_time(a->saver)};
         fmd_step_sums sums;
-        FMD_TRY(fmd_stepper_run(l->stepper, order + first, count, l->step, rate, l->control.stop,
-                                &sums));
-        l->step++;
-        stop = sums.stop > 0;
-        loss += sums.loss;
-        correct += sums.correct;
+        FMD_TRY(fmd_stepper_run(l->stepper, order + first, count, step, rate, asks, &sums));
+        l->rate = rate;
+        l->at.step++;
+        l->at.loss += sums.loss;
+        l->at.correct += sums.correct;
+        *interrupted = sums.stop > 0;
 
         l->event.step++;
         l->event.samples += (uint64_t)sums.samples;
         l->event.seconds = fmd_now() - start;
-        l->event.metrics.loss = loss / (double)l->event.samples;
-        l->event.metrics.accuracy = (double)correct / (double)l->event.samples;
-        l->event.metrics.learning_rate = rate;
+        set_running_metrics(l);
         call_batch_end(l);
+        if (!*interrupted && a->saver != NULL &&
+            (sums.save > 0 || fmd_saver_due_by_step(a->saver, step + 1)))
+            FMD_TRY(save(l));
     }
     l->result->seconds += l->event.seconds;
-    l->result->samples += l->event.samples;
-    l->control.stop = l->control.stop || stop; /* rank 0 may have been asked in the last step */
+    l->result->samples += l->event.samples - samples_before;
     return FMD_OK;
 }
 
-/* Collective. What follows the steps of an epoch: replicas compared, validation, callbacks. */
+/* Collective. What follows the steps of an epoch: replicas compared, validation, callbacks,
+ * checkpoint. The best weights are written before the state moves on: who resumes from it does not
+ * come back for them. */
 static fmd_status end_epoch(loop *l)
 {
     const fmd_fit_args *a = l->args;
-    const fmd_hash hash = fmd_model_hash(l->model);
-    char what[64];
-    snprintf(what, sizeof what, "their weights after epoch %d", l->event.epoch + 1);
-    FMD_TRY(fmd_comm_same(l->comm, &hash, sizeof hash, what));
+    FMD_TRY(compare_replicas(l));
+    fmd_status st = FMD_OK;
+    fmd_evaluation e = {.loss = (double)NAN, .accuracy = (double)NAN};
+    fmd_guardian_phase(a->guardian, "evaluating");
+    fmd_guardian_free_state(a->guardian);
+    if (a->validation.n > 0)
+        st = fmd_evaluate(l->comm, l->model, &a->validation, a->divisor, &e);
+    fmd_guardian_own_state(a->guardian);
+    FMD_TRY(st);
     if (a->validation.n > 0) {
-        fmd_evaluation e;
-        FMD_TRY(fmd_evaluate(l->comm, l->model, &a->validation, a->divisor, &e));
         l->event.metrics.val_loss = e.loss;
         l->event.metrics.val_accuracy = e.accuracy;
         l->event.seconds += e.seconds;
     }
+
+    l->control = (fmd_control){.stop = false};
+    if (l->root && a->saver != NULL)
+        st = fmd_saver_write_best(a->saver, state_now(l), &l->event.metrics);
+    if (st == FMD_OK)
+        st = call_epoch_end(l);
+    /* The end has a checkpoint whatever it costs: a finished run is not begun again. */
+    const bool last = l->control.stop || l->at.epoch + 1 == a->epochs;
+    bool due = l->root && a->saver != NULL && (last || fmd_saver_due_by_epoch(a->saver));
+    FMD_TRY(share_decision(l, st, &due));
+    share_items(l);
+    l->history[l->at.epoch] = l->event.metrics;
     l->result->epochs++;
     l->result->metrics = l->event.metrics;
-    return share_decision(l, call_epoch_end(l));
+    l->at = (position){.epoch = l->at.epoch + 1, .stop = l->control.stop};
+    memcpy(l->at.reason, l->control.reason, REASON_BYTES);
+    return due ? save(l) : FMD_OK;
 }
 
 /* Collective. The means over the ranks of where the time went. */
@@ -174,29 +385,54 @@ static void collect_phases(loop *l)
     l->result->phases = (fmd_phase_seconds){mean[0], mean[1], mean[2], mean[3], mean[4]};
 }
 
+/* Collective. Ends early, to go on another time. */
+static fmd_status interrupt(loop *l)
+{
+    const int signal = fmd_guardian_signal(l->args->guardian);
+    if (signal != 0)
+        fmd_control_stop(&l->asked, "Stopped by signal %d", signal);
+    fmd_control_stop(&l->asked, "Stopped from outside");
+    l->control = l->asked;
+    l->result->interrupted = true;
+    return l->args->saver != NULL ? save(l) : share_decision(l, FMD_OK, NULL);
+}
+
+/* Collective. Callbacks have the last word: they may replace the weights. */
+static fmd_status end_training(loop *l)
+{
+    FMD_TRY(share_decision(l, call_train_end(l), NULL));
+    fmd_comm_bcast(l->comm, fmd_model_params(l->model),
+                   fmd_model_n_params(l->model) * sizeof(float));
+    fmd_status st = FMD_OK;
+    if (l->root && l->args->saver != NULL)
+        st = fmd_saver_write_final(l->args->saver, state_now(l));
+    return share_decision(l, st, NULL);
+}
+
 static fmd_status run(loop *l)
 {
     const fmd_fit_args *a = l->args;
-    l->event = (fmd_event){.epochs = a->epochs, .model = l->model};
-    FMD_TRY(share_decision(l, call_train_begin(l)));
-    for (int epoch = 0; epoch < a->epochs && !l->control.stop; epoch++) {
-        l->event = (fmd_event){.epoch = epoch,
-                               .epochs = a->epochs,
-                               .steps = (a->train.n + a->batch_size - 1) / a->batch_size,
-                               .model = l->model,
-                               .metrics = {.val_loss = (double)NAN, .val_accuracy = (double)NAN}};
+    bool interrupted = false;
+    collect_items(l);
+    FMD_TRY(resume(l));
+    begin_event(l);
+    FMD_TRY(share_decision(l, call_train_begin(l), NULL));
+    if (a->saver != NULL)
+        fmd_guardian_on_gasp(a->guardian, gasp, l);
+    while (l->at.epoch < a->epochs && !l->control.stop && !interrupted) {
+        begin_event(l);
         call_epoch_begin(l);
-        FMD_TRY(train_epoch(l));
-        /* An epoch that was cut short has no place in the history. */
-        if (l->event.step == l->event.steps)
+        FMD_TRY(train_epoch(l, &interrupted));
+        if (!interrupted)
             FMD_TRY(end_epoch(l));
     }
-    FMD_TRY(share_decision(l, call_train_end(l)));
-    fmd_comm_bcast(l->comm, fmd_model_params(l->model),
-                   fmd_model_n_params(l->model) * sizeof(float));
-    l->result->steps = l->step;
+    FMD_TRY(interrupted ? interrupt(l) : end_training(l));
     l->result->repeats = fmd_stepper_repeats(l->stepper);
-    memcpy(l->result->reason, l->control.reason, sizeof l->result->reason);
+    memcpy(l->result->reason, l->control.reason, REASON_BYTES);
+    if (a->saver != NULL) {
+        l->result->saves = fmd_saver_count(a->saver);
+        l->result->save_seconds = fmd_saver_seconds(a->saver);
+    }
     collect_phases(l);
     return FMD_OK;
 }
@@ -205,14 +441,25 @@ fmd_status fmd_fit(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fmd_fit_ar
                    fmd_fit_result *result)
 {
     *result = (fmd_fit_result){.epochs = 0};
-    loop l = {.comm = c, .model = m, .args = args, .result = result};
+    const double none = (double)NAN;
+    loop l = {.comm = c, .model = m, .optimizer = o, .args = args, .result = result};
+    l.no_best = none;
+    l.root = fmd_comm_rank(c) == 0;
+    l.steps = (args->train.n + args->batch_size - 1) / args->batch_size;
     fmd_status st = fmd_stepper_create(&l.stepper, c, m, o, args);
     if (st == FMD_OK)
         st = fmd_sampler_create(&l.sampler, args->train.n, args->seed);
+    if (st == FMD_OK)
+        st = fmd_alloc(&l.history, (size_t)args->epochs, sizeof *l.history, "the history");
     st = fmd_comm_agree(c, st);
+    for (int i = 0; st == FMD_OK && i < args->epochs; i++)
+        l.history[i] = (fmd_metrics){none, none, none, none, none};
     if (st == FMD_OK)
         st = run(&l);
+    result->steps = state_now(&l)->step;
+    fmd_guardian_on_gasp(args->guardian, NULL, NULL);
     fmd_sampler_destroy(l.sampler);
     fmd_stepper_destroy(l.stepper);
+    free(l.history);
     return st;
 }

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -189,6 +190,38 @@ def check_optimizer(file, optimizer, tensors, marked):
             need(np.all(d[()] >= 0), f"{d.name}, a mean of squares, is negative")
 
 
+def check_state(file, marked):
+    """Not a rule of Keras: what fmnist-dist itself reads."""
+    ours = file["fmnist_dist"]
+    need(ours.attrs["format_version"] == 1, "format_version")
+    need(re.fullmatch(r"\d+\.\d+\.\d+", attribute(ours, "program_version")), "program_version")
+    need(isinstance(ours.get("traits"), h5py.Group), "/fmnist_dist/traits is missing")
+    need(isinstance(ours.get("state"), h5py.Group), "/fmnist_dist/state is missing")
+    for name in ours["traits"].attrs:
+        attribute(ours["traits"], name)
+    kinds = {"<i8", "<i4", "|u1", "<f4", "<f8"}
+    for name, item in ours["state"].items():
+        need(isinstance(item, h5py.Dataset) and item.ndim == 1, f"{name} is not a list of values")
+        need(item.dtype.str in kinds, f"{name} has type {item.dtype}")
+    if marked:
+        need(dict(ours["traits"].attrs) == {"seed": b"7"}, "the traits")
+        need(list(ours["state"]) == ["epoch"] and ours["state/epoch"][:] == [3], "the items")
+
+
+def check_user_block(path):
+    """Returns the steps that it names. Its two hashes are checked by test_checkpoint."""
+    with open(path, "rb") as file:
+        block = file.read(512)
+        magic, form, size, step = struct.unpack_from("<8sQQQ", block)
+        need(magic == b"FMDCKPT\n", "no checkpoint: wrong magic")
+        need(form == 1, f"the user block has form {form}")
+        need(size == os.path.getsize(path), f"the user block says {size} bytes")
+        need(any(block[32:48]) and any(block[48:64]), "a hash is zero")
+        need(not any(block[64:]), "the rest of the user block is not zero")
+        need(file.read(8) == b"\x89HDF\r\n\x1a\n", "no HDF5 file at byte 512")
+    return step
+
+
 def check(path, marked=False):
     with h5py.File(path, "r") as file:
         shape, layers, optimizer = read_configs(file)
@@ -207,12 +240,12 @@ def check(path, marked=False):
             flat = np.concatenate([d[()].ravel() for d in tensors])
             need(np.array_equal(flat, np.arange(1, flat.size + 1)), "the parameters")
         check_optimizer(file, optimizer, tensors, marked)
-        # Not a rule of Keras: what fmnist-dist itself reads.
+        check_state(file, marked)
         ours = file["fmnist_dist"]
         need(list(ours.attrs["input_shape"]) == shape, "input_shape differs from model_config")
         need(attribute(ours, "layers").count(",") + 1 == len(layers), "layers differ")
-        need(ours.attrs["format_version"] == 1, "format_version")
-        need(re.fullmatch(r"\d+\.\d+\.\d+", attribute(ours, "program_version")), "program_version")
+        steps = file["optimizer/vars/0"][()]
+    need(check_user_block(path) == steps, "the user block and the optimizer differ in the steps")
 
 
 def set_strings(group, name, values):
@@ -307,6 +340,23 @@ DAMAGES = [
     (lambda f: f.__delitem__("optimizer/vars/3"), "the number of optimizer variables"),
     (lambda f: f.create_group("optimizer_weights"), "/optimizer_weights breaks"),
     (lambda f: f["fmnist_dist"].attrs.__setitem__("format_version", np.int32(2)), "format_version"),
+    (lambda f: f.__delitem__("fmnist_dist/traits"), "/fmnist_dist/traits is missing"),
+    (lambda f: f["fmnist_dist/traits"].attrs.__setitem__("seed", 7), "seed is not text"),
+    (lambda f: f["fmnist_dist/state"].create_group("more"), "more is not a list of values"),
+    (replace("fmnist_dist/state/epoch", lambda f, d: f["fmnist_dist/state"].create_dataset(
+        "epoch", data=d, dtype=">i8")), "epoch has type >i8"),
+    (lambda f: f["fmnist_dist/state/epoch"].__setitem__(0, 4), "the items"),
+    (lambda f: f["optimizer/vars/0"].__setitem__((), 22), "differ in the steps"),
+]
+# Damages of the user block: place, new bytes, and what the check says.
+BLOCK_DAMAGES = [
+    (0, b"X", "wrong magic"),
+    (8, b"\2", "has form 2"),
+    (16, b"\1\1", "the user block says"),
+    (24, b"\0", "differ in the steps"),
+    (32, bytes(16), "a hash is zero"),
+    (48, bytes(16), "a hash is zero"),
+    (511, b"\1", "is not zero"),
 ]
 CASES = [
     ("flatten,dense:5:relu,dense:7:softmax", "adam"),
@@ -329,18 +379,28 @@ def check_writer(program, folder):
             raise Fault(f"{layers} {optimizer}: {fault}") from fault
     subprocess.run([program, path, *CASES[0]], check=True)
     check(path, marked=True)
-    for damage, expected in DAMAGES:
-        bad = os.path.join(folder, "bad.weights.h5")
-        shutil.copy(path, bad)
-        with h5py.File(bad, "r+") as file:
-            damage(file)
+    bad = os.path.join(folder, "bad.weights.h5")
+
+    def need_seen(expected):
         try:
             check(bad, marked=True)
             seen = "nothing"
         except Fault as fault:
             seen = str(fault)
         need(expected in seen, f"the check says '{seen}' of a damage, not '{expected}'")
-    print(f"{len(CASES)} files good, {len(DAMAGES)} damages seen")
+
+    for damage, expected in DAMAGES:
+        shutil.copy(path, bad)
+        with h5py.File(bad, "r+") as file:
+            damage(file)
+        need_seen(expected)
+    for at, new, expected in BLOCK_DAMAGES:
+        shutil.copy(path, bad)
+        with open(bad, "r+b") as file:
+            file.seek(at)
+            file.write(new)
+        need_seen(expected)
+    print(f"{len(CASES)} files good, {len(DAMAGES) + len(BLOCK_DAMAGES)} damages seen")
 
 
 def main(arguments):

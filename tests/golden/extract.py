@@ -3,12 +3,13 @@
 
     extract.py FIXTURES [OUTPUT]
 
-FIXTURES is the folder with golden.h5, activations.h5, optimizers.h5 and fit.h5; OUTPUT (this folder
-by default) receives *.golden. README.md tells where the numbers come from and what the form is.
+FIXTURES is the folder with golden.h5, activations.h5, optimizers.h5, fit.h5 and models/; OUTPUT
+(this folder by default) receives *.golden and the two files that Keras wrote, as they are. README.md tells where the numbers come from and what the form is.
 """
 import argparse
 import json
 import os
+import shutil
 
 import h5py
 import numpy as np
@@ -21,6 +22,8 @@ OPTIMIZERS = ["adam", "adam_params", "sgd", "sgd_momentum", "sgd_nesterov", "rms
               "rmsprop_centered", "rmsprop_momentum_centered"]
 STEPS = [1, 2, 20]
 SCHEDULES = ["cosine"]
+SAVED = "mlp-keras-3.15.1"  # .h5 and .weights.h5
+SAVED_IMAGES = 32
 MODEL_ROW_STEP, FIT_ROW_STEP = 13, 27  # of kernels too large to keep whole
 
 
@@ -162,6 +165,20 @@ def fit(source, out):
     g.write(out, "fit")
 
 
+def saved(source, out):
+    """Files that Keras saved, and what their model predicts."""
+    g = Golden(source)
+    h = source["mlp"]
+    g.text("layers", text(h, "layers"))
+    g.array("probabilities", h["probs"][:SAVED_IMAGES])
+    for name in ("test_loss", "test_accuracy"):
+        g.array(name, np.float32(h.attrs[name]))
+    g.write(out, "saved")
+    for end in (".h5", ".weights.h5"):
+        shutil.copyfile(os.path.join(os.path.dirname(source.filename), SAVED + end),
+                        os.path.join(out, SAVED + end))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -169,7 +186,8 @@ def main():
     parser.add_argument("output", nargs="?", default=os.path.dirname(os.path.abspath(__file__)))
     a = parser.parse_args()
     for name, work in (("golden.h5", [models]), ("activations.h5", [activations]),
-                       ("optimizers.h5", [optimizers, schedules]), ("fit.h5", [fit])):
+                       ("optimizers.h5", [optimizers, schedules]), ("fit.h5", [fit]),
+                       ("models/expected.h5", [saved])):
         with h5py.File(os.path.join(a.fixtures, name), "r") as source:
             for f in work:
                 f(source, a.output)

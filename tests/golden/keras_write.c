@@ -1,9 +1,12 @@
 /* keras_write PATH LAYERS OPTIMIZER: a file for check_keras_layout.py. Parameters count up from 1;
- * a value of a slot tells its slot and its tensor. Images are 4 x 3. */
-#include "fmd/keras_file.h"
+ * a value of a slot tells its slot and its tensor. Images are 4 x 3, 23 steps are done; there is a
+ * trait, seed, and an item, epoch. */
+#include "fmd/checkpoint.h"
 
 #include <stdio.h>
 #include <string.h>
+
+enum { STEP = 23 };
 
 /* What the first value of tensor 0 is, for each name of a slot. */
 static float slot_base(const char *name)
@@ -24,6 +27,7 @@ int main(int argc, char **argv)
             FMD_OK ||
         (status = fmd_optimizer_create(&o, argv[3], fmd_model_n_params(m))) != FMD_OK)
         goto out;
+    fmd_optimizer_set_steps(o, STEP);
     for (size_t i = 0; i < fmd_model_n_params(m); i++)
         fmd_model_params(m)[i] = (float)(i + 1);
     for (size_t slot = 0; slot < fmd_optimizer_n_slots(o); slot++)
@@ -33,7 +37,18 @@ int main(int argc, char **argv)
                 fmd_optimizer_slot(o, slot)[t->offset + j] =
                     slot_base(fmd_optimizer_slot_name(o, slot)) + (float)i;
         }
-    status = fmd_keras_write(argv[1], m, o, 0.005, true);
+    const fmd_trait trait = {.name = "seed", .text = "7"};
+    int64_t epoch = 3;
+    const fmd_item item = {"epoch", FMD_ITEM_I64, 1, &epoch};
+    status = fmd_checkpoint_write(argv[1], &(fmd_state){.model = m,
+                                                        .optimizer = o,
+                                                        .learning_rate = 0.005,
+                                                        .normalize = true,
+                                                        .step = STEP,
+                                                        .traits = &trait,
+                                                        .n_traits = 1,
+                                                        .items = &item,
+                                                        .n_items = 1});
 out:
     if (status != FMD_OK)
         fprintf(stderr, "keras_write: %s\n", fmd_error_message());

@@ -368,7 +368,7 @@ static void replicas_that_differ_are_found_after_the_first_epoch(void **state)
     outcome o = fit_from(&args, "adam", rank_of() == last ? 7 : SEED);
     memset(&o.weights, 0, sizeof o.weights);
     char expected[128];
-    snprintf(expected, sizeof expected, "ranks 0 and %d differ in their weights after epoch 1",
+    snprintf(expected, sizeof expected, "ranks 0 and %d differ in their weights after step 2",
              last);
     assert_ended_with(&o, FMD_EDESYNC, expected);
 }
@@ -511,7 +511,7 @@ static void a_callback_that_fails_ends_training_on_all_ranks(void **state)
     } cases[] = {
         {"train_begin", "cannot write 'train_begin': no space", "begin ", 0},
         {"epoch_end", "cannot write 'epoch_end': no space",
-         "begin epoch0 b1 b2 b3 b4 end0 epoch1 b1 b2 b3 b4 end1 ", 2},
+         "begin epoch0 b1 b2 b3 b4 end0 epoch1 b1 b2 b3 b4 end1 ", 1},
         {"train_end", "cannot write 'train_end': no space",
          "begin epoch0 b1 b2 b3 b4 end0 epoch1 b1 b2 b3 b4 end1 epoch2 b1 b2 b3 b4 end2 done ", 3},
     };
@@ -531,6 +531,7 @@ static void a_stop_at_the_end_of_an_epoch_stops_all_ranks(void **state)
     const outcome o = fit_watched(&r);
     assert_ended_well(&o);
     assert_log(&r, "begin epoch0 b1 b2 b3 b4 end0 epoch1 b1 b2 b3 b4 end1 done ");
+    assert_all_ranks(!o.result.interrupted);
     assert_all_ranks(o.result.epochs == 2);
     assert_all_ranks(o.result.steps == 2 * WATCHED_STEPS);
     assert_all_ranks(strcmp(o.result.reason, "asked in epoch 2") == 0);
@@ -542,21 +543,24 @@ static void a_stop_within_an_epoch_stops_all_ranks_one_step_later(void **state)
     recorder r = {.stop_step = 6};
     const outcome o = fit_watched(&r);
     assert_ended_well(&o);
-    assert_log(&r, "begin epoch0 b1 b2 b3 b4 end0 epoch1 b1 b2 b3 done ");
+    assert_log(&r, "begin epoch0 b1 b2 b3 b4 end0 epoch1 b1 b2 b3 ");
+    assert_all_ranks(o.result.interrupted);
     assert_all_ranks(o.result.epochs == 1);
     assert_all_ranks(o.result.steps == 7);
     assert_all_ranks(o.result.samples == WATCHED + 3 * WATCHED_BATCH);
     assert_all_ranks(strcmp(o.result.reason, "asked in step 6") == 0);
 }
 
-static void a_stop_before_the_last_step_of_an_epoch_completes_it(void **state)
+/* What follows the last step is done by whoever goes on. */
+static void a_stop_before_the_last_step_of_an_epoch_ends_after_it(void **state)
 {
     (void)state;
     recorder r = {.stop_step = 3};
     const outcome o = fit_watched(&r);
     assert_ended_well(&o);
-    assert_log(&r, "begin epoch0 b1 b2 b3 b4 end0 done ");
-    assert_all_ranks(o.result.epochs == 1);
+    assert_log(&r, "begin epoch0 b1 b2 b3 b4 ");
+    assert_all_ranks(o.result.interrupted);
+    assert_all_ranks(o.result.epochs == 0 && o.result.steps == 4);
     assert_all_ranks(strcmp(o.result.reason, "asked in step 3") == 0);
 }
 
@@ -566,9 +570,21 @@ static void a_stop_in_the_last_step_of_an_epoch_is_not_forgotten(void **state)
     recorder r = {.stop_step = 4};
     const outcome o = fit_watched(&r);
     assert_ended_well(&o);
-    assert_log(&r, "begin epoch0 b1 b2 b3 b4 end0 done ");
-    assert_all_ranks(o.result.epochs == 1);
+    assert_log(&r, "begin epoch0 b1 b2 b3 b4 end0 epoch1 b1 ");
+    assert_all_ranks(o.result.interrupted);
+    assert_all_ranks(o.result.epochs == 1 && o.result.steps == 5);
     assert_all_ranks(strcmp(o.result.reason, "asked in step 4") == 0);
+}
+
+static void a_stop_in_the_very_last_step_comes_too_late(void **state)
+{
+    (void)state;
+    recorder r = {.stop_step = WATCHED_EPOCHS * WATCHED_STEPS};
+    const outcome o = fit_watched(&r);
+    assert_ended_well(&o);
+    assert_log(&r, "begin epoch0 b1 b2 b3 b4 end0 epoch1 b1 b2 b3 b4 end1 "
+                   "epoch2 b1 b2 b3 b4 end2 done ");
+    assert_all_ranks(!o.result.interrupted && *o.result.reason == '\0');
 }
 
 static void weights_that_the_last_hook_sets_reach_all_ranks(void **state)
@@ -788,8 +804,9 @@ int main(void)
         cmocka_unit_test(a_callback_that_fails_ends_training_on_all_ranks),
         cmocka_unit_test(a_stop_at_the_end_of_an_epoch_stops_all_ranks),
         cmocka_unit_test(a_stop_within_an_epoch_stops_all_ranks_one_step_later),
-        cmocka_unit_test(a_stop_before_the_last_step_of_an_epoch_completes_it),
+        cmocka_unit_test(a_stop_before_the_last_step_of_an_epoch_ends_after_it),
         cmocka_unit_test(a_stop_in_the_last_step_of_an_epoch_is_not_forgotten),
+        cmocka_unit_test(a_stop_in_the_very_last_step_comes_too_late),
         cmocka_unit_test(weights_that_the_last_hook_sets_reach_all_ranks),
         cmocka_unit_test(the_last_hook_may_fail_after_it_set_the_weights),
         cmocka_unit_test(divergence_ends_training_on_all_ranks_alike),

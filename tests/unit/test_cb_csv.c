@@ -43,6 +43,16 @@ static fmd_callback *begin(void)
     return c;
 }
 
+/* Goes on after `epochs` epochs, which a checkpoint knows. */
+static fmd_callback *go_on(int epochs, const fmd_metrics *history)
+{
+    fmd_callback *c;
+    assert_ok(fmd_cb_csv_create(&c, path));
+    assert_ok(c->ops->train_begin(
+        c, &(fmd_event){.epoch = epochs, .epochs = 4, .step = 3, .history = history}));
+    return c;
+}
+
 /* One epoch of 60000 samples, trained in `seconds` and validated in half a second more. */
 static void epoch(fmd_callback *c, int number, double seconds, fmd_metrics m)
 {
@@ -138,6 +148,115 @@ static void a_history_of_an_earlier_run_is_replaced(void **state)
     assert_null(strstr(strstr(read_back(), "epoch") + 1, "epoch"));
 }
 
+static const fmd_metrics three_epochs[] = {
+    {0.5, 1, 0.5, 1.5, 0.001}, {0.625, 0.75, 0.5625, 1, 0.0005}, {0.75, 0.5, 0.625, 0.75, 0.00025}};
+
+#define HEADER "epoch,accuracy,learning_rate,loss,val_accuracy,val_loss,time,samples_per_s\n"
+#define LINE_0 "0,0.5,0.001,1,0.5,1.5,2.000000,40000.0\n"
+#define LINE_1 "1,0.625,0.0005,0.75,0.5625,1,1.750000,48000.0\n"
+#define LINE_2 "2,0.75,0.00025,0.5,0.625,0.75,2.000000,40000.0\n"
+
+/* The history of a process that got as far as `epochs` epochs. */
+static void leave_history(int epochs)
+{
+    fmd_callback *c = begin();
+    for (int i = 0; i < epochs; i++)
+        epoch(c, i, i == 1 ? 1.25 : 1.5, three_epochs[i]);
+    end(c);
+}
+
+static void write_text(const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void a_run_that_goes_on_keeps_the_lines_and_their_times(void **state)
+{
+    (void)state;
+    leave_history(2);
+    fmd_callback *c = go_on(2, three_epochs);
+    epoch(c, 2, 1.5, three_epochs[2]);
+    end(c);
+    assert_string_equal(read_back(), HEADER LINE_0 LINE_1 LINE_2);
+}
+
+static void lines_that_the_checkpoint_does_not_know_are_cut(void **state)
+{
+    (void)state;
+    leave_history(3);
+    fmd_callback *c = go_on(1, three_epochs);
+    assert_string_equal(read_back(), HEADER LINE_0);
+    epoch(c, 1, 1.25, three_epochs[1]);
+    end(c);
+    assert_string_equal(read_back(), HEADER LINE_0 LINE_1);
+
+    /* A line that was begun, too. */
+    write_text(HEADER LINE_0 LINE_1 "2,0.7");
+    c = go_on(2, three_epochs);
+    epoch(c, 2, 1.5, three_epochs[2]);
+    end(c);
+    assert_string_equal(read_back(), HEADER LINE_0 LINE_1 LINE_2);
+}
+
+static void a_run_that_goes_on_in_its_first_epoch_begins_a_new_file(void **state)
+{
+    (void)state;
+    leave_history(3);
+    fmd_callback *c = go_on(0, three_epochs);
+    epoch(c, 0, 1.5, three_epochs[0]);
+    end(c);
+    assert_string_equal(read_back(), HEADER LINE_0);
+}
+
+static void a_finished_run_stays_as_it_is(void **state)
+{
+    (void)state;
+    leave_history(3);
+    end(go_on(3, three_epochs));
+    assert_string_equal(read_back(), HEADER LINE_0 LINE_1 LINE_2);
+}
+
+static void lines_that_are_lost_are_written_again_without_times(void **state)
+{
+    (void)state;
+    static const char *const files[] = {
+        "",                          /* nothing */
+        HEADER,                      /* no line */
+        HEADER LINE_0,               /* one is missing */
+        HEADER LINE_0 "1,0.625,0.0", /* one is not whole */
+        HEADER LINE_1 LINE_0,        /* another order */
+        "something else\n",
+        LINE_0 LINE_1,
+    };
+    for (size_t i = 0; i <= sizeof files / sizeof *files; i++) {
+        if (i < sizeof files / sizeof *files)
+            write_text(files[i]);
+        else
+            assert_int_equal(unlink(path), 0);
+        fmd_callback *c = go_on(2, three_epochs);
+        epoch(c, 2, 1.5, three_epochs[2]);
+        end(c);
+        assert_string_equal(read_back(), HEADER "0,0.5,0.001,1,0.5,1.5,NA,NA\n"
+                                                "1,0.625,0.0005,0.75,0.5625,1,NA,NA\n" LINE_2);
+    }
+}
+
+static void lost_lines_of_a_run_without_validation_have_no_val_columns(void **state)
+{
+    (void)state;
+    const double nan = (double)NAN;
+    const fmd_metrics history[] = {{0.5, 1, nan, nan, 0.001}};
+    fmd_callback *c = go_on(1, history);
+    epoch(c, 1, 1.5, (fmd_metrics){0.625, 0.75, nan, nan, 0.0005});
+    end(c);
+    assert_string_equal(read_back(), "epoch,accuracy,learning_rate,loss,time,samples_per_s\n"
+                                     "0,0.5,0.001,1,NA,NA\n"
+                                     "1,0.625,0.0005,0.75,2.000000,40000.0\n");
+}
+
 static void a_folder_that_does_not_exist_is_named(void **state)
 {
     (void)state;
@@ -171,6 +290,12 @@ int main(void)
         on_file(numbers_are_short_and_read_back_as_the_same_bits),
         on_file(each_epoch_is_in_the_file_at_once),
         on_file(a_history_of_an_earlier_run_is_replaced),
+        on_file(a_run_that_goes_on_keeps_the_lines_and_their_times),
+        on_file(lines_that_the_checkpoint_does_not_know_are_cut),
+        on_file(a_run_that_goes_on_in_its_first_epoch_begins_a_new_file),
+        on_file(a_finished_run_stays_as_it_is),
+        on_file(lines_that_are_lost_are_written_again_without_times),
+        on_file(lost_lines_of_a_run_without_validation_have_no_val_columns),
         cmocka_unit_test(a_folder_that_does_not_exist_is_named),
         cmocka_unit_test(a_full_disk_ends_the_run_with_the_path),
     };

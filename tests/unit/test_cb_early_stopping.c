@@ -9,20 +9,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A model of one layer's worth of numbers: after an epoch all of them are the epoch's number. */
+/* A small model: after an epoch all of its parameters are the epoch's number. */
 enum { N_PARAMS = 5 };
-static float params[N_PARAMS];
+static fmd_model *model;
+static float *params;
 
-float *fmd_model_params(const fmd_model *m)
+static int create_model(void **state)
 {
-    (void)m;
-    return params;
+    (void)state;
+    const fmd_shape in = {.rank = 2, .dim = {2, 2}};
+    if (fmd_model_create(&model, "flatten,dense:1:softmax", in, 1) != FMD_OK)
+        return -1;
+    params = fmd_model_params(model);
+    return fmd_model_n_params(model) == N_PARAMS ? 0 : -1;
 }
 
-size_t fmd_model_n_params(const fmd_model *m)
+static int destroy_model(void **state)
 {
-    (void)m;
-    return N_PARAMS;
+    (void)state;
+    fmd_model_destroy(model);
+    return 0;
 }
 
 static void set_params(float value)
@@ -71,6 +77,7 @@ static bool read_trace(FILE *file, trace *t)
                             &a->start_from_epoch),
                      7);
     a->restore_best = c != 0;
+    a->n_params = N_PARAMS;
     a->mode = strcmp(mode, "min") == 0   ? FMD_MODE_MIN
               : strcmp(mode, "max") == 0 ? FMD_MODE_MAX
                                          : FMD_MODE_AUTO;
@@ -116,15 +123,37 @@ static bool same(double a, double b)
     return a == b || (isnan(a) && isnan(b));
 }
 
-static void replay(const trace *t)
+/* Another one that knows what this one knew, as after a checkpoint; this one is gone. */
+static fmd_callback *go_on_with_another(fmd_callback *before, const fmd_early_stopping_args *args)
+{
+    fmd_callback *c;
+    fmd_item from[FMD_CALLBACK_ITEMS], to[FMD_CALLBACK_ITEMS];
+    assert_ok(fmd_cb_early_stopping_create(&c, args, true));
+    const size_t n = before->ops->items(before, from);
+    assert_int_equal(c->ops->items(c, to), n);
+    assert_in_range(n, 1, FMD_CALLBACK_ITEMS);
+    for (size_t i = 0; i < n; i++) {
+        assert_string_equal(from[i].name, to[i].name);
+        assert_int_equal(fmd_item_bytes(&from[i]), fmd_item_bytes(&to[i]));
+        memcpy(to[i].data, from[i].data, fmd_item_bytes(&from[i]));
+    }
+    before->ops->destroy(before);
+    return c;
+}
+
+/* Before the epoch `resumed` another process takes over; -1: none. */
+static void replay(const trace *t, int resumed)
 {
     fmd_callback *c;
     assert_ok(fmd_cb_early_stopping_create(&c, &t->args, true));
     const fmd_early_stopping_state *s = fmd_cb_early_stopping_state(c);
-    fmd_event e = {.epochs = t->n_values};
+    fmd_event e = {.epochs = t->n_values, .model = model};
     fmd_control control = {.stop = false};
-    assert_ok(c->ops->train_begin(c, &e));
     for (e.epoch = 0; e.epoch < t->n_values && !control.stop; e.epoch++) {
+        if (e.epoch == resumed) {
+            c = go_on_with_another(c, &t->args);
+            s = fmd_cb_early_stopping_state(c);
+        }
         set_params((float)e.epoch);
         e.metrics = metrics_of(t->args.monitor, t->values[e.epoch]);
         assert_ok(c->ops->epoch_end(c, &e, &control));
@@ -155,9 +184,20 @@ static void every_trace_of_keras_is_reproduced(void **state)
     int n = 0;
     FILE *file = open_traces();
     for (; read_trace(file, &t); n++)
-        replay(&t);
+        replay(&t, -1);
     fclose(file);
     assert_int_equal(n, 29);
+}
+
+static void every_trace_is_the_same_with_another_process_after_any_epoch(void **state)
+{
+    (void)state;
+    trace t;
+    FILE *file = open_traces();
+    while (read_trace(file, &t))
+        for (int i = 0; i < t.epochs_run; i++)
+            replay(&t, i);
+    fclose(file);
 }
 
 /* Runs epochs with these accuracies and leaves the reason in `control`. */
@@ -168,7 +208,6 @@ static void run(const fmd_early_stopping_args *args, const double *accuracies, i
     assert_ok(fmd_cb_early_stopping_create(&c, args, false));
     fmd_event e = {.epochs = n};
     memset(control, 0, sizeof *control);
-    assert_ok(c->ops->train_begin(c, &e));
     for (e.epoch = 0; e.epoch < n && !control->stop; e.epoch++) {
         e.metrics = metrics_of("accuracy", accuracies[e.epoch]);
         assert_ok(c->ops->epoch_end(c, &e, control));
@@ -232,10 +271,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_trace_of_keras_is_reproduced),
+        cmocka_unit_test(every_trace_is_the_same_with_another_process_after_any_epoch),
         cmocka_unit_test(the_reason_names_the_best_epoch),
         cmocka_unit_test(a_difference_that_float32_cannot_hold_is_no_progress),
         cmocka_unit_test(a_metric_that_the_run_lacks_is_refused),
         cmocka_unit_test(negative_patience_is_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, create_model, destroy_model);
 }

@@ -1,8 +1,9 @@
-#include "fmd/keras_file.h"
+#include "fmd/checkpoint.h"
 
 #include "fmd/mem.h"
 #include "io/keras_config.h"
 #include "io/keras_layout.h"
+#include "io/user_block.h"
 #include "io/whole_file.h"
 
 #include <stdio.h>
@@ -147,29 +148,24 @@ static fmd_status put_model(writer *w, const fmd_model *m)
     return FMD_OK;
 }
 
-/* Iteration, learning rate, slots; slots variable by variable or one after another, as Keras makes
- * them for this optimizer. */
+/* Iteration, learning rate, slots. */
 static void put_optimizer(writer *w, const fmd_model *m, const fmd_optimizer *o,
                           double learning_rate)
 {
     char path[FMD_KERAS_PATH];
     const fmd_shape scalar = {.rank = 0};
     const uint64_t steps = fmd_optimizer_steps(o);
-    size_t number = 2;
     put_group(w, "/optimizer");
     put_group(w, "/optimizer/vars");
     put_dataset(w, "/optimizer/vars/0", scalar, steps > INT32_MAX ? H5T_STD_I64LE : H5T_STD_I32LE,
                 H5T_NATIVE_UINT64, &steps);
     put_dataset(w, "/optimizer/vars/1", scalar, H5T_IEEE_F32LE, H5T_NATIVE_DOUBLE, &learning_rate);
-    const size_t n = fmd_optimizer_ops_of(o)->interleaved ? fmd_optimizer_n_slots(o) : 1;
-    for (size_t first = 0; first < fmd_optimizer_n_slots(o); first += n)
-        for (size_t i = 0; i < fmd_model_n_tensors(m); i++)
-            for (size_t slot = first; slot < first + n; slot++) {
-                const fmd_tensor *t = fmd_model_tensor(m, i);
-                snprintf(path, sizeof path, "/optimizer/vars/%zu", number++);
-                put_dataset(w, path, t->shape, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT,
-                            fmd_optimizer_slot(o, slot) + t->offset);
-            }
+    for (size_t slot = 0; slot < fmd_optimizer_n_slots(o); slot++)
+        for (size_t i = 0; i < fmd_model_n_tensors(m); i++) {
+            const fmd_tensor *t = fmd_model_tensor(m, i);
+            put_dataset(w, fmd_keras_slot_path(m, o, slot, i, path), t->shape, H5T_IEEE_F32LE,
+                        H5T_NATIVE_FLOAT, fmd_optimizer_slot(o, slot) + t->offset);
+        }
 }
 
 static fmd_status put_configs(writer *w, const fmd_model *m, const fmd_optimizer *o,
@@ -187,18 +183,47 @@ static fmd_status put_configs(writer *w, const fmd_model *m, const fmd_optimizer
     return FMD_OK;
 }
 
-/* What Keras has no place for. */
-static void put_ours(writer *w, const fmd_model *m, bool normalize)
+size_t fmd_item_bytes(const fmd_item *item)
 {
-    const fmd_shape in = fmd_model_in(m);
+    static const size_t bytes[] = {[FMD_ITEM_U8] = 1,
+                                   [FMD_ITEM_I32] = 4,
+                                   [FMD_ITEM_I64] = 8,
+                                   [FMD_ITEM_F32] = 4,
+                                   [FMD_ITEM_F64] = 8};
+    return item->count * bytes[item->kind];
+}
+
+static void put_item(writer *w, const fmd_item *item)
+{
+    const hid_t file_types[] = {[FMD_ITEM_U8] = H5T_STD_U8LE,
+                                [FMD_ITEM_I32] = H5T_STD_I32LE,
+                                [FMD_ITEM_I64] = H5T_STD_I64LE,
+                                [FMD_ITEM_F32] = H5T_IEEE_F32LE,
+                                [FMD_ITEM_F64] = H5T_IEEE_F64LE};
+    char path[FMD_KERAS_PATH];
+    const fmd_shape shape = {.rank = 1, .dim = {(int)item->count}};
+    snprintf(path, sizeof path, FMD_KERAS_STATE "/%s", item->name);
+    put_dataset(w, path, shape, file_types[item->kind], fmd_item_memory_type(item), item->data);
+}
+
+/* What Keras has no place for. */
+static void put_ours(writer *w, const fmd_state *s)
+{
+    const fmd_shape in = fmd_model_in(s->model);
     put_group(w, FMD_KERAS_OURS);
     put_int(w, FMD_KERAS_OURS, "format_version", FMD_KERAS_FORMAT);
     put_text(w, FMD_KERAS_OURS, "program_version", FMD_VERSION);
-    put_text(w, FMD_KERAS_OURS, "layers", fmd_model_spec(m));
+    put_text(w, FMD_KERAS_OURS, "layers", fmd_model_spec(s->model));
     hid_t space = check(w, H5Screate_simple(1, &(hsize_t){(hsize_t)in.rank}, NULL));
     put_attribute(w, FMD_KERAS_OURS, "input_shape", space, H5T_STD_I32LE, H5T_NATIVE_INT, in.dim);
     H5Sclose(space);
-    put_int(w, FMD_KERAS_OURS, "normalize", normalize);
+    put_int(w, FMD_KERAS_OURS, "normalize", s->normalize);
+    put_group(w, FMD_KERAS_TRAITS);
+    for (size_t i = 0; i < s->n_traits; i++)
+        put_text(w, FMD_KERAS_TRAITS, s->traits[i].name, s->traits[i].text);
+    put_group(w, FMD_KERAS_STATE);
+    for (size_t i = 0; i < s->n_items; i++)
+        put_item(w, &s->items[i]);
 }
 
 static void create_file(writer *w)
@@ -214,31 +239,43 @@ static void create_file(writer *w)
     H5Pclose(access);
 }
 
-fmd_status fmd_keras_write(const char *path, const fmd_model *m, const fmd_optimizer *o,
-                           double learning_rate, bool normalize)
+/* The file in memory, with room in front for the user block. */
+static fmd_status make_image(const char *path, const fmd_state *s, char **image, size_t *bytes)
 {
     fmd_status status = FMD_OK;
-    void *image = NULL;
     writer w = {.why = ""};
     create_file(&w);
-    if ((status = put_configs(&w, m, o, learning_rate)) != FMD_OK ||
-        (status = put_model(&w, m)) != FMD_OK)
+    if ((status = put_configs(&w, s->model, s->optimizer, s->learning_rate)) != FMD_OK ||
+        (status = put_model(&w, s->model)) != FMD_OK)
         goto out;
-    put_optimizer(&w, m, o, learning_rate);
-    put_ours(&w, m, normalize);
+    put_optimizer(&w, s->model, s->optimizer, s->learning_rate);
+    put_ours(&w, s);
     check(&w, H5Fflush(w.file, H5F_SCOPE_GLOBAL));
-    ssize_t bytes = check(&w, H5Fget_file_image(w.file, NULL, 0));
-    if (w.why[0] == '\0' &&
-        (status = fmd_alloc(&image, (size_t)bytes, 1, "the image of the file")) == FMD_OK)
-        check(&w, H5Fget_file_image(w.file, image, (size_t)bytes));
-    if (status == FMD_OK && w.why[0] != '\0')
+    ssize_t length = check(&w, H5Fget_file_image(w.file, NULL, 0));
+    if (w.why[0] == '\0') {
+        *bytes = (size_t)length + FMD_USER_BLOCK_BYTES;
+        if ((status = fmd_alloc(image, *bytes, 1, "the image of a checkpoint")) != FMD_OK)
+            goto out;
+        check(&w, H5Fget_file_image(w.file, *image + FMD_USER_BLOCK_BYTES, (size_t)length));
+    }
+    if (w.why[0] != '\0')
         status = FMD_FAIL(FMD_EIO, "cannot write '%s': %s", path, w.why);
-    if (status == FMD_OK)
-        status = fmd_whole_file_write(path, image, (size_t)bytes);
 out:
     H5Pclose(w.new_dataset);
     H5Pclose(w.new_group);
     H5Fclose(w.file);
+    return status;
+}
+
+fmd_status fmd_checkpoint_write(const char *path, const fmd_state *s)
+{
+    char *image = NULL;
+    size_t bytes = 0;
+    fmd_status status = make_image(path, s, &image, &bytes);
+    if (status == FMD_OK) {
+        fmd_user_block_fill(image, bytes, s->step);
+        status = fmd_whole_file_write(path, image, bytes);
+    }
     free(image);
     return status;
 }

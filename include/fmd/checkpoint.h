@@ -1,0 +1,94 @@
+/* The whole state of a training in one file, which Keras opens as a model.
+ *
+ * A file named *.weights.h5 holds the legacy layout (load_model) and the Keras 3 layout
+ * (load_weights), both hard links to the same data, and in a group of our own, which Keras ignores,
+ * the rest of the state. Nothing in it depends on ranks or on the clock: equal training gives equal
+ * bytes. In front of the HDF5 file is a user block of 512 bytes with magic, sizes and a hash of
+ * everything behind it, which is checked before the HDF5 library sees a byte. Files are written whole
+ * or not at all. */
+#ifndef FMD_CHECKPOINT_H
+#define FMD_CHECKPOINT_H
+
+#include "fmd/error.h"
+#include "fmd/model.h"
+#include "fmd/optimizer.h"
+
+/* A named value or array of the state; `data` is where it lives in the program. */
+typedef enum fmd_item_kind {
+    FMD_ITEM_U8,
+    FMD_ITEM_I32,
+    FMD_ITEM_I64,
+    FMD_ITEM_F32,
+    FMD_ITEM_F64
+} fmd_item_kind;
+typedef struct fmd_item {
+    const char *name; /* "epoch", "early_stopping_wait" */
+    fmd_item_kind kind;
+    size_t count;
+    void *data;
+} fmd_item;
+
+/* Something that a run must have in common with the one it goes on with: "batch-size", "256". */
+typedef struct fmd_trait {
+    const char *name;
+    char text[FMD_OPTION_TEXT_BYTES];
+} fmd_trait;
+
+/* What a checkpoint holds. Borrows everything. */
+typedef struct fmd_state {
+    fmd_model *model;
+    fmd_optimizer *optimizer;
+    double learning_rate; /* of the last step */
+    bool normalize;       /* whether pixels were divided by 255 */
+    uint64_t step;        /* steps done */
+    const fmd_trait *traits;
+    size_t n_traits;
+    const fmd_item *items;
+    size_t n_items;
+} fmd_state;
+
+/* Local. Bytes of an item. */
+size_t fmd_item_bytes(const fmd_item *item);
+
+/* Local. Writes the state to `path`, by way of a temporary file in the same folder that is synced and
+ * renamed: `path` is either the old file or the whole new one. FMD_EIO. */
+FMD_CHECKED fmd_status fmd_checkpoint_write(const char *path, const fmd_state *s);
+
+/* What a file says of itself, enough to build its model. */
+typedef struct fmd_checkpoint_info {
+    char layers[1024]; /* a spec for fmd_model_create */
+    fmd_shape in;
+    bool normalize;
+    uint64_t step;
+} fmd_checkpoint_info;
+
+/* Local. Checks the user block, the size and the hash of a file, and whether it is a regular one.
+ * *step is the step that it was written after. FMD_ENOINPUT, FMD_EIO, FMD_EDATA. */
+FMD_CHECKED fmd_status fmd_checkpoint_verify(const char *path, uint64_t *step);
+
+/* Local. As fmd_checkpoint_verify, and what the file says of its model. */
+FMD_CHECKED fmd_status fmd_checkpoint_read_info(const char *path, fmd_checkpoint_info *info);
+
+/* Local. As fmd_checkpoint_verify, and the parameters of a model built from that. */
+FMD_CHECKED fmd_status fmd_checkpoint_read_params(const char *path, fmd_model *m);
+
+/* Local. Reads the whole state into the model, the optimizer and the items of `s`, all or nothing.
+ * FMD_EUSAGE lists the traits that differ. */
+FMD_CHECKED fmd_status fmd_checkpoint_read(const char *path, const fmd_state *s);
+
+/* The traits and items of a file, whatever they are, by name. With these items, no traits, and a
+ * model and an optimizer of the file's own, fmd_checkpoint_read reads any checkpoint. */
+typedef struct fmd_checkpoint_contents {
+    char program_version[32];
+    fmd_trait *traits;
+    size_t n_traits;
+    fmd_item *items;
+    size_t n_items;
+    char *names;
+} fmd_checkpoint_contents;
+
+/* Local. As fmd_checkpoint_verify, and traits and items with their values. */
+FMD_CHECKED fmd_status fmd_checkpoint_read_contents(const char *path, fmd_checkpoint_contents *out);
+void fmd_checkpoint_free_contents(fmd_checkpoint_contents *c);
+
+#endif

@@ -1,0 +1,43 @@
+/* One thread of every rank that watches over a training.
+ *
+ * It turns signals into a request to stop after the next step; it ends the job when nothing moves
+ * any more; and when another rank has died, so that this one waits in vain and mpirun is about to
+ * end it, it writes a last checkpoint ("dying gasp"), so that the death of a rank costs no step.
+ *
+ * The state of the training may be read by the thread only while it is free: the training thread
+ * frees it while it computes gradients or waits for others, which changes none of it. */
+#ifndef FMD_GUARDIAN_H
+#define FMD_GUARDIAN_H
+
+#include "fmd/error.h"
+
+#include <stdbool.h>
+
+typedef struct fmd_guardian fmd_guardian;
+
+/* Local. Blocks SIGTERM, before MPI starts threads of its own: the guardian waits for it. */
+void fmd_guardian_prepare(void);
+
+/* Local. Starts the thread; the state is not free. Handles SIGUSR1 and SIGINT, the second SIGINT
+ * ends the process. `hang_seconds` without a change of phase end the process with FMD_EHANG; 0:
+ * never. */
+FMD_CHECKED fmd_status fmd_guardian_start(fmd_guardian **out, int rank, const char *host,
+                                          double hang_seconds);
+
+/* Local. Ends the thread. NULL is allowed. */
+void fmd_guardian_stop(fmd_guardian *g);
+
+/* Local. The signal that asks to stop, or 0. */
+int fmd_guardian_signal(const fmd_guardian *g);
+
+/* Local. What the training does from now on ("allreduce"); a text that lives for ever. */
+void fmd_guardian_phase(fmd_guardian *g, const char *phase);
+
+/* Local. Between free and own the state does not change and another thread may write it. */
+void fmd_guardian_free_state(fmd_guardian *g);
+void fmd_guardian_own_state(fmd_guardian *g);
+
+/* Local. How to write the last checkpoint, called with the state owned; NULL: there is none. */
+void fmd_guardian_on_gasp(fmd_guardian *g, void (*write)(void *), void *self);
+
+#endif

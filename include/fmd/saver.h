@@ -1,0 +1,77 @@
+/* The checkpoints of a run: when one is due, writing, keeping, finding the newest good one.
+ *
+ * Files are named step-<10 digits>.weights.h5; `latest` is a link to the newest. A failed write is
+ * reported while training goes on; the newest good file is never deleted. Every rank has a saver, as
+ * any of them may have to write the last checkpoint; otherwise rank 0 alone writes and reads. */
+#ifndef FMD_SAVER_H
+#define FMD_SAVER_H
+
+#include "fmd/callback.h"
+#include "fmd/checkpoint.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct fmd_saver fmd_saver;
+
+/* When a checkpoint is due. */
+typedef enum fmd_save_kind {
+    FMD_SAVE_AUTO,   /* after epochs, as often as costs at most 1 % of the time */
+    FMD_SAVE_EPOCH,  /* after every epoch */
+    FMD_SAVE_STEPS,  /* after every `every` steps */
+    FMD_SAVE_SECONDS /* after the first step that ends `every` seconds after the last one */
+} fmd_save_kind;
+
+typedef struct fmd_saver_args {
+    const char *run_folder; /* checkpoints are in its folder checkpoints */
+    int64_t generation;     /* fmd_run_lock's */
+    fmd_save_kind kind;
+    double every;
+    int64_t keep;        /* of the newest, at least 1 */
+    bool best;           /* keep the best by `monitor` too, in best.weights.h5 */
+    const char *monitor; /* a metric */
+    bool higher_is_better;
+} fmd_saver_args;
+
+/* Local. `freq`: "auto", "epoch", a number of steps, or a time such as 30s. FMD_EUSAGE. */
+FMD_CHECKED fmd_status fmd_save_freq_parse(const char *freq, fmd_save_kind *kind, double *every);
+
+/* Local. Borrows the texts. */
+FMD_CHECKED fmd_status fmd_saver_create(fmd_saver **out, const fmd_saver_args *args);
+void fmd_saver_destroy(fmd_saver *s);
+
+/* Local. Whether one is due after `step` steps in all: equal on all ranks. */
+bool fmd_saver_due_by_step(const fmd_saver *s, uint64_t step);
+
+/* Rank 0. Whether one is due by the clock, or now that an epoch has ended. */
+bool fmd_saver_due_by_time(const fmd_saver *s);
+bool fmd_saver_due_by_epoch(const fmd_saver *s);
+
+/* Rank 0. Writes a checkpoint, links `latest`, deletes all but the newest. FMD_EBUSY: the folder
+ * belongs to another process by now. A failed write is a warning; the third in a row is FMD_EIO. */
+FMD_CHECKED fmd_status fmd_saver_write(fmd_saver *s, const fmd_state *state);
+
+/* Rank 0. Writes best.weights.h5 if the metrics are better than those of all epochs before. */
+FMD_CHECKED fmd_status fmd_saver_write_best(fmd_saver *s, const fmd_state *state,
+                                            const fmd_metrics *metrics);
+
+/* Rank 0. Writes final.weights.h5, the end of the run. FMD_EIO, FMD_EBUSY. */
+FMD_CHECKED fmd_status fmd_saver_write_final(const fmd_saver *s, const fmd_state *state);
+
+/* Local. The value that best.weights.h5 has, an item of the state. */
+fmd_item fmd_saver_item(fmd_saver *s);
+
+/* Local. The dying gasp: writes the checkpoint of this step unless it exists or another survivor
+ * does it. */
+void fmd_saver_gasp(fmd_saver *s, const fmd_state *state);
+
+/* Rank 0. Reads the newest good checkpoint. Damaged files are renamed to .bad, with a warning, and
+ * remains of unfinished writes are deleted. *found: whether there is one. FMD_EDATA if there are
+ * files but none is good; FMD_EUSAGE if the newest good one is of another run. */
+FMD_CHECKED fmd_status fmd_saver_load(fmd_saver *s, const fmd_state *state, bool *found);
+
+/* Local. Checkpoints written by this process, and seconds that took. */
+int fmd_saver_count(const fmd_saver *s);
+double fmd_saver_seconds(const fmd_saver *s);
+
+#endif

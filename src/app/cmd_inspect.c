@@ -1,0 +1,424 @@
+/* inspect: what a checkpoint holds, or how two of them differ. */
+#include "app/config.h"
+#include "app/weights.h"
+#include "fmd/hash.h"
+#include "fmd/mem.h"
+#include "fmd/optimizer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { COLUMNS = sizeof(fmd_metrics) / sizeof(double) };
+
+/* A file, with a model and an optimizer that are as it says. */
+typedef struct checkpoint {
+    char path[FMD_WEIGHTS_PATH_BYTES];
+    long long bytes;
+    fmd_checkpoint_info info;
+    fmd_checkpoint_contents contents;
+    fmd_model *model;
+    fmd_optimizer *optimizer;
+    int64_t epochs, step;       /* done: whole epochs, and steps in the one after them */
+    const fmd_metrics *history; /* of these epochs */
+} checkpoint;
+
+static const fmd_item *find_item(const checkpoint *c, const char *name, fmd_item_kind kind)
+{
+    for (size_t i = 0; i < c->contents.n_items; i++) {
+        const fmd_item *item = &c->contents.items[i];
+        if (strcmp(item->name, name) == 0 && item->kind == kind && item->count > 0)
+            return item;
+    }
+    return NULL;
+}
+
+static const char *find_trait(const checkpoint *c, const char *name)
+{
+    for (size_t i = 0; i < c->contents.n_traits; i++)
+        if (strcmp(c->contents.traits[i].name, name) == 0)
+            return c->contents.traits[i].text;
+    return NULL;
+}
+
+/* How far training had come. */
+static fmd_status read_position(checkpoint *c)
+{
+    const fmd_item *epoch = find_item(c, "epoch", FMD_ITEM_I64);
+    const fmd_item *step = find_item(c, "step", FMD_ITEM_I64);
+    const fmd_item *history = find_item(c, "history", FMD_ITEM_F64);
+    if (epoch == NULL || step == NULL || history == NULL)
+        return FMD_FAIL(FMD_EDATA, "'%s' lacks epoch, step or history", c->path);
+    c->epochs = *(const int64_t *)epoch->data;
+    c->step = *(const int64_t *)step->data;
+    c->history = history->data;
+    if (c->epochs < 0 || c->step < 0 || (uint64_t)c->epochs > history->count / COLUMNS)
+        return FMD_FAIL(FMD_EDATA, "'%s': epoch %" PRId64 ", step %" PRId64 " are impossible",
+                        c->path, c->epochs, c->step);
+    return FMD_OK;
+}
+
+/* Reads all of it, with the checks that a resumed training makes. */
+static fmd_status open_checkpoint(checkpoint *c, const char *given)
+{
+    struct stat s;
+    FMD_TRY(fmd_weights_path(given, c->path));
+    if (stat(c->path, &s) != 0)
+        return FMD_FAIL(FMD_ENOINPUT, "cannot open '%s': %s", c->path, strerror(errno));
+    c->bytes = (long long)s.st_size;
+    FMD_TRY(fmd_checkpoint_read_info(c->path, &c->info));
+    FMD_TRY(fmd_checkpoint_read_contents(c->path, &c->contents));
+    FMD_TRY(read_position(c));
+    const char *optimizer = find_trait(c, "optimizer");
+    if (optimizer == NULL)
+        return FMD_FAIL(FMD_EDATA, "'%s' does not name its optimizer", c->path);
+    FMD_TRY(fmd_model_create(&c->model, c->info.layers, c->info.in, 1));
+    FMD_TRY(fmd_optimizer_create(&c->optimizer, optimizer, fmd_model_n_params(c->model)));
+    return fmd_checkpoint_read(c->path, &(fmd_state){.model = c->model,
+                                                     .optimizer = c->optimizer,
+                                                     .items = c->contents.items,
+                                                     .n_items = c->contents.n_items});
+}
+
+static void close_checkpoint(checkpoint *c)
+{
+    fmd_checkpoint_free_contents(&c->contents);
+    fmd_optimizer_destroy(c->optimizer);
+    fmd_model_destroy(c->model);
+    free(c);
+}
+
+/* A tensor of the model or one of its slots, numbered as they are shown. */
+typedef struct view {
+    char name[160];
+    fmd_shape shape;
+    size_t count;
+    const float *values;
+} view;
+
+static size_t n_views(const checkpoint *c)
+{
+    return fmd_model_n_tensors(c->model) * (1 + fmd_optimizer_n_slots(c->optimizer));
+}
+
+static view view_at(const checkpoint *c, size_t i)
+{
+    const size_t tensors = fmd_model_n_tensors(c->model), slot = i / tensors;
+    const fmd_tensor *t = fmd_model_tensor(c->model, i % tensors);
+    const bool of_model = slot == 0;
+    const float *values =
+        of_model ? fmd_model_params(c->model) : fmd_optimizer_slot(c->optimizer, slot - 1);
+    view v = {.shape = t->shape, .count = t->count, .values = values + t->offset};
+    snprintf(v.name, sizeof v.name, "%s/%s%s%s", fmd_model_layer(c->model, (size_t)t->layer)->name,
+             t->name, of_model ? "" : " ",
+             of_model ? "" : fmd_optimizer_slot_name(c->optimizer, slot - 1));
+    return v;
+}
+
+static bool find_view(const checkpoint *c, const view *like, view *out)
+{
+    for (size_t i = 0; i < n_views(c); i++) {
+        *out = view_at(c, i);
+        if (strcmp(out->name, like->name) == 0 &&
+            memcmp(&out->shape, &like->shape, sizeof out->shape) == 0)
+            return true;
+    }
+    return false;
+}
+
+static double item_value(const fmd_item *item, size_t i)
+{
+    switch (item->kind) {
+    case FMD_ITEM_U8: return ((const uint8_t *)item->data)[i];
+    case FMD_ITEM_I32: return ((const int32_t *)item->data)[i];
+    case FMD_ITEM_I64: return (double)((const int64_t *)item->data)[i];
+    case FMD_ITEM_F32: return (double)((const float *)item->data)[i];
+    case FMD_ITEM_F64: return ((const double *)item->data)[i];
+    }
+    return 0;
+}
+
+/* Up to eight values, or the text that bytes are, or the hash of all. */
+static const char *item_text(const fmd_item *item, char *text, size_t size)
+{
+    char hash[FMD_HASH_TEXT];
+    const char *bytes = item->data;
+    size_t used = 0;
+    if (item->kind == FMD_ITEM_U8 && item->count > 8) {
+        snprintf(text, size, "\"%.*s\"", (int)strnlen(bytes, item->count), bytes);
+    } else if (item->count > 8) {
+        fmd_hash_text(fmd_hash_bytes(item->data, fmd_item_bytes(item)), hash);
+        snprintf(text, size, "%zu values, xxh3:%s", item->count, hash);
+    } else {
+        *text = '\0';
+        for (size_t i = 0; i < item->count && used < size; i++)
+            used += (size_t)snprintf(text + used, size - used, "%s%.10g", i > 0 ? " " : "",
+                                     item_value(item, i));
+    }
+    return text;
+}
+
+/* "epoch 3 of 10, step 17 of 235 in it" */
+static const char *position_text(const checkpoint *c, char *text, size_t size)
+{
+    const char *of = find_trait(c, "epochs");
+    const int64_t steps = c->epochs > 0 ? ((int64_t)c->info.step - c->step) / c->epochs : 0;
+    int n = snprintf(text, size, "step %" PRIu64 ": ", c->info.step);
+    if (c->step == 0)
+        n += snprintf(text + n, size - (size_t)n, "%" PRId64, c->epochs);
+    else
+        n += snprintf(text + n, size - (size_t)n, "epoch %" PRId64, c->epochs + 1);
+    if (of != NULL)
+        n += snprintf(text + n, size - (size_t)n, " of %.32s", of);
+    if (c->step == 0)
+        snprintf(text + n, size - (size_t)n, " epochs done");
+    else if (steps > 0)
+        snprintf(text + n, size - (size_t)n, ", step %" PRId64 " of %" PRId64 " in it", c->step,
+                 steps);
+    else
+        snprintf(text + n, size - (size_t)n, ", step %" PRId64 " in it", c->step);
+    return text;
+}
+
+static void print_metric(int width, double value)
+{
+    if (isnan(value)) /* there is none */
+        printf("  %*s", width, "-");
+    else
+        printf("  %*.*g", width, 6, value);
+}
+
+static void print_history(const checkpoint *c)
+{
+    if (c->epochs == 0)
+        return;
+    printf("\nhistory\n  epoch    accuracy        loss  val_accuracy    val_loss  learning_rate\n");
+    for (int64_t i = 0; i < c->epochs; i++) {
+        const fmd_metrics *m = &c->history[i];
+        printf("  %5" PRId64, i + 1);
+        print_metric(10, m->accuracy);
+        print_metric(10, m->loss);
+        print_metric(12, m->val_accuracy);
+        print_metric(10, m->val_loss);
+        print_metric(13, m->learning_rate);
+        putchar('\n');
+    }
+}
+
+static void print_view(const view *v)
+{
+    double min = (double)v->values[0], max = min, sum = 0;
+    for (size_t i = 0; i < v->count; i++) {
+        const double x = (double)v->values[i];
+        min = x < min ? x : min;
+        max = x > max ? x : max;
+        sum += x;
+    }
+    char shape[FMD_SHAPE_TEXT], hash[FMD_HASH_TEXT];
+    printf("  %-28s %-14s %12.5g %12.5g %12.5g  %s\n", v->name, fmd_shape_text(v->shape, 0, shape),
+           min, sum / (double)v->count, max,
+           fmd_hash_text(fmd_hash_bytes(v->values, v->count * sizeof *v->values), hash));
+}
+
+static void print_checkpoint(const checkpoint *c)
+{
+    char text[512], hash[FMD_HASH_TEXT];
+    printf("file     %s\nsize     %lld bytes, valid\nwritten  by fmnist-dist %s\n", c->path,
+           c->bytes, c->contents.program_version);
+    printf("at       %s\n", position_text(c, text, sizeof text));
+    printf("model    sequential: %s\n", fmd_model_spec(c->model));
+    printf("images   %s, pixels %s\n", fmd_shape_text(c->info.in, 0, text),
+           c->info.normalize ? "divided by 255" : "as they are, 0 to 255");
+    printf("weights  xxh3:%s\n\ntraits\n", fmd_hash_text(fmd_model_hash(c->model), hash));
+    for (size_t i = 0; i < c->contents.n_traits; i++)
+        printf("  %-28s %s\n", c->contents.traits[i].name, c->contents.traits[i].text);
+    print_history(c);
+    printf("\nstate\n");
+    for (size_t i = 0; i < c->contents.n_items; i++)
+        printf("  %-28s %s\n", c->contents.items[i].name,
+               item_text(&c->contents.items[i], text, sizeof text));
+    printf("\n%-30s %-14s %12s %12s %12s  %s\n", "tensors", "shape", "min", "mean", "max", "xxh3");
+    for (size_t i = 0; i < n_views(c); i++) {
+        const view v = view_at(c, i);
+        print_view(&v);
+    }
+}
+
+/* What differs is collected in `what`, for the last line. */
+typedef struct comparison {
+    const checkpoint *a, *b;
+    char what[128];
+} comparison;
+
+/* Not ==: NaN is what it is, and zeros of two signs are two. */
+static bool same_bits(const void *a, const void *b, size_t bytes)
+{
+    return memcmp(a, b, bytes) == 0;
+}
+
+static void note(comparison *d, const char *what)
+{
+    if (strstr(d->what, what) != NULL)
+        return;
+    const size_t used = strlen(d->what);
+    snprintf(d->what + used, sizeof d->what - used, "%s%s", used > 0 ? ", " : "", what);
+}
+
+static void compare_traits(comparison *d)
+{
+    static const char none[] = "not there";
+    for (size_t i = 0; i < d->a->contents.n_traits; i++) {
+        const fmd_trait *t = &d->a->contents.traits[i];
+        const char *other = find_trait(d->b, t->name);
+        if (other != NULL && strcmp(other, t->text) == 0)
+            continue;
+        printf("trait    %s: %s | %s\n", t->name, t->text, other != NULL ? other : none);
+        note(d, "traits");
+    }
+    for (size_t i = 0; i < d->b->contents.n_traits; i++) {
+        const fmd_trait *t = &d->b->contents.traits[i];
+        if (find_trait(d->a, t->name) != NULL)
+            continue;
+        printf("trait    %s: %s | %s\n", t->name, none, t->text);
+        note(d, "traits");
+    }
+}
+
+static void compare_progress(comparison *d)
+{
+    const checkpoint *a = d->a, *b = d->b;
+    const int64_t both = a->epochs < b->epochs ? a->epochs : b->epochs;
+    int64_t same = 0;
+    if (a->info.step != b->info.step || a->epochs != b->epochs || a->step != b->step) {
+        printf("step     %" PRIu64 " | %" PRIu64 "\n", a->info.step, b->info.step);
+        note(d, "step");
+    }
+    while (same < both && same_bits(&a->history[same], &b->history[same], sizeof *a->history))
+        same++;
+    if (same < both) {
+        const fmd_metrics *x = &a->history[same], *y = &b->history[same];
+        printf("history  differs from epoch %" PRId64 " on: loss %.9g | %.9g, accuracy %.9g | "
+               "%.9g\n",
+               same + 1, x->loss, y->loss, x->accuracy, y->accuracy);
+        note(d, "history");
+    } else if (a->epochs != b->epochs) {
+        printf("history  %" PRId64 " | %" PRId64 " epochs, the first %" PRId64 " are equal\n",
+               a->epochs, b->epochs, both);
+        note(d, "history");
+    }
+}
+
+/* The rest of the state: position and history have been compared. */
+static void compare_items(comparison *d)
+{
+    static const char *const known[] = {"epoch", "step", "history"};
+    const checkpoint *const sides[] = {d->a, d->b};
+    for (int side = 0; side < 2; side++)
+        for (size_t i = 0; i < sides[side]->contents.n_items; i++) {
+            const fmd_item *x = &sides[side]->contents.items[i];
+            const fmd_item *y = find_item(sides[1 - side], x->name, x->kind);
+            char mine[256], other[256] = "not there";
+            bool skip = side == 1 && y != NULL; /* compared already */
+            for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+                skip = skip || strcmp(x->name, known[k]) == 0;
+            if (skip || (y != NULL && y->count == x->count &&
+                         memcmp(x->data, y->data, fmd_item_bytes(x)) == 0))
+                continue;
+            item_text(x, mine, sizeof mine);
+            if (y != NULL)
+                item_text(y, other, sizeof other);
+            printf("state    %s: %s | %s\n", x->name, side == 0 ? mine : other,
+                   side == 0 ? other : mine);
+            note(d, "state");
+        }
+}
+
+static void compare_values(comparison *d, const view *x, const view *y)
+{
+    double most = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < x->count; i++) {
+        const double apart = (double)x->values[i] - (double)y->values[i];
+        most = apart > most ? apart : -apart > most ? -apart : most;
+        n += !same_bits(&x->values[i], &y->values[i], sizeof *x->values);
+    }
+    if (n == 0)
+        return;
+    printf("tensor   %s: %zu of %zu values differ, by up to %.6g\n", x->name, n, x->count, most);
+    note(d, "tensors");
+}
+
+static void compare_tensors(comparison *d)
+{
+    const checkpoint *const sides[] = {d->a, d->b};
+    for (int side = 0; side < 2; side++)
+        for (size_t i = 0; i < n_views(sides[side]); i++) {
+            const view x = view_at(sides[side], i);
+            view y;
+            char shape[FMD_SHAPE_TEXT];
+            if (find_view(sides[1 - side], &x, &y)) {
+                if (side == 0)
+                    compare_values(d, &x, &y);
+                continue;
+            }
+            printf("tensor   %s %s: only in the %s\n", x.name, fmd_shape_text(x.shape, 0, shape),
+                   side == 0 ? "first" : "second");
+            note(d, "tensors");
+        }
+}
+
+static void compare(const checkpoint *a, const checkpoint *b)
+{
+    const checkpoint *const sides[] = {a, b};
+    comparison d = {.a = a, .b = b};
+    char text[256];
+    for (int i = 0; i < 2; i++)
+        printf("%-8s %s · %s\n", i == 0 ? "first" : "second", sides[i]->path,
+               position_text(sides[i], text, sizeof text));
+    if (strcmp(a->contents.program_version, b->contents.program_version) != 0) {
+        printf("version  %s | %s\n", a->contents.program_version, b->contents.program_version);
+        note(&d, "version");
+    }
+    if (a->info.normalize != b->info.normalize ||
+        memcmp(&a->info.in, &b->info.in, sizeof a->info.in) != 0) {
+        printf("images   of another shape, or pixels divided by 255 in one of them only\n");
+        note(&d, "images");
+    }
+    compare_traits(&d);
+    compare_progress(&d);
+    compare_items(&d);
+    compare_tensors(&d);
+    if (*d.what == '\0')
+        printf("equal\n");
+    else
+        printf("different: %s\n", d.what);
+}
+
+fmd_status fmd_cmd_inspect(fmd_comm *c, const fmd_config *config)
+{
+    (void)c;
+    checkpoint *a = NULL, *b = NULL;
+    const bool two = *config->against != '\0';
+    FMD_TRY(fmd_alloc(&a, 1, sizeof *a, "the checkpoint"));
+    fmd_status st = fmd_alloc(&b, 1, sizeof *b, "the checkpoint");
+    if (st != FMD_OK) {
+        free(a);
+        return st;
+    }
+    st = open_checkpoint(a, config->weights);
+    if (st == FMD_OK && two)
+        st = open_checkpoint(b, config->against);
+    if (st == FMD_OK && two)
+        compare(a, b);
+    else if (st == FMD_OK)
+        print_checkpoint(a);
+    else if (st == FMD_EDATA && !two) /* why not, is the message of the failure */
+        printf("file     %s\nsize     %lld bytes, not valid\n", a->path, a->bytes);
+    close_checkpoint(a);
+    close_checkpoint(b);
+    return st;
+}

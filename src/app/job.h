@@ -1,0 +1,43 @@
+/* A training as the train command sees it. */
+#ifndef FMD_APP_JOB_H
+#define FMD_APP_JOB_H
+
+#include "app/config.h"
+#include "app/run_folder.h"
+#include "app/weights.h"
+#include "fmd/comm.h"
+#include "fmd/evaluate.h"
+#include "fmd/trainer.h"
+
+enum { FMD_JOB_CALLBACKS = 6, FMD_JOB_TRAITS = 40, FMD_HOST_BYTES = 64 };
+
+/* What is not rank 0's is the same on every rank. */
+typedef struct fmd_job {
+    fmd_comm *comm;
+    const fmd_config *config;
+    fmd_dataset data;
+    fmd_model *model;
+    fmd_optimizer *optimizer;
+    fmd_fit_args fit;
+    fmd_callback *callbacks[FMD_JOB_CALLBACKS];
+    fmd_trait traits[FMD_JOB_TRAITS];
+    fmd_run_folder folder;
+    fmd_fit_result result;
+    fmd_evaluation test;
+    char resume_from[FMD_WEIGHTS_PATH_BYTES]; /* rank 0 */
+    char started[32];
+} fmd_job;
+
+/* Rank 0. What is about to happen, in five lines. */
+void fmd_report_header(const fmd_job *j);
+
+/* Collective. Says what will be slower than it could be. */
+void fmd_report_waste(const fmd_job *j);
+
+/* Rank 0. What came out; `weights` is their hash. */
+void fmd_report_result(const fmd_job *j, const char *weights);
+
+/* Rank 0. run.json: what ran where and what came out. `hosts` has FMD_HOST_BYTES for each rank. */
+FMD_CHECKED fmd_status fmd_report_record(const fmd_job *j, const char *weights, const char *hosts);
+
+#endif

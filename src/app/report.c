@@ -1,0 +1,167 @@
+/* What the train command prints and records. */
+#include "app/job.h"
+
+#include "fmd/json_file.h"
+#include "fmd/log.h"
+#include "math/gemm.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* "28x28" */
+static const char *image_text(fmd_shape s, char text[FMD_SHAPE_TEXT])
+{
+    size_t used = 0;
+    for (int i = 0; i < s.rank; i++)
+        used += (size_t)snprintf(text + used, FMD_SHAPE_TEXT - used, "%s%d", i > 0 ? "x" : "",
+                                 s.dim[i]);
+    return text;
+}
+
+/* 101770 as "101,770". */
+static const char *grouped(size_t n, char text[32])
+{
+    char digits[32];
+    const int length = snprintf(digits, sizeof digits, "%zu", n);
+    int used = 0;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0)
+            text[used++] = ',';
+        text[used++] = digits[i];
+    }
+    text[used] = '\0';
+    return text;
+}
+
+void fmd_report_header(const fmd_job *j)
+{
+    const fmd_dataset_info *d = &j->data.info;
+    const int size = fmd_comm_size(j->comm), nodes = fmd_comm_nodes(j->comm);
+    const fmd_fit_args *f = &j->fit;
+    char text[FMD_SHAPE_TEXT], n[32];
+    printf("fmnist-dist " FMD_VERSION " · %d rank%s on %d node%s · %s · OpenBLAS %s, %" PRId64
+           " thread%s/rank\n",
+           size, size == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", fmd_comm_library(),
+           fmd_math_core(), j->config->threads, j->config->threads == 1 ? "" : "s");
+    printf("data   %s %s (%s) · %zu train, ", d->name, d->path,
+           d->verified ? "verified" : "not a published data set", f->train.n);
+    if (f->validation.n > 0)
+        printf("%zu validation, ", f->validation.n);
+    printf("%zu test, %s, %d classes\n", d->n_test, image_text(d->image, text), d->classes);
+    printf("model  sequential: %s · %s parameters (%.2f KB)\n", fmd_model_spec(j->model),
+           grouped(fmd_model_n_params(j->model), n),
+           (double)fmd_model_n_params(j->model) * sizeof(float) / 1024);
+    if (*j->config->weights != '\0')
+        printf("start  from the weights in %s\n", j->config->weights);
+    const size_t leaves = (f->batch_size + f->leaf_size - 1) / f->leaf_size;
+    printf("train  global batch %zu", f->batch_size);
+    if (f->reduce == FMD_REDUCE_EXACT)
+        printf(" = %zu lea%s of %zu over %d rank%s", leaves, leaves == 1 ? "f" : "ves",
+               f->leaf_size, size, size == 1 ? "" : "s");
+    else
+        printf(" over %d rank%s", size, size == 1 ? "" : "s");
+    printf(" · %zu steps/epoch · %s lr %g %s · reduce %s · seed %" PRIu64 "\n",
+           (f->train.n + f->batch_size - 1) / f->batch_size, fmd_optimizer_spec(j->optimizer),
+           f->learning_rate, f->schedule == FMD_SCHEDULE_COSINE ? "cosine" : "constant",
+           f->reduce == FMD_REDUCE_EXACT ? "exact" : "native", f->seed);
+    if (j->folder.path[0] != '\0')
+        printf("run    %s\n", j->folder.path);
+    fflush(stdout);
+}
+
+void fmd_report_waste(const fmd_job *j)
+{
+    const fmd_fit_args *f = &j->fit;
+    const size_t size = (size_t)fmd_comm_size(j->comm);
+    const size_t batch = f->batch_size < f->train.n ? f->batch_size : f->train.n;
+    const size_t leaves = (batch + f->leaf_size - 1) / f->leaf_size;
+    if (f->reduce == FMD_REDUCE_EXACT && size > leaves)
+        fmd_warn("%zu of %zu ranks have no work: a batch of %zu has %zu lea%s of %zu images; give "
+                 "a larger --batch-size or a smaller --leaf-size",
+                 size - leaves, size, batch, leaves, leaves == 1 ? "f" : "ves", f->leaf_size);
+    const int cores = fmd_comm_node_cores(j->comm), ranks = fmd_comm_node_size(j->comm);
+    if (ranks * j->config->threads > cores)
+        fmd_warn("%d rank%s x %" PRId64 " thread%s share %d core%s on %s: more than one to a core "
+                 "is slower, not faster",
+                 ranks, ranks == 1 ? "" : "s", j->config->threads,
+                 j->config->threads == 1 ? "" : "s", cores, cores == 1 ? "" : "s",
+                 fmd_comm_host(j->comm));
+    if (!j->data.info.verified && *j->config->dataset != '.' &&
+        strchr(j->config->dataset, '/') == NULL)
+        fmd_warn("the files in %s are not those of the published data set", j->data.info.path);
+}
+
+fmd_status fmd_report_record(const fmd_job *j, const char *weights, const char *hosts)
+{
+    static const char *const files[] = {"train_images", "train_labels", "test_images",
+                                        "test_labels"};
+    const double none = (double)NAN; /* without a complete epoch */
+    const fmd_metrics metrics =
+        j->result.epochs > 0
+            ? j->result.metrics
+            : (fmd_metrics){.loss = none, .accuracy = none, .val_loss = none, .val_accuracy = none};
+    char path[FMD_RUN_PATH_BYTES], hash[FMD_HASH_TEXT];
+    fmd_json *r;
+    FMD_TRY(fmd_json_create(&r));
+    fmd_json_text(r, NULL, "version", FMD_VERSION);
+    fmd_json_text(r, NULL, "started", j->started);
+    fmd_json_text(r, NULL, "mpi", fmd_comm_library());
+    fmd_json_text(r, NULL, "blas", fmd_math_library());
+    fmd_json_text(r, NULL, "blas_core", fmd_math_core());
+    fmd_json_text(r, NULL, "compiler", __VERSION__);
+    fmd_json_int(r, NULL, "ranks", fmd_comm_size(j->comm));
+    fmd_json_int(r, NULL, "nodes", fmd_comm_nodes(j->comm));
+    for (int i = 0; i < fmd_comm_size(j->comm); i++)
+        fmd_json_append(r, NULL, "hosts", hosts + (size_t)i * FMD_HOST_BYTES);
+    fmd_json_text(r, "data", "name", j->data.info.name);
+    fmd_json_text(r, "data", "path", j->data.info.path);
+    fmd_json_bool(r, "data", "verified", j->data.info.verified);
+    for (int i = 0; i < 4; i++)
+        fmd_json_text(r, "data", files[i], fmd_hash_text(j->data.info.hash[i], hash));
+    fmd_json_text(r, "model", "layers", fmd_model_spec(j->model));
+    fmd_json_int(r, "model", "parameters", (long long)fmd_model_n_params(j->model));
+    fmd_json_int(r, "result", "epochs", j->result.epochs);
+    fmd_json_int(r, "result", "steps", (long long)j->result.steps);
+    fmd_json_int(r, "result", "steps_repeated", (long long)j->result.repeats);
+    fmd_json_text(r, "result", "stopped_because", j->result.reason);
+    fmd_json_real(r, "result", "loss", metrics.loss);
+    fmd_json_real(r, "result", "accuracy", metrics.accuracy);
+    fmd_json_real(r, "result", "val_loss", metrics.val_loss);
+    fmd_json_real(r, "result", "val_accuracy", metrics.val_accuracy);
+    fmd_json_real(r, "result", "test_loss", j->test.loss);
+    fmd_json_real(r, "result", "test_accuracy", j->test.accuracy);
+    fmd_json_text(r, "result", "weights_xxh3", weights);
+    fmd_json_real(r, "time", "training_seconds", j->result.seconds);
+    fmd_json_real(r, "time", "images_per_second", (double)j->result.samples / j->result.seconds);
+    fmd_json_real(r, "time", "assemble_seconds", j->result.phases.assemble);
+    fmd_json_real(r, "time", "forward_seconds", j->result.phases.forward);
+    fmd_json_real(r, "time", "backward_seconds", j->result.phases.backward);
+    fmd_json_real(r, "time", "reduce_seconds", j->result.phases.reduce);
+    fmd_json_real(r, "time", "update_seconds", j->result.phases.update);
+    fmd_status st = fmd_json_write(r, fmd_run_folder_file(&j->folder, "run.json", path));
+    fmd_json_destroy(r);
+    return st;
+}
+
+void fmd_report_result(const fmd_job *j, const char *weights)
+{
+    const fmd_fit_result *r = &j->result;
+    const double per_step = 1e3 / (double)(r->steps - r->resumed_step);
+    if (r->reason[0] != '\0')
+        printf("%s\n", r->reason);
+    if (r->steps > r->resumed_step)
+        printf("time   %.2f s training · %.0f images/s · step %.3f ms = assemble %.3f + forward "
+               "%.3f + "
+               "backward %.3f + reduce %.3f + update %.3f\n",
+               r->seconds, (double)r->samples / r->seconds, r->seconds * per_step,
+               r->phases.assemble * per_step, r->phases.forward * per_step,
+               r->phases.backward * per_step, r->phases.reduce * per_step,
+               r->phases.update * per_step);
+    if (r->saves > 0 && r->seconds > 0)
+        printf("saved  %d checkpoint%s in %.3f s, %.1f %% of training\n", r->saves,
+               r->saves == 1 ? "" : "s", r->save_seconds, 100 * r->save_seconds / r->seconds);
+    printf("test   loss %.4f · accuracy %.4f\n", j->test.loss, j->test.accuracy);
+    printf("weights xxh3:%s\n", weights);
+}

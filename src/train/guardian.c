@@ -1,0 +1,195 @@
+#include "fmd/guardian.h"
+
+#include "fmd/mem.h"
+#include "fmd/timer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Seconds: between looks at the clock; until a stop that was asked for must have come, else some
+ * rank is dead (Open MPI leaves one second between SIGTERM and SIGKILL); without a change of phase
+ * before a warning; a gap between looks that means that the job was suspended; by which those that
+ * wait in a collective let the rank that keeps them waiting speak first. */
+static const double poll_seconds = 0.05, grace_seconds = 0.1, warn_seconds = 60;
+static const double suspended_seconds = 5, courtesy_seconds = 2;
+
+struct fmd_guardian {
+    pthread_t thread;
+    pthread_mutex_t state; /* held by whoever may change or read the state of the training */
+    int rank;
+    const char *host;
+    double hang_seconds;
+    _Atomic double since; /* the phase began */
+    _Atomic(const char *) phase;
+    atomic_bool end, waits; /* `waits`: the state is free */
+    void (*_Atomic write)(void *);
+    void *self;
+};
+
+/* Signals have no other way to reach the program. */
+static volatile sig_atomic_t pending, terminated;
+
+static void note_signal(int signal)
+{
+    pending = signal;
+    if (signal == SIGTERM)
+        terminated = 1;
+}
+
+void fmd_guardian_prepare(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+/* The checkpoint is written by the first survivor; mpirun ends the job as soon as one of them
+ * leaves, so none does: all wait to be killed. */
+static void gasp(fmd_guardian *g)
+{
+    struct timespec limit;
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_nsec += 300000000;
+    limit.tv_sec += limit.tv_nsec / 1000000000;
+    limit.tv_nsec %= 1000000000;
+    void (*write)(void *) = g->write;
+    if (write != NULL && pthread_mutex_timedlock(&g->state, &limit) == 0) {
+        write(g->self);
+        pthread_mutex_unlock(&g->state);
+    }
+}
+
+static void check_progress(fmd_guardian *g, bool *warned)
+{
+    const char *phase = g->phase;
+    const double idle = fmd_now() - g->since;
+    const bool waits = g->waits;
+    if (idle < warn_seconds)
+        *warned = false;
+    if (g->hang_seconds <= 0)
+        return;
+    if (idle >= warn_seconds && !*warned && idle < g->hang_seconds) {
+        *warned = true;
+        fprintf(stderr, "fmnist-dist: warning: rank %d (%s): no progress for %.0f s in %s\n",
+                g->rank, g->host, idle, phase);
+    }
+    if (idle < g->hang_seconds + (waits ? courtesy_seconds : 0))
+        return;
+    fprintf(stderr,
+            "fmnist-dist: error: rank %d (%s): no progress for %.0f s in %s; ended by "
+            "--hang-timeout\n",
+            g->rank, g->host, idle, phase);
+    _exit(FMD_EHANG);
+}
+
+static void *watch(void *arg)
+{
+    fmd_guardian *g = arg;
+    const struct timespec poll = {.tv_nsec = (long)(poll_seconds * 1e9)};
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    double asked = 0, last = fmd_now();
+    bool warned = false, gasped = false;
+    while (!g->end) {
+        if (sigtimedwait(&set, NULL, &poll) == SIGTERM)
+            note_signal(SIGTERM);
+        const double now = fmd_now();
+        if (terminated && asked <= 0)
+            asked = now;
+        if (now - last > suspended_seconds) {
+            g->since = g->since + (now - last);
+            asked = asked > 0 ? now : 0;
+        }
+        last = now;
+        if (asked > 0 && !gasped && now - asked > grace_seconds) {
+            gasped = true;
+            gasp(g);
+        }
+        check_progress(g, &warned);
+    }
+    return NULL;
+}
+
+fmd_status fmd_guardian_start(fmd_guardian **out, int rank, const char *host, double hang_seconds)
+{
+    fmd_guardian *g;
+    FMD_TRY(fmd_alloc(&g, 1, sizeof *g, "the watching thread"));
+    g->rank = rank;
+    g->host = host;
+    g->hang_seconds = hang_seconds;
+    g->since = fmd_now();
+    g->phase = "start";
+    pthread_mutex_init(&g->state, NULL);
+    pthread_mutex_lock(&g->state);
+
+    const struct sigaction stop = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
+    const struct sigaction once = {.sa_handler = note_signal,
+                                   .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+    sigaction(SIGUSR1, &stop, NULL);
+    /* Libraries have threads that were there before SIGTERM was blocked. */
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGINT, &once, NULL);
+    const int error = pthread_create(&g->thread, NULL, watch, g);
+    if (error != 0) {
+        free(g);
+        return FMD_FAIL(FMD_EINTERNAL, "cannot start the watching thread: error %d", error);
+    }
+    *out = g;
+    return FMD_OK;
+}
+
+void fmd_guardian_stop(fmd_guardian *g)
+{
+    if (g == NULL)
+        return;
+    g->end = true;
+    pthread_join(g->thread, NULL);
+    pthread_mutex_unlock(&g->state);
+    pthread_mutex_destroy(&g->state);
+    free(g);
+}
+
+int fmd_guardian_signal(const fmd_guardian *g)
+{
+    return g != NULL ? pending : 0;
+}
+
+void fmd_guardian_phase(fmd_guardian *g, const char *phase)
+{
+    if (g == NULL)
+        return;
+    g->phase = phase;
+    g->since = fmd_now();
+}
+
+void fmd_guardian_free_state(fmd_guardian *g)
+{
+    if (g == NULL)
+        return;
+    g->waits = true;
+    pthread_mutex_unlock(&g->state);
+}
+
+void fmd_guardian_own_state(fmd_guardian *g)
+{
+    if (g == NULL)
+        return;
+    pthread_mutex_lock(&g->state);
+    g->since = fmd_now(); /* what it waited for has come */
+    g->waits = false;
+}
+
+void fmd_guardian_on_gasp(fmd_guardian *g, void (*write)(void *), void *self)
+{
+    if (g == NULL)
+        return;
+    g->self = self;
+    g->write = write;
+}

@@ -1,0 +1,347 @@
+#include "fmd/saver.h"
+
+#include "fmd/log.h"
+#include "fmd/mem.h"
+#include "fmd/run_lock.h"
+#include "fmd/timer.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 1200, NAME_BYTES = 64, STEP_DIGITS = 10, MAX_FAILURES = 3 };
+static const char prefix[] = "step-", suffix[] = ".weights.h5";
+
+/* The share of a run's time that automatic checkpoints may take, and what one is taken to cost
+ * before the first. */
+static const double auto_share = 0.01, first_cost = 0.01;
+
+struct fmd_saver {
+    fmd_saver_args args;
+    double best; /* of the monitored metric; NAN: none yet */
+    int written, failures;
+    double seconds, last_cost, last_time;
+};
+
+fmd_status fmd_save_freq_parse(const char *freq, fmd_save_kind *kind, double *every)
+{
+    static const fmd_option
+        steps = {.name = "save-freq", .kind = FMD_OPTION_FLOAT, .min = 1, .max = 1e9},
+        seconds = {.name = "save-freq", .kind = FMD_OPTION_DURATION, .min = 0.001, .max = 1e9};
+    const size_t length = strlen(freq);
+    *every = 0;
+    if (strcmp(freq, "auto") == 0) {
+        *kind = FMD_SAVE_AUTO;
+        return FMD_OK;
+    }
+    if (strcmp(freq, "epoch") == 0) {
+        *kind = FMD_SAVE_EPOCH;
+        return FMD_OK;
+    }
+    if (length > 0 && strspn(freq, "0123456789") == length) {
+        *kind = FMD_SAVE_STEPS;
+        return fmd_option_set(&steps, every, "--save-freq", freq);
+    }
+    *kind = FMD_SAVE_SECONDS;
+    if (length == 0 || !isdigit((unsigned char)*freq) ||
+        fmd_option_set(&seconds, every, "--save-freq", freq) != FMD_OK)
+        return FMD_FAIL(FMD_EUSAGE,
+                        "--save-freq: '%s' is not auto, epoch, a number of steps or a time such as "
+                        "30s",
+                        freq);
+    return FMD_OK;
+}
+
+fmd_status fmd_saver_create(fmd_saver **out, const fmd_saver_args *args)
+{
+    fmd_saver *s;
+    FMD_TRY(fmd_alloc(&s, 1, sizeof *s, "the checkpoints"));
+    *s = (fmd_saver){.args = *args, .best = (double)NAN, .last_cost = first_cost};
+    s->last_time = fmd_now();
+    *out = s;
+    return FMD_OK;
+}
+
+void fmd_saver_destroy(fmd_saver *s)
+{
+    free(s);
+}
+
+bool fmd_saver_due_by_step(const fmd_saver *s, uint64_t step)
+{
+    return s->args.kind == FMD_SAVE_STEPS && step % (uint64_t)s->args.every == 0;
+}
+
+bool fmd_saver_due_by_time(const fmd_saver *s)
+{
+    return s->args.kind == FMD_SAVE_SECONDS && fmd_now() - s->last_time >= s->args.every;
+}
+
+bool fmd_saver_due_by_epoch(const fmd_saver *s)
+{
+    return s->args.kind == FMD_SAVE_EPOCH ||
+           (s->args.kind == FMD_SAVE_AUTO &&
+            (fmd_now() - s->last_time) * auto_share >= s->last_cost);
+}
+
+static const char *file_path(const fmd_saver *s, const char *name, char path[PATH_BYTES])
+{
+    snprintf(path, PATH_BYTES, "%s/checkpoints/%s", s->args.run_folder, name);
+    return path;
+}
+
+static const char *step_name(uint64_t step, char name[NAME_BYTES])
+{
+    snprintf(name, NAME_BYTES, "%s%0*" PRIu64 "%s", prefix, STEP_DIGITS, step, suffix);
+    return name;
+}
+
+static int is_step_file(const struct dirent *entry)
+{
+    const size_t digits =
+        strspn(entry->d_name + strnlen(entry->d_name, sizeof prefix - 1), "0123456789");
+    return strncmp(entry->d_name, prefix, sizeof prefix - 1) == 0 && digits >= STEP_DIGITS &&
+           strcmp(entry->d_name + sizeof prefix - 1 + digits, suffix) == 0;
+}
+
+/* A step file that was set aside. */
+static int is_bad_file(const struct dirent *entry)
+{
+    const size_t n = strlen(entry->d_name);
+    return strncmp(entry->d_name, prefix, sizeof prefix - 1) == 0 && n > 4 &&
+           strcmp(entry->d_name + n - 4, ".bad") == 0;
+}
+
+static int is_remains(const struct dirent *entry)
+{
+    return strstr(entry->d_name, ".tmp-") != NULL || strncmp(entry->d_name, ".gasp-", 6) == 0;
+}
+
+/* The names that `filter` takes, newest step first; released by free_names. -1 and errno. */
+static int list_names(const fmd_saver *s, int (*filter)(const struct dirent *),
+                      struct dirent ***names)
+{
+    char path[PATH_BYTES];
+    const int n = scandir(file_path(s, "", path), names, filter, alphasort);
+    for (int i = 0; i < n / 2; i++) {
+        struct dirent *swap = (*names)[i];
+        (*names)[i] = (*names)[n - 1 - i];
+        (*names)[n - 1 - i] = swap;
+    }
+    return n;
+}
+
+static void free_names(struct dirent **names, int n)
+{
+    for (int i = 0; i < n; i++)
+        free(names[i]);
+    if (n > 0)
+        free(names);
+}
+
+/* Deletes all step files but the newest `keep`. */
+static void prune(const fmd_saver *s, int64_t keep)
+{
+    char path[PATH_BYTES];
+    struct dirent **names = NULL;
+    const int n = list_names(s, is_step_file, &names);
+    for (int i = n - 1; i >= keep && i >= 1; i--)
+        unlink(file_path(s, names[i]->d_name, path));
+    free_names(names, n);
+}
+
+/* The link changes in one move, and to a file that is safely there. */
+static void link_latest(const fmd_saver *s, const char *name)
+{
+    char temp[PATH_BYTES], path[PATH_BYTES];
+    file_path(s, "latest.tmp-link", temp);
+    unlink(temp);
+    if (symlink(name, temp) != 0 || rename(temp, file_path(s, "latest", path)) != 0)
+        fmd_warn("cannot link '%s': %s", path, strerror(errno));
+}
+
+/* Whether the disk has less room than the newest checkpoint takes. */
+static bool is_full(const fmd_saver *s)
+{
+    char path[PATH_BYTES];
+    struct stat newest;
+    struct statvfs disk;
+    return stat(file_path(s, "latest", path), &newest) == 0 &&
+           statvfs(file_path(s, "", path), &disk) == 0 &&
+           (double)disk.f_bavail * (double)disk.f_frsize < (double)newest.st_size;
+}
+
+static fmd_status write_file(const fmd_saver *s, const char *name, const fmd_state *state)
+{
+    char path[PATH_BYTES];
+    FMD_TRY(fmd_run_lock_check(s->args.run_folder, s->args.generation));
+    return fmd_checkpoint_write(file_path(s, name, path), state);
+}
+
+fmd_status fmd_saver_write(fmd_saver *s, const fmd_state *state)
+{
+    char name[NAME_BYTES];
+    const double start = fmd_now();
+    step_name(state->step, name);
+    fmd_status st = write_file(s, name, state);
+    if (st == FMD_EIO && is_full(s)) {
+        prune(s, 1);
+        st = write_file(s, name, state);
+    }
+    s->last_time = fmd_now();
+    s->last_cost = s->last_time - start;
+    s->seconds += s->last_cost;
+    if (st == FMD_EBUSY)
+        return st;
+    if (st != FMD_OK) {
+        if (++s->failures >= MAX_FAILURES) {
+            char last[FMD_ERROR_BYTES];
+            snprintf(last, sizeof last, "%s", fmd_error_message());
+            return FMD_FAIL(FMD_EIO, "%d checkpoints in a row failed: %.800s", s->failures, last);
+        }
+        fmd_warn("%s; training goes on, and the next checkpoint is a new try", fmd_error_message());
+        return FMD_OK;
+    }
+    s->failures = 0;
+    s->written++;
+    link_latest(s, name);
+    prune(s, s->args.keep);
+    return FMD_OK;
+}
+
+fmd_status fmd_saver_write_best(fmd_saver *s, const fmd_state *state, const fmd_metrics *metrics)
+{
+    if (!s->args.best)
+        return FMD_OK;
+    const double value = *fmd_metric_find(metrics, s->args.monitor);
+    const bool better =
+        isnan(s->best) || (s->args.higher_is_better ? value > s->best : value < s->best);
+    if (!better)
+        return FMD_OK;
+    s->best = value;
+    const double start = fmd_now();
+    fmd_status st = write_file(s, "best.weights.h5", state);
+    s->seconds += fmd_now() - start;
+    if (st == FMD_EIO) {
+        fmd_warn("%s; training goes on", fmd_error_message());
+        return FMD_OK;
+    }
+    return st;
+}
+
+fmd_status fmd_saver_write_final(const fmd_saver *s, const fmd_state *state)
+{
+    return write_file(s, "final.weights.h5", state);
+}
+
+fmd_item fmd_saver_item(fmd_saver *s)
+{
+    return (fmd_item){.name = "best", .kind = FMD_ITEM_F64, .count = 1, .data = &s->best};
+}
+
+void fmd_saver_gasp(fmd_saver *s, const fmd_state *state)
+{
+    char name[NAME_BYTES], path[PATH_BYTES], claim[NAME_BYTES];
+    step_name(state->step, name);
+    snprintf(claim, sizeof claim, ".gasp-%" PRIu64, state->step);
+    if (access(file_path(s, name, path), F_OK) == 0)
+        return;
+    const int fd = open(file_path(s, claim, path), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return;
+    close(fd);
+    if (write_file(s, name, state) == FMD_OK)
+        link_latest(s, name);
+    unlink(file_path(s, claim, path));
+}
+
+static void delete_remains(const fmd_saver *s)
+{
+    char path[PATH_BYTES];
+    struct dirent **names = NULL;
+    const int n = list_names(s, is_remains, &names);
+    for (int i = 0; i < n; i++)
+        unlink(file_path(s, names[i]->d_name, path));
+    free_names(names, n);
+}
+
+/* A damaged file keeps its bytes for whoever wants to know why, under a name that nobody loads. */
+static void set_aside(const char *path)
+{
+    char bad[PATH_BYTES + 8];
+    snprintf(bad, sizeof bad, "%s.bad", path);
+    fmd_warn("%s; set aside as %s", fmd_error_message(), strrchr(bad, '/') + 1);
+    if (rename(path, bad) != 0)
+        fmd_warn("cannot rename '%s': %s", path, strerror(errno));
+}
+
+/* Whether the name tells the step that the file was written after. */
+static fmd_status check_name(const char *path, const char *name)
+{
+    uint64_t step;
+    FMD_TRY(fmd_checkpoint_verify(path, &step));
+    const uint64_t named = strtoull(name + sizeof prefix - 1, NULL, 10);
+    if (step != named)
+        return FMD_FAIL(FMD_EDATA, "'%s' was written after step %" PRIu64, path, step);
+    return FMD_OK;
+}
+
+fmd_status fmd_saver_load(fmd_saver *s, const fmd_state *state, bool *found)
+{
+    char path[PATH_BYTES];
+    struct dirent **names = NULL;
+    fmd_status st = FMD_OK;
+    *found = false;
+    delete_remains(s);
+    const int n = list_names(s, is_step_file, &names);
+    if (n < 0)
+        return FMD_FAIL(FMD_EIO, "cannot read the folder '%s/checkpoints': %s", s->args.run_folder,
+                        strerror(errno));
+    int bad = 0;
+    for (int i = 0; i < n && !*found; i++) {
+        file_path(s, names[i]->d_name, path);
+        st = check_name(path, names[i]->d_name);
+        if (st == FMD_OK)
+            st = fmd_checkpoint_read(path, state);
+        if (st == FMD_EDATA) {
+            set_aside(path);
+            bad++;
+            continue;
+        }
+        if (st != FMD_OK)
+            break;
+        *found = true;
+        link_latest(s, names[i]->d_name);
+    }
+    free_names(names, n);
+    if (n == 0) { /* none left from the last start is as bad as none good now */
+        bad = list_names(s, is_bad_file, &names);
+        free_names(names, bad);
+        st = bad > 0 ? FMD_EDATA : FMD_OK;
+    }
+    if (st == FMD_EDATA)
+        return FMD_FAIL(FMD_EDATA,
+                        "none of the %d checkpoints in '%s/checkpoints' is good: to begin again, "
+                        "name another --run-dir",
+                        bad, s->args.run_folder);
+    return st;
+}
+
+int fmd_saver_count(const fmd_saver *s)
+{
+    return s->written;
+}
+
+double fmd_saver_seconds(const fmd_saver *s)
+{
+    return s->seconds;
+}

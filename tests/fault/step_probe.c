@@ -1,0 +1,50 @@
+/* LD_PRELOAD for killloop: counts the sums of gradients (reductions of MPI_UINT32_T, one a step)
+ * that each rank has begun and ended, in a file that outlives a kill -9. FMD_STEP_PROBE names the
+ * file, 64 bytes a rank: process id, begun, ended, other calls begun, other calls ended. */
+#include <fcntl.h>
+#include <mpi.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { PID, BEGUN, ENDED, OTHER_BEGUN, OTHER_ENDED, SLOT = 8, RANKS = 64 };
+
+static volatile uint64_t *slot(void)
+{
+    static uint64_t nowhere[SLOT], *mine;
+    if (mine != NULL)
+        return mine;
+    const char *path = getenv("FMD_STEP_PROBE"), *rank = getenv("OMPI_COMM_WORLD_RANK");
+    const int r = rank != NULL ? atoi(rank) : 0;
+    const int fd = path != NULL && r < RANKS ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    mine = nowhere;
+    if (fd < 0)
+        return mine;
+    const size_t bytes = RANKS * SLOT * sizeof(uint64_t);
+    void *all = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (all != MAP_FAILED)
+        mine = (uint64_t *)all + r * SLOT;
+    mine[PID] = (uint64_t)getpid();
+    return mine;
+}
+
+int MPI_Allreduce(const void *in, void *out, int n, MPI_Datatype type, MPI_Op op, MPI_Comm comm)
+{
+    const int other = type == MPI_UINT32_T ? 0 : OTHER_BEGUN - BEGUN;
+    volatile uint64_t *s = slot();
+    s[BEGUN + other]++;
+    const int code = PMPI_Allreduce(in, out, n, type, op, comm);
+    s[ENDED + other]++;
+    return code;
+}
+
+int MPI_Bcast(void *data, int n, MPI_Datatype type, int root, MPI_Comm comm)
+{
+    volatile uint64_t *s = slot();
+    s[OTHER_BEGUN]++;
+    const int code = PMPI_Bcast(data, n, type, root, comm);
+    s[OTHER_ENDED]++;
+    return code;
+}

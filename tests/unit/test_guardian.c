@@ -1,0 +1,420 @@
+/* The watching thread. Each test has a process of its own, since signals are never forgotten. */
+#include "support/fmd_test.h"
+
+#include "fmd/guardian.h"
+#include "fmd/timer.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Longer than the guardian waits before a last checkpoint, and than it waits for the state. */
+enum { LONG_MS = 900 };
+
+static void sleep_ms(int ms)
+{
+    usleep((useconds_t)ms * 1000);
+}
+
+/* What the child says on stderr. */
+static char said[1024];
+
+/* Runs `body` in a child, whose exit code is what it returns; the result is waitpid's. */
+static int in_child(int (*body)(void))
+{
+    int fds[2], status = -1;
+    size_t used = 0;
+    ssize_t n;
+    assert_int_equal(pipe(fds), 0);
+    fflush(stdout);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        dup2(fds[1], STDERR_FILENO);
+        close(fds[0]);
+        close(fds[1]);
+        fmd_guardian_prepare();
+        _exit(body());
+    }
+    close(fds[1]);
+    while ((n = read(fds[0], said + used, sizeof said - 1 - used)) > 0)
+        used += (size_t)n;
+    said[used] = '\0';
+    close(fds[0]);
+    assert_true(pid > 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static void assert_exits(int (*body)(void), int code)
+{
+    const int status = in_child(body);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != code)
+        fail_msg("the process ended with status %#x, expected exit code %d; it said '%s'", status,
+                 code, said);
+}
+
+static fmd_guardian *start(double hang_seconds)
+{
+    fmd_guardian *g = NULL;
+    if (fmd_guardian_start(&g, 3, "node7", hang_seconds) != FMD_OK)
+        _exit(100);
+    return g;
+}
+
+/* Exit code 0: this signal, and no other, is seen as the request to stop. */
+static int is_seen(int signal)
+{
+    fmd_guardian *g = start(0);
+    const int before = fmd_guardian_signal(g);
+    kill(getpid(), signal);
+    for (int i = 0; i < 100 && fmd_guardian_signal(g) == 0; i++)
+        sleep_ms(20);
+    const bool seen = before == 0 && fmd_guardian_signal(g) == signal;
+    fmd_guardian_stop(g);
+    return !seen;
+}
+
+static int usr1(void)
+{
+    return is_seen(SIGUSR1);
+}
+
+static int term(void)
+{
+    return is_seen(SIGTERM);
+}
+
+static int interrupted_once(void)
+{
+    return is_seen(SIGINT);
+}
+
+static void each_of_the_signals_asks_to_stop(void **state)
+{
+    (void)state;
+    assert_exits(usr1, 0);
+    assert_exits(term, 0);
+    assert_exits(interrupted_once, 0);
+}
+
+static int usr1_twice(void)
+{
+    const int first = is_seen(SIGUSR1);
+    fmd_guardian *g = start(0);
+    kill(getpid(), SIGUSR1);
+    fmd_guardian_stop(g);
+    return first;
+}
+
+static void a_second_usr1_changes_nothing(void **state)
+{
+    (void)state;
+    assert_exits(usr1_twice, 0);
+}
+
+static int interrupted_twice(void)
+{
+    fmd_guardian *g = start(0);
+    raise(SIGINT);
+    if (fmd_guardian_signal(g) != SIGINT)
+        return 1;
+    raise(SIGINT);
+    return 2;
+}
+
+static void a_second_int_ends_the_process_at_once(void **state)
+{
+    (void)state;
+    const int status = in_child(interrupted_twice);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGINT);
+}
+
+static int without_guardian(void)
+{
+    fmd_guardian_phase(NULL, "nothing");
+    fmd_guardian_free_state(NULL);
+    fmd_guardian_own_state(NULL);
+    fmd_guardian_on_gasp(NULL, NULL, NULL);
+    fmd_guardian_stop(NULL);
+    return fmd_guardian_signal(NULL);
+}
+
+static void without_a_guardian_nothing_happens(void **state)
+{
+    (void)state;
+    assert_exits(without_guardian, 0);
+}
+
+static atomic_int gasps;
+static int told;
+
+static void count_gasp(void *self)
+{
+    gasps++;
+    *(int *)self = 1;
+}
+
+/* The number of last checkpoints after a signal; `freed`: nobody comes back to own the state. */
+static int count_gasps(int signal, bool freed, bool wanted)
+{
+    fmd_guardian *g = start(0);
+    if (wanted)
+        fmd_guardian_on_gasp(g, count_gasp, &told);
+    if (freed)
+        fmd_guardian_free_state(g);
+    kill(getpid(), signal);
+    sleep_ms(LONG_MS);
+    const int n = gasps;
+    if (freed)
+        fmd_guardian_own_state(g);
+    fmd_guardian_stop(g);
+    return n + (n > 0 && !told ? 50 : 0);
+}
+
+static int in_vain(void)
+{
+    return count_gasps(SIGTERM, true, true);
+}
+
+static void *sleep_unblocked(void *arg)
+{
+    (void)arg;
+    sigset_t none;
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+    sleep_ms(20000);
+    return NULL;
+}
+
+/* OpenBLAS has threads before main begins. */
+static int term_to_a_thread_of_a_library(void)
+{
+    pthread_t thread;
+    return pthread_create(&thread, NULL, sleep_unblocked, NULL) != 0 ||
+           count_gasps(SIGTERM, true, true) != 1;
+}
+
+static int while_owned(void)
+{
+    return count_gasps(SIGTERM, false, true);
+}
+
+static int with_nothing_to_write(void)
+{
+    return count_gasps(SIGTERM, true, false);
+}
+
+static int for_usr1(void)
+{
+    return count_gasps(SIGUSR1, true, true);
+}
+
+static int request_met(void)
+{
+    fmd_guardian *g = start(0);
+    fmd_guardian_on_gasp(g, count_gasp, &told);
+    fmd_guardian_free_state(g);
+    kill(getpid(), SIGTERM);
+    for (int i = 0; i < 50 && fmd_guardian_signal(g) == 0; i++)
+        sleep_ms(5);
+    fmd_guardian_own_state(g); /* the step is done, the training ends as it should */
+    fmd_guardian_on_gasp(g, NULL, NULL);
+    sleep_ms(LONG_MS);
+    fmd_guardian_stop(g);
+    return gasps;
+}
+
+static void who_waits_in_vain_after_term_writes_a_last_checkpoint_once(void **state)
+{
+    (void)state;
+    assert_exits(in_vain, 1);
+}
+
+static void a_signal_that_a_library_thread_takes_counts_too(void **state)
+{
+    (void)state;
+    assert_exits(term_to_a_thread_of_a_library, 0);
+}
+
+static void a_state_that_is_being_changed_is_not_written(void **state)
+{
+    (void)state;
+    assert_exits(while_owned, 0);
+}
+
+static void a_request_that_is_met_needs_no_last_checkpoint(void **state)
+{
+    (void)state;
+    assert_exits(request_met, 0);
+}
+
+static void without_a_way_to_write_there_is_no_last_checkpoint(void **state)
+{
+    (void)state;
+    assert_exits(with_nothing_to_write, 0);
+}
+
+/* mpirun sends TERM where a rank has died; USR1 comes from people. */
+static void only_term_makes_a_last_checkpoint(void **state)
+{
+    (void)state;
+    assert_exits(for_usr1, 0);
+}
+
+/* While a checkpoint is written, the training does not go on. */
+static atomic_bool writing;
+
+static void write_slowly(void *self)
+{
+    (void)self;
+    writing = true;
+    sleep_ms(300);
+    writing = false;
+    gasps++;
+}
+
+static int owner_comes_back(void)
+{
+    fmd_guardian *g = start(0);
+    fmd_guardian_on_gasp(g, write_slowly, NULL);
+    fmd_guardian_free_state(g);
+    kill(getpid(), SIGTERM);
+    for (int i = 0; i < 400 && !writing; i++)
+        sleep_ms(5);
+    const bool began = writing;
+    fmd_guardian_own_state(g);
+    const bool right = began && !writing && gasps == 1;
+    fmd_guardian_stop(g);
+    return !right;
+}
+
+static void the_state_is_not_owned_while_it_is_written(void **state)
+{
+    (void)state;
+    assert_exits(owner_comes_back, 0);
+}
+
+static int hang(void)
+{
+    fmd_guardian *g = start(0.3);
+    fmd_guardian_phase(g, "the sum of the gradients");
+    sleep_ms(20000);
+    fmd_guardian_stop(g);
+    return 0;
+}
+
+static void a_phase_that_does_not_end_ends_the_process_and_is_named(void **state)
+{
+    (void)state;
+    assert_exits(hang, FMD_EHANG);
+    assert_int_equal(FMD_EHANG, 86);
+    assert_non_null(strstr(said, "fmnist-dist: error: rank 3 (node7): no progress for "));
+    assert_non_null(strstr(said, " s in the sum of the gradients; ended by --hang-timeout\n"));
+}
+
+static int wait_in_vain(void)
+{
+    fmd_guardian *g = start(0.3);
+    const double began = fmd_now();
+    fmd_guardian_phase(g, "waiting");
+    fmd_guardian_free_state(g);
+    while (fmd_now() - began < 1.2)
+        sleep_ms(10);
+    fmd_guardian_own_state(g);
+    fmd_guardian_stop(g);
+    return 0;
+}
+
+static void who_waits_for_others_lets_the_culprit_speak_first(void **state)
+{
+    (void)state;
+    assert_exits(wait_in_vain, 0);
+    assert_string_equal(said, "");
+}
+
+static int move_on(void)
+{
+    fmd_guardian *g = start(0.6);
+    for (int i = 0; i < 20; i++) {
+        fmd_guardian_phase(g, i % 2 != 0 ? "one" : "other");
+        sleep_ms(60);
+    }
+    fmd_guardian_stop(g);
+    return 0;
+}
+
+static int hang_for_ever(void)
+{
+    fmd_guardian *g = start(0);
+    sleep_ms(LONG_MS);
+    fmd_guardian_stop(g);
+    return 0;
+}
+
+static void who_moves_on_is_left_alone(void **state)
+{
+    (void)state;
+    assert_exits(move_on, 0);
+    assert_string_equal(said, "");
+}
+
+static void a_timeout_of_nothing_means_never(void **state)
+{
+    (void)state;
+    assert_exits(hang_for_ever, 0);
+    assert_string_equal(said, "");
+}
+
+/* Stopped for longer than the timeout; it goes on for less than that. */
+static int suspended(void)
+{
+    fmd_guardian *g = start(3);
+    fmd_guardian_phase(g, "training");
+    const pid_t me = getpid(), waker = fork();
+    if (waker == 0) {
+        kill(me, SIGSTOP);
+        sleep_ms(5500);
+        kill(me, SIGCONT);
+        _exit(0);
+    }
+    sleep_ms(500);
+    waitpid(waker, NULL, 0);
+    fmd_guardian_stop(g);
+    return 0;
+}
+
+static void a_suspended_job_is_not_shot(void **state)
+{
+    (void)state;
+    assert_exits(suspended, 0);
+    assert_string_equal(said, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_of_the_signals_asks_to_stop),
+        cmocka_unit_test(a_second_usr1_changes_nothing),
+        cmocka_unit_test(a_second_int_ends_the_process_at_once),
+        cmocka_unit_test(without_a_guardian_nothing_happens),
+        cmocka_unit_test(who_waits_in_vain_after_term_writes_a_last_checkpoint_once),
+        cmocka_unit_test(a_signal_that_a_library_thread_takes_counts_too),
+        cmocka_unit_test(a_state_that_is_being_changed_is_not_written),
+        cmocka_unit_test(a_request_that_is_met_needs_no_last_checkpoint),
+        cmocka_unit_test(without_a_way_to_write_there_is_no_last_checkpoint),
+        cmocka_unit_test(only_term_makes_a_last_checkpoint),
+        cmocka_unit_test(the_state_is_not_owned_while_it_is_written),
+        cmocka_unit_test(a_phase_that_does_not_end_ends_the_process_and_is_named),
+        cmocka_unit_test(who_waits_for_others_lets_the_culprit_speak_first),
+        cmocka_unit_test(who_moves_on_is_left_alone),
+        cmocka_unit_test(a_timeout_of_nothing_means_never),
+        cmocka_unit_test(a_suspended_job_is_not_shot),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

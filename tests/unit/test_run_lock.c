@@ -1,0 +1,174 @@
+/* The lock on a run folder, between processes. */
+#include "support/fmd_test.h"
+#include "support/idx_files.h"
+
+#include "fmd/run_lock.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A process that takes the lock of "." and holds it until it is killed. */
+static pid_t start_owner(void)
+{
+    int ready[2];
+    char word = 0;
+    assert_int_equal(pipe(ready), 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        fmd_run_lock l;
+        word = fmd_run_lock_take(&l, ".") == FMD_OK ? 'y' : 'n';
+        if (write(ready[1], &word, 1) == 1)
+            pause();
+        _exit(1);
+    }
+    assert_true(pid > 0);
+    assert_int_equal(read(ready[0], &word, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    assert_int_equal(word, 'y');
+    return pid;
+}
+
+static void kill_owner(pid_t pid)
+{
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void a_second_process_is_refused_and_told_who_has_it(void **state)
+{
+    (void)state;
+    char host[128] = "", expected[256];
+    unsetenv("SLURM_JOB_ID");
+    gethostname(host, sizeof host - 1);
+    const pid_t owner = start_owner();
+    fmd_run_lock l = {.generation = 0};
+    snprintf(expected, sizeof expected, "the run folder '.' is in use by process %ld on %s",
+             (long)owner, host);
+    const fmd_status st = fmd_run_lock_take(&l, ".");
+    kill_owner(owner);
+    assert_fails(st, FMD_EBUSY, expected);
+    assert_int_equal(l.generation, 0);
+}
+
+static void the_owner_is_named_with_its_slurm_job(void **state)
+{
+    (void)state;
+    setenv("SLURM_JOB_ID", "4711", 1);
+    const pid_t owner = start_owner();
+    unsetenv("SLURM_JOB_ID");
+    fmd_run_lock l;
+    const fmd_status st = fmd_run_lock_take(&l, ".");
+    kill_owner(owner);
+    assert_int_equal(st, FMD_EBUSY);
+    assert_non_null(strstr(fmd_error_message(), ", job 4711"));
+}
+
+static void the_death_of_the_owner_releases_it(void **state)
+{
+    (void)state;
+    fmd_run_lock l;
+    kill_owner(start_owner());
+    assert_ok(fmd_run_lock_take(&l, "."));
+    fmd_run_lock_release(&l);
+}
+
+static void each_owner_has_a_later_generation(void **state)
+{
+    (void)state;
+    fmd_run_lock l;
+    for (int i = 1; i <= 3; i++) {
+        assert_ok(fmd_run_lock_take(&l, "."));
+        assert_int_equal(l.generation, i);
+        fmd_run_lock_release(&l);
+    }
+    kill_owner(start_owner());
+    assert_ok(fmd_run_lock_take(&l, "."));
+    assert_int_equal(l.generation, 5);
+    fmd_run_lock_release(&l);
+}
+
+static void to_be_refused_raises_no_generation(void **state)
+{
+    (void)state;
+    fmd_run_lock l;
+    const pid_t owner = start_owner();
+    const fmd_status st = fmd_run_lock_take(&l, ".");
+    kill_owner(owner);
+    assert_int_equal(st, FMD_EBUSY);
+    assert_ok(fmd_run_lock_check(".", 1));
+}
+
+static void an_older_process_is_told_that_it_was_replaced(void **state)
+{
+    (void)state;
+    fmd_run_lock first, second;
+    assert_ok(fmd_run_lock_take(&first, "."));
+    const int64_t mine = first.generation;
+    assert_ok(fmd_run_lock_check(".", mine));
+    fmd_run_lock_release(&first); /* as where locks do not reach */
+    assert_ok(fmd_run_lock_take(&second, "."));
+    assert_fails(fmd_run_lock_check(".", mine), FMD_EBUSY,
+                 "another process has taken the run folder '.' over (generation 2, this one is 1): "
+                 "nothing more is written");
+    assert_ok(fmd_run_lock_check(".", second.generation));
+    fmd_run_lock_release(&second);
+}
+
+static void to_release_twice_is_to_release_once(void **state)
+{
+    (void)state;
+    fmd_run_lock l;
+    assert_ok(fmd_run_lock_take(&l, "."));
+    const int fd = l.fd;
+    fmd_run_lock_release(&l);
+    assert_int_equal(dup2(STDERR_FILENO, fd), fd);
+    fmd_run_lock_release(&l);
+    assert_int_equal(close(fd), 0);
+}
+
+static void a_folder_that_is_not_there_cannot_be_locked(void **state)
+{
+    (void)state;
+    fmd_run_lock l;
+    assert_fails(fmd_run_lock_take(&l, "nowhere"), FMD_EBUSY,
+                 "cannot lock the run folder 'nowhere': No such file or directory");
+}
+
+static void a_generation_that_cannot_be_noted_is_an_error_and_leaves_the_old_one(void **state)
+{
+    (void)state;
+    fmd_run_lock l;
+    assert_ok(fmd_run_lock_take(&l, "."));
+    fmd_run_lock_release(&l);
+    make_subfolder(".", "generation.new");
+    assert_fails(fmd_run_lock_take(&l, "."), FMD_EIO,
+                 "cannot write './generation': Is a directory");
+    assert_int_equal(rmdir("generation.new"), 0);
+    assert_ok(fmd_run_lock_take(&l, "."));
+    assert_int_equal(l.generation, 2);
+    fmd_run_lock_release(&l);
+}
+
+#define in_folder(test) cmocka_unit_test_setup_teardown(test, enter_folder, leave_folder)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        in_folder(a_second_process_is_refused_and_told_who_has_it),
+        in_folder(the_owner_is_named_with_its_slurm_job),
+        in_folder(the_death_of_the_owner_releases_it),
+        in_folder(each_owner_has_a_later_generation),
+        in_folder(to_be_refused_raises_no_generation),
+        in_folder(an_older_process_is_told_that_it_was_replaced),
+        in_folder(to_release_twice_is_to_release_once),
+        in_folder(a_folder_that_is_not_there_cannot_be_locked),
+        in_folder(a_generation_that_cannot_be_noted_is_an_error_and_leaves_the_old_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
