@@ -16,9 +16,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 1200, NAME_BYTES = 64, STEP_DIGITS = 10, MAX_FAILURES = 3 };
+enum { PATH_BYTES = 1200, NAME_BYTES = 64, STEP_DIGITS = 10, MAX_FAILURES = 3, GASPS = 2 };
 static const char prefix[] = "step-", suffix[] = ".weights.h5";
 
 /* The share of a run's time that automatic checkpoints may take, and what one is taken to cost
@@ -248,20 +249,29 @@ fmd_item fmd_saver_item(fmd_saver *s)
     return (fmd_item){.name = "best", .kind = FMD_ITEM_F64, .count = 1, .data = &s->best};
 }
 
+/* One survivor writes; should mpirun end it before it has, a second one has time left to try. Any
+ * number may write, as all write the same bytes and rename them. */
 void fmd_saver_gasp(fmd_saver *s, const fmd_state *state)
 {
+    const struct timespec turn = {.tv_nsec = 250000000};
     char name[NAME_BYTES], path[PATH_BYTES], claim[NAME_BYTES];
     step_name(state->step, name);
-    snprintf(claim, sizeof claim, ".gasp-%" PRIu64, state->step);
-    if (access(file_path(s, name, path), F_OK) == 0)
+    for (int i = 0; i < GASPS; i++) {
+        if (i > 0)
+            nanosleep(&turn, NULL);
+        if (access(file_path(s, name, path), F_OK) == 0)
+            return;
+        snprintf(claim, sizeof claim, ".gasp-%" PRIu64 "-%d", state->step, i);
+        const int fd =
+            open(file_path(s, claim, path), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+        if (fd < 0)
+            continue;
+        close(fd);
+        if (write_file(s, name, state) == FMD_OK)
+            link_latest(s, name);
+        unlink(file_path(s, claim, path));
         return;
-    const int fd = open(file_path(s, claim, path), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return;
-    close(fd);
-    if (write_file(s, name, state) == FMD_OK)
-        link_latest(s, name);
-    unlink(file_path(s, claim, path));
+    }
 }
 
 static void delete_remains(const fmd_saver *s)
