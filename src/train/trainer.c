@@ -71,6 +71,8 @@ typedef struct loop {
     fmd_control asked;    /* what they asked for in the middle of one */
     fmd_state state;      /* for checkpoints */
     fmd_item items[MAX_ITEMS];
+    char *message; /* room for the items that only rank 0 works on */
+    size_t message_bytes;
 } loop;
 
 /* The hooks of all callbacks, in their order, on rank 0. */
@@ -131,6 +133,19 @@ static fmd_item saver_item(loop *l)
     return (fmd_item){"best", FMD_ITEM_F64, 1, &l->no_best};
 }
 
+/* The items that only rank 0 works on: what callbacks and saver know. Returns how many. */
+static size_t root_items(loop *l, fmd_item *out)
+{
+    size_t n = 0;
+    out[n++] = saver_item(l);
+    for (int i = 0; i < l->args->n_callbacks; i++) {
+        fmd_callback *c = l->args->callbacks[i];
+        if (c->ops->items != NULL)
+            n += c->ops->items(c, out + n);
+    }
+    return n;
+}
+
 /* Names everything that a checkpoint holds besides weights and slots. */
 static void collect_items(loop *l)
 {
@@ -147,12 +162,10 @@ static void collect_items(loop *l)
     out[n++] = (fmd_item){"grid", FMD_ITEM_I32, fmd_model_n_tensors(l->model),
                           fmd_stepper_grid(l->stepper)};
     out[n++] = (fmd_item){"history", FMD_ITEM_F64, (size_t)a->epochs * HISTORY_COLUMNS, l->history};
-    out[n++] = saver_item(l);
-    for (int i = 0; i < a->n_callbacks; i++) {
-        fmd_callback *c = a->callbacks[i];
-        if (c->ops->items != NULL)
-            n += c->ops->items(c, out + n);
-    }
+    const size_t own = n;
+    n += root_items(l, out + n);
+    for (size_t i = own; i < n; i++)
+        l->message_bytes += fmd_item_bytes(&out[i]);
     l->state = (fmd_state){.model = l->model,
                            .optimizer = l->optimizer,
                            .normalize = a->divisor != 1,
@@ -182,29 +195,40 @@ static fmd_status share_decision(loop *l, fmd_status mine, bool *save)
     if (mine != FMD_OK)
         snprintf(d.message, sizeof d.message, "%s", fmd_error_message());
     fmd_guardian_phase(l->args->guardian, "the decision of rank 0");
-    if (!l->root)
-        fmd_guardian_free_state(l->args->guardian);
+    fmd_guardian_free_state(l->args->guardian);
     fmd_comm_bcast(l->comm, &d, sizeof d);
-    if (!l->root)
-        fmd_guardian_own_state(l->args->guardian);
+    fmd_guardian_own_state(l->args->guardian);
     l->control = d.control;
     if (save != NULL)
         *save = d.save;
     return d.status == FMD_OK ? FMD_OK : FMD_FAIL(d.status, "%s", d.message);
 }
 
-/* Collective. Every rank's copy of what callbacks and saver know becomes rank 0's. */
+/* Collective. Every rank's copy of them becomes rank 0's, in one message; until it has come, the
+ * state of the other ranks is the one before. */
 static void share_items(loop *l)
 {
-    fmd_item items[FMD_CALLBACK_ITEMS];
-    const fmd_item best = saver_item(l);
-    fmd_comm_bcast(l->comm, best.data, fmd_item_bytes(&best));
-    for (int i = 0; i < l->args->n_callbacks; i++) {
-        fmd_callback *c = l->args->callbacks[i];
-        const size_t n = c->ops->items != NULL ? c->ops->items(c, items) : 0;
-        for (size_t k = 0; k < n; k++)
-            fmd_comm_bcast(l->comm, items[k].data, fmd_item_bytes(&items[k]));
-    }
+    fmd_item items[MAX_ITEMS];
+    const size_t n = root_items(l, items);
+    char *at = l->message;
+    for (size_t i = 0; l->root && i < n; at += fmd_item_bytes(&items[i]), i++)
+        memcpy(at, items[i].data, fmd_item_bytes(&items[i]));
+    fmd_guardian_free_state(l->args->guardian);
+    fmd_comm_bcast(l->comm, l->message, l->message_bytes);
+    fmd_guardian_own_state(l->args->guardian);
+    at = l->message;
+    for (size_t i = 0; !l->root && i < n; at += fmd_item_bytes(&items[i]), i++)
+        memcpy(items[i].data, at, fmd_item_bytes(&items[i]));
+}
+
+/* The epoch is over: the state moves on to the next one. */
+static void advance(loop *l)
+{
+    l->history[l->at.epoch] = l->event.metrics;
+    l->result->epochs++;
+    l->result->metrics = l->event.metrics;
+    l->at = (position){.epoch = l->at.epoch + 1, .stop = l->control.stop};
+    memcpy(l->at.reason, l->control.reason, REASON_BYTES);
 }
 
 /* Collective. FMD_EDESYNC unless all ranks hold the same weights. The state is free meanwhile: a
@@ -366,13 +390,13 @@ static fmd_status end_epoch(loop *l)
     /* The end has a checkpoint whatever it costs: a finished run is not begun again. */
     const bool last = l->control.stop || l->at.epoch + 1 == a->epochs;
     bool due = l->root && a->saver != NULL && (last || fmd_saver_due_by_epoch(a->saver));
+    /* Rank 0 has moved on before anybody waits for anybody: its state is whole again. */
+    if (l->root && st == FMD_OK)
+        advance(l);
     FMD_TRY(share_decision(l, st, &due));
     share_items(l);
-    l->history[l->at.epoch] = l->event.metrics;
-    l->result->epochs++;
-    l->result->metrics = l->event.metrics;
-    l->at = (position){.epoch = l->at.epoch + 1, .stop = l->control.stop};
-    memcpy(l->at.reason, l->control.reason, REASON_BYTES);
+    if (!l->root)
+        advance(l);
     return due ? save(l) : FMD_OK;
 }
 
@@ -414,6 +438,7 @@ static fmd_status run(loop *l)
     const fmd_fit_args *a = l->args;
     bool interrupted = false;
     collect_items(l);
+    FMD_TRY(fmd_comm_agree(l->comm, fmd_alloc(&l->message, l->message_bytes, 1, "the state")));
     FMD_TRY(resume(l));
     begin_event(l);
     FMD_TRY(share_decision(l, call_train_begin(l), NULL));
@@ -461,5 +486,6 @@ fmd_status fmd_fit(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fmd_fit_ar
     fmd_sampler_destroy(l.sampler);
     fmd_stepper_destroy(l.stepper);
     free(l.history);
+    free(l.message);
     return st;
 }
