@@ -1,0 +1,202 @@
+/* PNG files: what is written reads back, what is no picture or damaged is named and nothing of it
+ * is used. */
+#include "support/fmd_test.h"
+#include "support/temp_folder.h"
+
+#include "fmd/picture.h"
+
+#include <png.h>
+#include <sys/stat.h>
+
+enum { MAX_BYTES = 1 << 16 };
+
+/* Every value once in each channel. */
+static fmd_picture make_picture(size_t channels)
+{
+    fmd_picture p;
+    assert_ok(fmd_picture_create(&p, 32, 8, channels));
+    for (size_t i = 0; i < 256 * channels; i++)
+        p.pixels[i] = (uint8_t)(i / channels * (1 + 2 * (i % channels)));
+    return p;
+}
+
+static void put_file(const char *name, const void *data, size_t n)
+{
+    FILE *f = fopen(temp_path(name), "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(data, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+}
+
+static size_t get_file(const char *name, uint8_t data[MAX_BYTES])
+{
+    FILE *f = fopen(temp_path(name), "rb");
+    assert_non_null(f);
+    size_t n = fread(data, 1, MAX_BYTES, f);
+    fclose(f);
+    return n;
+}
+
+/* Reading fails with this status, and with this text behind the quoted path. */
+static void assert_refused(const char *name, fmd_status status, const char *text)
+{
+    char message[FMD_ERROR_BYTES];
+    fmd_picture p = {.width = 77};
+    snprintf(message, sizeof message, "%s'%s'%s", status == FMD_ENOINPUT ? "cannot open " : "",
+             temp_path(name), text);
+    assert_fails(fmd_picture_read(&p, temp_path(name), 1, 0), status, message);
+    assert_int_equal(p.width, 77);
+    assert_null(p.pixels);
+}
+
+static void test_picture__what_is_written_reads_back(void **state)
+{
+    (void)state;
+    for (size_t channels = 1; channels <= 3; channels += 2) {
+        fmd_picture p = make_picture(channels), q;
+        assert_ok(fmd_picture_write(&p, temp_path("p.png")));
+        assert_ok(fmd_picture_read(&q, temp_path("p.png"), channels, 0));
+        assert_int_equal(q.width, 32);
+        assert_int_equal(q.height, 8);
+        assert_int_equal(q.channels, channels);
+        assert_memory_equal(q.pixels, p.pixels, 256 * channels);
+        fmd_picture_free(&q);
+        fmd_picture_free(&p);
+    }
+}
+
+static void test_picture__the_bytes_in_memory_are_those_of_the_file(void **state)
+{
+    (void)state;
+    static uint8_t file[MAX_BYTES];
+    fmd_picture p = make_picture(3);
+    void *png;
+    size_t bytes;
+    assert_ok(fmd_picture_encode(&p, &png, &bytes));
+    assert_ok(fmd_picture_write(&p, temp_path("p.png")));
+    assert_int_equal(get_file("p.png", file), bytes);
+    assert_memory_equal(png, file, bytes);
+    free(png);
+    fmd_picture_free(&p);
+}
+
+/* Writes with libpng itself, in a format that the module does not write. */
+static void put_png(const char *name, png_uint_32 format, const void *pixels)
+{
+    png_image image = {.version = PNG_IMAGE_VERSION, .width = 2, .height = 1, .format = format};
+    assert_true(png_image_write_to_file(&image, temp_path(name), 0, pixels, 0, NULL));
+}
+
+static void assert_reads_as(const char *name, uint8_t ground, uint8_t first, uint8_t second)
+{
+    fmd_picture p;
+    assert_ok(fmd_picture_read(&p, temp_path(name), 1, ground));
+    assert_int_equal(p.channels, 1);
+    assert_in_range(p.pixels[0], first - (first > 0), first + 1);
+    assert_in_range(p.pixels[1], second - (second > 0), second + 1);
+    fmd_picture_free(&p);
+}
+
+static void test_picture__colour_becomes_grey_and_glass_shows_the_ground(void **state)
+{
+    (void)state;
+    put_png("rgb.png", PNG_FORMAT_RGB, (uint8_t[]){90, 90, 90, 0, 255, 0});
+    assert_reads_as("rgb.png", 0, 90, 220); /* 0.7152 of the light, in sRGB */
+    put_png("rgba.png", PNG_FORMAT_RGBA, (uint8_t[]){9, 9, 9, 0, 200, 200, 200, 255});
+    assert_reads_as("rgba.png", 0, 0, 200);
+    assert_reads_as("rgba.png", 255, 255, 200);
+    put_png("deep.png", PNG_FORMAT_LINEAR_Y, (uint16_t[]){0, 65535});
+    assert_reads_as("deep.png", 0, 0, 255);
+}
+
+static void test_picture__what_is_no_png_is_refused(void **state)
+{
+    (void)state;
+    assert_refused("none.png", FMD_ENOINPUT, ": No such file or directory");
+    put_file("text.png", "hello, world", 12);
+    assert_refused("text.png", FMD_EDATA, ": not a PNG file");
+    put_file("empty.png", "", 0);
+    assert_refused("empty.png", FMD_EDATA, ": not a PNG file: it is empty");
+    put_file("photo.png", "\xff\xd8\xff\xe0 photo", 10);
+    assert_refused("photo.png", FMD_EDATA, ": not a PNG file but JPEG: convert it to PNG");
+    put_file("web.png", "RIFF....WEBPVP8 ", 16);
+    assert_refused("web.png", FMD_EDATA, ": not a PNG file but WebP: convert it to PNG");
+    assert_refused(".", FMD_EDATA, ": found a folder, expected a PNG file");
+    assert_int_equal(mkfifo(temp_path("fifo.png"), 0600), 0);
+    assert_refused("fifo.png", FMD_EDATA, ": found a pipe or device, expected a PNG file");
+}
+
+/* Every cut, up to the last bytes that say nothing of the picture (the CRC of the data, and IEND),
+ * and every flipped byte: refused, or read as the same pixels. */
+static void test_picture__damage_never_gives_another_picture(void **state)
+{
+    (void)state;
+    static uint8_t file[MAX_BYTES];
+    enum { TAIL = 12 + 4 };
+    fmd_picture p = make_picture(1);
+    assert_ok(fmd_picture_write(&p, temp_path("whole.png")));
+    const size_t n = get_file("whole.png", file);
+    for (size_t cut = 0; cut < n; cut++) {
+        fmd_picture q = {.width = 0};
+        put_file("cut.png", file, cut);
+        const fmd_status st = fmd_picture_read(&q, temp_path("cut.png"), 1, 0);
+        if (cut + TAIL < n)
+            assert_int_equal(st, FMD_EDATA);
+        if (st == FMD_OK)
+            assert_memory_equal(q.pixels, p.pixels, 256);
+        fmd_picture_free(&q);
+    }
+    for (size_t i = 0; i < n; i++) {
+        fmd_picture q = {.width = 0};
+        file[i] ^= 0x10;
+        put_file("flipped.png", file, n);
+        file[i] ^= 0x10;
+        if (fmd_picture_read(&q, temp_path("flipped.png"), 1, 0) == FMD_OK)
+            assert_memory_equal(q.pixels, p.pixels, 256);
+        fmd_picture_free(&q);
+    }
+    fmd_picture_free(&p);
+}
+
+static void test_picture__sizes_out_of_range_are_refused(void **state)
+{
+    (void)state;
+    /* The header of a PNG of 20000 x 20000 pixels, and nothing behind it but its CRC. */
+    static const uint8_t large[] =
+        "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0N \0\0N \x08\0\0\0\0\xc6\x1b\x19\xe5"
+        "\0\0\0\0IDAT\x35\xaf\x06\x1e";
+    put_file("large.png", large, sizeof large - 1);
+    assert_refused("large.png", FMD_EDATA, ": 20000 x 20000 pixels: at most 100000000 in all");
+    fmd_picture p;
+    assert_int_equal(fmd_picture_create(&p, 0, 5, 1), FMD_EUSAGE);
+    assert_int_equal(fmd_picture_create(&p, SIZE_MAX / 2, 4, 1), FMD_EUSAGE);
+    FILE *f = fopen(temp_path("sparse.png"), "wb");
+    assert_non_null(f);
+    assert_int_equal(ftruncate(fileno(f), (off_t)2 << 30), 0);
+    fclose(f);
+    assert_refused("sparse.png", FMD_EDATA, ": 2147483648 bytes: too large for a picture");
+}
+
+static void test_picture__a_folder_that_is_not_there_is_named(void **state)
+{
+    (void)state;
+    fmd_picture p = make_picture(1);
+    assert_fails(fmd_picture_write(&p, "nowhere/p.png"), FMD_EIO,
+                 "cannot write 'nowhere/p.png': its folder cannot be opened: No such file or "
+                 "directory");
+    fmd_picture_free(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_picture__what_is_written_reads_back),
+        cmocka_unit_test(test_picture__the_bytes_in_memory_are_those_of_the_file),
+        cmocka_unit_test(test_picture__colour_becomes_grey_and_glass_shows_the_ground),
+        cmocka_unit_test(test_picture__what_is_no_png_is_refused),
+        cmocka_unit_test(test_picture__damage_never_gives_another_picture),
+        cmocka_unit_test(test_picture__sizes_out_of_range_are_refused),
+        cmocka_unit_test(test_picture__a_folder_that_is_not_there_is_named),
+    };
+    return cmocka_run_group_tests(tests, temp_folder_make, temp_folder_remove);
+}
