@@ -7,10 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OPTIONS = 64, ENV_NAME_BYTES = 64 };
+enum { MAX_OPTIONS = 160, NAMES_BYTES = 4096, ENV_NAME_BYTES = 64 };
 static const char env_prefix[] = "FMNIST_DIST_";
 
 extern char **environ;
+
+static const fmd_option *option_named(const char *name)
+{
+    return fmd_option_find(fmd_config_table, fmd_config_table_length, name);
+}
 
 /* "data|model" contains "model". */
 static bool has_group(const char *groups, const char *group)
@@ -22,7 +27,13 @@ static bool has_group(const char *groups, const char *group)
     return false;
 }
 
-/* Finds an option by what the user called it; an unknown one is named with the nearest. */
+bool fmd_command_takes(const fmd_command *command, const fmd_option *o)
+{
+    return has_group(command->groups, o->group);
+}
+
+/* Finds an option by what the user called it; an unknown one is named with the nearest of those
+ * that the command takes. */
 static fmd_status find(const fmd_option **out, const char *name, const char *label,
                        const fmd_command *command)
 {
@@ -30,17 +41,18 @@ static fmd_status find(const fmd_option **out, const char *name, const char *lab
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
         if (strcmp(name, aliases[i][0]) == 0)
             name = aliases[i][1];
-    *out = fmd_option_find(fmd_config_table, fmd_config_table_length, name);
-    if (*out != NULL && command != NULL && !has_group(command->groups, (*out)->group))
+    *out = option_named(name);
+    if (*out != NULL && command != NULL && !fmd_command_takes(command, *out))
         return FMD_FAIL(FMD_EUSAGE, "%s: '%s' does not take this option; see fmnist-dist %s --help",
                         label, command->name, command->name);
     if (*out != NULL)
         return FMD_OK;
-    char names[FMD_OPTION_TEXT_BYTES] = "config", near[FMD_OPTION_TEXT_BYTES];
+    char names[NAMES_BYTES] = "config", near[FMD_OPTION_TEXT_BYTES];
     size_t used = strlen(names);
-    for (size_t i = 0; i < fmd_config_table_length; i++)
-        used +=
-            (size_t)snprintf(names + used, sizeof names - used, "|%s", fmd_config_table[i].name);
+    for (size_t i = 0; i < fmd_config_table_length && used < sizeof names; i++)
+        if (command == NULL || fmd_command_takes(command, &fmd_config_table[i]))
+            used += (size_t)snprintf(names + used, sizeof names - used, "|%s",
+                                     fmd_config_table[i].name);
     fmd_choice_nearest(names, name, near);
     return FMD_FAIL(FMD_EUSAGE, "%s: there is no such option%s%s%s", label,
                     *near ? " (did you mean '--" : "", near, *near ? "'?)" : "; see --help");
@@ -94,7 +106,7 @@ static fmd_status read_flag(fmd_config *config, const fmd_command *command, bool
     snprintf(label, sizeof label, "--%.100s", name);
     const fmd_option *o = NULL;
     if (equals == NULL && strncmp(name, "no-", 3) == 0) {
-        o = fmd_option_find(fmd_config_table, fmd_config_table_length, name + 3);
+        o = option_named(name + 3);
         if (o != NULL && o->kind == FMD_OPTION_BOOL) {
             FMD_TRY(find(&o, name + 3, label, command));
             return set(o, config, given, label, "false");
@@ -110,6 +122,24 @@ static fmd_status read_flag(fmd_config *config, const fmd_command *command, bool
     return set(o, config, given, label, argv[++*i]);
 }
 
+/* A word without a name is for the first of the command's word options that is still without. */
+static fmd_status read_word(fmd_config *config, const fmd_command *command, bool *given,
+                            const char *word)
+{
+    char names[FMD_OPTION_TEXT_BYTES], *rest = names;
+    if (command->words == NULL || *word == '-')
+        return FMD_FAIL(FMD_EUSAGE, "'%s': not understood; see fmnist-dist %s --help", word,
+                        command->name);
+    snprintf(names, sizeof names, "%s", command->words);
+    while (rest != NULL) {
+        const fmd_option *o = option_named(strsep(&rest, "|"));
+        if (!given[o - fmd_config_table] || o->repeats)
+            return set(o, config, given, o->name, word);
+    }
+    return FMD_FAIL(FMD_EUSAGE, "'%s': one word too many; see fmnist-dist %s --help", word,
+                    command->name);
+}
+
 static fmd_status read_arguments(fmd_config *config, const fmd_command *command, int argc,
                                  char **argv, bool *given)
 {
@@ -120,18 +150,8 @@ static fmd_status read_arguments(fmd_config *config, const fmd_command *command,
             continue;
         } else if (strncmp(argv[i], "--", 2) == 0 && argv[i][2] != '\0') {
             FMD_TRY(read_flag(config, command, given, argc, argv, &i));
-        } else if (argv[i][0] != '-' && command->takes_files) {
-            const fmd_option *o;
-            FMD_TRY(find(&o, "weights", argv[i], command));
-            if (given[o - fmd_config_table] && has_group(command->groups, "comparison"))
-                FMD_TRY(find(&o, "against", argv[i], command));
-            if (given[o - fmd_config_table])
-                return FMD_FAIL(FMD_EUSAGE, "'%s': %s already given", argv[i],
-                                strcmp(o->name, "weights") == 0 ? "weights are" : "two files are");
-            FMD_TRY(set(o, config, given, o->name, argv[i]));
         } else {
-            return FMD_FAIL(FMD_EUSAGE, "'%s': not understood; see fmnist-dist %s --help", argv[i],
-                            command->name);
+            FMD_TRY(read_word(config, command, given, argv[i]));
         }
     }
     return FMD_OK;
@@ -156,11 +176,6 @@ static fmd_status find_config_file(int argc, char **argv, const char **path)
 /* Options that say the same in two ways: where both have a value, the second is the one that counts. */
 static const char *const alternatives[][2] = {
     {"hidden", "layers"}, {"batch-size", "batch-size-per-rank"}, {"progress", "verbose"}};
-
-static const fmd_option *option_named(const char *name)
-{
-    return fmd_option_find(fmd_config_table, fmd_config_table_length, name);
-}
 
 /* Refuses two alternatives by the same means; the first one, given by these means, takes the place
  * of a second one that came by weaker means. */
@@ -196,6 +211,8 @@ fmd_status fmd_config_parse(fmd_config *config, const fmd_command *command, int 
 {
     bool in_file[MAX_OPTIONS] = {false}, in_environment[MAX_OPTIONS] = {false};
     bool on_line[MAX_OPTIONS] = {false};
+    if (fmd_config_table_length > MAX_OPTIONS)
+        return FMD_FAIL(FMD_EINTERNAL, "more than %d options", MAX_OPTIONS);
     memset(config, 0, sizeof *config); /* padding too: the struct travels as bytes */
     FMD_TRY(fmd_options_reset(fmd_config_table, fmd_config_table_length, config));
     const char *path;
@@ -208,39 +225,6 @@ fmd_status fmd_config_parse(fmd_config *config, const fmd_command *command, int 
     FMD_TRY(read_arguments(config, command, argc, argv, on_line));
     FMD_TRY(settle_alternatives(config, on_line));
     return check_effect(config, on_line);
-}
-
-static void print_option(const fmd_option *o)
-{
-    char left[64];
-    const char *placeholder = o->value != NULL ? o->value : "";
-    if (o->kind == FMD_OPTION_CHOICE)
-        placeholder = o->choices;
-    const bool on = o->kind == FMD_OPTION_BOOL && strcmp(o->initial, "true") == 0;
-    snprintf(left, sizeof left, "--%s%s %s", on ? "no-" : "", o->name, placeholder);
-    printf("  %-34s %s", left, o->help);
-    if (o->kind != FMD_OPTION_BOOL && *o->initial != '\0')
-        printf(" [%s]", o->initial);
-    putchar('\n');
-}
-
-void fmd_config_print_help(const fmd_command *command)
-{
-    const char *group = "";
-    for (size_t i = 0; i < fmd_config_table_length; i++) {
-        const fmd_option *o = &fmd_config_table[i];
-        if (!has_group(command->groups, o->group))
-            continue;
-        if (strcmp(group, o->group) != 0)
-            printf("\n%s\n", o->group);
-        group = o->group;
-        print_option(o);
-    }
-    printf(
-        "\nconfiguration\n"
-        "  --config FILE                          a JSON file with any of these options\n"
-        "  FMNIST_DIST_<OPTION>                   the same in the environment; flags win over it, "
-        "it wins over the file\n");
 }
 
 fmd_status fmd_config_layers(const fmd_config *config, int classes,

@@ -53,20 +53,42 @@ typedef struct fmd_config {
     int progress; /* fmd_progress */
     int64_t verbose;
     int log_level; /* fmd_log_level */
+    /* completion */
+    int shell;
 } fmd_config;
 
 /* The table, and its length. */
 extern const fmd_option fmd_config_table[];
 extern const size_t fmd_config_table_length;
 
+/* Headings of the overview; the last one is the first in the enum, for those that name none. */
+typedef enum fmd_section {
+    FMD_TO_SET_UP,
+    FMD_TO_TRAIN,
+    FMD_TO_LOOK,
+    FMD_TO_MEASURE,
+} fmd_section;
+
 /* A command of the program; one row of the table in main.c. */
 typedef struct fmd_command {
     const char *name, *usage, *help;
-    const char *groups; /* of options that it takes: "data|model" */
-    bool takes_files;   /* a word that is no option is a file of weights */
+    fmd_section section;
+    const char *example; /* its arguments, as one might give them; NULL: it needs none */
+    const char *groups;  /* of options that it takes: "data|model" */
+    const char *words;   /* options that words without a name are for, in turn: "weights|against" */
     bool needs_mpi;
     fmd_status (*run)(fmd_comm *c, const fmd_config *config);
 } fmd_command;
+
+/* The table, and its length. */
+extern const fmd_command fmd_commands[];
+extern const size_t fmd_commands_length;
+
+/* Local. FMD_EUSAGE, with the nearest name, where there is no such command. */
+FMD_CHECKED fmd_status fmd_command_find(const fmd_command **out, const char *name);
+
+/* Local. Whether the command takes the option. */
+bool fmd_command_takes(const fmd_command *command, const fmd_option *o);
 
 /* Local. Fills *config for `command` from its arguments, the environment and the config file, in
  * this order of precedence. FMD_EUSAGE. */
@@ -77,9 +99,11 @@ FMD_CHECKED fmd_status fmd_config_parse(fmd_config *config, const fmd_command *c
 FMD_CHECKED fmd_status fmd_config_layers(const fmd_config *config, int classes,
                                          char spec[FMD_CONFIG_LAYERS_BYTES]);
 
-/* Local. The options of a command, as its --help lists them. */
-void fmd_config_print_help(const fmd_command *command);
+/* Local. The program's --help, a screen of it; and that of a command. */
+void fmd_help_overview(void);
+void fmd_help_command(const fmd_command *command);
 
+fmd_status fmd_cmd_completion(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_train(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_evaluate(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_inspect(fmd_comm *c, const fmd_config *config);

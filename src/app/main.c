@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const fmd_command commands[] = {
+const fmd_command fmd_commands[] = {
     {.name = "train",
      .usage = "[OPTIONS]",
      .help = "train a model (the default command)",
+     .section = FMD_TO_TRAIN,
+     .example = "--hidden 512 --batch-size 128 --validation-split 0.1 --patience 3",
      .groups =
          "data|training data|model|weights|training|stopping|checkpoints|distribution|run|output",
      .needs_mpi = true,
@@ -21,61 +23,58 @@ static const fmd_command commands[] = {
     {.name = "evaluate",
      .usage = "RUN_DIR|FILE [OPTIONS]",
      .help = "loss and accuracy of a trained model on the test images",
+     .section = FMD_TO_TRAIN,
+     .example = "runs/20260131-120000",
      .groups = "data|model|weights|output",
-     .takes_files = true,
+     .words = "weights",
      .needs_mpi = true,
      .run = fmd_cmd_evaluate},
     {.name = "summary",
      .usage = "[RUN_DIR|FILE] [OPTIONS]",
      .help = "the layers of a model, their shapes and parameters",
+     .section = FMD_TO_LOOK,
+     .example = "--hidden 512,256",
      .groups = "model|weights",
-     .takes_files = true,
+     .words = "weights",
      .run = fmd_cmd_summary},
     {.name = "inspect",
      .usage = "RUN_DIR|FILE [RUN_DIR|FILE] [OPTIONS]",
      .help = "what a checkpoint holds, or how two of them differ",
+     .section = FMD_TO_LOOK,
+     .example = "runs/20260131-120000",
      .groups = "weights|comparison",
-     .takes_files = true,
+     .words = "weights|against",
      .run = fmd_cmd_inspect},
     {.name = "doctor",
      .usage = "[OPTIONS]",
-     .help = "what there is to work with: MPI, cores, BLAS, data; and what is wrong with it",
+     .help = "what is wrong with this machine, MPI or the data, and the cure",
      .groups = "data|distribution|output",
      .needs_mpi = true,
      .run = fmd_cmd_doctor},
+    {.name = "completion",
+     .usage = "[bash]",
+     .help = "a script that lets the shell complete commands, options and values",
+     .example = "bash > ~/.local/share/bash-completion/completions/fmnist-dist",
+     .groups = "completion",
+     .words = "shell",
+     .run = fmd_cmd_completion},
 };
 
-enum { N_COMMANDS = sizeof commands / sizeof *commands };
+const size_t fmd_commands_length = sizeof fmd_commands / sizeof *fmd_commands;
 
-static fmd_status find_command(const fmd_command **out, const char *name)
+fmd_status fmd_command_find(const fmd_command **out, const char *name)
 {
-    char names[256] = "", hint[FMD_OPTION_TEXT_BYTES];
-    size_t used = 0;
-    for (size_t i = 0; i < N_COMMANDS; i++) {
-        *out = &commands[i];
-        if (strcmp(commands[i].name, name) == 0)
+    char names[256] = "help", hint[FMD_OPTION_TEXT_BYTES];
+    size_t used = strlen(names);
+    for (size_t i = 0; i < fmd_commands_length && used < sizeof names; i++) {
+        if (strcmp(fmd_commands[i].name, name) == 0) {
+            *out = &fmd_commands[i];
             return FMD_OK;
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s|", commands[i].name);
+        }
+        used += (size_t)snprintf(names + used, sizeof names - used, "|%s", fmd_commands[i].name);
     }
     return FMD_FAIL(FMD_EUSAGE, "'%.100s' is not a command%s; see fmnist-dist --help", name,
                     fmd_did_you_mean(names, name, hint));
-}
-
-static void print_overview(void)
-{
-    printf("fmnist-dist " FMD_VERSION ": distributed data-parallel training over MPI\n\n"
-           "usage: [mpirun -np N] fmnist-dist [COMMAND] [OPTIONS]\n\n");
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        printf("  %-10s %s\n", commands[i].name, commands[i].help);
-    printf("  %-10s %s\n\noptions of train:\n", "help", "this text, or with a command its options");
-    fmd_config_print_help(&commands[0]);
-}
-
-static void print_help(const fmd_command *command)
-{
-    printf("usage: [mpirun -np N] fmnist-dist %s %s\n%s\n", command->name, command->usage,
-           command->help);
-    fmd_config_print_help(command);
 }
 
 static void print_version(void)
@@ -115,12 +114,13 @@ static fmd_status answer(const fmd_command *command, int argc, char **argv)
             print_version();
             return FMD_OK;
         }
-    if (argc > 2 && strcmp(argv[1], "help") == 0 && argv[2][0] != '-')
-        FMD_TRY(find_command(&command, argv[2]));
+    if (argc > 2 && strcmp(argv[1], "help") == 0 && argv[2][0] != '-' &&
+        strcmp(argv[2], "help") != 0)
+        FMD_TRY(fmd_command_find(&command, argv[2]));
     if (command != NULL)
-        print_help(command);
+        fmd_help_command(command);
     else
-        print_overview();
+        fmd_help_overview();
     return FMD_OK;
 }
 
@@ -180,11 +180,11 @@ static fmd_status run_with_mpi(const fmd_command *command, int argc, char **argv
 
 int main(int argc, char **argv)
 {
-    const fmd_command *command = &commands[0];
+    const fmd_command *command = &fmd_commands[0];
     const bool named = argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "help") != 0;
     const int first = named ? 2 : 1;
     const bool question = is_question(argc, argv);
-    fmd_status st = named ? find_command(&command, argv[1]) : FMD_OK;
+    fmd_status st = named ? fmd_command_find(&command, argv[1]) : FMD_OK;
     if (st == FMD_OK && !question && command->needs_mpi)
         return (int)run_with_mpi(command, argc - first, argv + first);
 

@@ -9,8 +9,8 @@
 const fmd_option fmd_config_table[] = {
     /* data */
     {.name = "dataset", .group = "data", .kind = FMD_OPTION_TEXT, FIELD(dataset),
-     .initial = "fashion-mnist", .value = "NAME",
-     .help = "fashion-mnist, mnist, or a folder with four IDX files"},
+     .initial = "fashion-mnist", .value = "fashion-mnist|mnist|DIR",
+     .help = "the images: one of these two, or a folder with four IDX files"},
     {.name = "data-dir", .group = "data", .kind = FMD_OPTION_TEXT, FIELD(data_dir), .initial = "",
      .value = "DIR", .help = "where to look for it; empty: the usual places"},
     {.name = "validation-split", .group = "training data", .kind = FMD_OPTION_FLOAT,
@@ -117,6 +117,10 @@ const fmd_option fmd_config_table[] = {
     {.name = "log-level", .group = "output", .kind = FMD_OPTION_CHOICE, FIELD(log_level),
      .initial = "warning", .choices = "error|warning|info|debug",
      .help = "what to say on stderr"},
+    /* completion */
+    {.name = "shell", .group = "completion", .kind = FMD_OPTION_CHOICE, FIELD(shell),
+     .initial = "bash", .choices = "bash",
+     .help = "for which; zsh takes it too, after autoload -U bashcompinit && bashcompinit"},
 };
 /* clang-format on */
 

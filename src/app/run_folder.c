@@ -77,15 +77,26 @@ static fmd_status check_reuse(const fmd_run_folder *f, const fmd_config *config)
     return ours && strcmp(config->resume, "auto") == 0 ? FMD_OK : check_unused(f);
 }
 
+/* The options of train, as --config takes them. */
 static fmd_status write_config(const fmd_run_folder *f, const fmd_config *config)
 {
     char path[FMD_RUN_PATH_BYTES];
     fmd_config stored = *config;
+    const fmd_command *train;
+    fmd_option *table = NULL;
+    size_t n = 0;
     snprintf(stored.run_dir, sizeof stored.run_dir, "auto"); /* another run, another folder */
     snprintf(stored.resume, sizeof stored.resume, "auto");
     if (access(fmd_run_folder_file(f, "config.json", path), F_OK) == 0)
         return FMD_OK;
-    return fmd_options_write_json(path, fmd_config_table, fmd_config_table_length, &stored);
+    FMD_TRY(fmd_command_find(&train, "train"));
+    FMD_TRY(fmd_alloc(&table, fmd_config_table_length, sizeof *table, "the options"));
+    for (size_t i = 0; i < fmd_config_table_length; i++)
+        if (fmd_command_takes(train, &fmd_config_table[i]))
+            table[n++] = fmd_config_table[i];
+    const fmd_status st = fmd_options_write_json(path, table, n, &stored);
+    free(table);
+    return st;
 }
 
 /* What a process that was killed had begun to write; where others' files may lie, no more than that. */

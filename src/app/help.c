@@ -1,0 +1,142 @@
+/* --help, made of the tables of commands and options. */
+#include "app/config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Columns of the whole, and where texts begin; a name that needs more has a line of its own. */
+enum { WIDTH = 100, COMMAND_COLUMN = 14, OPTION_COLUMN = 30, DETAILS_BYTES = 128 };
+
+/* Ends the line after `text`, which begins at `column` and is broken between words. `at` is where
+ * the line stands. */
+static void print_text(int at, int column, const char *text)
+{
+    if (at >= column) {
+        putchar('\n');
+        at = 0;
+    }
+    printf("%*s", column - at, "");
+    at = column;
+    while (*text != '\0') {
+        /* what is in brackets stays together */
+        const char *end = *text == '[' ? "]" : *text == '(' ? ")" : " ";
+        int n = (int)strcspn(text, end);
+        n += (int)strcspn(text + n, " ");
+        if (at > column && at + 1 + n > WIDTH) {
+            printf("\n%*s", column, "");
+            at = column;
+        } else if (at > column) {
+            putchar(' ');
+            at++;
+        }
+        printf("%.*s", n, text);
+        at += n;
+        text += n + (text[n] == ' ');
+    }
+    putchar('\n');
+}
+
+/* "1 to 65536", "0 or more"; empty where any value will do or none is a good example. */
+static void range_text(const fmd_option *o, char text[DETAILS_BYTES])
+{
+    const double large = 1e9;
+    text[0] = '\0';
+    if ((o->min == 0 && o->max == 0) || o->min <= -large || o->kind == FMD_OPTION_DURATION)
+        return;
+    if (o->max >= large)
+        snprintf(text, DETAILS_BYTES, "%.10g or more", o->min);
+    else
+        snprintf(text, DETAILS_BYTES, "%.10g to %.10g", o->min, o->max);
+}
+
+/* " [256; 1 to 1048576]": the default and the range. */
+static void details_text(const fmd_option *o, char text[DETAILS_BYTES])
+{
+    char range[DETAILS_BYTES];
+    const bool has_default =
+        o->kind != FMD_OPTION_BOOL && o->initial != NULL && *o->initial != '\0';
+    range_text(o, range);
+    text[0] = '\0';
+    if (has_default && *range != '\0')
+        snprintf(text, DETAILS_BYTES, " [%.60s; %.60s]", o->initial, range);
+    else if (has_default)
+        snprintf(text, DETAILS_BYTES, " [%.60s]", o->initial);
+}
+
+static void print_option(const fmd_option *o)
+{
+    char text[512], details[DETAILS_BYTES];
+    const bool on = o->kind == FMD_OPTION_BOOL && strcmp(o->initial, "true") == 0;
+    const char *value = o->kind == FMD_OPTION_CHOICE ? o->choices : o->value;
+    int at = printf("  --%s%s%s", on ? "no-" : "", o->name, value != NULL ? " " : "");
+    if (value != NULL) /* a table of choices may end in "|" */
+        at += printf("%.*s", (int)(strlen(value) - (value[strlen(value) - 1] == '|')), value);
+    details_text(o, details);
+    snprintf(text, sizeof text, "%s%s", o->help, details);
+    if (o->keras != NULL)
+        snprintf(text + strlen(text), sizeof text - strlen(text), " (Keras: %s)", o->keras);
+    print_text(at, OPTION_COLUMN, text);
+}
+
+static void print_options(const fmd_command *command)
+{
+    const char *group = "";
+    for (size_t i = 0; i < fmd_config_table_length; i++) {
+        const fmd_option *o = &fmd_config_table[i];
+        if (!fmd_command_takes(command, o))
+            continue;
+        if (strcmp(group, o->group) != 0)
+            printf("\n%s\n", o->group);
+        group = o->group;
+        print_option(o);
+    }
+}
+
+void fmd_help_command(const fmd_command *command)
+{
+    const char *launcher = command->needs_mpi ? "[mpirun -np N] " : "";
+    printf("usage: %sfmnist-dist %s %s\n\n%s\n", launcher, command->name, command->usage,
+           command->help);
+    if (command->example != NULL)
+        printf("for example: fmnist-dist %s %s\n", command->name, command->example);
+    print_options(command);
+    printf("\nconfiguration\n");
+    print_text(printf("  --config FILE"), OPTION_COLUMN, "a JSON file with any of these options");
+    print_text(printf("  FMNIST_DIST_<OPTION>"), OPTION_COLUMN,
+               "the same in the environment, as in FMNIST_DIST_BATCH_SIZE=32; flags win over it, "
+               "it wins over the file");
+    printf("\nIn brackets: the default, and what numbers may be. In parentheses: the name in "
+           "Keras.\n");
+}
+
+static void print_section(fmd_section section, const char *heading)
+{
+    bool begun = false;
+    for (size_t i = 0; i < fmd_commands_length; i++) {
+        if (fmd_commands[i].section != section)
+            continue;
+        if (!begun)
+            printf("\n%s\n", heading);
+        begun = true;
+        print_text(printf("  %s", fmd_commands[i].name), COMMAND_COLUMN, fmd_commands[i].help);
+    }
+}
+
+void fmd_help_overview(void)
+{
+    printf("fmnist-dist " FMD_VERSION ": trains image classifiers, data-parallel over MPI\n\n"
+           "usage: [mpirun -np N] fmnist-dist [COMMAND] [OPTIONS]\n");
+    print_section(FMD_TO_TRAIN, "train and use");
+    print_section(FMD_TO_LOOK, "look");
+    print_section(FMD_TO_MEASURE, "measure");
+    print_section(FMD_TO_SET_UP, "set up and learn");
+    print_text(printf("  help"), COMMAND_COLUMN, "this text, or with a command its options");
+    printf("\nexamples\n"
+           "  mpirun -np 8 fmnist-dist                                     the Keras tutorial's "
+           "training\n"
+           "  mpirun -np 8 fmnist-dist --hidden 512 --stop-when 'loss<0.4' another model, and a "
+           "callback\n"
+           "  fmnist-dist evaluate runs/20260131-120000                    a model that was "
+           "trained\n"
+           "\nnext: fmnist-dist help train (its options), fmnist-dist doctor (is all in order?)\n");
+}
