@@ -19,7 +19,7 @@ FMD_CHECKED fmd_status fmd_options_read_json(const char *path, const fmd_option 
 FMD_CHECKED fmd_status fmd_options_write_json(const char *path, const fmd_option *table, size_t n,
                                               const void *base);
 
-/* A JSON object under construction; the first failure is kept and reported by fmd_json_write. */
+/* A JSON object; the first failure in building it is kept and reported by fmd_json_write. */
 typedef struct fmd_json fmd_json;
 
 /* Local. An empty object. `group` NULL in the adders: a member of the object itself, else of the
@@ -31,8 +31,22 @@ void fmd_json_int(fmd_json *j, const char *group, const char *key, long long val
 void fmd_json_real(fmd_json *j, const char *group, const char *key, double value); /* NAN: null */
 void fmd_json_bool(fmd_json *j, const char *group, const char *key, bool value);
 void fmd_json_append(fmd_json *j, const char *group, const char *key, const char *value);
+void fmd_json_append_real(fmd_json *j, const char *group, const char *key, double value);
+void fmd_json_attach(fmd_json *j, const char *key, const fmd_json *value); /* the object itself */
 
 /* Local. Writes the object to `path`, indented, keys in the order of their adding. FMD_EIO. */
 FMD_CHECKED fmd_status fmd_json_write(const fmd_json *j, const char *path);
+
+/* Local. The object as text, released by free(). FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_json_print_text(const fmd_json *j, char **out);
+
+/* Local. Reads an object from a file. FMD_ENOINPUT, FMD_EIO; FMD_EDATA with line and column. */
+FMD_CHECKED fmd_status fmd_json_read(fmd_json **out, const char *path);
+
+/* Local. The member of the object, or of the object in it called `group`: a string, or NULL; a
+ * number, or NAN; the string at index `i` of an array, or NULL. Strings live as long as `j`. */
+const char *fmd_json_get_text(const fmd_json *j, const char *group, const char *key);
+double fmd_json_get_real(const fmd_json *j, const char *group, const char *key);
+const char *fmd_json_get_item(const fmd_json *j, const char *group, const char *key, size_t i);
 
 #endif

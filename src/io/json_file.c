@@ -3,7 +3,6 @@
 #include "io/json_value.h"
 #include "io/whole_file.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,16 +154,6 @@ out:
     return status;
 }
 
-static fmd_status write_object(json_t *root, const char *path)
-{
-    char *text = fmd_json_print(root, true);
-    if (text == NULL)
-        return FMD_FAIL(FMD_ENOMEM, "out of memory: cannot write '%s'", path);
-    fmd_status status = fmd_whole_file_write(path, text, strlen(text));
-    free(text);
-    return status;
-}
-
 fmd_status fmd_options_write_json(const char *path, const fmd_option *table, size_t n,
                                   const void *base)
 {
@@ -177,109 +166,8 @@ fmd_status fmd_options_write_json(const char *path, const fmd_option *table, siz
             goto out;
         }
     }
-    status = write_object(root, path);
+    status = fmd_json_write_value(root, path);
 out:
     json_decref(root);
     return status;
-}
-
-struct fmd_json {
-    json_t *root;
-    char failed[128]; /* the first key that could not be added, or "" */
-};
-
-fmd_status fmd_json_create(fmd_json **out)
-{
-    fmd_json *j = calloc(1, sizeof *j);
-    json_t *root = json_object();
-    if (j == NULL || root == NULL) {
-        free(j);
-        json_decref(root);
-        return FMD_FAIL(FMD_ENOMEM, "out of memory: a JSON object");
-    }
-    j->root = root;
-    *out = j;
-    return FMD_OK;
-}
-
-void fmd_json_destroy(fmd_json *j)
-{
-    if (j == NULL)
-        return;
-    json_decref(j->root);
-    free(j);
-}
-
-/* The member of `object` called `key`, made if it is not there; NULL: no memory. */
-static json_t *member(json_t *object, const char *key, json_t *(*create)(void))
-{
-    json_t *value = json_object_get(object, key);
-    if (value == NULL && json_object_set_new(object, key, create()) == 0)
-        value = json_object_get(object, key);
-    return value;
-}
-
-static void note(fmd_json *j, const char *key, bool ok)
-{
-    if (!ok && j->failed[0] == '\0')
-        snprintf(j->failed, sizeof j->failed, "%s", key);
-}
-
-static json_t *group_object(fmd_json *j, const char *group)
-{
-    return group == NULL ? j->root : member(j->root, group, json_object);
-}
-
-static void add(fmd_json *j, const char *group, const char *key, json_t *value)
-{
-    note(j, key, json_object_set_new(group_object(j, group), key, value) == 0);
-}
-
-/* A string; what is not UTF-8 (names of files may be anything) keeps its ASCII characters, since a
- * record of the run is no reason to fail. */
-static json_t *string_of(const char *value)
-{
-    json_t *string = json_string(value);
-    char *ascii = string == NULL ? strdup(value) : NULL;
-    if (ascii == NULL)
-        return string;
-    for (char *c = ascii; *c != '\0'; c++)
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
-    string = json_string(ascii);
-    free(ascii);
-    return string;
-}
-
-void fmd_json_text(fmd_json *j, const char *group, const char *key, const char *value)
-{
-    add(j, group, key, string_of(value));
-}
-
-void fmd_json_int(fmd_json *j, const char *group, const char *key, long long value)
-{
-    add(j, group, key, json_integer(value));
-}
-
-void fmd_json_real(fmd_json *j, const char *group, const char *key, double value)
-{
-    add(j, group, key, isfinite(value) ? json_real(value) : json_null());
-}
-
-void fmd_json_bool(fmd_json *j, const char *group, const char *key, bool value)
-{
-    add(j, group, key, json_boolean(value));
-}
-
-void fmd_json_append(fmd_json *j, const char *group, const char *key, const char *value)
-{
-    json_t *array = member(group_object(j, group), key, json_array);
-    note(j, key, json_array_append_new(array, string_of(value)) == 0);
-}
-
-fmd_status fmd_json_write(const fmd_json *j, const char *path)
-{
-    if (j->failed[0] != '\0')
-        return FMD_FAIL(FMD_ENOMEM, "cannot write '%s': no memory for '%s'", path, j->failed);
-    return write_object(j->root, path);
 }

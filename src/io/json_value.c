@@ -1,5 +1,7 @@
 #include "io/json_value.h"
 
+#include "io/whole_file.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,4 +119,14 @@ char *fmd_json_print(json_t *value, bool indent)
         return NULL;
     }
     return text;
+}
+
+fmd_status fmd_json_write_value(json_t *value, const char *path)
+{
+    char *text = fmd_json_print(value, true);
+    if (text == NULL)
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: cannot write '%s'", path);
+    fmd_status status = fmd_whole_file_write(path, text, strlen(text));
+    free(text);
+    return status;
 }

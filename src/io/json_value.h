@@ -14,4 +14,7 @@ json_t *fmd_json_of_option(const fmd_option *o, const void *base);
  * back as the same number: jansson makes 0.1 to 0.10000000000000001. `indent`: a line a member. */
 char *fmd_json_print(json_t *value, bool indent);
 
+/* Local. Writes a value as a whole file. FMD_EIO, FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_json_write_value(json_t *value, const char *path);
+
 #endif

@@ -266,6 +266,61 @@ static void test_json_file__a_record_keeps_the_order_of_adding(void **state)
                                        "}\n");
 }
 
+static void test_json_file__a_record_reads_back_by_group_and_key(void **state)
+{
+    (void)state;
+    fmd_json *j, *all, *again;
+    char *text;
+    assert_ok(fmd_json_create(&j));
+    fmd_json_text(j, NULL, "version", "1");
+    fmd_json_real(j, "result", "loss", 0.25);
+    fmd_json_real(j, "result", "val_loss", (double)NAN);
+    fmd_json_append(j, NULL, "hosts", "a");
+    fmd_json_append(j, NULL, "hosts", "b");
+    assert_ok(fmd_json_write(j, temp_path("run.json")));
+    fmd_json_destroy(j);
+
+    assert_ok(fmd_json_read(&again, temp_path("run.json")));
+    assert_string_equal(fmd_json_get_text(again, NULL, "version"), "1");
+    assert_true(fmd_json_get_real(again, "result", "loss") == 0.25);
+    assert_true(isnan(fmd_json_get_real(again, "result", "val_loss")));
+    assert_true(isnan(fmd_json_get_real(again, NULL, "version")));
+    assert_null(fmd_json_get_text(again, "result", "loss"));
+    assert_null(fmd_json_get_text(again, "nowhere", "loss"));
+    assert_string_equal(fmd_json_get_item(again, NULL, "hosts", 1), "b");
+    assert_null(fmd_json_get_item(again, NULL, "hosts", 2));
+
+    assert_ok(fmd_json_create(&all));
+    fmd_json_append_real(all, "history", "loss", 0.5);
+    fmd_json_append_real(all, "history", "loss", (double)INFINITY);
+    fmd_json_attach(all, "run", again);
+    fmd_json_destroy(again);
+    assert_ok(fmd_json_print_text(all, &text));
+    assert_non_null(strstr(text, "0.5"));
+    assert_non_null(strstr(text, "null"));
+    assert_non_null(strstr(text, "\"hosts\""));
+    free(text);
+    fmd_json_destroy(all);
+    unlink(temp_path("run.json"));
+}
+
+static void test_json_file__a_record_that_is_none_is_named_with_its_place(void **state)
+{
+    (void)state;
+    fmd_json *j = NULL;
+    char message[256];
+    FILE *file = fopen(temp_path("bad.json"), "w");
+    assert_non_null(file);
+    fputs("{\"a\": }", file);
+    fclose(file);
+    assert_int_equal(fmd_json_read(&j, temp_path("bad.json")), FMD_EDATA);
+    snprintf(message, sizeof message, "%s:1:", temp_path("bad.json"));
+    assert_memory_equal(fmd_error_message(), message, strlen(message));
+    assert_int_equal(fmd_json_read(&j, temp_path("none.json")), FMD_ENOINPUT);
+    assert_null(j);
+    unlink(temp_path("bad.json"));
+}
+
 static void test_json_file__a_failed_write_leaves_the_old_file_and_nothing_else(void **state)
 {
     (void)state;
@@ -314,6 +369,8 @@ int main(void)
         cmocka_unit_test(test_json_file__a_value_out_of_range_is_refused_as_on_the_command_line),
         cmocka_unit_test(test_json_file__a_missing_file_is_a_missing_input),
         cmocka_unit_test(test_json_file__a_record_keeps_the_order_of_adding),
+        cmocka_unit_test(test_json_file__a_record_reads_back_by_group_and_key),
+        cmocka_unit_test(test_json_file__a_record_that_is_none_is_named_with_its_place),
         cmocka_unit_test(test_json_file__a_failed_write_leaves_the_old_file_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, temp_folder_make, temp_folder_remove);

@@ -1,0 +1,146 @@
+#include "fmd/html.h"
+
+#include "support/fmd_test.h"
+#include "support/temp_folder.h"
+
+/* The page as it lies on the disk; released by free(). */
+static char *written(fmd_html *h)
+{
+    char *text = calloc(1, 1 << 17);
+    assert_ok(fmd_html_write(h, temp_path("page.html")));
+    FILE *file = fopen(temp_path("page.html"), "r");
+    assert_non_null(file);
+    assert_true(fread(text, 1, (1 << 17) - 1, file) > 0);
+    fclose(file);
+    fmd_html_destroy(h);
+    return text;
+}
+
+#define assert_has(page, text)                                                                     \
+    do {                                                                                           \
+        if (strstr(page, text) == NULL)                                                            \
+            fail_msg("the page lacks: %s", text);                                                  \
+    } while (0)
+
+static int count(const char *text, const char *what)
+{
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, what)) != NULL; at++)
+        n++;
+    return n;
+}
+
+static void test_html__what_users_wrote_is_text_never_markup(void **state)
+{
+    (void)state;
+    fmd_html *h;
+    assert_ok(fmd_html_create(&h, "<b>&\"'"));
+    fmd_html_text(h, "%s", "a<script>alert(1)</script>\x01 \xff \xc3\xa9 \xed\xa0\x80");
+    char *page = written(h);
+    assert_has(page, "<title>&lt;b&gt;&amp;&quot;&#39;</title>");
+    assert_has(page, "a&lt;script&gt;alert(1)&lt;/script&gt;");
+    /* Bytes that are no UTF-8, and a surrogate in three, each become U+FFFD. */
+    assert_has(page, "\xef\xbf\xbd \xef\xbf\xbd \xc3\xa9 \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    assert_int_equal(count(page, "<script>"), 0);
+    free(page);
+}
+
+static void test_html__data_cannot_end_their_script(void **state)
+{
+    (void)state;
+    fmd_html *h;
+    fmd_json *j;
+    assert_ok(fmd_json_create(&j));
+    fmd_json_text(j, NULL, "path", "</script><b>");
+    assert_ok(fmd_html_create(&h, "data"));
+    fmd_html_data(h, j);
+    fmd_json_destroy(j);
+    char *page = written(h);
+    assert_has(page, "\"path\": \"\\u003c/script>\\u003cb>\"");
+    assert_int_equal(count(page, "</script>"), 1);
+    free(page);
+}
+
+static void test_html__a_table_tells_screen_readers_what_its_headers_are_of(void **state)
+{
+    (void)state;
+    fmd_html *h;
+    assert_ok(fmd_html_create(&h, "table"));
+    fmd_html_table_begin(h, "t", "Layers", "Layer|#Parameters");
+    fmd_html_row(h, (const char *const[]){"dense", "7"});
+    fmd_html_table_end(h);
+    char *page = written(h);
+    assert_has(page, "<caption>Layers</caption>");
+    assert_has(page,
+               "<th scope=\"col\">Layer</th><th scope=\"col\" class=\"n\">Parameters</th></tr>");
+    assert_has(page, "<tr><th scope=\"row\">dense</th><td class=\"n\">7</td></tr>");
+    free(page);
+}
+
+static void test_html__sections_are_listed_in_front_and_closed(void **state)
+{
+    (void)state;
+    fmd_html *h;
+    assert_ok(fmd_html_create(&h, "sections"));
+    fmd_html_section(h, "one", "The first");
+    fmd_html_section(h, "two", "The second");
+    char *page = written(h);
+    assert_has(page, "<li><a href=\"#one\">The first</a></li>\n<li><a href=\"#two\">");
+    assert_true(strstr(page, "href=\"#two\"") < strstr(page, "<main id=\"main\">"));
+    assert_int_equal(count(page, "<section "), 2);
+    assert_int_equal(count(page, "</section>"), 2);
+    free(page);
+}
+
+static void test_html__a_picture_is_in_the_page_as_base64(void **state)
+{
+    (void)state;
+    fmd_html *h;
+    assert_ok(fmd_html_create(&h, "pictures"));
+    fmd_html_png(h, "Man", 3, 28, 28, "a \"coat\"");
+    fmd_html_png(h, "Ma", 2, 28, 28, "");
+    fmd_html_png(h, "\xff", 1, 28, 28, "");
+    char *page = written(h);
+    assert_has(page, "<img width=\"28\" height=\"28\" alt=\"a &quot;coat&quot;\" "
+                     "src=\"data:image/png;base64,TWFu\">");
+    assert_has(page, "base64,TWE=\"");
+    assert_has(page, "base64,/w==\"");
+    free(page);
+}
+
+static void test_html__nothing_is_asked_of_the_network(void **state)
+{
+    (void)state;
+    fmd_html *h;
+    assert_ok(fmd_html_create(&h, "alone"));
+    char *page = written(h);
+    assert_int_equal(count(page, "http"), 0);
+    assert_int_equal(count(page, "url("), 0);
+    assert_int_equal(count(page, "@import"), 0);
+    free(page);
+}
+
+static void test_html__a_page_that_cannot_be_written_names_its_file(void **state)
+{
+    (void)state;
+    fmd_html *h;
+    assert_ok(fmd_html_create(&h, "nowhere"));
+    assert_fails(fmd_html_write(h, "/nowhere/page.html"), FMD_EIO,
+                 "cannot write '/nowhere/page.html': its folder cannot be opened: No such file or "
+                 "directory");
+    fmd_html_destroy(h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_html__what_users_wrote_is_text_never_markup),
+        cmocka_unit_test(test_html__data_cannot_end_their_script),
+        cmocka_unit_test(test_html__a_table_tells_screen_readers_what_its_headers_are_of),
+        cmocka_unit_test(test_html__sections_are_listed_in_front_and_closed),
+        cmocka_unit_test(test_html__a_picture_is_in_the_page_as_base64),
+        cmocka_unit_test(test_html__nothing_is_asked_of_the_network),
+        cmocka_unit_test(test_html__a_page_that_cannot_be_written_names_its_file),
+    };
+    return cmocka_run_group_tests(tests, temp_folder_make, temp_folder_remove);
+}
