@@ -23,6 +23,9 @@ typedef struct fmd_loss_sums {
 void fmd_loss_rows(const float *logits, const uint8_t *labels, size_t n, size_t rows,
                    size_t classes, float *grads, fmd_loss_sums *sums);
 
+/* Local. The place of the largest score, the first of equals. */
+size_t fmd_argmax(size_t classes, const float *scores);
+
 /* Local. Softmax of each row; in place is allowed. */
 void fmd_softmax_rows(size_t rows, size_t classes, const float *logits, float *probabilities);
 

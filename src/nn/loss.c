@@ -32,11 +32,11 @@ void fmd_softmax_rows(size_t rows, size_t classes, const float *logits, float *p
     }
 }
 
-static size_t argmax(size_t classes, const float *z)
+size_t fmd_argmax(size_t classes, const float *scores)
 {
     size_t best = 0;
     for (size_t j = 1; j < classes; j++)
-        if (z[j] > z[best])
+        if (scores[j] > scores[best])
             best = j;
     return best;
 }
@@ -50,7 +50,7 @@ void fmd_loss_rows(const float *logits, const uint8_t *labels, size_t n, size_t 
         float *e = grads != NULL ? grads + i * classes : scratch;
         size_t label = labels[i];
         float z_label = z[label], max;
-        sums->correct += argmax(classes, z) == label;
+        sums->correct += fmd_argmax(classes, z) == label;
         float sum = exp_row(classes, z, e, &max);
         float loss = fmd_log(sum) - (z_label - max);
         if (sum >= 1 && loss < loss_limit) /* the sum has exp(0), unless it is NaN */

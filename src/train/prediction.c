@@ -1,0 +1,166 @@
+#include "fmd/prediction.h"
+
+#include "fmd/evaluate.h"
+#include "fmd/loss.h"
+#include "fmd/mem.h"
+#include "fmd/sampler.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows to a leaf, as in evaluation. */
+enum { LEAF = 32, LEAVES = FMD_EVALUATE_ROWS / LEAF };
+
+/* What the ranks hand over in one round: FMD_EVALUATE_ROWS rows each. On rank 0 those of all ranks,
+ * one behind the other. */
+typedef struct round_rows {
+    float *probabilities;
+    uint8_t *predicted;
+} round_rows;
+
+static fmd_status alloc_rows(round_rows *r, size_t rows, size_t classes)
+{
+    FMD_TRY(fmd_alloc(&r->probabilities, rows, classes * sizeof *r->probabilities,
+                      "the probabilities"));
+    return fmd_alloc(&r->predicted, rows, 1, "the predicted classes");
+}
+
+static void free_rows(round_rows *r)
+{
+    free(r->probabilities);
+    free(r->predicted);
+}
+
+/* The images of a rank in round `i`; maybe none. */
+static fmd_run images_of(size_t n, int rank, int size, size_t i)
+{
+    const fmd_run leaves = fmd_share((n + LEAF - 1) / LEAF, rank, size);
+    const size_t done = i * LEAVES < leaves.count ? i * LEAVES : leaves.count;
+    const size_t now = leaves.count - done < LEAVES ? leaves.count - done : LEAVES;
+    const size_t first = (leaves.first + done) * LEAF;
+    return (fmd_run){.first = first,
+                     .count = now == 0 || n - first > now * LEAF ? now * LEAF : n - first};
+}
+
+/* Returns the number of images whose scores are not finite. */
+static int64_t predict_rows(fmd_model *m, const fmd_split *split, float divisor, fmd_run run,
+                            round_rows *out)
+{
+    const size_t image_bytes = fmd_shape_count(fmd_model_in(m));
+    const size_t classes = (size_t)fmd_model_classes(m);
+    const fmd_split part = {.n = run.count, .images = split->images + run.first * image_bytes};
+    const fmd_pass pass = {.leaves = (int)((run.count + LEAF - 1) / LEAF), .leaf_rows = LEAF};
+    int64_t failed = 0;
+    fmd_gather_images(&part, image_bytes, NULL, run.count, fmd_pass_rows(&pass), divisor,
+                      fmd_model_input(m));
+    const float *logits = fmd_model_forward(m, &pass);
+    fmd_softmax_rows(run.count, classes, logits, out->probabilities);
+    for (size_t i = 0; i < run.count; i++) {
+        const size_t best = fmd_argmax(classes, logits + i * classes);
+        out->predicted[i] = (uint8_t)best;
+        failed += !isfinite(out->probabilities[i * classes + best]);
+    }
+    return failed;
+}
+
+/* Rank 0. Puts the rows of round `i`, of all ranks, into their places. */
+static void put_rows(fmd_prediction *p, const round_rows *all, int size, size_t i)
+{
+    for (int rank = 0; rank < size; rank++) {
+        const fmd_run run = images_of(p->n, rank, size, i);
+        const size_t from = (size_t)rank * FMD_EVALUATE_ROWS;
+        memcpy(p->probabilities + run.first * p->classes, all->probabilities + from * p->classes,
+               run.count * p->classes * sizeof *p->probabilities);
+        memcpy(p->predicted + run.first, all->predicted + from, run.count);
+    }
+}
+
+static fmd_status allocate(const fmd_comm *c, round_rows *mine, round_rows *all, fmd_prediction *p)
+{
+    FMD_TRY(alloc_rows(mine, FMD_EVALUATE_ROWS, p->classes));
+    if (fmd_comm_rank(c) != 0)
+        return FMD_OK;
+    FMD_TRY(alloc_rows(all, FMD_EVALUATE_ROWS * (size_t)fmd_comm_size(c), p->classes));
+    FMD_TRY(fmd_alloc(&p->probabilities, p->n, p->classes * sizeof *p->probabilities,
+                      "the probabilities"));
+    return fmd_alloc(&p->predicted, p->n, 1, "the predicted classes");
+}
+
+fmd_status fmd_predict(fmd_comm *c, fmd_model *m, const fmd_split *split, float divisor,
+                       fmd_prediction *out)
+{
+    const int rank = fmd_comm_rank(c), size = fmd_comm_size(c);
+    fmd_prediction p = {.n = split->n, .classes = (size_t)fmd_model_classes(m)};
+    round_rows mine = {NULL}, all = {NULL};
+    int64_t failed = 0;
+    fmd_status st = fmd_comm_agree(c, allocate(c, &mine, &all, &p));
+    if (st != FMD_OK)
+        goto out;
+    /* No rank has more leaves than the first. */
+    for (size_t i = 0; images_of(p.n, 0, size, i).count > 0; i++) {
+        failed += predict_rows(m, split, divisor, images_of(p.n, rank, size, i), &mine);
+        fmd_comm_gather(c, mine.probabilities,
+                        FMD_EVALUATE_ROWS * p.classes * sizeof *mine.probabilities,
+                        all.probabilities);
+        fmd_comm_gather(c, mine.predicted, FMD_EVALUATE_ROWS, all.predicted);
+        if (rank == 0)
+            put_rows(&p, &all, size, i);
+    }
+    fmd_comm_sum_i64(c, &failed, 1);
+    if (failed > 0) {
+        st = FMD_FAIL(FMD_EDIVERGED, "the model's scores of %lld of %zu images are not finite",
+                      (long long)failed, p.n);
+        goto out;
+    }
+    *out = p;
+    p = (fmd_prediction){.n = 0};
+out:
+    free_rows(&mine);
+    free_rows(&all);
+    fmd_prediction_free(&p);
+    return st;
+}
+
+void fmd_prediction_free(fmd_prediction *p)
+{
+    free(p->probabilities);
+    free(p->predicted);
+    *p = (fmd_prediction){.n = 0};
+}
+
+float fmd_confidence(const fmd_prediction *p, size_t i)
+{
+    return p->probabilities[i * p->classes + p->predicted[i]];
+}
+
+size_t fmd_mistakes(const fmd_prediction *p, const uint8_t *labels, uint32_t *index)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++)
+        if (p->predicted[i] != labels[i])
+            index[n++] = (uint32_t)i;
+    return n;
+}
+
+static int compare_surest_first(const void *left, const void *right, void *prediction)
+{
+    const uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    const float p = fmd_confidence(prediction, a), q = fmd_confidence(prediction, b);
+    return p != q ? (p < q) - (p > q) : (a > b) - (a < b);
+}
+
+static int compare_least_sure_first(const void *left, const void *right, void *prediction)
+{
+    const uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    const float p = fmd_confidence(prediction, a), q = fmd_confidence(prediction, b);
+    return p != q ? (p > q) - (p < q) : (a > b) - (a < b);
+}
+
+void fmd_sort_by_confidence(const fmd_prediction *p, uint32_t *index, size_t count,
+                            bool surest_first)
+{
+    fmd_prediction view = *p; /* qsort_r takes no const */
+    qsort_r(index, count, sizeof *index,
+            surest_first ? compare_surest_first : compare_least_sure_first, &view);
+}
