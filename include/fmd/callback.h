@@ -8,6 +8,7 @@
 #include "fmd/checkpoint.h"
 #include "fmd/error.h"
 #include "fmd/model.h"
+#include "fmd/schedule.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -28,6 +29,13 @@ const double *fmd_metric_find(const fmd_metrics *m, const char *name);
  * such metric. */
 const char *fmd_metric_name(const char *name);
 
+/* Local. Whether `value` of the metric called `name` is better than `than` by more than `min_delta`,
+ * compared in float32 as Keras does; nothing is better than NaN. FMD_MODE_AUTO: more is better for
+ * accuracies, less for the others. */
+typedef enum fmd_monitor_mode { FMD_MODE_AUTO, FMD_MODE_MIN, FMD_MODE_MAX } fmd_monitor_mode;
+bool fmd_metric_better(const char *name, fmd_monitor_mode mode, double min_delta, double value,
+                       double than);
+
 /* Local. FMD_EUSAGE with the list and the nearest name unless `name` is a metric that a run has;
  * `validation` tells whether there are val_ ones. `label` starts the message. */
 FMD_CHECKED fmd_status fmd_metric_check(const char *name, bool validation, const char *label);
@@ -41,12 +49,14 @@ typedef struct fmd_event {
     fmd_metrics metrics;  /* running means over the samples of this epoch, as Keras' */
     const fmd_model *model;
     const fmd_metrics *history; /* of the epochs before this one */
+    double base_rate;           /* the learning rate that the schedule has as its base */
 } fmd_event;
 
 /* What a hook may ask for; it only ever sets, never clears. */
 typedef struct fmd_control {
     bool stop;        /* end training after this epoch (in batch_end: after the next step) */
     char reason[160]; /* why, as a line for people; the first one wins */
+    double base_rate; /* in epoch_end: what it is from the next epoch on; 0: as it is */
 } fmd_control;
 
 /* Local. Asks to stop, for the reason given. */
@@ -96,7 +106,6 @@ FMD_CHECKED fmd_status fmd_cb_stop_when_create(fmd_callback **out, const char *c
                                                bool validation);
 
 /* Keras' EarlyStopping. */
-typedef enum fmd_monitor_mode { FMD_MODE_AUTO, FMD_MODE_MIN, FMD_MODE_MAX } fmd_monitor_mode;
 typedef struct fmd_early_stopping_args {
     char monitor[32];
     double min_delta;
@@ -110,6 +119,10 @@ typedef struct fmd_early_stopping_args {
 FMD_CHECKED fmd_status fmd_cb_early_stopping_create(fmd_callback **out,
                                                     const fmd_early_stopping_args *args,
                                                     bool validation);
+
+/* Keras' ReduceLROnPlateau, for the schedule "plateau". */
+FMD_CHECKED fmd_status fmd_cb_plateau_create(fmd_callback **out, const fmd_plateau_args *args,
+                                             bool validation);
 
 /* Ends training when `seconds` have passed since create. */
 FMD_CHECKED fmd_status fmd_cb_max_time_create(fmd_callback **out, double seconds);

@@ -18,7 +18,6 @@ typedef struct fmd_fit_args {
     int epochs;
     size_t batch_size; /* over all ranks */
     size_t leaf_size;  /* fmd_leaf_size's */
-    double learning_rate;
     fmd_schedule schedule;
     fmd_reduction_mode reduce;
     uint64_t seed;

@@ -42,12 +42,38 @@ static fmd_status split_data(fmd_job *j)
     return FMD_OK;
 }
 
+/* The learning rate for the base batch; NAN where the schedule names its rates. */
 static double learning_rate(const fmd_job *j)
 {
-    if (!isnan(j->config->learning_rate))
-        return j->config->learning_rate;
+    const fmd_config *c = j->config;
+    if (!isnan(c->learning_rate) || fmd_schedule_has_rates(c->lr_schedule))
+        return c->learning_rate;
     const fmd_optimizer_ops *ops = fmd_optimizer_ops_of(j->optimizer);
     return strcmp(ops->name, "adam") == 0 ? adam_learning_rate : ops->learning_rate;
+}
+
+/* Goyal et al., 2017, for linear; Krizhevsky, "One weird trick", 2014, for the root. */
+static double lr_scale(const fmd_config *c, size_t batch)
+{
+    const double k = (double)batch / (double)c->lr_base_batch;
+    if (c->lr_scaling == FMD_LR_AS_IT_IS)
+        return 1;
+    return c->lr_scaling == FMD_LR_LINEAR ? k : sqrt(k);
+}
+
+/* Local. The learning rate of each step, from options and the number of steps. */
+static fmd_status plan_rates(fmd_job *j)
+{
+    const fmd_config *c = j->config;
+    const fmd_fit_args *f = &j->fit;
+    j->learning_rate = learning_rate(j);
+    j->lr_scale = lr_scale(c, f->batch_size);
+    const fmd_schedule_plan plan = {.learning_rate = j->learning_rate,
+                                    .scale = j->lr_scale,
+                                    .warmup_epochs = c->warmup_epochs,
+                                    .epoch_steps = (f->train.n + f->batch_size - 1) / f->batch_size,
+                                    .epochs = (uint64_t)f->epochs};
+    return fmd_schedule_create(&j->fit.schedule, c->lr_schedule, &plan);
 }
 
 /* A model from a file may be for other images. */
@@ -77,7 +103,6 @@ static fmd_status build(fmd_job *j, const fmd_weights_file *weights)
     j->fit.epochs = (int)c->epochs;
     j->fit.batch_size = (size_t)batch;
     j->fit.leaf_size = fmd_leaf_size(c->leaf_size, (size_t)batch);
-    j->fit.schedule = (fmd_schedule)c->lr_schedule;
     j->fit.reduce = (fmd_reduction_mode)c->reduce;
     j->fit.seed = (uint64_t)c->seed;
     j->fit.shuffle = c->shuffle;
@@ -87,7 +112,7 @@ static fmd_status build(fmd_job *j, const fmd_weights_file *weights)
     FMD_TRY(fmd_model_check_classes(j->model, j->data.info.classes,
                                     fmd_class_name(j->data.info.name, j->data.info.classes - 1)));
     FMD_TRY(fmd_optimizer_create(&j->optimizer, c->optimizer, fmd_model_n_params(j->model)));
-    j->fit.learning_rate = learning_rate(j);
+    FMD_TRY(plan_rates(j));
     fmd_model_init(j->model, j->fit.seed);
     return FMD_OK;
 }
@@ -127,6 +152,17 @@ static fmd_status add_early_stopping(fmd_job *j)
     return FMD_OK;
 }
 
+static fmd_status add_plateau(fmd_job *j)
+{
+    fmd_callback *callback;
+    fmd_plateau_args args = *fmd_schedule_plateau(&j->fit.schedule);
+    if (strcmp(args.monitor, "auto") == 0)
+        snprintf(args.monitor, sizeof args.monitor, "%s", has_validation(j) ? "val_loss" : "loss");
+    FMD_TRY(fmd_cb_plateau_create(&callback, &args, has_validation(j)));
+    add_callback(j, callback);
+    return FMD_OK;
+}
+
 /* Seconds that --max-time leaves, and Slurm with a minute to spare; NAN: no limit. */
 static double time_limit(const fmd_config *c)
 {
@@ -148,6 +184,8 @@ static fmd_status create_callbacks(fmd_job *j)
     fmd_callback *callback;
     if (c->patience != FMD_UNSET_INT || c->restore_best)
         FMD_TRY(add_early_stopping(j));
+    if (fmd_schedule_plateau(&j->fit.schedule) != NULL)
+        FMD_TRY(add_plateau(j));
     if (!is_root(j))
         return FMD_OK;
     const fmd_progress progress =
@@ -183,7 +221,7 @@ static fmd_status open_folder(fmd_job *j)
     char path[FMD_RUN_PATH_BYTES];
     fmd_callback *callback;
     fmd_config stored = *j->config; /* what --config would need to repeat this run */
-    stored.learning_rate = j->fit.learning_rate;
+    stored.learning_rate = j->learning_rate;
     FMD_TRY(fmd_run_folder_create(&j->folder, &stored));
     if (j->folder.path[0] == '\0')
         return FMD_OK;
@@ -228,7 +266,7 @@ static fmd_status collect_traits(fmd_job *j)
     TRAIT("layers", "%s", fmd_model_spec(j->model));
     TRAIT("batch-size", "%zu", f->batch_size);
     TRAIT("leaf-size", "%zu", f->leaf_size);
-    TRAIT("learning-rate", "%.17g", f->learning_rate);
+    TRAIT("learning-rate", "%.17g", f->schedule.base / j->lr_scale);
     TRAIT("data", "%s", fmd_hash_text(data, hash));
     /* Where it lies does not matter, what is in it does. */
     TRAIT("initial weights", "%s",

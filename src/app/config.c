@@ -193,14 +193,24 @@ static fmd_status settle_alternatives(fmd_config *config, const bool *given)
     return FMD_OK;
 }
 
+static bool is_given(const char *name, const bool *given)
+{
+    return given[option_named(name) - fmd_config_table];
+}
+
 /* Refuses what the user would believe to have an effect. */
 static fmd_status check_effect(const fmd_config *config, const bool *given)
 {
+    if (is_given("lr-base-batch", given) && config->lr_scaling == FMD_LR_AS_IT_IS)
+        return FMD_FAIL(FMD_EUSAGE, "--lr-base-batch: has no effect without --lr-scaling");
+    if (is_given("learning-rate", given) && fmd_schedule_has_rates(config->lr_schedule))
+        return FMD_FAIL(FMD_EUSAGE, "--learning-rate: has no effect with --lr-schedule step, whose "
+                                    "values are the rates");
     static const char *const names[] = {"monitor", "min-delta", "mode", "baseline"};
     const bool watching =
         config->patience != FMD_UNSET_INT || config->restore_best || config->save_best;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (given[option_named(names[i]) - fmd_config_table] && !watching)
+        if (is_given(names[i], given) && !watching)
             return FMD_FAIL(FMD_EUSAGE,
                             "--%s: has no effect without --patience, --restore-best or --save-best",
                             names[i]);

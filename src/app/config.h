@@ -14,6 +14,10 @@
 
 enum { FMD_CONFIG_LAYERS_BYTES = 1024 };
 
+/* What --lr-scaling makes of the learning rate for a batch k times the base batch. */
+#define FMD_LR_SCALING_NAMES "none|linear|sqrt"
+typedef enum fmd_lr_scaling { FMD_LR_AS_IT_IS, FMD_LR_LINEAR, FMD_LR_SQRT } fmd_lr_scaling;
+
 typedef struct fmd_config {
     /* data */
     char dataset[FMD_PATH_BYTES], data_dir[FMD_PATH_BYTES];
@@ -27,7 +31,10 @@ typedef struct fmd_config {
     int64_t epochs, batch_size, batch_size_per_rank;
     char optimizer[128];
     double learning_rate;
-    int lr_schedule; /* fmd_schedule */
+    char lr_schedule[FMD_SCHEDULE_SPEC_BYTES];
+    int lr_scaling; /* fmd_lr_scaling */
+    int64_t lr_base_batch;
+    double warmup_epochs;
     int64_t seed;
     bool shuffle;
     /* stopping */

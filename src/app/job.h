@@ -9,7 +9,7 @@
 #include "fmd/evaluate.h"
 #include "fmd/trainer.h"
 
-enum { FMD_JOB_CALLBACKS = 6, FMD_JOB_TRAITS = 40, FMD_HOST_BYTES = 64 };
+enum { FMD_JOB_CALLBACKS = 7, FMD_JOB_TRAITS = 40, FMD_HOST_BYTES = 64 };
 
 /* What is not rank 0's is the same on every rank. */
 typedef struct fmd_job {
@@ -19,6 +19,7 @@ typedef struct fmd_job {
     fmd_model *model;
     fmd_optimizer *optimizer;
     fmd_fit_args fit;
+    double learning_rate, lr_scale; /* for the base batch; what it is multiplied by */
     fmd_callback *callbacks[FMD_JOB_CALLBACKS];
     fmd_trait traits[FMD_JOB_TRAITS];
     fmd_run_folder folder;

@@ -35,6 +35,24 @@ static const char *grouped(size_t n, char text[32])
     return text;
 }
 
+/* How the learning rate came about, where that is not plain. */
+static void report_rates(const fmd_job *j)
+{
+    const fmd_config *c = j->config;
+    const fmd_schedule *s = &j->fit.schedule;
+    char rule[FMD_OPTION_TEXT_BYTES];
+    if (c->lr_scaling == FMD_LR_AS_IT_IS && s->warmup == 0)
+        return;
+    printf("rate   %g", s->base);
+    if (c->lr_scaling != FMD_LR_AS_IT_IS)
+        printf(" = %g x %g, %s from batch %" PRId64, s->base / j->lr_scale, j->lr_scale,
+               fmd_choice_text(FMD_LR_SCALING_NAMES, c->lr_scaling, rule), c->lr_base_batch);
+    if (s->warmup > 0)
+        printf(" · warm-up from %g in %" PRIu64 " step%s", s->start, s->warmup,
+               s->warmup == 1 ? "" : "s");
+    printf("\n");
+}
+
 void fmd_report_header(const fmd_job *j)
 {
     const fmd_dataset_info *d = &j->data.info;
@@ -64,8 +82,9 @@ void fmd_report_header(const fmd_job *j)
         printf(" over %d rank%s", size, size == 1 ? "" : "s");
     printf(" · %zu steps/epoch · %s lr %g %s · reduce %s · seed %" PRIu64 "\n",
            (f->train.n + f->batch_size - 1) / f->batch_size, fmd_optimizer_spec(j->optimizer),
-           f->learning_rate, f->schedule == FMD_SCHEDULE_COSINE ? "cosine" : "constant",
-           f->reduce == FMD_REDUCE_EXACT ? "exact" : "native", f->seed);
+           f->schedule.base, f->schedule.spec, f->reduce == FMD_REDUCE_EXACT ? "exact" : "native",
+           f->seed);
+    report_rates(j);
     if (j->folder.path[0] != '\0')
         printf("run    %s\n", j->folder.path);
     fflush(stdout);

@@ -1,13 +1,274 @@
+/* Formulas, names and defaults are those of keras.optimizers.schedules, 3.15; where Keras wants
+ * decay_steps there is `auto`. */
 #include "fmd/schedule.h"
 
-#include <math.h>
+#include "fmd/option.h"
 
-double fmd_schedule_rate(fmd_schedule kind, double base, uint64_t step, uint64_t total)
-{
-    double rate = base;
-    if (kind == FMD_SCHEDULE_COSINE) {
-        double done = step < total ? (double)step / (double)total : 1;
-        rate = base * 0.5 * (1 + cos(M_PI * done));
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct fmd_schedule_ops {
+    const char *name;
+    const fmd_option *args; /* fields of fmd_schedule */
+    size_t n_args;
+    bool by_epoch; /* decay_steps auto: an epoch; otherwise all steps after the warm-up */
+    double (*rate)(const fmd_schedule *s, double step); /* counted from the end of the warm-up */
+};
+
+#define FIELD(f) .offset = offsetof(fmd_schedule, f), .size = sizeof((fmd_schedule *)0)->f
+#define DECAY_STEPS                                                                                \
+    {                                                                                              \
+        .name = "decay_steps", .kind = FMD_OPTION_INT, FIELD(decay_steps), .initial = "auto",      \
+        .unset = "auto", .min = 1, .max = 9007199254740991.0                                       \
     }
+#define ROW(NAME, ARGS, ...)                                                                       \
+    {                                                                                              \
+        .name = #NAME, .args = (ARGS), .n_args = sizeof(ARGS) / sizeof *(ARGS), .rate = NAME,      \
+        __VA_ARGS__                                                                                \
+    }
+
+/* The step at which a decay that ends is. */
+static double at_most(double step, double end)
+{
+    return step < end ? step : end;
+}
+
+static double constant(const fmd_schedule *s, double step)
+{
+    (void)step;
+    return s->base;
+}
+
+/* Keras' PiecewiseConstantDecay: a boundary is the last step of its piece. */
+static const fmd_option step_args[] = {
+    {.name = "boundaries", .kind = FMD_OPTION_TEXT, FIELD(boundaries)},
+    {.name = "values", .kind = FMD_OPTION_TEXT, FIELD(values)},
+};
+static double step(const fmd_schedule *s, double step)
+{
+    int piece = 0;
+    while (piece < s->n_boundaries && step > s->boundary[piece])
+        piece++;
+    return s->value[piece];
+}
+
+static const fmd_option exponential_args[] = {
+    {.name = "decay_rate", .kind = FMD_OPTION_FLOAT, FIELD(decay_rate), .min = 1e-12, .max = 1},
+    DECAY_STEPS,
+    {.name = "staircase", .kind = FMD_OPTION_BOOL, FIELD(staircase), .initial = "false"},
+};
+static double exponential(const fmd_schedule *s, double step)
+{
+    const double p = step / (double)s->decay_steps;
+    return s->base * pow(s->decay_rate, s->staircase ? floor(p) : p);
+}
+
+/* Loshchilov and Hutter, "SGDR", ICLR 2017, without restarts. */
+static const fmd_option cosine_args[] = {
+    {.name = "alpha", .kind = FMD_OPTION_FLOAT, FIELD(alpha), .initial = "0", .min = 0, .max = 1},
+    DECAY_STEPS,
+};
+static double cosine(const fmd_schedule *s, double step)
+{
+    const double n = (double)s->decay_steps, done = at_most(step, n) / n;
+    return s->base * ((1 - s->alpha) * 0.5 * (1 + cos(M_PI * done)) + s->alpha);
+}
+
+static const fmd_option polynomial_args[] = {
+    {.name = "end_learning_rate",
+     .kind = FMD_OPTION_FLOAT,
+     FIELD(end_learning_rate),
+     .initial = "0.0001",
+     .min = 0,
+     .max = 1000},
+    {.name = "power", .kind = FMD_OPTION_FLOAT, FIELD(power), .initial = "1", .min = 0, .max = 100},
+    DECAY_STEPS,
+    {.name = "cycle", .kind = FMD_OPTION_BOOL, FIELD(cycle), .initial = "false"},
+};
+static double polynomial(const fmd_schedule *s, double step)
+{
+    double n = (double)s->decay_steps;
+    if (s->cycle)
+        n *= fmax(1, ceil(step / n));
+    const double left = 1 - at_most(step, n) / n;
+    return (s->base - s->end_learning_rate) * pow(left, s->power) + s->end_learning_rate;
+}
+
+static const fmd_option plateau_args[] = {
+    {.name = "factor",
+     .kind = FMD_OPTION_FLOAT,
+     FIELD(plateau.factor),
+     .initial = "0.1",
+     .min = 1e-12,
+     .max = 0.999999},
+    {.name = "patience",
+     .kind = FMD_OPTION_INT,
+     FIELD(plateau.patience),
+     .initial = "10",
+     .min = 0,
+     .max = 100000},
+    {.name = "min_delta",
+     .kind = FMD_OPTION_FLOAT,
+     FIELD(plateau.min_delta),
+     .initial = "0.0001",
+     .min = 0,
+     .max = 1e9},
+    {.name = "cooldown",
+     .kind = FMD_OPTION_INT,
+     FIELD(plateau.cooldown),
+     .initial = "0",
+     .min = 0,
+     .max = 100000},
+    {.name = "min_lr",
+     .kind = FMD_OPTION_FLOAT,
+     FIELD(plateau.min_lr),
+     .initial = "0",
+     .min = 0,
+     .max = 1000},
+    {.name = "monitor", .kind = FMD_OPTION_TEXT, FIELD(plateau.monitor), .initial = "auto"},
+    {.name = "mode",
+     .kind = FMD_OPTION_CHOICE,
+     FIELD(plateau.mode),
+     .initial = "auto",
+     .choices = "auto|min|max"},
+};
+/* What it has been reduced to is the base. */
+static double plateau(const fmd_schedule *s, double step)
+{
+    return constant(s, step);
+}
+
+static const fmd_schedule_ops registry[] = {
+    {.name = "constant", .rate = constant},
+    ROW(step, step_args),
+    ROW(exponential, exponential_args, .by_epoch = true),
+    ROW(cosine, cosine_args),
+    ROW(polynomial, polynomial_args),
+    ROW(plateau, plateau_args),
+};
+
+static fmd_status find_ops(const fmd_schedule_ops **out, const char *name)
+{
+    char names[256] = "", hint[FMD_OPTION_TEXT_BYTES];
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof registry / sizeof *registry; i++) {
+        *out = &registry[i];
+        if (strcmp(name, registry[i].name) == 0)
+            return FMD_OK;
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? "|" : "",
+                                 registry[i].name);
+    }
+    return FMD_FAIL(FMD_EUSAGE, "--lr-schedule: '%.100s' is not one of %s%s", name, names,
+                    fmd_did_you_mean(names, name, hint));
+}
+
+/* Numbers with commas between; returns how many, -1: something else. */
+static int read_list(const char *text, double *out, int max)
+{
+    for (int n = 0; n < max; n++) {
+        char *end;
+        out[n] = strtod(text, &end);
+        if (end == text || !isfinite(out[n]) || out[n] < 0)
+            return -1;
+        if (*end == '\0')
+            return n + 1;
+        if (*end != ',')
+            return -1;
+        text = end + 1;
+    }
+    return -1;
+}
+
+static fmd_status read_pieces(fmd_schedule *s)
+{
+    static const char label[] = "--lr-schedule step";
+    s->n_boundaries = read_list(s->boundaries, s->boundary, FMD_SCHEDULE_PIECES - 1);
+    const int n_values = read_list(s->values, s->value, FMD_SCHEDULE_PIECES);
+    for (int i = 0; i < s->n_boundaries; i++)
+        if (s->boundary[i] != floor(s->boundary[i]) ||
+            (i > 0 && s->boundary[i] <= s->boundary[i - 1]))
+            s->n_boundaries = -1;
+    if (s->n_boundaries < 0)
+        return FMD_FAIL(FMD_EUSAGE,
+                        "%s: boundaries: '%s' is not a list of up to %d rising steps "
+                        "such as 1000,2000",
+                        label, s->boundaries, FMD_SCHEDULE_PIECES - 1);
+    if (n_values < 0)
+        return FMD_FAIL(FMD_EUSAGE,
+                        "%s: values: '%s' is not a list of up to %d rates such as "
+                        "0.01,0.005",
+                        label, s->values, FMD_SCHEDULE_PIECES);
+    if (n_values != s->n_boundaries + 1)
+        return FMD_FAIL(FMD_EUSAGE, "%s: %d boundaries need %d values, not %d", label,
+                        s->n_boundaries, s->n_boundaries + 1, n_values);
+    return FMD_OK;
+}
+
+/* From the base batch to the batch in use. */
+static void scale_rates(fmd_schedule *s, double scale)
+{
+    s->base *= scale;
+    s->end_learning_rate *= scale;
+    s->plateau.min_lr *= scale;
+    for (int i = 0; i <= s->n_boundaries; i++)
+        s->value[i] *= scale;
+}
+
+static fmd_status set_warmup(fmd_schedule *s, const fmd_schedule_plan *plan)
+{
+    if (plan->warmup_epochs >= (double)plan->epochs)
+        return FMD_FAIL(FMD_EUSAGE, "--warmup-epochs %g: there are %llu epochs in all",
+                        plan->warmup_epochs, (unsigned long long)plan->epochs);
+    s->start = plan->scale > 1 ? s->base / plan->scale : 0;
+    s->warmup = (uint64_t)ceil(plan->warmup_epochs * (double)plan->epoch_steps);
+    return FMD_OK;
+}
+
+fmd_status fmd_schedule_create(fmd_schedule *out, const char *spec, const fmd_schedule_plan *plan)
+{
+    fmd_schedule s = {.base = plan->learning_rate};
+    char name[sizeof s.spec], label[sizeof s.spec + 16];
+    if (strlen(spec) >= sizeof s.spec)
+        return FMD_FAIL(FMD_EUSAGE, "--lr-schedule: longer than %zu characters", sizeof s.spec - 1);
+    memcpy(s.spec, spec, strlen(spec) + 1);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(spec, ":"), spec);
+    FMD_TRY(find_ops(&s.ops, name));
+    snprintf(label, sizeof label, "--lr-schedule %s", name);
+    const char *args = spec + strlen(name) + (spec[strlen(name)] == ':');
+    FMD_TRY(fmd_options_parse_args(s.ops->args, s.ops->n_args, &s, label, args));
+    if (s.ops->rate == step) {
+        FMD_TRY(read_pieces(&s));
+        s.base = s.value[0];
+    }
+    scale_rates(&s, plan->scale);
+    FMD_TRY(set_warmup(&s, plan));
+    const uint64_t total = plan->epochs * plan->epoch_steps;
+    if (s.decay_steps == FMD_UNSET_INT && s.ops->by_epoch)
+        s.decay_steps = (int64_t)plan->epoch_steps;
+    else if (s.decay_steps == FMD_UNSET_INT)
+        s.decay_steps = total > s.warmup ? (int64_t)(total - s.warmup) : 1;
+    *out = s;
+    return FMD_OK;
+}
+
+double fmd_schedule_rate(const fmd_schedule *s, uint64_t at)
+{
+    double rate;
+    if (at < s->warmup)
+        rate = s->start + (s->base - s->start) * (double)at / (double)s->warmup;
+    else
+        rate = s->ops->rate(s, (double)(at - s->warmup));
     return (double)(float)rate;
+}
+
+bool fmd_schedule_has_rates(const char *spec)
+{
+    return strcmp(spec, "step") == 0 || strncmp(spec, "step:", 5) == 0;
+}
+
+const fmd_plateau_args *fmd_schedule_plateau(const fmd_schedule *s)
+{
+    return s->ops->rate == plateau ? &s->plateau : NULL;
 }

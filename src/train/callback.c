@@ -54,6 +54,16 @@ fmd_status fmd_metric_check(const char *name, bool validation, const char *label
     return FMD_OK;
 }
 
+bool fmd_metric_better(const char *name, fmd_monitor_mode mode, double min_delta, double value,
+                       double than)
+{
+    const bool more =
+        mode == FMD_MODE_AUTO ? strstr(name, "accuracy") != NULL : mode == FMD_MODE_MAX;
+    if (more)
+        return (float)(value - min_delta) > (float)than;
+    return (float)(value + min_delta) < (float)than;
+}
+
 void fmd_control_stop(fmd_control *control, const char *format, ...)
 {
     if (control->stop)

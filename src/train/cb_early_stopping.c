@@ -13,18 +13,14 @@ typedef struct early_stopping {
     fmd_callback base;
     fmd_early_stopping_args args;
     const char *monitor;
-    bool higher_is_better;
     fmd_early_stopping_state state;
     float *best_params; /* NULL unless they are to be restored */
     size_t n_params;
 } early_stopping;
 
-/* Keras compares in float32, so a difference that float32 cannot hold is no progress. */
 static bool is_better(const early_stopping *s, double value, double than)
 {
-    if (s->higher_is_better)
-        return (float)(value - s->args.min_delta) > (float)than;
-    return (float)(value + s->args.min_delta) < (float)than;
+    return fmd_metric_better(s->monitor, s->args.mode, s->args.min_delta, value, than);
 }
 
 static void stop(early_stopping *s, int epoch, fmd_control *control)
@@ -120,8 +116,6 @@ fmd_status fmd_cb_early_stopping_create(fmd_callback **out, const fmd_early_stop
     s->args = *args;
     s->args.min_delta = fabs(args->min_delta);
     s->monitor = fmd_metric_name(args->monitor);
-    s->higher_is_better = args->mode == FMD_MODE_AUTO ? strstr(s->monitor, "accuracy") != NULL
-                                                      : args->mode == FMD_MODE_MAX;
     if (args->restore_best) {
         s->n_params = args->n_params;
         fmd_status st = fmd_alloc(&s->best_params, s->n_params, sizeof(float), "the best weights");

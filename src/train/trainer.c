@@ -63,13 +63,14 @@ typedef struct loop {
     bool root;
     uint64_t steps; /* in an epoch */
     position at;
-    fmd_metrics *history; /* of every epoch; NAN where there is nothing */
-    double rate;          /* of the last step */
-    double no_best;       /* NAN: what a checkpoint holds where there is no saver */
-    fmd_event event;      /* what callbacks are told */
-    fmd_control control;  /* what callbacks decided at the end of an epoch */
-    fmd_control asked;    /* what they asked for in the middle of one */
-    fmd_state state;      /* for checkpoints */
+    fmd_metrics *history;  /* of every epoch; NAN where there is nothing */
+    fmd_schedule schedule; /* its base is what callbacks have made of it */
+    double rate;           /* of the last step */
+    double no_best;        /* NAN: what a checkpoint holds where there is no saver */
+    fmd_event event;       /* what callbacks are told */
+    fmd_control control;   /* what callbacks decided at the end of an epoch */
+    fmd_control asked;     /* what they asked for in the middle of one */
+    fmd_state state;       /* for checkpoints */
     fmd_item items[MAX_ITEMS];
     char *message; /* room for the items that only rank 0 works on */
     size_t message_bytes;
@@ -159,6 +160,7 @@ static void collect_items(loop *l)
     out[n++] = (fmd_item){"stop", FMD_ITEM_I64, 1, &l->at.stop};
     out[n++] = (fmd_item){"reason", FMD_ITEM_U8, REASON_BYTES, l->at.reason};
     out[n++] = (fmd_item){"learning_rate", FMD_ITEM_F64, 1, &l->rate};
+    out[n++] = (fmd_item){"base_rate", FMD_ITEM_F64, 1, &l->schedule.base};
     out[n++] = (fmd_item){"grid", FMD_ITEM_I32, fmd_model_n_tensors(l->model),
                           fmd_stepper_grid(l->stepper)};
     out[n++] = (fmd_item){"history", FMD_ITEM_F64, (size_t)a->epochs * HISTORY_COLUMNS, l->history};
@@ -229,6 +231,8 @@ static void advance(loop *l)
     l->result->metrics = l->event.metrics;
     l->at = (position){.epoch = l->at.epoch + 1, .stop = l->control.stop};
     memcpy(l->at.reason, l->control.reason, REASON_BYTES);
+    if (l->control.base_rate > 0)
+        l->schedule.base = l->control.base_rate;
 }
 
 /* Collective. FMD_EDESYNC unless all ranks hold the same weights. The state is free meanwhile: a
@@ -312,6 +316,7 @@ static void begin_event(loop *l)
 
                            .model = l->model,
                            .history = l->history,
+                           .base_rate = l->schedule.base,
                            .metrics = {.val_loss = (double)NAN, .val_accuracy = (double)NAN}};
     if (l->event.samples > a->train.n)
         l->event.samples = a->train.n;
@@ -323,7 +328,6 @@ static void begin_event(loop *l)
 static fmd_status train_epoch(loop *l, bool *interrupted)
 {
     const fmd_fit_args *a = l->args;
-    const uint64_t total = (uint64_t)a->epochs * l->steps;
     const double start = fmd_now();
     const uint64_t samples_before = l->event.samples;
 
@@ -335,7 +339,7 @@ static fmd_status train_epoch(loop *l, bool *interrupted)
         const size_t left = a->train.n - first;
         const size_t count = left < a->batch_size ? left : a->batch_size;
         const uint64_t step = state_now(l)->step;
-        const double rate = fmd_schedule_rate(a->schedule, a->learning_rate, step, total);
+        const double rate = fmd_schedule_rate(&l->schedule, step);
         const fmd_step_asks asks = {.stop = l->asked.stop || fmd_guardian_signal(a->guardian) != 0,
                                     .save = l->root && a->saver != NULL &&
                                             fmd_saver_due_by_time(a->saver)};
@@ -468,6 +472,7 @@ fmd_status fmd_fit(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fmd_fit_ar
     *result = (fmd_fit_result){.epochs = 0};
     const double none = (double)NAN;
     loop l = {.comm = c, .model = m, .optimizer = o, .args = args, .result = result};
+    l.schedule = args->schedule;
     l.no_best = none;
     l.root = fmd_comm_rank(c) == 0;
     l.steps = (args->train.n + args->batch_size - 1) / args->batch_size;

@@ -21,7 +21,9 @@ INPUT_GRADIENTS = ["activation_layers", "nobias", "odd_shapes", "saturated"]
 OPTIMIZERS = ["adam", "adam_params", "sgd", "sgd_momentum", "sgd_nesterov", "rmsprop",
               "rmsprop_centered", "rmsprop_momentum_centered"]
 STEPS = [1, 2, 20]
-SCHEDULES = ["cosine"]
+SCHEDULES = ["cosine", "cosine_alpha", "cosine_warmup", "cosine_warmup_from_zero", "exponential",
+             "exponential_staircase", "piecewise_constant", "polynomial", "polynomial_cycle",
+             "polynomial_power2"]
 SAVED = "mlp-keras-3.15.1"  # .h5 and .weights.h5
 SAVED_IMAGES = 32
 MODEL_ROW_STEP, FIT_ROW_STEP = 13, 27  # of kernels too large to keep whole

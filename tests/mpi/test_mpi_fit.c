@@ -56,6 +56,17 @@ static fmd_split samples(size_t first, size_t n)
     return (fmd_split){.n = n, .images = images + first * PIXELS, .labels = labels + first};
 }
 
+static fmd_schedule schedule_of(const char *spec, double rate, size_t n, size_t batch, int epochs)
+{
+    fmd_schedule s;
+    const fmd_schedule_plan plan = {.learning_rate = rate,
+                                    .scale = 1,
+                                    .epoch_steps = (n + batch - 1) / batch,
+                                    .epochs = (uint64_t)epochs};
+    assert_all_ok(fmd_schedule_create(&s, spec, &plan));
+    return s;
+}
+
 static fmd_fit_args plain_args(size_t n, size_t batch_size)
 {
     return (fmd_fit_args){.train = samples(0, n),
@@ -63,11 +74,18 @@ static fmd_fit_args plain_args(size_t n, size_t batch_size)
                           .epochs = 2,
                           .batch_size = batch_size,
                           .leaf_size = fmd_leaf_size(FMD_UNSET_INT, batch_size),
-                          .learning_rate = 0.01,
-                          .schedule = FMD_SCHEDULE_COSINE,
+                          .schedule = schedule_of("cosine", 0.01, n, batch_size, 2),
                           .reduce = FMD_REDUCE_EXACT,
                           .seed = SEED,
                           .shuffle = true};
+}
+
+/* The schedule has the new length, too. */
+static void set_epochs(fmd_fit_args *args, int epochs)
+{
+    args->epochs = epochs;
+    args->schedule = schedule_of(args->schedule.spec, args->schedule.base, args->train.n,
+                                 args->batch_size, epochs);
 }
 
 /* What became of a training. */
@@ -210,14 +228,12 @@ static reference train_alone(const fmd_fit_args *args, const char *optimizer)
     float *grads = calloc(params, sizeof *grads);
     assert_all_ranks(grads != NULL);
 
-    const uint64_t total = (uint64_t)args->epochs * ((n + batch - 1) / batch);
     for (int epoch = 0; epoch < args->epochs; epoch++) {
         fmd_loss_sums sums = {0};
         if (args->shuffle)
             fmd_sampler_shuffle(sampler, (uint32_t)epoch);
         for (size_t first = 0; first < n; first += batch) {
-            const double rate =
-                fmd_schedule_rate(args->schedule, args->learning_rate, ref.steps, total);
+            const double rate = fmd_schedule_rate(&args->schedule, ref.steps);
             train_batch(args, m, &s, fmd_sampler_order(sampler) + first,
                         n - first < batch ? n - first : batch, ref.steps, grads, &sums);
             fmd_optimizer_step(o, fmd_model_params(m), grads, rate);
@@ -273,7 +289,7 @@ static void training_gives_the_bits_of_one_process(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fmd_fit_args args = plain_args(cases[i].n, cases[i].batch);
-        args.epochs = cases[i].epochs;
+        set_epochs(&args, cases[i].epochs);
         assert_same_training(&args, "adam");
     }
 }
@@ -282,7 +298,7 @@ static void training_gives_the_bits_of_one_process_with_any_settings(void **stat
 {
     (void)state;
     fmd_fit_args args = plain_args(60, 20);
-    args.schedule = FMD_SCHEDULE_CONSTANT;
+    args.schedule = schedule_of("constant", 0.01, 60, 20, 2);
     args.shuffle = false;
     assert_same_training(&args, "sgd:momentum=0.9:nesterov");
     args.leaf_size = 7; /* 20 rows are two leaves and a short one */
@@ -295,7 +311,7 @@ static void a_repeated_step_changes_no_bit(void **state)
     (void)state;
     fmd_fit_args args = plain_args(64, 16);
     args.divisor = 0.02f; /* pixels of up to 12,500: gradients leave the first grid */
-    args.learning_rate = 1e-6;
+    args.schedule.base = 1e-6;
     const outcome o = assert_same_training(&args, "sgd");
     assert_all_ranks(o.result.repeats > 0);
 }
@@ -342,10 +358,10 @@ static void training_makes_the_model_better(void **state)
         fmd_fit_args args = plain_args(256, 32);
         args.validation = samples(256, 77);
         args.reduce = (fmd_reduction_mode)mode;
-        args.learning_rate = 0.02;
-        args.epochs = 1;
+        args.schedule.base = 0.02;
+        set_epochs(&args, 1);
         const outcome first = fit(&args, "adam");
-        args.epochs = 8;
+        set_epochs(&args, 8);
         const outcome last = fit(&args, "adam");
         assert_ended_well(&first);
         assert_ended_well(&last);
@@ -465,7 +481,7 @@ enum { WATCHED = 100, WATCHED_BATCH = 32, WATCHED_EPOCHS = 3, WATCHED_STEPS = 4 
 static outcome fit_watched(recorder *r)
 {
     fmd_fit_args args = plain_args(WATCHED, WATCHED_BATCH);
-    args.epochs = WATCHED_EPOCHS;
+    set_epochs(&args, WATCHED_EPOCHS);
     fmd_callback *callbacks[] = {&r->base};
     r->base.ops = &recorder_ops;
     r->n = args.train.n;
@@ -625,7 +641,7 @@ static void divergence_ends_training_on_all_ranks_alike(void **state)
         fmd_fit_args args = plain_args(64, cases[i].batch);
         args.leaf_size = cases[i].leaf;
         args.reduce = cases[i].mode;
-        args.learning_rate = 1e30;
+        args.schedule.base = 1e30;
         recorder r = {.base.ops = &recorder_ops, .n = args.train.n, .batch = args.batch_size};
         fmd_callback *callbacks[] = {&r.base};
         args.callbacks = callbacks;

@@ -87,6 +87,7 @@ typedef struct process {
     const char *folder;          /* NULL: no saver */
     double save_steps;           /* 0: a checkpoint after each epoch */
     bool best, higher_is_better; /* keep the best by loss */
+    bool plateau;                /* a quarter of the learning rate after each epoch but the first */
     bool patient;                /* stop early, two epochs after the largest loss, and restore it */
     int stop_after, signal;
     bool resume;
@@ -108,7 +109,12 @@ static void train(process *p)
     fmd_trait trait = {.name = "seed"};
     snprintf(trait.text, sizeof trait.text, "%s", p->seed != NULL ? p->seed : "42");
     stopper s = {.base.ops = &stopper_ops, .stop_after = p->stop_after, .signal = p->signal};
-    fmd_callback *callbacks[2];
+    fmd_callback *callbacks[3];
+    fmd_schedule schedule;
+    const fmd_schedule_plan plan = {
+        .learning_rate = 0.01, .scale = 1, .epoch_steps = STEPS, .epochs = EPOCHS};
+    assert_all_ok(fmd_schedule_create(
+        &schedule, p->plateau ? "plateau:factor=0.25:patience=1:mode=max" : "cosine", &plan));
     fmd_fit_args args = {
         .train = {.n = TRAINED, .images = images, .labels = labels},
         .validation = {VALIDATED, images + TRAINED * PIXELS, labels + TRAINED},
@@ -116,8 +122,7 @@ static void train(process *p)
         .epochs = EPOCHS,
         .batch_size = BATCH,
         .leaf_size = fmd_leaf_size(FMD_UNSET_INT, BATCH),
-        .learning_rate = 0.01,
-        .schedule = FMD_SCHEDULE_COSINE,
+        .schedule = schedule,
         .reduce = FMD_REDUCE_EXACT,
         .seed = SEED,
         .shuffle = true,
@@ -141,6 +146,12 @@ static void train(process *p)
                                                .n_params = fmd_model_n_params(m)};
         assert_all_ok(fmd_cb_early_stopping_create(&callbacks[args.n_callbacks++], &early, true));
     }
+    if (p->plateau) {
+        fmd_plateau_args plateau = *fmd_schedule_plateau(&schedule);
+        snprintf(plateau.monitor, sizeof plateau.monitor, "loss");
+        assert_all_ok(fmd_cb_plateau_create(&callbacks[args.n_callbacks++], &plateau, true));
+    }
+    const int kept = args.n_callbacks; /* the stopper is not to be destroyed */
     if (is_root())
         callbacks[args.n_callbacks++] = &s.base;
     if (p->folder != NULL) {
@@ -162,8 +173,8 @@ static void train(process *p)
     p->began = s.began;
     p->ended = s.ended;
     memcpy(p->history, s.history, sizeof p->history);
-    if (p->patient)
-        callbacks[0]->ops->destroy(callbacks[0]);
+    for (int i = 0; i < kept; i++)
+        callbacks[i]->ops->destroy(callbacks[i]);
     fmd_saver_destroy(args.saver);
     fmd_optimizer_destroy(o);
     fmd_model_destroy(m);
@@ -298,6 +309,20 @@ static void early_stopping_and_the_best_weights_survive(void **state)
 {
     (void)state;
     stop_after_each_step((process){.patient = true, .best = true, .higher_is_better = true});
+}
+
+static void the_learning_rate_on_a_plateau_survives(void **state)
+{
+    (void)state;
+    const process p = {.plateau = true};
+    stop_after_each_step(p);
+    const process whole = undisturbed(NULL, p);
+    double rate = (double)0.01f; /* the loss decreases, and more counts as better */
+    for (int epoch = 0; epoch < EPOCHS; epoch++) {
+        assert_all_ranks(!is_root() || whole.history[epoch].learning_rate == rate);
+        if (epoch > 0)
+            rate /= 4;
+    }
 }
 
 static void a_training_may_be_stopped_again_and_again(void **state)
@@ -505,6 +530,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_training_stopped_after_any_step_ends_as_if_it_had_not_been),
         cmocka_unit_test(early_stopping_and_the_best_weights_survive),
+        cmocka_unit_test(the_learning_rate_on_a_plateau_survives),
         cmocka_unit_test(a_training_may_be_stopped_again_and_again),
         cmocka_unit_test(each_of_the_checkpoints_leads_to_the_same_end),
         cmocka_unit_test(the_best_weights_are_those_of_the_whole_run),

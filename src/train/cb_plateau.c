@@ -1,0 +1,84 @@
+/* Keras' ReduceLROnPlateau (keras/src/callbacks/reduce_lr_on_plateau.py, 3.15), rule for rule. */
+#include "train/cb_plateau.h"
+
+#include "fmd/log.h"
+#include "fmd/mem.h"
+
+#include <stdlib.h>
+
+typedef struct plateau {
+    fmd_callback base;
+    fmd_plateau_args args;
+    const char *monitor;
+    fmd_plateau_state state;
+} plateau;
+
+/* Keras keeps the rate as a float and multiplies in double. */
+static void reduce(plateau *p, const fmd_event *e, fmd_control *control)
+{
+    const double rate = (double)(float)e->base_rate;
+    if (rate <= (double)(float)p->args.min_lr)
+        return;
+    control->base_rate = (double)(float)fmax(rate * p->args.factor, p->args.min_lr);
+    p->state.cooldown = p->args.cooldown;
+    p->state.wait = 0;
+    fmd_info("epoch %d: %s is no better, the learning rate becomes %g", e->epoch + 1, p->monitor,
+             control->base_rate);
+}
+
+static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
+{
+    plateau *p = (plateau *)c;
+    fmd_plateau_state *s = &p->state;
+    const double value = *fmd_metric_find(&e->metrics, p->monitor);
+    if (s->cooldown > 0) {
+        s->cooldown--;
+        s->wait = 0;
+    }
+    /* The first value is the best so far even if it is NaN. */
+    if (!s->has_best || fmd_metric_better(p->monitor, (fmd_monitor_mode)p->args.mode,
+                                          p->args.min_delta, value, s->best)) {
+        s->has_best = true;
+        s->best = value;
+        s->wait = 0;
+    } else if (s->cooldown == 0 && ++s->wait >= p->args.patience) {
+        reduce(p, e, control);
+    }
+    return FMD_OK;
+}
+
+static size_t items(fmd_callback *c, fmd_item *out)
+{
+    fmd_plateau_state *s = &((plateau *)c)->state;
+    size_t n = 0;
+    out[n++] = (fmd_item){"plateau_has_best", FMD_ITEM_U8, 1, &s->has_best};
+    out[n++] = (fmd_item){"plateau_best", FMD_ITEM_F64, 1, &s->best};
+    out[n++] = (fmd_item){"plateau_wait", FMD_ITEM_I64, 1, &s->wait};
+    out[n++] = (fmd_item){"plateau_cooldown", FMD_ITEM_I64, 1, &s->cooldown};
+    return n;
+}
+
+static void destroy(fmd_callback *c)
+{
+    free(c);
+}
+
+static const fmd_callback_ops ops = {
+    .name = "plateau", .epoch_end = epoch_end, .destroy = destroy, .items = items};
+
+fmd_status fmd_cb_plateau_create(fmd_callback **out, const fmd_plateau_args *args, bool validation)
+{
+    FMD_TRY(fmd_metric_check(args->monitor, validation, "--lr-schedule plateau: monitor"));
+    plateau *p;
+    FMD_TRY(fmd_alloc(&p, 1, sizeof *p, "the learning rate on plateaus"));
+    p->base.ops = &ops;
+    p->args = *args;
+    p->monitor = fmd_metric_name(args->monitor);
+    *out = &p->base;
+    return FMD_OK;
+}
+
+const fmd_plateau_state *fmd_cb_plateau_state(const fmd_callback *c)
+{
+    return &((const plateau *)c)->state;
+}
