@@ -31,7 +31,9 @@ void fmd_json_int(fmd_json *j, const char *group, const char *key, long long val
 void fmd_json_real(fmd_json *j, const char *group, const char *key, double value); /* NAN: null */
 void fmd_json_bool(fmd_json *j, const char *group, const char *key, bool value);
 void fmd_json_append(fmd_json *j, const char *group, const char *key, const char *value);
+void fmd_json_append_int(fmd_json *j, const char *group, const char *key, long long value);
 void fmd_json_append_real(fmd_json *j, const char *group, const char *key, double value);
+void fmd_json_append_object(fmd_json *j, const char *key, const fmd_json *value); /* as attach */
 void fmd_json_attach(fmd_json *j, const char *key, const fmd_json *value); /* the object itself */
 
 /* Local. Writes the object to `path`, indented, keys in the order of their adding. FMD_EIO. */

@@ -1,63 +1,235 @@
-/* evaluate: loss and accuracy of a trained model on the test images. */
+/* evaluate: loss, accuracy, scores of each class and the confusion matrix of a trained model. */
 #include "app/config.h"
-#include "app/weights.h"
+#include "app/trained.h"
+#include "fmd/classification.h"
 #include "fmd/comm.h"
 #include "fmd/evaluate.h"
-#include "fmd/feed.h"
+#include "fmd/json_file.h"
+#include "fmd/terminal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
-/* Whether the model fits the data. */
-static fmd_status check_data(const fmd_model *m, const fmd_dataset_info *d)
+enum { NAME_COLUMNS = 20, MOST_PAIRS = 5, TEXT_COLUMNS = 100 };
+
+/* What there is to tell, on rank 0. */
+typedef struct verdict {
+    const fmd_trained *model;
+    fmd_evaluation means;
+    fmd_classification classes;
+    size_t k; /* of top_k */
+    double top_k;
+} verdict;
+
+static void print_head(const verdict *v)
 {
-    const fmd_shape in = fmd_model_in(m);
-    char model_shape[FMD_SHAPE_TEXT], data_shape[FMD_SHAPE_TEXT];
-    if (!fmd_weights_same_images(in, d->image))
-        return FMD_FAIL(FMD_EUSAGE, "the model takes images of shape %s, but those of %s have %s",
-                        fmd_shape_text(in, 0, model_shape), d->name,
-                        fmd_shape_text(d->image, 0, data_shape));
-    return fmd_model_check_classes(m, d->classes, fmd_class_name(d->name, d->classes - 1));
+    const fmd_trained *t = v->model;
+    const fmd_classification *r = &v->classes;
+    char hash[FMD_HASH_TEXT];
+    printf("data   %s %s · %zu %s images\n", t->data.info.name, t->data.info.path, t->split.n,
+           t->half);
+    printf("model  sequential: %s\n", fmd_model_spec(t->model));
+    if (t->file.info.keras)
+        printf("input  pixels %s: Keras' files do not say\n",
+               t->divisor == 1 ? "0 to 255" : "divided by 255 (else --no-normalize)");
+    printf("%-6s loss %.4f · accuracy %.4f (%zu of %zu) · %.2f s\n", t->half, v->means.loss,
+           r->accuracy, r->correct, r->n, v->means.seconds);
+    printf("       accuracy %.4f to %.4f with 95 %% confidence · top-%zu %.4f\n", r->low, r->high,
+           v->k, v->top_k);
+    printf("weights xxh3:%s\n", fmd_hash_text(fmd_model_hash(t->model), hash));
 }
 
-/* What pixels are divided by. Our checkpoints know it; of Keras' files only the user does. */
-static fmd_status divisor(const fmd_weights_file *f, const fmd_config *config, float *out)
+static void print_score(const char *name, const fmd_score *s)
 {
-    if (!f->info.keras && f->info.model.normalize && !config->normalize)
-        return FMD_FAIL(FMD_EUSAGE, "--no-normalize: '%s' was trained on pixels divided by 255",
-                        f->path);
-    *out = config->normalize && f->info.model.normalize ? 255 : 1;
+    fmd_print_padded(name, NAME_COLUMNS);
+    printf("  %9.4f %9.4f %9.4f %9zu\n", s->precision, s->recall, s->f1, s->support);
+}
+
+static void print_scores(const verdict *v)
+{
+    const fmd_classification *r = &v->classes;
+    char name[FMD_CLASS_TEXT];
+    printf("\n%-*s  %9s %9s %9s %9s\n", NAME_COLUMNS, "class", "precision", "recall", "f1",
+           "images");
+    for (size_t k = 0; k < r->classes; k++)
+        print_score(fmd_class_text(&v->model->data.info, (int)k, name), &r->of_class[k]);
+    print_score("mean over classes", &r->macro);
+    print_score("mean over images", &r->weighted);
+}
+
+static int digits(size_t n)
+{
+    return snprintf(NULL, 0, "%zu", n);
+}
+
+/* Right ones stand out; of the wrong ones those that take more of the class. */
+static const char *cell_style(const fmd_classification *r, size_t label, size_t predicted)
+{
+    const size_t n = r->confusion[label * r->classes + predicted];
+    if (label == predicted)
+        return "1;36";
+    if (n == 0)
+        return "2";
+    return 20 * n >= r->of_class[label].support ? "1;33" : "0";
+}
+
+/* Images by label, down, and by predicted class, across. */
+static void print_matrix(const verdict *v, const fmd_terminal *t, int width)
+{
+    const fmd_classification *r = &v->classes;
+    char name[FMD_CLASS_TEXT], style[16];
+    printf("\n%-*s", NAME_COLUMNS, "label \\ predicted");
+    for (size_t k = 0; k < r->classes; k++)
+        printf(" %*zu", width, k);
+    printf("\n");
+    for (size_t label = 0; label < r->classes; label++) {
+        fmd_print_padded(fmd_class_text(&v->model->data.info, (int)label, name), NAME_COLUMNS);
+        for (size_t k = 0; k < r->classes; k++) {
+            const size_t n = r->confusion[label * r->classes + k];
+            printf("%s", fmd_style(t, cell_style(r, label, k), style));
+            if (n == 0)
+                printf(" %*s", width, ".");
+            else
+                printf(" %*zu", width, n);
+            printf("%s", fmd_style(t, "0", style));
+        }
+        printf("\n");
+    }
+}
+
+/* The pairs of classes taken for each other most often. A pair is the place of its cell. */
+static size_t most_confused(const fmd_classification *r, size_t pairs[MOST_PAIRS])
+{
+    size_t n = 0;
+    for (size_t cell = 0; cell < r->classes * r->classes; cell++) {
+        if (cell / r->classes == cell % r->classes || r->confusion[cell] == 0)
+            continue;
+        if (n == MOST_PAIRS && r->confusion[cell] <= r->confusion[pairs[n - 1]])
+            continue;
+        size_t at = n < MOST_PAIRS ? n++ : n - 1;
+        for (; at > 0 && r->confusion[cell] > r->confusion[pairs[at - 1]]; at--)
+            pairs[at] = pairs[at - 1];
+        pairs[at] = cell;
+    }
+    return n;
+}
+
+static void print_pairs(const verdict *v)
+{
+    const fmd_classification *r = &v->classes;
+    size_t pairs[MOST_PAIRS];
+    char label[FMD_CLASS_TEXT], taken_for[FMD_CLASS_TEXT];
+    const size_t n = most_confused(r, pairs);
+    if (n > 0)
+        printf("\nmost often confused\n");
+    for (size_t i = 0; i < n; i++)
+        printf("%6zu of %zu: %s taken for %s\n", r->confusion[pairs[i]],
+               r->of_class[pairs[i] / r->classes].support,
+               fmd_class_text(&v->model->data.info, (int)(pairs[i] / r->classes), label),
+               fmd_class_text(&v->model->data.info, (int)(pairs[i] % r->classes), taken_for));
+}
+
+static void print_text(const verdict *v)
+{
+    const fmd_terminal t = fmd_terminal_of_stdout();
+    const fmd_classification *r = &v->classes;
+    size_t largest = r->classes - 1;
+    for (size_t cell = 0; cell < r->classes * r->classes; cell++)
+        largest = r->confusion[cell] > largest ? r->confusion[cell] : largest;
+    const int room = t.columns > 0 ? t.columns : TEXT_COLUMNS, width = digits(largest) + 1;
+    print_head(v);
+    print_scores(v);
+    if (NAME_COLUMNS + (int)r->classes * (width + 1) <= room)
+        print_matrix(v, &t, width);
+    print_pairs(v);
+}
+
+static void add_scores(fmd_json *j, const char *group, const fmd_score *s)
+{
+    fmd_json_real(j, group, "precision", s->precision);
+    fmd_json_real(j, group, "recall", s->recall);
+    fmd_json_real(j, group, "f1", s->f1);
+    fmd_json_int(j, group, "images", (long long)s->support);
+}
+
+static fmd_status add_class(fmd_json *j, const verdict *v, size_t k)
+{
+    const fmd_classification *r = &v->classes;
+    fmd_json *class;
+    FMD_TRY(fmd_json_create(&class));
+    fmd_json_int(class, NULL, "class", (long long)k);
+    fmd_json_text(class, NULL, "name", fmd_class_name(v->model->data.info.name, (int)k));
+    add_scores(class, NULL, &r->of_class[k]);
+    for (size_t i = 0; i < r->classes; i++)
+        fmd_json_append_int(class, NULL, "predicted_as",
+                            (long long)r->confusion[k * r->classes + i]);
+    fmd_json_append_object(j, "classes", class);
+    fmd_json_destroy(class);
     return FMD_OK;
+}
+
+static fmd_status print_json(const verdict *v)
+{
+    const fmd_trained *t = v->model;
+    const fmd_classification *r = &v->classes;
+    char hash[FMD_HASH_TEXT], *text = NULL;
+    fmd_json *j;
+    FMD_TRY(fmd_json_create(&j));
+    fmd_json_text(j, "data", "name", t->data.info.name);
+    fmd_json_text(j, "data", "path", t->data.info.path);
+    fmd_json_text(j, "data", "split", t->half);
+    fmd_json_text(j, "model", "file", t->file.path);
+    fmd_json_text(j, "model", "layers", fmd_model_spec(t->model));
+    fmd_json_text(j, "model", "weights_xxh3", fmd_hash_text(fmd_model_hash(t->model), hash));
+    fmd_json_int(j, NULL, "images", (long long)r->n);
+    fmd_json_int(j, NULL, "correct", (long long)r->correct);
+    fmd_json_real(j, NULL, "loss", v->means.loss);
+    fmd_json_real(j, NULL, "accuracy", r->accuracy);
+    fmd_json_real(j, NULL, "accuracy_low", r->low);
+    fmd_json_real(j, NULL, "accuracy_high", r->high);
+    fmd_json_int(j, NULL, "k", (long long)v->k);
+    fmd_json_real(j, NULL, "top_k_accuracy", v->top_k);
+    add_scores(j, "mean_over_classes", &r->macro);
+    add_scores(j, "mean_over_images", &r->weighted);
+    fmd_status st = FMD_OK;
+    for (size_t k = 0; k < r->classes && st == FMD_OK; k++)
+        st = add_class(j, v, k);
+    if (st == FMD_OK)
+        st = fmd_json_print_text(j, &text);
+    if (st == FMD_OK)
+        printf("%s", text);
+    free(text);
+    fmd_json_destroy(j);
+    return st;
+}
+
+/* Rank 0. */
+static fmd_status tell(verdict *v, const fmd_prediction *p, const fmd_config *config)
+{
+    v->k = (size_t)config->top_k < p->classes ? (size_t)config->top_k : p->classes;
+    v->top_k = fmd_top_k(p, v->model->split.labels, v->k);
+    FMD_TRY(fmd_classify(&v->classes, p, v->model->split.labels));
+    fmd_status st = FMD_OK;
+    if (config->json)
+        st = print_json(v);
+    else
+        print_text(v);
+    fmd_classification_free(&v->classes);
+    return st;
 }
 
 fmd_status fmd_cmd_evaluate(fmd_comm *c, const fmd_config *config)
 {
-    fmd_model *model = NULL;
-    fmd_weights_file file;
-    fmd_dataset data;
-    fmd_evaluation e;
-    float pixel = 255;
-    FMD_TRY(fmd_weights_file_open(c, &file, config->weights));
-    FMD_TRY(divisor(&file, config, &pixel));
-    FMD_TRY(fmd_feed_load(c, config->dataset, config->data_dir, &data));
-    fmd_status st = fmd_weights_file_model(&model, &file, config, data.info.image,
-                                           data.info.classes, FMD_EVALUATE_ROWS);
-    if ((st = fmd_comm_agree(c, st)) != FMD_OK ||
-        (st = fmd_weights_file_load(c, &file, model)) != FMD_OK ||
-        (st = check_data(model, &data.info)) != FMD_OK)
-        goto out;
-    st = fmd_evaluate(c, model, &data.test, pixel, &e);
-    if (st != FMD_OK || fmd_comm_rank(c) != 0)
-        goto out;
-    char hash[FMD_HASH_TEXT];
-    printf("data   %s %s · %zu test images\n", data.info.name, data.info.path, data.info.n_test);
-    printf("model  sequential: %s\n", fmd_model_spec(model));
-    if (file.info.keras)
-        printf("input  pixels %s: Keras' files do not say\n",
-               pixel == 1 ? "0 to 255" : "divided by 255 (else --no-normalize)");
-    printf("test   loss %.4f · accuracy %.4f (%.0f of %zu) · %.2f s\n", e.loss, e.accuracy,
-           e.accuracy * (double)data.info.n_test, data.info.n_test, e.seconds);
-    printf("weights xxh3:%s\n", fmd_hash_text(fmd_model_hash(model), hash));
-out:
-    fmd_model_destroy(model);
+    fmd_trained t;
+    fmd_prediction p = {.n = 0};
+    verdict v = {.model = &t};
+    FMD_TRY(fmd_trained_open(&t, c, config, true));
+    fmd_status st = fmd_evaluate(c, t.model, &t.split, t.divisor, &v.means);
+    if (st == FMD_OK)
+        st = fmd_predict(c, t.model, &t.split, t.divisor, &p);
+    if (st == FMD_OK)
+        st = fmd_comm_agree(c, fmd_comm_rank(c) == 0 ? tell(&v, &p, config) : FMD_OK);
+    fmd_prediction_free(&p);
+    fmd_trained_close(&t);
     return st;
 }

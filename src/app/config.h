@@ -27,6 +27,10 @@ typedef struct fmd_config {
     /* model */
     char layers[FMD_CONFIG_LAYERS_BYTES], hidden[128];
     char weights[FMD_PATH_BYTES], against[FMD_PATH_BYTES];
+    /* what to look at */
+    int split; /* fmd_split_name */
+    int64_t top_k;
+    bool json;
     /* training */
     int64_t epochs, batch_size, batch_size_per_rank;
     char optimizer[128];
@@ -67,6 +71,9 @@ typedef struct fmd_config {
 /* The table, and its length. */
 extern const fmd_option fmd_config_table[];
 extern const size_t fmd_config_table_length;
+
+/* The choices of --split. */
+typedef enum fmd_split_name { FMD_SPLIT_TEST, FMD_SPLIT_TRAIN } fmd_split_name;
 
 /* Headings of the overview; the last one is the first in the enum, for those that name none. */
 typedef enum fmd_section {

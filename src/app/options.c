@@ -31,6 +31,14 @@ const fmd_option fmd_config_table[] = {
      .help = "*.h5 or *.weights.h5, ours or of Keras, or the folder of a run; train starts from it"},
     {.name = "against", .group = "comparison", .kind = FMD_OPTION_TEXT, FIELD(against),
      .initial = "", .value = "FILE", .help = "a second one, to compare with the first"},
+    /* what to look at */
+    {.name = "split", .group = "images", .kind = FMD_OPTION_CHOICE, FIELD(split),
+     .initial = "test", .choices = "test|train", .help = "which half of the data set"},
+    {.name = "top-k", .group = "metrics", .kind = FMD_OPTION_INT, FIELD(top_k), .initial = "5",
+     .min = 1, .max = 256, .value = "N", .keras = "k",
+     .help = "also the share of images whose label is among the N most probable classes"},
+    {.name = "json", .group = "json", .kind = FMD_OPTION_BOOL, FIELD(json), .initial = "false",
+     .help = "all of it as one JSON object"},
     /* training */
     {.name = "epochs", .group = "training", .kind = FMD_OPTION_INT, FIELD(epochs), .initial = "10",
      .min = 1, .max = 100000, .value = "N", .keras = "epochs",

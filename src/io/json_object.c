@@ -108,10 +108,22 @@ void fmd_json_append(fmd_json *j, const char *group, const char *key, const char
     note(j, key, json_array_append_new(array, string_of(value)) == 0);
 }
 
+void fmd_json_append_int(fmd_json *j, const char *group, const char *key, long long value)
+{
+    json_t *array = member(group_object(j, group), key, json_array);
+    note(j, key, json_array_append_new(array, json_integer(value)) == 0);
+}
+
 void fmd_json_append_real(fmd_json *j, const char *group, const char *key, double value)
 {
     json_t *array = member(group_object(j, group), key, json_array);
     note(j, key, json_array_append_new(array, real_of(value)) == 0);
+}
+
+void fmd_json_append_object(fmd_json *j, const char *key, const fmd_json *value)
+{
+    json_t *array = member(j->root, key, json_array);
+    note(j, key, value->failed[0] == '\0' && json_array_append(array, value->root) == 0);
 }
 
 void fmd_json_attach(fmd_json *j, const char *key, const fmd_json *value)

@@ -2,14 +2,13 @@
  * epoch. Both end in the samples trained on a second, which Keras does not say. */
 #include "fmd/callback.h"
 #include "fmd/mem.h"
+#include "fmd/terminal.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BAR_WIDTH = 20 };
@@ -276,66 +275,17 @@ static const fmd_callback_ops none_ops = {
     .destroy = destroy,
 };
 
-static pid_t parent_of(pid_t pid)
-{
-    char path[64];
-    int parent = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "r");
-    if (file == NULL)
-        return 0;
-    /* The second field is the program's name in brackets. */
-    if (fscanf(file, "%*d (%*[^)]) %*c %d", &parent) != 1)
-        parent = 0;
-    fclose(file);
-    return parent;
-}
-
-/* Open MPI's mpirun gives every rank a terminal for stdout, also where its own goes into a file: ask
- * the nearest ancestor whose stdout is another one. */
-static bool launcher_is_on_terminal(void)
-{
-    struct stat own, other;
-    if (fstat(STDOUT_FILENO, &own) != 0)
-        return false;
-    for (pid_t pid = getppid(); pid > 1; pid = parent_of(pid)) {
-        char path[64];
-        snprintf(path, sizeof path, "/proc/%d/fd/1", (int)pid);
-        if (stat(path, &other) != 0)
-            return false;
-        if (other.st_dev == own.st_dev && other.st_ino == own.st_ino)
-            continue;
-        int fd = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-        if (fd < 0)
-            return false;
-        bool terminal = isatty(fd);
-        close(fd);
-        return terminal;
-    }
-    return false;
-}
-
-static bool is_on_terminal(void)
-{
-    const char *term = getenv("TERM");
-    if (!isatty(STDOUT_FILENO) || term == NULL || strcmp(term, "dumb") == 0)
-        return false;
-    return getenv("OMPI_COMM_WORLD_RANK") == NULL || launcher_is_on_terminal();
-}
-
 fmd_status fmd_cb_progress_create(fmd_callback **out, fmd_progress kind)
 {
-    bool terminal = is_on_terminal();
+    const fmd_terminal t = fmd_terminal_of_stdout();
     if (kind == FMD_PROGRESS_AUTO)
-        kind = terminal ? FMD_PROGRESS_BAR : FMD_PROGRESS_LINE;
+        kind = t.terminal ? FMD_PROGRESS_BAR : FMD_PROGRESS_LINE;
     progress *p;
     FMD_TRY(fmd_alloc(&p, 1, sizeof *p, "the progress display"));
     p->base.ops = kind == FMD_PROGRESS_BAR    ? &bar_ops
                   : kind == FMD_PROGRESS_LINE ? &line_ops
                                               : &none_ops;
-    const char *no_color = getenv("NO_COLOR");
-    bool color = terminal && (no_color == NULL || *no_color == '\0');
-    p->style = color ? &styled : &unstyled;
+    p->style = t.colour != FMD_COLOUR_NONE ? &styled : &unstyled;
     *out = &p->base;
     return FMD_OK;
 }

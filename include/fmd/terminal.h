@@ -1,0 +1,34 @@
+/* What stdout can show: terminal or not, colours, UTF-8, columns; and text in columns. */
+#ifndef FMD_TERMINAL_H
+#define FMD_TERMINAL_H
+
+#include <stdbool.h>
+
+typedef enum fmd_colour {
+    FMD_COLOUR_NONE, /* no terminal that moves its cursor, or NO_COLOR (https://no-color.org) */
+    FMD_COLOUR_16,
+    FMD_COLOUR_256,
+    FMD_COLOUR_TRUE,
+} fmd_colour;
+
+typedef struct fmd_terminal {
+    bool terminal;     /* one that is not dumb: its cursor can be moved */
+    fmd_colour colour; /* with CLICOLOR_FORCE also where it is no terminal */
+    bool utf8;         /* the encoding of the locale */
+    int columns;       /* 0: not known; of no terminal, as many as one likes */
+} fmd_terminal;
+
+/* Local. Looks behind Open MPI's mpirun, which gives every rank a terminal for stdout, also where its
+ * own goes into a file. */
+fmd_terminal fmd_terminal_of_stdout(void);
+
+/* Local. The sequence for an SGR code such as "1;36", or "" without colours. */
+const char *fmd_style(const fmd_terminal *t, const char *code, char text[16]);
+
+/* Local. Columns that UTF-8 text takes, a column a character. */
+int fmd_columns(const char *text);
+
+/* Local. Prints UTF-8 text and spaces up to `width` columns; negative: spaces first. */
+void fmd_print_padded(const char *text, int width);
+
+#endif
