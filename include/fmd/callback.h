@@ -40,6 +40,11 @@ bool fmd_metric_better(const char *name, fmd_monitor_mode mode, double min_delta
  * `validation` tells whether there are val_ ones. `label` starts the message. */
 FMD_CHECKED fmd_status fmd_metric_check(const char *name, bool validation, const char *label);
 
+/* Seconds of one rank, by phase of a step. */
+typedef struct fmd_phase_seconds {
+    double assemble, forward, backward, reduce, update;
+} fmd_phase_seconds;
+
 /* What a hook is told. */
 typedef struct fmd_event {
     int epoch, epochs;    /* from 0 */
@@ -50,6 +55,8 @@ typedef struct fmd_event {
     const fmd_model *model;
     const fmd_metrics *history; /* of the epochs before this one */
     double base_rate;           /* the learning rate that the schedule has as its base */
+    int ranks;
+    const fmd_phase_seconds *phases; /* in epoch_end: of each rank, in this process so far */
 } fmd_event;
 
 /* What a hook may ask for; it only ever sets, never clears. */
@@ -64,6 +71,7 @@ void fmd_control_stop(fmd_control *control, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 typedef struct fmd_callback fmd_callback;
+struct fmd_json;
 
 enum { FMD_CALLBACK_ITEMS = 8 };
 
@@ -75,6 +83,8 @@ typedef struct fmd_callback_ops {
     void (*epoch_begin)(fmd_callback *c, const fmd_event *e);
     void (*batch_end)(fmd_callback *c, const fmd_event *e, fmd_control *control);
     fmd_status (*epoch_end)(fmd_callback *c, const fmd_event *e, fmd_control *control);
+    /* A checkpoint was written after `step` steps in all, in `seconds`. `file`: in the run folder. */
+    void (*saved)(fmd_callback *c, const char *file, uint64_t step, double seconds);
     /* `params` are the model's, and may be replaced: every rank then receives them. */
     fmd_status (*train_end)(fmd_callback *c, const fmd_event *e, float *params);
     void (*destroy)(fmd_callback *c);
@@ -100,6 +110,12 @@ FMD_CHECKED fmd_status fmd_cb_progress_create(fmd_callback **out, fmd_progress k
 
 /* history.csv at `path`, in the form of Keras' CSVLogger. */
 FMD_CHECKED fmd_status fmd_cb_csv_create(fmd_callback **out, const char *path);
+
+/* events.jsonl at `path`: the lines of one process of a run. `head` is the first of them, with
+ * "type", "time", "epoch", "step" and "global_step" to be filled in, and its "hosts" are those of the
+ * ranks; it belongs to the callback. */
+FMD_CHECKED fmd_status fmd_cb_events_create(fmd_callback **out, const char *path,
+                                            struct fmd_json *head);
 
 /* Stops once one of the comma-separated conditions holds: "accuracy>0.99,loss<0.4". */
 FMD_CHECKED fmd_status fmd_cb_stop_when_create(fmd_callback **out, const char *conditions,

@@ -1,6 +1,6 @@
-/* JSON files of a run: config.json, run.json, STATUS.json.
+/* JSON files of a run: config.json, run.json, STATUS.json, and the lines of events.jsonl.
  *
- * Written whole: to a temporary file in the same folder, synced and renamed. */
+ * Files are written whole: to a temporary file in the same folder, synced and renamed. */
 #ifndef FMD_JSON_FILE_H
 #define FMD_JSON_FILE_H
 
@@ -8,6 +8,7 @@
 #include "fmd/option.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Local. Sets every option that the JSON object in `path` names, as fmd_option_set does; numbers,
  * strings, booleans, and arrays of strings for options that repeat. `given` (n of it) is set for
@@ -42,7 +43,13 @@ FMD_CHECKED fmd_status fmd_json_write(const fmd_json *j, const char *path);
 /* Local. The object as text, released by free(). FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_json_print_text(const fmd_json *j, char **out);
 
-/* Local. Reads an object from a file. FMD_ENOINPUT, FMD_EIO; FMD_EDATA with line and column. */
+/* Local. The same as one line with its newline. `path` is for messages. FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_json_line(char **out, const fmd_json *j, const char *path);
+
+/* Local. Reads an object from a file, or from `bytes` bytes of text, of which `path` is the name.
+ * FMD_ENOINPUT, FMD_EIO; FMD_EDATA with line and column. */
+FMD_CHECKED fmd_status fmd_json_parse(fmd_json **out, const char *text, size_t bytes,
+                                      const char *path);
 FMD_CHECKED fmd_status fmd_json_read(fmd_json **out, const char *path);
 
 /* Local. The member of the object, or of the object in it called `group`: a string, or NULL; a

@@ -74,4 +74,9 @@ FMD_CHECKED fmd_status fmd_saver_load(fmd_saver *s, const fmd_state *state, bool
 int fmd_saver_count(const fmd_saver *s);
 double fmd_saver_seconds(const fmd_saver *s);
 
+/* Rank 0. The checkpoint of `step`, just written: its name in the run folder, and the seconds that it
+ * took. */
+enum { FMD_SAVER_FILE_BYTES = 96 };
+double fmd_saver_last(const fmd_saver *s, uint64_t step, char file[FMD_SAVER_FILE_BYTES]);
+
 #endif

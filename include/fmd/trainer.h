@@ -32,11 +32,6 @@ typedef struct fmd_fit_args {
     fmd_guardian *guardian; /* NULL: signals are not handled */
 } fmd_fit_args;
 
-/* Seconds of one rank, by phase of a step. */
-typedef struct fmd_phase_seconds {
-    double assemble, forward, backward, reduce, update;
-} fmd_phase_seconds;
-
 typedef struct fmd_fit_result {
     int epochs;               /* completed */
     uint64_t steps, samples;  /* over all ranks */

@@ -229,6 +229,11 @@ static fmd_status open_folder(fmd_job *j)
     add_callback(j, callback);
     FMD_TRY(fmd_run_folder_callback(&callback, &j->folder));
     add_callback(j, callback);
+    fmd_json *head;
+    FMD_TRY(fmd_report_start(&head, j));
+    FMD_TRY(fmd_cb_events_create(&callback, fmd_run_folder_file(&j->folder, "events.jsonl", path),
+                                 head));
+    add_callback(j, callback);
     return FMD_OK;
 }
 
@@ -317,6 +322,19 @@ static fmd_status start_from(fmd_job *j, const fmd_weights_file *weights)
     return fmd_weights_file_load(j->comm, weights, j->model);
 }
 
+/* Collective. The name of every rank's host, on rank 0. */
+static fmd_status gather_hosts(fmd_job *j)
+{
+    char host[FMD_HOST_BYTES] = "";
+    snprintf(host, sizeof host, "%s", fmd_comm_host(j->comm));
+    fmd_status st = FMD_OK;
+    if (is_root(j))
+        st = fmd_alloc(&j->hosts, (size_t)fmd_comm_size(j->comm), sizeof host, "the host names");
+    FMD_TRY(fmd_comm_agree(j->comm, st));
+    fmd_comm_gather(j->comm, host, sizeof host, j->hosts);
+    return FMD_OK;
+}
+
 /* Collective. All that can go wrong before the first step, but for reading a checkpoint. */
 static fmd_status prepare(fmd_job *j)
 {
@@ -337,6 +355,7 @@ static fmd_status prepare(fmd_job *j)
         st = collect_traits(j);
     FMD_TRY(fmd_comm_agree(j->comm, st));
     FMD_TRY(check_ranks(j));
+    FMD_TRY(gather_hosts(j));
     st = is_root(j) ? open_folder(j) : FMD_OK;
     FMD_TRY(fmd_comm_agree(j->comm, st));
     FMD_TRY(fmd_comm_agree(j->comm, create_saver(j, &saving)));
@@ -353,12 +372,12 @@ static fmd_status prepare(fmd_job *j)
 }
 
 /* Rank 0. Files first, so that what is printed is true. */
-static fmd_status finish(fmd_job *j, const char *hosts)
+static fmd_status finish(fmd_job *j)
 {
     char weights[FMD_HASH_TEXT];
     fmd_hash_text(fmd_model_hash(j->model), weights);
     if (j->folder.path[0] != '\0')
-        FMD_TRY(fmd_report_record(j, weights, hosts));
+        FMD_TRY(fmd_report_record(j, weights));
     fmd_report_result(j, weights);
     return FMD_OK;
 }
@@ -367,18 +386,7 @@ static fmd_status finish(fmd_job *j, const char *hosts)
 static fmd_status conclude(fmd_job *j)
 {
     FMD_TRY(fmd_evaluate(j->comm, j->model, &j->data.test, j->fit.divisor, &j->test));
-    char *hosts = NULL, host[FMD_HOST_BYTES] = "";
-    snprintf(host, sizeof host, "%s", fmd_comm_host(j->comm));
-    fmd_status st = FMD_OK;
-    if (is_root(j))
-        st = fmd_alloc(&hosts, (size_t)fmd_comm_size(j->comm), sizeof host, "the host names");
-    if ((st = fmd_comm_agree(j->comm, st)) != FMD_OK)
-        return st;
-    fmd_comm_gather(j->comm, host, sizeof host, hosts);
-    if (is_root(j))
-        st = finish(j, hosts);
-    free(hosts);
-    return fmd_comm_agree(j->comm, st);
+    return fmd_comm_agree(j->comm, is_root(j) ? finish(j) : FMD_OK);
 }
 
 /* Collective. Trains; an interrupted training leaves a checkpoint and nothing else. */
@@ -396,15 +404,17 @@ static fmd_status train(fmd_job *j)
     return FMD_FAIL(FMD_ESTOPPED, "%s", "");
 }
 
-/* Rank 0. STATUS.json; what made the run fail stays its message, even if this fails too. */
+/* Rank 0. STATUS.json and the last line of events.jsonl; what made the run fail stays its message,
+ * even if this fails too. */
 static fmd_status write_verdict(const fmd_job *j, fmd_status st)
 {
     char message[FMD_ERROR_BYTES];
     const bool stopped = st == FMD_OK || st == FMD_ESTOPPED;
     snprintf(message, sizeof message, "%s", stopped ? j->result.reason : fmd_error_message());
     const char *state = !stopped ? "failed" : *message != '\0' ? "stopped" : "done";
-    const fmd_status written =
-        fmd_run_folder_status(&j->folder, state, st, message, j->result.steps);
+    fmd_status written = fmd_run_folder_status(&j->folder, state, st, message, j->result.steps);
+    if (written == FMD_OK)
+        written = fmd_report_end(j, state, st, message);
     if (st == FMD_OK)
         return written;
     return FMD_FAIL(st, "%s", stopped ? "" : message);
@@ -441,6 +451,7 @@ fmd_status fmd_cmd_train(fmd_comm *c, const fmd_config *config)
     fmd_saver_destroy(j->fit.saver);
     fmd_optimizer_destroy(j->optimizer);
     fmd_model_destroy(j->model);
+    free(j->hosts);
     free(j);
     return st;
 }

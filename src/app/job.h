@@ -7,9 +7,10 @@
 #include "app/weights.h"
 #include "fmd/comm.h"
 #include "fmd/evaluate.h"
+#include "fmd/json_file.h"
 #include "fmd/trainer.h"
 
-enum { FMD_JOB_CALLBACKS = 7, FMD_JOB_TRAITS = 40, FMD_HOST_BYTES = 64 };
+enum { FMD_JOB_CALLBACKS = 9, FMD_JOB_TRAITS = 40, FMD_HOST_BYTES = 64 };
 
 /* What is not rank 0's is the same on every rank. */
 typedef struct fmd_job {
@@ -26,6 +27,7 @@ typedef struct fmd_job {
     fmd_fit_result result;
     fmd_evaluation test;
     char resume_from[FMD_WEIGHTS_PATH_BYTES]; /* rank 0 */
+    char *hosts;                              /* rank 0: FMD_HOST_BYTES for each rank */
     char started[32];
 } fmd_job;
 
@@ -38,7 +40,13 @@ void fmd_report_waste(const fmd_job *j);
 /* Rank 0. What came out; `weights` is their hash. */
 void fmd_report_result(const fmd_job *j, const char *weights);
 
-/* Rank 0. run.json: what ran where and what came out. `hosts` has FMD_HOST_BYTES for each rank. */
-FMD_CHECKED fmd_status fmd_report_record(const fmd_job *j, const char *weights, const char *hosts);
+/* Rank 0. run.json: what ran where and what came out. */
+FMD_CHECKED fmd_status fmd_report_record(const fmd_job *j, const char *weights);
+
+/* Rank 0. The first line of events.jsonl, as fmd_cb_events_create takes it; and its last, how the run
+ * ended: `state` and `message` as in STATUS.json. */
+FMD_CHECKED fmd_status fmd_report_start(fmd_json **out, const fmd_job *j);
+FMD_CHECKED fmd_status fmd_report_end(const fmd_job *j, const char *state, fmd_status code,
+                                      const char *message);
 
 #endif

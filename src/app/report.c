@@ -1,7 +1,7 @@
 /* What the train command prints and records. */
 #include "app/job.h"
 
-#include "fmd/json_file.h"
+#include "fmd/event_log.h"
 #include "fmd/log.h"
 #include "math/gemm.h"
 
@@ -112,7 +112,20 @@ void fmd_report_waste(const fmd_job *j)
         fmd_warn("the files in %s are not those of the published data set", j->data.info.path);
 }
 
-fmd_status fmd_report_record(const fmd_job *j, const char *weights, const char *hosts)
+/* With what, and where. */
+static void add_place(fmd_json *r, const fmd_job *j)
+{
+    fmd_json_text(r, NULL, "mpi", fmd_comm_library());
+    fmd_json_text(r, NULL, "blas", fmd_math_library());
+    fmd_json_text(r, NULL, "blas_core", fmd_math_core());
+    fmd_json_text(r, NULL, "compiler", __VERSION__);
+    fmd_json_int(r, NULL, "ranks", fmd_comm_size(j->comm));
+    fmd_json_int(r, NULL, "nodes", fmd_comm_nodes(j->comm));
+    for (int i = 0; i < fmd_comm_size(j->comm); i++)
+        fmd_json_append(r, NULL, "hosts", j->hosts + (size_t)i * FMD_HOST_BYTES);
+}
+
+fmd_status fmd_report_record(const fmd_job *j, const char *weights)
 {
     static const char *const files[] = {"train_images", "train_labels", "test_images",
                                         "test_labels"};
@@ -126,14 +139,7 @@ fmd_status fmd_report_record(const fmd_job *j, const char *weights, const char *
     FMD_TRY(fmd_json_create(&r));
     fmd_json_text(r, NULL, "version", FMD_VERSION);
     fmd_json_text(r, NULL, "started", j->started);
-    fmd_json_text(r, NULL, "mpi", fmd_comm_library());
-    fmd_json_text(r, NULL, "blas", fmd_math_library());
-    fmd_json_text(r, NULL, "blas_core", fmd_math_core());
-    fmd_json_text(r, NULL, "compiler", __VERSION__);
-    fmd_json_int(r, NULL, "ranks", fmd_comm_size(j->comm));
-    fmd_json_int(r, NULL, "nodes", fmd_comm_nodes(j->comm));
-    for (int i = 0; i < fmd_comm_size(j->comm); i++)
-        fmd_json_append(r, NULL, "hosts", hosts + (size_t)i * FMD_HOST_BYTES);
+    add_place(r, j);
     fmd_json_text(r, "data", "name", j->data.info.name);
     fmd_json_text(r, "data", "path", j->data.info.path);
     fmd_json_bool(r, "data", "verified", j->data.info.verified);
@@ -161,6 +167,67 @@ fmd_status fmd_report_record(const fmd_job *j, const char *weights, const char *
     fmd_json_real(r, "time", "update_seconds", j->result.phases.update);
     fmd_status st = fmd_json_write(r, fmd_run_folder_file(&j->folder, "run.json", path));
     fmd_json_destroy(r);
+    return st;
+}
+
+fmd_status fmd_report_start(fmd_json **out, const fmd_job *j)
+{
+    static const char *const in_head[] = {"type", "time", "epoch", "step", "global_step"};
+    static const char *const as_given[][2] = {{"lr-schedule", "lr_schedule"}, {"reduce", "reduce"}};
+    const fmd_fit_args *f = &j->fit;
+    fmd_json *r;
+    FMD_TRY(fmd_json_create(&r));
+    for (size_t i = 0; i < sizeof in_head / sizeof *in_head; i++)
+        fmd_json_int(r, NULL, in_head[i], 0); /* until it is known */
+    fmd_json_text(r, NULL, "version", FMD_VERSION);
+    add_place(r, j);
+    fmd_json_text(r, "config", "dataset", j->data.info.name);
+    fmd_json_int(r, "config", "train_images", (long long)f->train.n);
+    fmd_json_int(r, "config", "validation_images", (long long)f->validation.n);
+    fmd_json_int(r, "config", "test_images", (long long)j->data.test.n);
+    fmd_json_text(r, "config", "layers", fmd_model_spec(j->model));
+    fmd_json_int(r, "config", "parameters", (long long)fmd_model_n_params(j->model));
+    fmd_json_int(r, "config", "epochs", f->epochs);
+    fmd_json_int(r, "config", "steps_per_epoch",
+                 (long long)((f->train.n + f->batch_size - 1) / f->batch_size));
+    fmd_json_int(r, "config", "batch_size", (long long)f->batch_size);
+    fmd_json_int(r, "config", "leaf_size", (long long)f->leaf_size);
+    fmd_json_text(r, "config", "optimizer", fmd_optimizer_spec(j->optimizer));
+    fmd_json_real(r, "config", "learning_rate", f->schedule.base);
+    for (size_t i = 0; i < sizeof as_given / sizeof *as_given; i++) {
+        char text[FMD_OPTION_TEXT_BYTES];
+        const fmd_option *o =
+            fmd_option_find(fmd_config_table, fmd_config_table_length, as_given[i][0]);
+        fmd_json_text(r, "config", as_given[i][1], fmd_option_text(o, j->config, text));
+    }
+    fmd_json_int(r, "config", "threads", j->config->threads);
+    fmd_json_int(r, "config", "seed", (long long)f->seed);
+    *out = r;
+    return FMD_OK;
+}
+
+fmd_status fmd_report_end(const fmd_job *j, const char *state, fmd_status code, const char *message)
+{
+    char path[FMD_RUN_PATH_BYTES];
+    const fmd_fit_result *r = &j->result;
+    fmd_json *line;
+    if (j->folder.path[0] == '\0')
+        return FMD_OK;
+    FMD_TRY(fmd_event_log_begin(&line, "end"));
+    fmd_json_text(line, NULL, "state", state);
+    fmd_json_int(line, NULL, "exit_code", code);
+    fmd_json_text(line, NULL, "message", message);
+    fmd_json_int(line, NULL, "epochs", r->epochs);
+    fmd_json_int(line, NULL, "global_step", (long long)r->steps);
+    fmd_json_real(line, NULL, "training_seconds", rint(r->seconds * 1e6) / 1e6);
+    fmd_json_real(line, NULL, "samples_per_s", rint((double)r->samples / r->seconds * 10) / 10);
+    if (code == FMD_OK) {
+        fmd_json_real(line, NULL, "test_loss", j->test.loss);
+        fmd_json_real(line, NULL, "test_accuracy", j->test.accuracy);
+    }
+    const fmd_status st =
+        fmd_event_log_append(fmd_run_folder_file(&j->folder, "events.jsonl", path), line);
+    fmd_json_destroy(line);
     return st;
 }
 

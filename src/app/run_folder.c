@@ -56,8 +56,9 @@ static fmd_status make_dated_folder(fmd_run_folder *f)
 /* A folder that the user named may hold other things, but nothing that would be overwritten. */
 static fmd_status check_unused(const fmd_run_folder *f)
 {
-    static const char *const names[] = {"STATUS.json", "config.json", "history.csv", "run.json",
-                                        "checkpoints/final.weights.h5"};
+    static const char *const names[] = {"STATUS.json", "config.json",
+                                        "history.csv", "events.jsonl",
+                                        "run.json",    "checkpoints/final.weights.h5"};
     char path[FMD_RUN_PATH_BYTES];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (access(fmd_run_folder_file(f, names[i], path), F_OK) == 0)

@@ -147,15 +147,25 @@ fmd_status fmd_json_print_text(const fmd_json *j, char **out)
     return FMD_OK;
 }
 
-fmd_status fmd_json_read(fmd_json **out, const char *path)
+fmd_status fmd_json_line(char **out, const fmd_json *j, const char *path)
 {
-    void *text = NULL;
-    size_t bytes;
+    char *text = j->failed[0] == '\0' ? fmd_json_print(j->root, false) : NULL;
+    const size_t n = text != NULL ? strlen(text) : 0;
+    char *line = text != NULL ? realloc(text, n + 2) : NULL;
+    if (line == NULL) {
+        free(text);
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: cannot write '%s'", path);
+    }
+    memcpy(line + n, "\n", 2);
+    *out = line;
+    return FMD_OK;
+}
+
+fmd_status fmd_json_parse(fmd_json **out, const char *text, size_t bytes, const char *path)
+{
     json_error_t error;
     fmd_json *j;
-    FMD_TRY(fmd_whole_file_read(&text, &bytes, path));
     json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
-    free(text);
     if (root == NULL)
         return FMD_FAIL(FMD_EDATA, "%s:%d:%d: %s", path, error.line, error.column, error.text);
     if (!json_is_object(root)) {
@@ -171,6 +181,16 @@ fmd_status fmd_json_read(fmd_json **out, const char *path)
     j->root = root;
     *out = j;
     return FMD_OK;
+}
+
+fmd_status fmd_json_read(fmd_json **out, const char *path)
+{
+    void *text = NULL;
+    size_t bytes;
+    FMD_TRY(fmd_whole_file_read(&text, &bytes, path));
+    const fmd_status st = fmd_json_parse(out, text, bytes, path);
+    free(text);
+    return st;
 }
 
 static const json_t *get(const fmd_json *j, const char *group, const char *key)

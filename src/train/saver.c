@@ -355,3 +355,10 @@ double fmd_saver_seconds(const fmd_saver *s)
 {
     return s->seconds;
 }
+
+double fmd_saver_last(const fmd_saver *s, uint64_t step, char file[FMD_SAVER_FILE_BYTES])
+{
+    char name[NAME_BYTES];
+    snprintf(file, FMD_SAVER_FILE_BYTES, "checkpoints/%s", step_name(step, name));
+    return s->last_cost;
+}

@@ -74,6 +74,7 @@ typedef struct loop {
     fmd_item items[MAX_ITEMS];
     char *message; /* room for the items that only rank 0 works on */
     size_t message_bytes;
+    fmd_phase_seconds *phases; /* rank 0: of each rank */
 } loop;
 
 /* The hooks of all callbacks, in their order, on rank 0. */
@@ -114,6 +115,17 @@ static fmd_status call_epoch_end(loop *l)
             FMD_TRY(c->ops->epoch_end(c, &l->event, &l->control));
     }
     return FMD_OK;
+}
+
+static void call_saved(loop *l, uint64_t step)
+{
+    char file[FMD_SAVER_FILE_BYTES];
+    const double seconds = fmd_saver_last(l->args->saver, step, file);
+    for (int i = 0; i < l->args->n_callbacks; i++) {
+        fmd_callback *c = l->args->callbacks[i];
+        if (c->ops->saved != NULL)
+            c->ops->saved(c, file, step, seconds);
+    }
 }
 
 static fmd_status call_train_end(loop *l)
@@ -254,7 +266,10 @@ static fmd_status save(loop *l)
 {
     FMD_TRY(compare_replicas(l));
     fmd_guardian_phase(l->args->guardian, "writing a checkpoint");
+    const int before = fmd_saver_count(l->args->saver);
     const fmd_status st = l->root ? fmd_saver_write(l->args->saver, state_now(l)) : FMD_OK;
+    if (fmd_saver_count(l->args->saver) > before)
+        call_saved(l, state_now(l)->step);
     return share_decision(l, st, NULL);
 }
 
@@ -317,6 +332,8 @@ static void begin_event(loop *l)
                            .model = l->model,
                            .history = l->history,
                            .base_rate = l->schedule.base,
+                           .ranks = fmd_comm_size(l->comm),
+                           .phases = l->phases,
                            .metrics = {.val_loss = (double)NAN, .val_accuracy = (double)NAN}};
     if (l->event.samples > a->train.n)
         l->event.samples = a->train.n;
@@ -376,6 +393,7 @@ static fmd_status end_epoch(loop *l)
     fmd_evaluation e = {.loss = (double)NAN, .accuracy = (double)NAN};
     fmd_guardian_phase(a->guardian, "evaluating");
     fmd_guardian_free_state(a->guardian);
+    fmd_comm_gather(l->comm, fmd_stepper_seconds(l->stepper), sizeof *l->phases, l->phases);
     if (a->validation.n > 0)
         st = fmd_evaluate(l->comm, l->model, &a->validation, a->divisor, &e);
     fmd_guardian_own_state(a->guardian);
@@ -481,6 +499,8 @@ fmd_status fmd_fit(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fmd_fit_ar
         st = fmd_sampler_create(&l.sampler, args->train.n, args->seed);
     if (st == FMD_OK)
         st = fmd_alloc(&l.history, (size_t)args->epochs, sizeof *l.history, "the history");
+    if (st == FMD_OK && l.root)
+        st = fmd_alloc(&l.phases, (size_t)fmd_comm_size(c), sizeof *l.phases, "the times");
     st = fmd_comm_agree(c, st);
     for (int i = 0; st == FMD_OK && i < args->epochs; i++)
         l.history[i] = (fmd_metrics){none, none, none, none, none};
@@ -492,5 +512,6 @@ fmd_status fmd_fit(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fmd_fit_ar
     fmd_stepper_destroy(l.stepper);
     free(l.history);
     free(l.message);
+    free(l.phases);
     return st;
 }

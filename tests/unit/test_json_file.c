@@ -321,6 +321,33 @@ static void test_json_file__a_record_that_is_none_is_named_with_its_place(void *
     unlink(temp_path("bad.json"));
 }
 
+static void test_json_file__a_line_reads_back(void **state)
+{
+    (void)state;
+    fmd_json *j;
+    char *line;
+    assert_ok(fmd_json_create(&j));
+    fmd_json_text(j, NULL, "type", "a \"b\"\n");
+    fmd_json_real(j, "time", "mean", 0.1);
+    fmd_json_int(j, "time", "n", 3);
+    fmd_json_append(j, NULL, "hosts", "x");
+    fmd_json_append(j, NULL, "hosts", "y");
+    assert_ok(fmd_json_line(&line, j, "log"));
+    fmd_json_destroy(j);
+    assert_string_equal(line, "{\"type\":\"a \\\"b\\\"\\n\",\"time\":{\"mean\":0.1,\"n\":3},"
+                              "\"hosts\":[\"x\",\"y\"]}\n");
+    assert_ok(fmd_json_parse(&j, line, strlen(line), "log"));
+    assert_string_equal(fmd_json_get_text(j, NULL, "type"), "a \"b\"\n");
+    assert_true(fmd_json_get_real(j, "time", "mean") == 0.1);
+    assert_true(fmd_json_get_real(j, "time", "n") == 3);
+    assert_string_equal(fmd_json_get_item(j, NULL, "hosts", 1), "y");
+    fmd_json_destroy(j);
+    assert_fails(fmd_json_parse(&j, line, 8, "log"), FMD_EDATA,
+                 "log:1:8: unexpected token near end of file");
+    assert_fails(fmd_json_parse(&j, "[1]", 3, "log"), FMD_EDATA, "log: not a JSON object");
+    free(line);
+}
+
 static void test_json_file__a_failed_write_leaves_the_old_file_and_nothing_else(void **state)
 {
     (void)state;
@@ -371,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_json_file__a_record_keeps_the_order_of_adding),
         cmocka_unit_test(test_json_file__a_record_reads_back_by_group_and_key),
         cmocka_unit_test(test_json_file__a_record_that_is_none_is_named_with_its_place),
+        cmocka_unit_test(test_json_file__a_line_reads_back),
         cmocka_unit_test(test_json_file__a_failed_write_leaves_the_old_file_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, temp_folder_make, temp_folder_remove);

@@ -1,0 +1,266 @@
+/* events.jsonl: what docs/logs.md says of it. Lines of steps come as time passes, not as steps do,
+ * and more rarely as the run grows older: a day's log is some 2 MB. */
+#include "fmd/callback.h"
+#include "fmd/event_log.h"
+#include "fmd/mem.h"
+#include "fmd/timer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Seconds between lines of steps: the older the run the more, within these bounds. */
+static const double shortest = 1, longest = 10, share_of_age = 1e-3;
+
+typedef struct events {
+    fmd_callback base;
+    fmd_json *head;
+    fmd_event_log *log;
+    fmd_status failed; /* of a hook without a status; its message in `message` */
+    char message[FMD_ERROR_BYTES];
+    double began, wrote;        /* by fmd_now: this process, and the last line of a step */
+    double seconds;             /* of the epoch: at that line, or at its last step */
+    uint64_t samples;           /* then */
+    uint64_t first_samples;     /* of the epoch, by an earlier process */
+    double training_seconds;    /* of this epoch, without validation */
+    fmd_phase_seconds *earlier; /* of each rank, before this epoch */
+    char path[];
+} events;
+
+static const struct phase {
+    const char *name;
+    size_t offset;
+    bool computes; /* rather than waits for other ranks */
+} phases[] = {
+    {"assemble", offsetof(fmd_phase_seconds, assemble), true},
+    {"forward", offsetof(fmd_phase_seconds, forward), true},
+    {"backward", offsetof(fmd_phase_seconds, backward), true},
+    {"reduce", offsetof(fmd_phase_seconds, reduce), false},
+    {"update", offsetof(fmd_phase_seconds, update), true},
+};
+
+enum { N_PHASES = sizeof phases / sizeof *phases };
+
+static double seconds_of(const fmd_phase_seconds *p, size_t phase)
+{
+    return *(const double *)((const char *)p + phases[phase].offset);
+}
+
+/* Seconds that a rank spent in a phase of this epoch. */
+static double spent(const events *s, const fmd_event *e, int rank, size_t phase)
+{
+    return seconds_of(&e->phases[rank], phase) - seconds_of(&s->earlier[rank], phase);
+}
+
+/* Times with no more digits than they are good for: microseconds, and a tenth of a sample. */
+static void add_seconds(fmd_json *j, const char *group, const char *key, double seconds)
+{
+    fmd_json_real(j, group, key, rint(seconds * 1e6) / 1e6);
+}
+
+static void add_rate(fmd_json *j, uint64_t samples, double seconds)
+{
+    const double rate = seconds > 0 ? (double)samples / seconds : (double)NAN;
+    fmd_json_real(j, NULL, "samples_per_s", rint(rate * 10) / 10);
+}
+
+static void add_metrics(fmd_json *j, const fmd_metrics *m)
+{
+    fmd_json_real(j, NULL, "accuracy", m->accuracy);
+    fmd_json_real(j, NULL, "loss", m->loss);
+    if (!isnan(m->val_loss)) {
+        fmd_json_real(j, NULL, "val_accuracy", m->val_accuracy);
+        fmd_json_real(j, NULL, "val_loss", m->val_loss);
+    }
+    fmd_json_real(j, NULL, "learning_rate", m->learning_rate);
+}
+
+/* Where training is: epochs from 0 as in history.csv, steps done. */
+static void add_position(fmd_json *j, const fmd_event *e)
+{
+    fmd_json_int(j, NULL, "epoch", e->epoch);
+    fmd_json_int(j, NULL, "step", (long long)e->step);
+    fmd_json_int(j, NULL, "global_step", (long long)((uint64_t)e->epoch * e->steps + e->step));
+}
+
+static fmd_status write_line(events *s, fmd_json *line)
+{
+    const fmd_status st = fmd_event_log_write(s->log, line);
+    fmd_json_destroy(line);
+    return st;
+}
+
+/* What a hook that cannot fail has met is told by the next one that can. */
+static void note(events *s, fmd_status st)
+{
+    if (st == FMD_OK || s->failed != FMD_OK)
+        return;
+    s->failed = st;
+    strcpy(s->message, fmd_error_message());
+}
+
+static fmd_status noted(const events *s)
+{
+    return s->failed == FMD_OK ? FMD_OK : FMD_FAIL(s->failed, "%s", s->message);
+}
+
+/* The first line of this process. */
+static fmd_status train_begin(fmd_callback *c, const fmd_event *e)
+{
+    events *s = (events *)c;
+    fmd_json *now;
+    FMD_TRY(fmd_alloc(&s->earlier, (size_t)e->ranks, sizeof *s->earlier, "the event log"));
+    FMD_TRY(fmd_event_log_open(&s->log, s->path));
+    FMD_TRY(fmd_event_log_begin(&now, ""));
+    fmd_json_text(s->head, NULL, "type", e->epoch > 0 || e->step > 0 ? "resume" : "start");
+    fmd_json_real(s->head, NULL, "time", fmd_json_get_real(now, NULL, "time"));
+    fmd_json_destroy(now);
+    add_position(s->head, e);
+    s->began = s->wrote = fmd_now();
+    return fmd_event_log_write(s->log, s->head);
+}
+
+static void epoch_begin(fmd_callback *c, const fmd_event *e)
+{
+    events *s = (events *)c;
+    s->seconds = s->training_seconds = 0;
+    s->samples = s->first_samples = e->samples;
+}
+
+static fmd_status write_step(events *s, const fmd_event *e)
+{
+    fmd_json *line;
+    FMD_TRY(fmd_event_log_begin(&line, "step"));
+    add_position(line, e);
+    add_metrics(line, &e->metrics);
+    add_rate(line, e->samples - s->samples, e->seconds - s->seconds);
+    return write_line(s, line);
+}
+
+static void batch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
+{
+    (void)control;
+    events *s = (events *)c;
+    const double now = fmd_now();
+    s->training_seconds = e->seconds;
+    if (now - s->wrote < fmin(fmax(shortest, (now - s->began) * share_of_age), longest))
+        return;
+    note(s, write_step(s, e));
+    s->wrote = now;
+    s->seconds = e->seconds;
+    s->samples = e->samples;
+}
+
+/* Seconds of this epoch in each phase, over the ranks. */
+static void add_phases(const events *s, fmd_json *j, const fmd_event *e)
+{
+    for (size_t p = 0; p < N_PHASES; p++) {
+        double min = spent(s, e, 0, p), max = min, sum = 0;
+        for (int r = 0; r < e->ranks; r++) {
+            const double t = spent(s, e, r, p);
+            min = fmin(min, t);
+            max = fmax(max, t);
+            sum += t;
+        }
+        add_seconds(j, phases[p].name, "min", min);
+        add_seconds(j, phases[p].name, "mean", sum / e->ranks);
+        add_seconds(j, phases[p].name, "max", max);
+    }
+}
+
+/* The rank that computed longest: the others wait for it. */
+static void add_slowest(const events *s, fmd_json *j, const fmd_event *e)
+{
+    int slowest = 0;
+    double most = 0, sum = 0;
+    for (int r = 0; r < e->ranks; r++) {
+        double t = 0;
+        for (size_t p = 0; p < N_PHASES; p++)
+            t += phases[p].computes ? spent(s, e, r, p) : 0;
+        sum += t;
+        if (t > most) {
+            most = t;
+            slowest = r;
+        }
+    }
+    const char *host = fmd_json_get_item(s->head, NULL, "hosts", (size_t)slowest);
+    fmd_json_int(j, "slowest", "rank", slowest);
+    fmd_json_text(j, "slowest", "host", host != NULL ? host : "");
+    add_seconds(j, "slowest", "compute_seconds", most);
+    const double above = sum > 0 ? most * e->ranks / sum - 1 : 0;
+    fmd_json_real(j, "slowest", "above_mean", rint(above * 1e4) / 1e4);
+}
+
+static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
+{
+    (void)control;
+    events *s = (events *)c;
+    fmd_json *line;
+    FMD_TRY(noted(s));
+    FMD_TRY(fmd_event_log_begin(&line, "epoch"));
+    add_position(line, e);
+    add_metrics(line, &e->metrics);
+    add_seconds(line, NULL, "seconds", e->seconds);
+    add_rate(line, e->samples - s->first_samples, s->training_seconds);
+    add_phases(s, line, e);
+    add_slowest(s, line, e);
+    memcpy(s->earlier, e->phases, (size_t)e->ranks * sizeof *s->earlier);
+    return write_line(s, line);
+}
+
+static fmd_status write_saved(events *s, const char *file, uint64_t step, double seconds)
+{
+    fmd_json *line;
+    FMD_TRY(fmd_event_log_begin(&line, "checkpoint"));
+    fmd_json_int(line, NULL, "global_step", (long long)step);
+    fmd_json_text(line, NULL, "file", file);
+    add_seconds(line, NULL, "seconds", seconds);
+    return write_line(s, line);
+}
+
+static void saved(fmd_callback *c, const char *file, uint64_t step, double seconds)
+{
+    events *s = (events *)c;
+    note(s, write_saved(s, file, step, seconds));
+}
+
+static fmd_status train_end(fmd_callback *c, const fmd_event *e, float *params)
+{
+    (void)e;
+    (void)params;
+    return noted((const events *)c);
+}
+
+static void destroy(fmd_callback *c)
+{
+    events *s = (events *)c;
+    fmd_event_log_close(s->log);
+    fmd_json_destroy(s->head);
+    free(s->earlier);
+    free(s);
+}
+
+static const fmd_callback_ops ops = {
+    .name = "events",
+    .train_begin = train_begin,
+    .epoch_begin = epoch_begin,
+    .batch_end = batch_end,
+    .epoch_end = epoch_end,
+    .saved = saved,
+    .train_end = train_end,
+    .destroy = destroy,
+};
+
+fmd_status fmd_cb_events_create(fmd_callback **out, const char *path, fmd_json *head)
+{
+    events *s;
+    const fmd_status st = fmd_alloc(&s, 1, sizeof *s + strlen(path) + 1, "the event log");
+    if (st != FMD_OK) {
+        fmd_json_destroy(head);
+        return st;
+    }
+    s->base.ops = &ops;
+    s->head = head;
+    strcpy(s->path, path);
+    *out = &s->base;
+    return FMD_OK;
+}
