@@ -1,0 +1,23 @@
+/* history.csv read back: the epochs of a run, for those who show them. */
+#ifndef FMD_HISTORY_H
+#define FMD_HISTORY_H
+
+#include "fmd/callback.h"
+
+typedef struct fmd_epoch {
+    fmd_metrics metrics;
+    double seconds, samples_per_s; /* NAN where they are not known */
+} fmd_epoch;
+
+typedef struct fmd_history {
+    size_t n;
+    fmd_epoch *epochs;
+    bool validation; /* there are val_ columns */
+} fmd_history;
+
+/* Local. Reads the columns that it knows, by their names; a last line without its end is still being
+ * written and left out. Released by fmd_history_free. FMD_ENOINPUT; FMD_EDATA with the line. */
+FMD_CHECKED fmd_status fmd_history_read(fmd_history *out, const char *path);
+void fmd_history_free(fmd_history *h);
+
+#endif
