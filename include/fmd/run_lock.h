@@ -19,6 +19,9 @@ typedef struct fmd_run_lock {
 /* Local. Locks `folder` and raises its generation. FMD_EBUSY names the owner. */
 FMD_CHECKED fmd_status fmd_run_lock_take(fmd_run_lock *l, const char *folder);
 
+/* Local. Whether a process that this system knows of holds the lock of `folder`. */
+bool fmd_run_lock_is_held(const char *folder);
+
 /* Local. The lock is gone with this process at the latest. */
 void fmd_run_lock_release(fmd_run_lock *l);
 

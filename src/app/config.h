@@ -64,6 +64,9 @@ typedef struct fmd_config {
     int progress; /* fmd_progress */
     int64_t verbose;
     int log_level; /* fmd_log_level */
+    /* pictures */
+    int what; /* 0: all, else a row of the table in cmd_plot.c */
+    char format[32];
     /* completion */
     int shell;
 } fmd_config;
@@ -122,6 +125,7 @@ fmd_status fmd_cmd_train(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_evaluate(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_inspect(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_summary(fmd_comm *c, const fmd_config *config);
+fmd_status fmd_cmd_plot(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_doctor(fmd_comm *c, const fmd_config *config);
 
 #endif

@@ -136,6 +136,11 @@ const fmd_option fmd_config_table[] = {
     {.name = "log-level", .group = "output", .kind = FMD_OPTION_CHOICE, FIELD(log_level),
      .initial = "warning", .choices = "error|warning|info|debug",
      .help = "what to say on stderr"},
+    /* pictures */
+    {.name = "what", .group = "pictures", .kind = FMD_OPTION_CHOICE, FIELD(what), .initial = "all",
+     .choices = "all|curves|confusion|predictions|weights", .help = "which"},
+    {.name = "format", .group = "pictures", .kind = FMD_OPTION_TEXT, FIELD(format),
+     .initial = "svg,png", .value = "FORMAT,...", .help = "svg, png or both"},
     /* completion */
     {.name = "shell", .group = "completion", .kind = FMD_OPTION_CHOICE, FIELD(shell),
      .initial = "bash", .choices = "bash",

@@ -34,9 +34,11 @@ static const char preamble[] =
     "set tics nomirror out scale 0.6\n"
     "do for [format in \"%2$s\"] {\n"
     "    if (format eq \"svg\") {\n"
-    "        set terminal svg size %3$d,%4$d dynamic font \"Arial,14\" background rgb \"white\"\n"
+    "        set terminal svg size %3$d,%4$d dynamic noenhanced "
+    "font \"Arial,14\" background rgb \"white\"\n"
     "    } else {\n"
-    "        set terminal pngcairo size 2*%3$d,2*%4$d fontscale 2 linewidth 2 pointscale 2 "
+    "        set terminal pngcairo size 2*%3$d,2*%4$d noenhanced fontscale 2 linewidth 2 "
+    "pointscale 2 "
     "font \"Sans,10.5\"\n"
     "    }\n"
     "    set output \"%1$s.\".format\n";

@@ -91,6 +91,19 @@ fmd_status fmd_run_lock_take(fmd_run_lock *l, const char *folder)
     return FMD_OK;
 }
 
+bool fmd_run_lock_is_held(const char *folder)
+{
+    char path[PATH_BYTES];
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    snprintf(path, sizeof path, "%s/run.lock", folder);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    const bool held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    close(fd);
+    return held;
+}
+
 void fmd_run_lock_release(fmd_run_lock *l)
 {
     if (l->generation > 0)

@@ -78,6 +78,17 @@ static void the_death_of_the_owner_releases_it(void **state)
     fmd_run_lock_release(&l);
 }
 
+static void others_can_see_whether_it_is_held(void **state)
+{
+    (void)state;
+    assert_false(fmd_run_lock_is_held("."));
+    const pid_t owner = start_owner();
+    const bool held = fmd_run_lock_is_held(".");
+    kill_owner(owner);
+    assert_true(held);
+    assert_false(fmd_run_lock_is_held("."));
+}
+
 static void each_owner_has_a_later_generation(void **state)
 {
     (void)state;
@@ -163,6 +174,7 @@ int main(void)
         in_folder(a_second_process_is_refused_and_told_who_has_it),
         in_folder(the_owner_is_named_with_its_slurm_job),
         in_folder(the_death_of_the_owner_releases_it),
+        in_folder(others_can_see_whether_it_is_held),
         in_folder(each_owner_has_a_later_generation),
         in_folder(to_be_refused_raises_no_generation),
         in_folder(an_older_process_is_told_that_it_was_replaced),

@@ -1,0 +1,30 @@
+/* The pictures of a run: each writes its data and its gnuplot script, and draws. Rank 0. */
+#ifndef FMD_APP_PLOTS_H
+#define FMD_APP_PLOTS_H
+
+#include "app/run_view.h"
+#include "fmd/picture.h"
+
+typedef struct fmd_plot_target {
+    const char *folder;  /* it exists */
+    const char *formats; /* "svg png" */
+} fmd_plot_target;
+
+/* Local. Loss and accuracy of each epoch, the best one marked. Needs the history. */
+FMD_CHECKED fmd_status fmd_plot_curves(const fmd_plot_target *t, const fmd_run_view *v);
+
+/* Local. Which class is taken for which, as counts and shades. Needs the predictions. */
+FMD_CHECKED fmd_status fmd_plot_confusion(const fmd_plot_target *t, const fmd_run_view *v);
+
+/* Local. The first test images with the probabilities of the classes. Needs the predictions. */
+FMD_CHECKED fmd_status fmd_plot_predictions(const fmd_plot_target *t, const fmd_run_view *v);
+
+/* Local. What each unit of the first layer looks for, as an image. Needs the model. */
+FMD_CHECKED fmd_status fmd_plot_weights(const fmd_plot_target *t, const fmd_run_view *v);
+
+/* Local. Image i of the test images as a picture of 1 or 3 channels, `scale` times as large, put at
+ * column `left` of *out; `inverted`: dark on light. */
+void fmd_plot_image(const fmd_run_view *v, size_t i, size_t scale, bool inverted, size_t left,
+                    fmd_picture *out);
+
+#endif

@@ -1,0 +1,53 @@
+/* A run as those see it who come later, plot and report: its files, its model, and what that says of
+ * the test images. A part that is missing or damaged is absent, with the reason in place of it. */
+#ifndef FMD_APP_RUN_VIEW_H
+#define FMD_APP_RUN_VIEW_H
+
+#include "app/config.h"
+#include "app/run_folder.h"
+#include "app/weights.h"
+#include "fmd/classification.h"
+#include "fmd/history.h"
+#include "fmd/json_file.h"
+
+/* Whether a part is absent, and why; FMD_OK: it is there. */
+typedef struct fmd_absence {
+    fmd_status status;
+    char why[FMD_ERROR_BYTES];
+} fmd_absence;
+
+typedef struct fmd_run_view {
+    char path[FMD_PATH_BYTES]; /* the run folder, as the user named it */
+    fmd_config config;         /* of the run, and of this command where that says more of data */
+    /* rank 0 */
+    fmd_absence no_config, no_history, no_record, no_status;
+    fmd_history history;
+    fmd_json *record, *status; /* run.json and STATUS.json, or NULL */
+    bool running;              /* a process that this system knows of is at it */
+    /* every rank */
+    fmd_absence no_model, no_data;
+    fmd_weights_file file;
+    fmd_model *model;
+    float divisor;
+    fmd_dataset data;
+    /* rank 0, where there are model and data */
+    fmd_prediction prediction;
+    fmd_classification classification;
+} fmd_run_view;
+
+/* Collective. Reads the run folder that `config->weights` names. `needs` is how far: its files only,
+ * its model too, the test images and predictions too. Released by fmd_run_view_close even on
+ * failure. FMD_ENOINPUT where there is no run. */
+typedef enum fmd_view_needs { FMD_VIEW_FILES, FMD_VIEW_MODEL, FMD_VIEW_DATA } fmd_view_needs;
+FMD_CHECKED fmd_status fmd_run_view_open(fmd_comm *c, fmd_run_view **out, const fmd_config *config,
+                                         fmd_view_needs needs);
+void fmd_run_view_close(fmd_run_view *v);
+
+/* Local. The epoch (from 0) that is best by what the run monitors, whose name goes into `metric`; -1
+ * for none. */
+int fmd_run_view_best(const fmd_run_view *v, const char **metric);
+
+/* Local. The name of a class of the data, or "class 3". */
+const char *fmd_run_view_class(const fmd_run_view *v, size_t label, char text[64]);
+
+#endif
