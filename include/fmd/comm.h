@@ -13,9 +13,12 @@
 
 typedef struct fmd_comm fmd_comm;
 
-/* Collective. Starts MPI (once a process). FMD_EUSAGE where a launcher started several processes
- * that do not see each other as one job. */
+/* Collective. Starts MPI (once a process). */
 FMD_CHECKED fmd_status fmd_comm_open(fmd_comm **out);
+
+/* Local. FMD_EUSAGE where a launcher started several processes that do not see each other as one
+ * job; the message, "what; cure", is empty in all but the launcher's first process. */
+FMD_CHECKED fmd_status fmd_comm_check_launcher(const fmd_comm *c);
 
 /* Collective. Ends MPI. NULL is allowed. */
 void fmd_comm_close(fmd_comm *c);

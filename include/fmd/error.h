@@ -19,6 +19,7 @@ typedef enum fmd_status {
     FMD_ESTOPPED = 75,  /* stopped from outside; can be resumed */
     FMD_EDIVERGED = 76, /* the loss or a gradient is not finite */
     FMD_EDESYNC = 77,   /* ranks that must agree do not */
+    FMD_EUNFIT = 78,    /* the doctor found a problem */
     FMD_EHANG = 86,     /* the watchdog ended the run */
 } fmd_status;
 

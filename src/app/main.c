@@ -57,7 +57,7 @@ const fmd_command fmd_commands[] = {
     {.name = "doctor",
      .usage = "[OPTIONS]",
      .help = "what is wrong with this machine, MPI or the data, and the cure",
-     .groups = "data|distribution|output",
+     .groups = "data|distribution|run|json|output",
      .needs_mpi = true,
      .run = fmd_cmd_doctor},
     {.name = "completion",
@@ -179,6 +179,8 @@ static fmd_status run_with_mpi(const fmd_command *command, int argc, char **argv
     if (command->run == fmd_cmd_train)
         fmd_guardian_prepare();
     fmd_status st = fmd_comm_open(&c);
+    if (st == FMD_OK && command->run != fmd_cmd_doctor) /* that reports it */
+        st = fmd_comm_check_launcher(c);
     if (st == FMD_OK)
         st = run(command, c, argc, argv);
     if (c == NULL || fmd_comm_rank(c) == 0)

@@ -38,7 +38,7 @@ const fmd_option fmd_config_table[] = {
      .min = 1, .max = 256, .value = "N", .keras = "k",
      .help = "also the share of images whose label is among the N most probable classes"},
     {.name = "json", .group = "json", .kind = FMD_OPTION_BOOL, FIELD(json), .initial = "false",
-     .help = "all of it as one JSON object"},
+     .help = "print one JSON object in place of the text"},
     /* training */
     {.name = "epochs", .group = "training", .kind = FMD_OPTION_INT, FIELD(epochs), .initial = "10",
      .min = 1, .max = 100000, .value = "N", .keras = "epochs",

@@ -48,7 +48,7 @@ static void yield_when_crowded(void)
 
 /* A launcher of another MPI starts the program several times, and each process believes that it is
  * alone. Only the launcher's first process says so. */
-static fmd_status check_singleton(int size)
+fmd_status fmd_comm_check_launcher(const fmd_comm *c)
 {
     static const struct {
         const char *count, *rank, *cure;
@@ -58,7 +58,7 @@ static fmd_status check_singleton(int size)
         {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID",
          "use srun --mpi=pmix (srun --mpi=list shows what there is) or mpirun"},
     };
-    for (size_t i = 0; size == 1 && i < sizeof launchers / sizeof *launchers; i++) {
+    for (size_t i = 0; c->size == 1 && i < sizeof launchers / sizeof *launchers; i++) {
         if (getenv(launchers[i].count) == NULL)
             continue;
         const int started = env_int(launchers[i].count);
@@ -97,11 +97,6 @@ fmd_status fmd_comm_open(fmd_comm **out)
     FMD_MPI(c, MPI_Allreduce(&leader, &c->nodes, 1, MPI_INT, MPI_SUM, c->world));
     c->crowded = c->node_size > fmd_comm_node_cores(c);
     FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, &c->crowded, 1, MPI_INT, MPI_MAX, c->world));
-    fmd_status st = check_singleton(c->size);
-    if (st != FMD_OK) {
-        fmd_comm_close(c);
-        return st;
-    }
     *out = c;
     return FMD_OK;
 }

@@ -1,0 +1,205 @@
+/* What the doctor says of made-up machines: folders with the files of /proc, /sys and /. */
+#include "app/doctor.h"
+#include "support/fmd_test.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const fmd_needs two_ranks = {.shared_bytes = 55000000, .ranks = 2, .threads = 1};
+
+/* Makes a file and the folders above it. */
+static void put(const char *root, const char *name, const char *text)
+{
+    char path[2048];
+    snprintf(path, sizeof path, "%s%s", root, name);
+    for (char *c = path + strlen(root) + 1; *c != '\0'; c++)
+        if (*c == '/') {
+            *c = '\0';
+            mkdir(path, 0777);
+            *c = '/';
+        }
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static const fmd_finding *find(const fmd_findings *f, const char *topic)
+{
+    for (int i = 0; i < f->n; i++)
+        if (strcmp(f->item[i].topic, topic) == 0)
+            return &f->item[i];
+    return NULL;
+}
+
+static void expect(const fmd_findings *f, const char *topic, fmd_grade grade, const char *text)
+{
+    const fmd_finding *one = find(f, topic);
+    if (one == NULL)
+        fail_msg("nothing is found of %s", topic);
+    assert_string_equal(one->text, text);
+    assert_int_equal(one->grade, grade);
+    assert_int_equal(*one->cure != '\0', grade != FMD_FINE);
+}
+
+static fmd_findings examine(const char *root)
+{
+    fmd_findings f = {.n = 0};
+    fmd_doctor_machine(&f, root, &two_ranks);
+    return f;
+}
+
+static void test_doctor_machine__processor_memory_and_container_are_told(void **state)
+{
+    const char *root = *state;
+    put(root, "/proc/cpuinfo", "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\n");
+    put(root, "/proc/meminfo", "MemTotal:       8000000 kB\nMemAvailable:    4000000 kB\n");
+    fmd_findings f = examine(root);
+    expect(&f, "machine", FMD_FINE, "Some CPU @ 2 GHz, 8.2 GB of memory, no container");
+    expect(&f, "memory", FMD_FINE, "4.10 GB free, about 0.26 GB needed");
+    put(root, "/proc/1/cgroup", "0::/kubepods/pod1\n");
+    f = examine(root);
+    expect(&f, "machine", FMD_FINE, "Some CPU @ 2 GHz, 8.2 GB of memory, in a container: kubepods");
+    put(root, "/.dockerenv", "");
+    f = examine(root);
+    expect(&f, "machine", FMD_FINE, "Some CPU @ 2 GHz, 8.2 GB of memory, in a container: Docker");
+}
+
+static void test_doctor_machine__little_memory_is_a_problem(void **state)
+{
+    const char *root = *state;
+    put(root, "/proc/meminfo", "MemAvailable:    200000 kB\n");
+    fmd_findings f = examine(root);
+    expect(&f, "memory", FMD_PROBLEM, "0.20 GB free, about 0.26 GB needed");
+    put(root, "/proc/meminfo", "MemAvailable:    4000000 kB\n");
+    put(root, "/proc/self/cgroup", "0::/job/step\n");
+    put(root, "/sys/fs/cgroup/job/step/memory.max", "max\n");
+    put(root, "/sys/fs/cgroup/job/memory.max", "100000000\n"); /* of the group above */
+    f = examine(root);
+    expect(&f, "memory", FMD_PROBLEM,
+           "0.10 GB are the limit of its control group, about 0.26 GB needed");
+}
+
+static void test_doctor_machine__time_of_the_control_group_is_compared(void **state)
+{
+    const char *root = *state;
+    fmd_findings f = examine(root);
+    assert_null(find(&f, "quota"));
+    put(root, "/proc/self/cgroup", "0::/\n");
+    put(root, "/sys/fs/cgroup/cpu.max", "max 100000\n");
+    f = examine(root);
+    assert_null(find(&f, "quota"));
+    put(root, "/sys/fs/cgroup/cpu.max", "150000 100000\n");
+    f = examine(root);
+    expect(&f, "quota", FMD_PROBLEM,
+           "its control group gives the time of 1.5 cores to 2 ranks x 1 thread");
+    /* version 1, and a group whose name has nothing to do with it */
+    put(root, "/proc/self/cgroup", "4:cpuset:/x\n3:cpu,cpuacct:/a\n");
+    put(root, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "400000\n");
+    put(root, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us", "200000\n");
+    f = examine(root);
+    expect(&f, "quota", FMD_FINE,
+           "its control group gives the time of 2 cores to 2 ranks x 1 thread");
+    put(root, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "-1\n");
+    f = examine(root);
+    assert_null(find(&f, "quota"));
+}
+
+static void test_doctor_machine__memory_that_ranks_share_is_looked_at(void **state)
+{
+    const char *root = *state;
+    fmd_findings f = examine(root);
+    expect(&f, "shm", FMD_WARN,
+           "there is no /dev/shm: ranks share memory through files in $TMPDIR");
+    put(root, "/dev/shm/x", "");
+    f = examine(root);
+    assert_int_equal(find(&f, "shm")->grade, FMD_FINE);
+    f.n = 0;
+    fmd_doctor_machine(&f, root,
+                       &(fmd_needs){.shared_bytes = UINT64_MAX, .ranks = 1, .threads = 1});
+    assert_int_equal(find(&f, "shm")->grade, FMD_PROBLEM);
+}
+
+static void test_doctor_machine__a_slow_clock_is_a_warning(void **state)
+{
+    const char *root = *state, *folder = "/sys/devices/system/cpu/cpu0/cpufreq/";
+    char governor[256], driver[256];
+    snprintf(governor, sizeof governor, "%sscaling_governor", folder);
+    snprintf(driver, sizeof driver, "%sscaling_driver", folder);
+    put(root, governor, "powersave\n");
+    put(root, driver, "acpi-cpufreq\n");
+    fmd_findings f = examine(root);
+    expect(&f, "clock", FMD_WARN, "frequency governor powersave, driver acpi-cpufreq");
+    put(root, driver, "intel_pstate\n");
+    f = examine(root);
+    expect(&f, "clock", FMD_FINE, "frequency governor powersave, driver intel_pstate");
+}
+
+static void test_doctor_machine__settings_that_hurt_are_named(void **state)
+{
+    const char *root = *state;
+    fmd_findings f = examine(root);
+    expect(&f, "setting", FMD_FINE, "nothing in the environment that hurts");
+    setenv("OMP_PROC_BIND", "true", 1);
+    f = examine(root);
+    expect(&f, "setting", FMD_WARN, "OMP_PROC_BIND=true can bind every rank to the same core");
+    setenv("OMP_PROC_BIND", "false", 1);
+    setenv("OMPI_MCA_btl", "self,tcp", 1);
+    f = examine(root);
+    expect(&f, "setting", FMD_WARN,
+           "OMPI_MCA_btl=self,tcp: ranks on one machine do not talk through its memory");
+    setenv("OMPI_MCA_btl", "^vader", 1);
+    f = examine(root);
+    assert_int_equal(find(&f, "setting")->grade, FMD_WARN);
+    setenv("OMPI_MCA_btl", "^tcp", 1);
+    f = examine(root);
+    assert_int_equal(find(&f, "setting")->grade, FMD_FINE);
+    unsetenv("OPENBLAS_NUM_THREADS");
+    unsetenv("OMP_NUM_THREADS");
+    const fmd_needs many = {.ranks = 100000, .threads = 1};
+    f.n = 0;
+    fmd_doctor_machine(&f, root, &many);
+    assert_int_equal(find(&f, "setting")->grade,
+                     sysconf(_SC_NPROCESSORS_ONLN) > 1 ? FMD_WARN : FMD_FINE);
+}
+
+static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *place)
+{
+    (void)s, (void)kind, (void)place;
+    return remove(path);
+}
+
+static int tear_down(void **state)
+{
+    return nftw(*state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static int set_up(void **state)
+{
+    static char root[] = "/tmp/fmd-test-XXXXXX";
+    static const char *const names[] = {"OMP_PROC_BIND", "GOMP_CPU_AFFINITY", "KMP_AFFINITY",
+                                        "OMPI_MCA_btl"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unsetenv(names[i]);
+    memcpy(strrchr(root, '-'), "-XXXXXX", sizeof "-XXXXXX");
+    *state = mkdtemp(root);
+    return *state == NULL ? -1 : 0;
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_doctor_machine__processor_memory_and_container_are_told),
+        TEST(test_doctor_machine__little_memory_is_a_problem),
+        TEST(test_doctor_machine__time_of_the_control_group_is_compared),
+        TEST(test_doctor_machine__memory_that_ranks_share_is_looked_at),
+        TEST(test_doctor_machine__a_slow_clock_is_a_warning),
+        TEST(test_doctor_machine__settings_that_hurt_are_named),
+    };
+    return cmocka_run_group_tests_name("doctor_machine", tests, NULL, NULL);
+}
