@@ -31,6 +31,9 @@ int fmd_comm_node_size(const fmd_comm *c);
 int fmd_comm_nodes(const fmd_comm *c);
 const char *fmd_comm_host(const fmd_comm *c);
 
+/* Local. What fmd_comm_open took. */
+double fmd_comm_open_seconds(const fmd_comm *c);
+
 /* Collective. The cores of this node that its ranks may run on, all together. */
 int fmd_comm_node_cores(fmd_comm *c);
 

@@ -8,6 +8,7 @@
 #include "fmd/mem.h"
 #include "fmd/run_lock.h"
 #include "fmd/sampler.h"
+#include "fmd/timer.h"
 #include "math/gemm.h"
 
 #include <math.h>
@@ -341,7 +342,9 @@ static fmd_status prepare(fmd_job *j)
     const fmd_config *c = j->config;
     fmd_saver_args saving;
     fmd_weights_file weights = {.path = ""};
+    const double begun = fmd_now();
     FMD_TRY(fmd_feed_load(j->comm, c->dataset, c->data_dir, &j->data));
+    const double loaded = fmd_now();
     if (*c->weights != '\0')
         FMD_TRY(fmd_weights_file_open(j->comm, &weights, c->weights));
     fmd_status st = fmd_comm_agree(j->comm, build(j, &weights));
@@ -368,6 +371,8 @@ static fmd_status prepare(fmd_job *j)
     fmd_report_waste(j);
     if (is_root(j))
         fmd_report_header(j);
+    j->setup = (fmd_setup_seconds){
+        .mpi = fmd_comm_open_seconds(j->comm), .data = loaded - begun, .rest = fmd_now() - loaded};
     return FMD_OK;
 }
 

@@ -12,6 +12,11 @@
 
 enum { FMD_JOB_CALLBACKS = 9, FMD_JOB_TRAITS = 40, FMD_HOST_BYTES = 64 };
 
+/* Seconds before the first step: starting MPI, reading the data, and all the rest. */
+typedef struct fmd_setup_seconds {
+    double mpi, data, rest;
+} fmd_setup_seconds;
+
 /* What is not rank 0's is the same on every rank. */
 typedef struct fmd_job {
     fmd_comm *comm;
@@ -29,6 +34,7 @@ typedef struct fmd_job {
     char resume_from[FMD_WEIGHTS_PATH_BYTES]; /* rank 0 */
     char *hosts;                              /* rank 0: FMD_HOST_BYTES for each rank */
     char started[32];
+    fmd_setup_seconds setup;
 } fmd_job;
 
 /* Rank 0. What is about to happen, in five lines. */

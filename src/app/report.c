@@ -158,6 +158,9 @@ fmd_status fmd_report_record(const fmd_job *j, const char *weights)
     fmd_json_real(r, "result", "test_loss", j->test.loss);
     fmd_json_real(r, "result", "test_accuracy", j->test.accuracy);
     fmd_json_text(r, "result", "weights_xxh3", weights);
+    fmd_json_real(r, "time", "setup_mpi_seconds", j->setup.mpi);
+    fmd_json_real(r, "time", "setup_data_seconds", j->setup.data);
+    fmd_json_real(r, "time", "setup_rest_seconds", j->setup.rest);
     fmd_json_real(r, "time", "training_seconds", j->result.seconds);
     fmd_json_real(r, "time", "images_per_second", (double)j->result.samples / j->result.seconds);
     fmd_json_real(r, "time", "assemble_seconds", j->result.phases.assemble);
@@ -237,6 +240,9 @@ void fmd_report_result(const fmd_job *j, const char *weights)
     const double per_step = 1e3 / (double)(r->steps - r->resumed_step);
     if (r->reason[0] != '\0')
         printf("%s\n", r->reason);
+    printf("setup  %.2f s = MPI %.2f + data %.2f + rest %.2f\n",
+           j->setup.mpi + j->setup.data + j->setup.rest, j->setup.mpi, j->setup.data,
+           j->setup.rest);
     if (r->steps > r->resumed_step)
         printf("time   %.2f s training · %.0f images/s · step %.3f ms = assemble %.3f + forward "
                "%.3f + "

@@ -14,6 +14,7 @@ struct fmd_comm {
     MPI_Comm leaders; /* rank 0 of every node; MPI_COMM_NULL elsewhere */
     int rank, size, node_rank, node_size, nodes;
     int crowded; /* on some node the ranks outnumber the cores */
+    double open_seconds;
     char host[MPI_MAX_PROCESSOR_NAME];
     int n_windows;
     MPI_Win windows[FMD_COMM_WINDOWS];
