@@ -13,7 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FMD_PATH_BYTES = 1024 };
+/* Labels are bytes. */
+enum { FMD_PATH_BYTES = 1024, FMD_CLASSES_MAX = 256, FMD_CLASS_NAME_BYTES = 48 };
+
+/* The files of a data set, in the order in which they lie in memory. */
+enum { FMD_TRAIN_IMAGES, FMD_TRAIN_LABELS, FMD_TEST_IMAGES, FMD_TEST_LABELS, FMD_DATASET_FILES };
 
 /* One half of a data set: a view, owns nothing. */
 typedef struct fmd_split {
@@ -30,9 +34,10 @@ typedef struct fmd_dataset_info {
     fmd_shape image;           /* (H, W) or (H, W, C) */
     int classes;               /* largest label of both halves + 1; known after loading */
     size_t n_train, n_test;
-    fmd_hash hash[4]; /* of train images, train labels, test images, test labels, the
-                                     whole IDX files as unpacked; known after loading */
-    bool verified;    /* the hashes are those of the published data set */
+    fmd_hash hash[FMD_DATASET_FILES]; /* of the whole IDX files as unpacked; known after loading */
+    bool verified;                    /* the hashes are those of the published data set */
+    /* of classes.txt in the folder, or of the published data set of this name; empty: none */
+    char class_names[FMD_CLASSES_MAX][FMD_CLASS_NAME_BYTES];
 } fmd_dataset_info;
 
 /* A data set with its bytes: a view, owns nothing. */
@@ -44,8 +49,8 @@ typedef struct fmd_dataset {
 /* A data set found on disk, not yet loaded. */
 typedef struct fmd_source fmd_source;
 
-/* Local. Finds data set `name` ("fashion-mnist", "mnist", or a folder) in `dir`, or where `dir` is
- * empty in the usual places, opens its four files, packed or not, and checks their headers and
+/* Local. Finds data set `name` ("fashion-mnist", "mnist", a set of EMNIST such as "emnist-letters",
+ * or a folder) in `dir`, or where `dir` is empty in the usual places, opens its four files, packed or not, and checks their headers and
  * sizes. FMD_ENOINPUT names the places looked in and the command that gets the data; FMD_EDATA
  * names file, field, found and expected. */
 FMD_CHECKED fmd_status fmd_source_open(fmd_source **out, const char *name, const char *dir);
@@ -62,7 +67,8 @@ FMD_CHECKED fmd_status fmd_source_load(fmd_source *s, void *memory, fmd_dataset_
 /* Local. The views of a data set whose bytes fmd_source_load has put at `memory`. */
 void fmd_dataset_view(fmd_dataset *out, const fmd_dataset_info *info, const void *memory);
 
-/* Local. The name of a class: "Ankle boot" for 9 of Fashion-MNIST, empty where there is none. */
-const char *fmd_class_name(const char *dataset, int label);
+/* Local. The name of a class: "Ankle boot" for 9 of Fashion-MNIST, empty where there is none; as
+ * long as `info`. */
+const char *fmd_class_name(const fmd_dataset_info *info, int label);
 
 #endif

@@ -158,7 +158,7 @@ static fmd_status add_class(fmd_json *j, const verdict *v, size_t k)
     fmd_json *class;
     FMD_TRY(fmd_json_create(&class));
     fmd_json_int(class, NULL, "class", (long long)k);
-    fmd_json_text(class, NULL, "name", fmd_class_name(v->model->data.info.name, (int)k));
+    fmd_json_text(class, NULL, "name", fmd_class_name(&v->model->data.info, (int)k));
     add_scores(class, NULL, &r->of_class[k]);
     for (size_t i = 0; i < r->classes; i++)
         fmd_json_append_int(class, NULL, "predicted_as",

@@ -111,7 +111,7 @@ static fmd_status build(fmd_job *j, const fmd_weights_file *weights)
                                    fmd_fit_rows(&j->fit, size)));
     FMD_TRY(check_images(j));
     FMD_TRY(fmd_model_check_classes(j->model, j->data.info.classes,
-                                    fmd_class_name(j->data.info.name, j->data.info.classes - 1)));
+                                    fmd_class_name(&j->data.info, j->data.info.classes - 1)));
     FMD_TRY(fmd_optimizer_create(&j->optimizer, c->optimizer, fmd_model_n_params(j->model)));
     FMD_TRY(plan_rates(j));
     fmd_model_init(j->model, j->fit.seed);

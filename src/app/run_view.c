@@ -178,7 +178,7 @@ int fmd_run_view_best(const fmd_run_view *v, const char **metric)
 
 const char *fmd_run_view_class(const fmd_run_view *v, size_t label, char text[64])
 {
-    snprintf(text, 64, "%s", fmd_class_name(v->data.info.name, (int)label));
+    snprintf(text, 64, "%s", fmd_class_name(&v->data.info, (int)label));
     if (*text == '\0')
         snprintf(text, 64, "class %zu", label);
     return text;

@@ -20,7 +20,7 @@ static fmd_status check_data(const fmd_model *m, const fmd_dataset_info *d)
         return FMD_FAIL(FMD_EUSAGE, "the model takes images of shape %s, but those of %s have %s",
                         fmd_shape_text(in, 0, model_shape), d->name,
                         fmd_shape_text(d->image, 0, data_shape));
-    return fmd_model_check_classes(m, d->classes, fmd_class_name(d->name, d->classes - 1));
+    return fmd_model_check_classes(m, d->classes, fmd_class_name(d, d->classes - 1));
 }
 
 /* What pixels are divided by. Our checkpoints know it; of Keras' files only the user does. */
@@ -114,7 +114,7 @@ void fmd_trained_close(fmd_trained *t)
 
 const char *fmd_class_text(const fmd_dataset_info *d, int label, char text[FMD_CLASS_TEXT])
 {
-    const char *name = fmd_class_name(d->name, label);
+    const char *name = fmd_class_name(d, label);
     snprintf(text, FMD_CLASS_TEXT, "%d%s%.50s", label, *name != '\0' ? " " : "", name);
     return text;
 }

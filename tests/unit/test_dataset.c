@@ -73,6 +73,15 @@ static void assert_found_in(const char *path, const char *name, const char *dir)
     free(memory);
 }
 
+static void assert_class_name(const char *set, const char *dir, int label, const char *name)
+{
+    fmd_dataset d;
+    void *memory;
+    assert_ok(load(set, dir, &d, &memory));
+    assert_string_equal(fmd_class_name(&d.info, label), name);
+    free(memory);
+}
+
 #define assert_load_says(name, dir, status, message)                                               \
     do {                                                                                           \
         fmd_dataset loaded;                                                                        \
@@ -195,7 +204,7 @@ static void test_dataset__keras_spelling_of_the_name_is_understood(void **state)
     (void)state;
     write_to("own/fashion-mnist", &tiny);
     assert_found_in("own/fashion-mnist", "fashion_mnist", "own");
-    assert_string_equal(fmd_class_name("fashion_mnist", 9), "Ankle boot");
+    assert_class_name("fashion_mnist", "own", 9, "Ankle boot");
 }
 
 static void test_dataset__plain_files_and_old_names_are_taken(void **state)
@@ -321,15 +330,117 @@ static void test_dataset__classes_are_those_of_both_halves(void **state)
     free(bytes);
 }
 
-static void test_dataset__classes_have_names(void **state)
+static void test_dataset__classes_of_known_sets_have_names(void **state)
 {
     (void)state;
-    assert_string_equal(fmd_class_name("fashion-mnist", 0), "T-shirt/top");
-    assert_string_equal(fmd_class_name("fashion-mnist", 9), "Ankle boot");
-    assert_string_equal(fmd_class_name("fashion-mnist", 10), "");
-    assert_string_equal(fmd_class_name("mnist", 9), "");
-    assert_string_equal(fmd_class_name("letters", 25), "");
-    assert_string_equal(fmd_class_name("fashion-mnist-2", 9), "");
+    write_to("own/fashion-mnist", &tiny);
+    write_to("own/mnist", &tiny);
+    write_to("own/letters", &tiny);
+    assert_class_name("fashion-mnist", "own", 0, "T-shirt/top");
+    assert_class_name("fashion-mnist", "own", 9, "Ankle boot");
+    assert_class_name("fashion-mnist", "own", 10, "");
+    assert_class_name("fashion-mnist", "own", -1, "");
+    assert_class_name("fashion-mnist", "own", 256, "");
+    assert_class_name("mnist", "own", 9, "nine");
+    assert_class_name("letters", "own", 2, "");
+}
+
+static void write_classes(const char *folder, const char *text)
+{
+    write_file(folder, "classes.txt", text, strlen(text));
+}
+
+static void test_dataset__folder_brings_names_of_classes(void **state)
+{
+    (void)state;
+    write_to("data/mnist", &tiny);
+    write_classes("data/mnist", "\xef\xbb\xbf ant \r\n\xc3\x84nte\r\nbee hive\n\n\n");
+    assert_class_name("mnist", "", 0, "ant");
+    assert_class_name("mnist", "", 1, "\xc3\x84nte");
+    assert_class_name("data/mnist", "", 2, "bee hive");
+    assert_class_name("mnist", "", 3, "");     /* not "three" */
+    write_classes("data/mnist", "a\nb\nc\nd"); /* more than labels */
+    assert_class_name("mnist", "", 3, "d");
+}
+
+static void test_dataset__wrong_names_of_classes_are_named(void **state)
+{
+    (void)state;
+    write_to("a", &tiny);
+    write_classes("a", "ant\nbee\n");
+    assert_load_says("./a", "", FMD_EDATA,
+                     "'./a/classes.txt': found 2 names, expected at least 3: labels go up to 2");
+    write_classes("a", "ant\n \nbee\n");
+    assert_load_says("./a", "", FMD_EDATA,
+                     "'./a/classes.txt', line 2: found an empty line, expected a name");
+    write_classes("a", "\n\n");
+    assert_load_says("./a", "", FMD_EDATA,
+                     "'./a/classes.txt': found no names, expected one a line");
+    write_classes("a", "ant\nb\x1b[31mee\ncat\n");
+    assert_load_says("./a", "", FMD_EDATA,
+                     "'./a/classes.txt', line 2: found byte 0x1b, expected a name as text");
+    write_file("a", "classes.txt", "a\0n\0", 4);
+    assert_load_says("./a", "", FMD_EDATA,
+                     "'./a/classes.txt', line 1: found byte 0x00, expected a name as text");
+    write_classes("a", "ant\n48 bytes are one too many for the name of a class.\ncat\n");
+    assert_load_says("./a", "", FMD_EDATA,
+                     "'./a/classes.txt', line 2: found a name of 50 bytes, expected at most 47");
+    char many[257 * 2 + 1] = "";
+    for (int i = 0; i < 257; i++)
+        memcpy(many + 2 * i, "x\n", 2);
+    write_classes("a", many);
+    assert_load_says("./a", "", FMD_EDATA,
+                     "'./a/classes.txt': found more than 256 names, but labels are bytes");
+    remove_file("a/classes.txt");
+    make_subfolder("a", "classes.txt");
+    assert_load_says("./a", "", FMD_EIO, "cannot read './a/classes.txt': Is a directory");
+}
+
+/* EMNIST's archive has the files of six sets in one folder, with their name in front. */
+static void rename_to_emnist(const char *folder, const char *set)
+{
+    static const char *const names[][2] = {
+        {"train-images-idx3-ubyte.gz", "train-images-idx3-ubyte.gz"},
+        {"train-labels-idx1-ubyte.gz", "train-labels-idx1-ubyte.gz"},
+        {"t10k-images-idx3-ubyte.gz", "test-images-idx3-ubyte.gz"},
+        {"t10k-labels-idx1-ubyte.gz", "test-labels-idx1-ubyte.gz"}};
+    for (int i = 0; i < 4; i++) {
+        char from[TEST_PATH_BYTES], to[TEST_PATH_BYTES];
+        snprintf(from, sizeof from, "%s/%s", folder, names[i][0]);
+        snprintf(to, sizeof to, "%s/%s-%s", folder, set, names[i][1]);
+        assert_int_equal(rename(from, to), 0);
+    }
+}
+
+static void test_dataset__sets_of_emnist_are_found_by_their_prefix(void **state)
+{
+    (void)state;
+    fmd_dataset d;
+    void *bytes;
+    tiny_dataset letters = tiny, digits = tiny;
+    letters.packed = digits.packed = true;
+    letters.n_train = 25;
+    write_to("gzip", &letters);
+    rename_to_emnist("gzip", "emnist-letters");
+    write_to("gzip", &digits);
+    rename_to_emnist("gzip", "emnist-digits");
+    assert_found_in("gzip", "emnist-digits", "gzip");
+    assert_ok(load("emnist-letters", "gzip", &d, &bytes));
+    assert_int_equal(d.train.n, 25);
+    assert_string_equal(d.info.name, "emnist-letters");
+    free(bytes);
+    assert_load_says("emnist-balanced", "gzip", FMD_ENOINPUT,
+                     "cannot find data set 'emnist-balanced': expected fashion-mnist, mnist or a "
+                     "folder; looked in gzip/emnist-balanced, gzip, gzip/EMNIST/raw");
+    assert_load_says("gzip", "", FMD_ENOINPUT,
+                     "cannot find a data set in 'gzip': found sets of EMNIST, name one as in "
+                     "--dataset emnist-digits --data-dir gzip");
+    write_to("data", &tiny); /* another set, in the folder of all */
+    write_to("data/EMNIST/raw", &letters);
+    rename_to_emnist("data/EMNIST/raw", "emnist-letters");
+    assert_found_in("data/EMNIST/raw", "emnist-letters", "");
+    write_to("data/emnist-letters", &tiny);
+    assert_found_in("data/emnist-letters", "emnist-letters", "");
 }
 
 /* Needs Debian's package dataset-fashion-mnist. */
@@ -421,7 +532,10 @@ int main(void)
         in_folder(test_dataset__test_images_of_other_shape_are_named),
         in_folder(test_dataset__damaged_file_is_named),
         in_folder(test_dataset__classes_are_those_of_both_halves),
-        in_folder(test_dataset__classes_have_names),
+        in_folder(test_dataset__classes_of_known_sets_have_names),
+        in_folder(test_dataset__folder_brings_names_of_classes),
+        in_folder(test_dataset__wrong_names_of_classes_are_named),
+        in_folder(test_dataset__sets_of_emnist_are_found_by_their_prefix),
         in_folder(test_dataset__published_files_are_recognised),
         in_folder(test_dataset__published_files_under_another_name_are_refused),
         in_folder(test_dataset__one_other_file_is_not_verified),

@@ -1,0 +1,18 @@
+/* Where data sets are looked for, and by which names of files. */
+#ifndef FMD_DATA_PLACES_H
+#define FMD_DATA_PLACES_H
+
+#include "fmd/dataset.h"
+
+/* The folder of a data set and the paths of its files. */
+typedef struct fmd_place {
+    char path[FMD_PATH_BYTES];
+    char file[FMD_DATASET_FILES][FMD_PATH_BYTES];
+    bool emnist; /* the files have the name of the set in front */
+} fmd_place;
+
+/* Local. The first folder with all files of data set `name`, as fmd_source_open finds it.
+ * FMD_ENOINPUT, FMD_EIO, FMD_EUSAGE. */
+FMD_CHECKED fmd_status fmd_place_find(fmd_place *out, const char *name, const char *dir);
+
+#endif
