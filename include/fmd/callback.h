@@ -40,9 +40,13 @@ bool fmd_metric_better(const char *name, fmd_monitor_mode mode, double min_delta
  * `validation` tells whether there are val_ ones. `label` starts the message. */
 FMD_CHECKED fmd_status fmd_metric_check(const char *name, bool validation, const char *label);
 
-/* Seconds of one rank, by phase of a step. */
+/* Seconds of one rank, by phase of a step. Training has `convert` in `backward` and `reduce`, and
+ * `wait` in `reduce`; `bench` tells them apart. */
 typedef struct fmd_phase_seconds {
-    double assemble, forward, backward, reduce, update;
+    double assemble, forward, backward;
+    double convert; /* between floats and what travels */
+    double wait;    /* for the last rank, before the collective */
+    double reduce, update;
 } fmd_phase_seconds;
 
 /* What a hook is told. */

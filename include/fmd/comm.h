@@ -40,6 +40,9 @@ int fmd_comm_node_cores(fmd_comm *c);
 /* Local. The MPI library and its version: "Open MPI v4.1.4". */
 const char *fmd_comm_library(void);
 
+/* Collective. Returns when all ranks have come here. */
+void fmd_comm_barrier(fmd_comm *c);
+
 /* Collective. Copies rank 0's bytes to every rank; any size. */
 void fmd_comm_bcast(fmd_comm *c, void *data, size_t bytes);
 
@@ -48,6 +51,9 @@ void fmd_comm_sum_i64(fmd_comm *c, int64_t *values, int n);
 
 /* Collective. The means over the ranks, in place. */
 void fmd_comm_mean(fmd_comm *c, double *values, int n);
+
+/* Collective. The largest over the ranks, in place. */
+void fmd_comm_max(fmd_comm *c, double *values, int n);
 
 /* Collective. The worst status of all ranks, with its message, becomes every rank's. */
 FMD_CHECKED fmd_status fmd_comm_agree(fmd_comm *c, fmd_status mine);
@@ -60,6 +66,9 @@ FMD_CHECKED fmd_status fmd_comm_same(fmd_comm *c, const void *data, size_t bytes
  * fmd_comm_close. Filled on rank 0 and then given to the other nodes by fmd_comm_share. */
 FMD_CHECKED fmd_status fmd_comm_shared(fmd_comm *c, size_t bytes, void **out);
 void fmd_comm_share(fmd_comm *c, void *shared, size_t bytes);
+
+/* Collective. Releases the memory of the last fmd_comm_shared before its time. */
+void fmd_comm_unshare(fmd_comm *c);
 
 /* Collective. Every rank's `bytes` bytes, in rank order, into `all` on rank 0. */
 void fmd_comm_gather(fmd_comm *c, const void *mine, size_t bytes, void *all);

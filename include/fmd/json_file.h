@@ -24,7 +24,7 @@ FMD_CHECKED fmd_status fmd_options_write_json(const char *path, const fmd_option
 typedef struct fmd_json fmd_json;
 
 /* Local. An empty object. `group` NULL in the adders: a member of the object itself, else of the
- * object in it called `group`. Text that is not UTF-8 has '?' for each byte that is not ASCII. */
+ * object in it called `group`, or of the last row of an array called so. Text that is not UTF-8 has '?' for each byte that is not ASCII. */
 FMD_CHECKED fmd_status fmd_json_create(fmd_json **out);
 void fmd_json_destroy(fmd_json *j);
 void fmd_json_text(fmd_json *j, const char *group, const char *key, const char *value);
@@ -36,6 +36,9 @@ void fmd_json_append_int(fmd_json *j, const char *group, const char *key, long l
 void fmd_json_append_real(fmd_json *j, const char *group, const char *key, double value);
 void fmd_json_append_object(fmd_json *j, const char *key, const fmd_json *value); /* as attach */
 void fmd_json_attach(fmd_json *j, const char *key, const fmd_json *value); /* the object itself */
+
+/* Local. Appends a row, an empty object, to the array called `array`; made if it is not there. */
+void fmd_json_row(fmd_json *j, const char *array);
 
 /* Local. Writes the object to `path`, indented, keys in the order of their adding. FMD_EIO. */
 FMD_CHECKED fmd_status fmd_json_write(const fmd_json *j, const char *path);

@@ -51,6 +51,18 @@ void fmd_reduction_add(fmd_reduction *r, size_t segment, size_t offset, size_t n
  * gradient sums times `scale`, segment after segment. */
 fmd_reduced fmd_reduction_finish(fmd_reduction *r, int64_t *counters, double scale, float *sums);
 
+/* Seconds in the collective, and before it until the last rank has come. */
+typedef struct fmd_reduction_seconds {
+    double wait, allreduce;
+} fmd_reduction_seconds;
+
+/* Local. From now on adds the seconds of each step to *seconds (NULL: no more), on all ranks alike. A
+ * barrier before the collective tells the two apart, so that this costs a little. */
+void fmd_reduction_time(fmd_reduction *r, fmd_reduction_seconds *seconds);
+
+/* Local. The bytes of a step's message. */
+size_t fmd_reduction_bytes(const fmd_reduction *r);
+
 /* Local. Steps repeated since create. */
 int64_t fmd_reduction_repeats(const fmd_reduction *r);
 

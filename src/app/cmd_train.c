@@ -91,8 +91,7 @@ static fmd_status check_images(const fmd_job *j)
                     fmd_shape_text(image, 0, found));
 }
 
-/* Local. Model, optimizer and what fmd_fit is told, from data and options. */
-static fmd_status build(fmd_job *j, const fmd_weights_file *weights)
+fmd_status fmd_job_build(fmd_job *j, const fmd_weights_file *weights)
 {
     const fmd_config *c = j->config;
     const int size = fmd_comm_size(j->comm);
@@ -347,7 +346,7 @@ static fmd_status prepare(fmd_job *j)
     const double loaded = fmd_now();
     if (*c->weights != '\0')
         FMD_TRY(fmd_weights_file_open(j->comm, &weights, c->weights));
-    fmd_status st = fmd_comm_agree(j->comm, build(j, &weights));
+    fmd_status st = fmd_comm_agree(j->comm, fmd_job_build(j, &weights));
     if (st == FMD_OK && *c->weights != '\0')
         st = start_from(j, &weights);
     if (st == FMD_OK)

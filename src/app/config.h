@@ -18,6 +18,9 @@ enum { FMD_CONFIG_LAYERS_BYTES = 1024 };
 #define FMD_LR_SCALING_NAMES "none|linear|sqrt"
 typedef enum fmd_lr_scaling { FMD_LR_AS_IT_IS, FMD_LR_LINEAR, FMD_LR_SQRT } fmd_lr_scaling;
 
+/* What bench measures; names for the option table, and their order. */
+#define FMD_BENCH_OPS "train|allreduce|gemm|update|load"
+
 typedef struct fmd_config {
     /* data */
     char dataset[FMD_PATH_BYTES], data_dir[FMD_PATH_BYTES];
@@ -59,6 +62,9 @@ typedef struct fmd_config {
     /* distribution */
     int reduce; /* fmd_reduction_mode */
     int64_t leaf_size, threads;
+    /* benchmark */
+    int op; /* of FMD_BENCH_OPS */
+    int64_t warmup, steps, repetitions;
     /* output */
     char run_dir[FMD_PATH_BYTES];
     int progress; /* fmd_progress */
@@ -122,6 +128,7 @@ void fmd_help_command(const fmd_command *command);
 
 fmd_status fmd_cmd_completion(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_train(fmd_comm *c, const fmd_config *config);
+fmd_status fmd_cmd_bench(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_evaluate(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_inspect(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_summary(fmd_comm *c, const fmd_config *config);

@@ -37,6 +37,9 @@ typedef struct fmd_job {
     fmd_setup_seconds setup;
 } fmd_job;
 
+/* Local. Model, optimizer and what fmd_fit is told, from data and options. FMD_EUSAGE, FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_job_build(fmd_job *j, const fmd_weights_file *weights);
+
 /* Rank 0. What is about to happen, in five lines. */
 void fmd_report_header(const fmd_job *j);
 

@@ -123,6 +123,18 @@ const fmd_option fmd_config_table[] = {
      .help = "images whose gradient is summed in floats; auto: min(32, batch / 8)"},
     {.name = "threads", .group = "distribution", .kind = FMD_OPTION_INT, FIELD(threads),
      .initial = "1", .min = 1, .max = 1024, .value = "N", .help = "BLAS threads to a rank"},
+    /* benchmark */
+    {.name = "op", .group = "benchmark", .kind = FMD_OPTION_CHOICE, FIELD(op), .initial = "train",
+     .choices = FMD_BENCH_OPS, .help = "whole steps of training, or a part of it alone"},
+    {.name = "warmup", .group = "benchmark", .kind = FMD_OPTION_INT, FIELD(warmup),
+     .initial = "50", .min = 0, .max = 1000000, .value = "N",
+     .help = "steps, or messages, before those that count"},
+    {.name = "steps", .group = "benchmark", .kind = FMD_OPTION_INT, FIELD(steps),
+     .initial = "100", .min = 1, .max = 100000, .value = "N",
+     .help = "steps, or messages, to a repetition"},
+    {.name = "repetitions", .group = "benchmark", .kind = FMD_OPTION_INT, FIELD(repetitions),
+     .initial = "10", .min = 1, .max = 10000, .value = "N",
+     .help = "how often to measure; the median counts"},
     /* output */
     {.name = "run-dir", .group = "run", .kind = FMD_OPTION_TEXT, FIELD(run_dir),
      .initial = "auto", .value = "DIR",

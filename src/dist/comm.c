@@ -208,6 +208,11 @@ const char *fmd_comm_library(void)
     return version;
 }
 
+void fmd_comm_barrier(fmd_comm *c)
+{
+    FMD_MPI(c, MPI_Barrier(c->world));
+}
+
 /* Broadcasts from rank 0 of any of the communicators. */
 static void bcast(fmd_comm *c, MPI_Comm over, void *data, size_t bytes)
 {
@@ -234,6 +239,11 @@ void fmd_comm_mean(fmd_comm *c, double *values, int n)
     FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, values, n, MPI_DOUBLE, MPI_SUM, c->world));
     for (int i = 0; i < n; i++)
         values[i] /= c->size;
+}
+
+void fmd_comm_max(fmd_comm *c, double *values, int n)
+{
+    FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, values, n, MPI_DOUBLE, MPI_MAX, c->world));
 }
 
 fmd_status fmd_comm_agree(fmd_comm *c, fmd_status mine)
@@ -294,6 +304,11 @@ void fmd_comm_share(fmd_comm *c, void *shared, size_t bytes)
     if (c->leaders != MPI_COMM_NULL)
         bcast(c, c->leaders, shared, bytes);
     FMD_MPI(c, MPI_Barrier(c->node));
+}
+
+void fmd_comm_unshare(fmd_comm *c)
+{
+    FMD_MPI(c, MPI_Win_free(&c->windows[--c->n_windows]));
 }
 
 void fmd_comm_gather(fmd_comm *c, const void *mine, size_t bytes, void *all)

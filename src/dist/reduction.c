@@ -3,6 +3,7 @@
 #include "dist/comm_private.h"
 #include "dist/reduction_private.h"
 #include "fmd/mem.h"
+#include "fmd/timer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -100,9 +101,17 @@ fmd_reduced fmd_reduction_finish(fmd_reduction *r, int64_t *counters, double sca
 
 static void allreduce(fmd_reduction *r, MPI_Datatype type)
 {
+    const double here = r->seconds != NULL ? fmd_now() : 0;
     fmd_comm_await_all(r->comm);
+    if (r->seconds != NULL)
+        fmd_comm_barrier(r->comm);
+    const double all_here = r->seconds != NULL ? fmd_now() : 0;
     FMD_MPI(r->comm, MPI_Allreduce(MPI_IN_PLACE, r->message, (int)r->n_lanes, type, MPI_SUM,
                                    r->comm->world));
+    if (r->seconds != NULL) {
+        r->seconds->wait += all_here - here;
+        r->seconds->allreduce += fmd_now() - all_here;
+    }
 }
 
 void fmd_reduction_allreduce_u32(fmd_reduction *r)
@@ -113,6 +122,16 @@ void fmd_reduction_allreduce_u32(fmd_reduction *r)
 void fmd_reduction_allreduce_float(fmd_reduction *r)
 {
     allreduce(r, MPI_FLOAT);
+}
+
+void fmd_reduction_time(fmd_reduction *r, fmd_reduction_seconds *seconds)
+{
+    r->seconds = seconds;
+}
+
+size_t fmd_reduction_bytes(const fmd_reduction *r)
+{
+    return r->n_lanes * sizeof(uint32_t);
 }
 
 int64_t fmd_reduction_repeats(const fmd_reduction *r)

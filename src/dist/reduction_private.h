@@ -33,7 +33,8 @@ struct fmd_reduction {
         uint32_t *fixed; /* exact */
         float *floats;   /* native */
     };
-    float *room; /* as large as the largest segment */
+    float *room;                    /* as large as the largest segment */
+    fmd_reduction_seconds *seconds; /* NULL: not measured */
     int64_t repeats;
 };
 

@@ -50,9 +50,13 @@ static void note(fmd_json *j, const char *key, bool ok)
         snprintf(j->failed, sizeof j->failed, "%s", key);
 }
 
+/* The object called `group`, or the last row of an array of that name. */
 static json_t *group_object(fmd_json *j, const char *group)
 {
-    return group == NULL ? j->root : member(j->root, group, json_object);
+    if (group == NULL)
+        return j->root;
+    json_t *value = member(j->root, group, json_object);
+    return json_is_array(value) ? json_array_get(value, json_array_size(value) - 1) : value;
 }
 
 static void add(fmd_json *j, const char *group, const char *key, json_t *value)
@@ -124,6 +128,11 @@ void fmd_json_append_object(fmd_json *j, const char *key, const fmd_json *value)
 {
     json_t *array = member(j->root, key, json_array);
     note(j, key, value->failed[0] == '\0' && json_array_append(array, value->root) == 0);
+}
+
+void fmd_json_row(fmd_json *j, const char *array)
+{
+    note(j, array, json_array_append_new(member(j->root, array, json_array), json_object()) == 0);
 }
 
 void fmd_json_attach(fmd_json *j, const char *key, const fmd_json *value)

@@ -1,5 +1,7 @@
 #include "fmd/feed.h"
 
+#include "fmd/rng.h"
+
 /* Rank 0's half of the work before memory is shared. */
 static fmd_status open_source(fmd_comm *c, const char *name, const char *dir, fmd_source **source,
                               uint64_t *bytes)
@@ -34,4 +36,35 @@ fmd_status fmd_feed_load(fmd_comm *c, const char *name, const char *dir, fmd_dat
 out:
     fmd_source_close(source);
     return st;
+}
+
+/* Four of five pixels are dark, about as in the MNIST family. */
+static void draw_images(uint8_t *memory, size_t pixels, size_t labels, int classes)
+{
+    const fmd_rng rng = {.purpose = FMD_RNG_SYNTHETIC};
+    for (size_t i = 0; i < pixels + labels; i += 4) {
+        uint32_t x[4];
+        fmd_rng_block(&rng, i / 4, x);
+        for (size_t k = i; k < i + 4 && k < pixels + labels; k++) {
+            const uint32_t at = x[k - i];
+            memory[k] = k >= pixels ? (uint8_t)(at % (uint32_t)classes)
+                                    : (uint8_t)(at % 5 == 0 ? at >> 24 : 0);
+        }
+    }
+}
+
+fmd_status fmd_feed_synthetic(fmd_comm *c, fmd_dataset *out)
+{
+    const fmd_dataset_info info = {.name = "synthetic",
+                                   .image = {.rank = 2, .dim = {28, 28}},
+                                   .classes = 10,
+                                   .n_train = 60000};
+    const size_t pixels = info.n_train * fmd_shape_count(info.image);
+    void *memory;
+    FMD_TRY(fmd_comm_shared(c, pixels + info.n_train, &memory));
+    if (fmd_comm_rank(c) == 0)
+        draw_images(memory, pixels, info.n_train, info.classes);
+    fmd_comm_share(c, memory, pixels + info.n_train);
+    fmd_dataset_view(out, &info, memory);
+    return FMD_OK;
 }

@@ -23,16 +23,29 @@ struct fmd_stepper {
     int32_t *grid;   /* the reduction's after the last whole step */
     size_t n_tensors;
     fmd_phase_seconds seconds;
+    bool split;
+    double adding; /* of the backward phase, where split */
+    fmd_reduction_seconds collective;
 };
 
 static float *sink_room(void *self, size_t tensor, size_t offset, size_t n)
 {
-    return fmd_reduction_room(self, tensor, offset, n);
+    const fmd_stepper *s = self;
+    return fmd_reduction_room(s->reduction, tensor, offset, n);
 }
 
 static void sink_add(void *self, size_t tensor, size_t offset, size_t n)
 {
-    fmd_reduction_add(self, tensor, offset, n);
+    const fmd_stepper *s = self;
+    fmd_reduction_add(s->reduction, tensor, offset, n);
+}
+
+static void sink_add_timed(void *self, size_t tensor, size_t offset, size_t n)
+{
+    fmd_stepper *s = self;
+    const double start = fmd_now();
+    fmd_reduction_add(s->reduction, tensor, offset, n);
+    s->adding += fmd_now() - start;
 }
 
 /* A segment for each parameter tensor. */
@@ -58,7 +71,7 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
     fmd_status st = create_reduction(s, args->reduce);
     if (st != FMD_OK)
         goto out;
-    s->sink = (fmd_sink){.self = s->reduction, .room = sink_room, .add = sink_add};
+    s->sink = (fmd_sink){.self = s, .room = sink_room, .add = sink_add};
     const size_t rows = fmd_fit_rows(args, fmd_comm_size(c));
     if ((st = fmd_alloc(&s->grads, fmd_model_n_params(m), sizeof(float), "the gradient")) !=
             FMD_OK ||
@@ -188,9 +201,38 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
     return FMD_OK;
 }
 
-const fmd_phase_seconds *fmd_stepper_seconds(const fmd_stepper *s)
+fmd_phase_seconds fmd_stepper_seconds(const fmd_stepper *s)
 {
-    return &s->seconds;
+    fmd_phase_seconds p = s->seconds;
+    if (!s->split)
+        return p;
+    p.convert = s->adding + p.reduce - s->collective.wait - s->collective.allreduce;
+    p.backward -= s->adding;
+    p.wait = s->collective.wait;
+    p.reduce = s->collective.allreduce;
+    return p;
+}
+
+void fmd_stepper_split(fmd_stepper *s)
+{
+    s->split = true;
+    s->sink.add = sink_add_timed;
+    s->seconds = (fmd_phase_seconds){0};
+    s->adding = 0;
+    s->collective = (fmd_reduction_seconds){0};
+    fmd_reduction_time(s->reduction, &s->collective);
+}
+
+size_t fmd_stepper_message_bytes(const fmd_stepper *s)
+{
+    return fmd_reduction_bytes(s->reduction);
+}
+
+void fmd_stepper_share(const fmd_stepper *s, size_t count, size_t *samples, size_t *rows)
+{
+    const part p = part_of(s, count, 0);
+    *samples = p.count;
+    *rows = (size_t)p.pass.leaf_rows;
 }
 
 int32_t *fmd_stepper_grid(fmd_stepper *s)

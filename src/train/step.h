@@ -35,7 +35,19 @@ FMD_CHECKED fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, si
                                        fmd_step_sums *sums);
 
 /* Local. Where this rank's time went. */
-const fmd_phase_seconds *fmd_stepper_seconds(const fmd_stepper *s);
+fmd_phase_seconds fmd_stepper_seconds(const fmd_stepper *s);
+
+/* Local. Counts the time from zero, and from now on tells conversion and waiting apart, which
+ * costs a barrier a step and two looks at the clock for each panel of a gradient. On all ranks. */
+void fmd_stepper_split(fmd_stepper *s);
+
+/* Local. The bytes of the one message of a step. */
+size_t fmd_stepper_message_bytes(const fmd_stepper *s);
+
+/* Local. How many samples of a batch of `count` are this rank's, and how many rows its matrix
+ * products have. */
+void fmd_stepper_share(const fmd_stepper *s, size_t count, size_t *samples, size_t *rows);
+
 /* Local. The reduction's grid after the last whole step, an exponent for each parameter tensor, an
  * item of the state; and making the reduction go on from it. */
 int32_t *fmd_stepper_grid(fmd_stepper *s);

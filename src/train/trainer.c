@@ -393,7 +393,8 @@ static fmd_status end_epoch(loop *l)
     fmd_evaluation e = {.loss = (double)NAN, .accuracy = (double)NAN};
     fmd_guardian_phase(a->guardian, "evaluating");
     fmd_guardian_free_state(a->guardian);
-    fmd_comm_gather(l->comm, fmd_stepper_seconds(l->stepper), sizeof *l->phases, l->phases);
+    const fmd_phase_seconds mine = fmd_stepper_seconds(l->stepper);
+    fmd_comm_gather(l->comm, &mine, sizeof mine, l->phases);
     if (a->validation.n > 0)
         st = fmd_evaluate(l->comm, l->model, &a->validation, a->divisor, &e);
     fmd_guardian_own_state(a->guardian);
@@ -425,10 +426,14 @@ static fmd_status end_epoch(loop *l)
 /* Collective. The means over the ranks of where the time went. */
 static void collect_phases(loop *l)
 {
-    const fmd_phase_seconds *mine = fmd_stepper_seconds(l->stepper);
-    double mean[] = {mine->assemble, mine->forward, mine->backward, mine->reduce, mine->update};
+    const fmd_phase_seconds mine = fmd_stepper_seconds(l->stepper);
+    double mean[] = {mine.assemble, mine.forward, mine.backward, mine.reduce, mine.update};
     fmd_comm_mean(l->comm, mean, sizeof mean / sizeof *mean);
-    l->result->phases = (fmd_phase_seconds){mean[0], mean[1], mean[2], mean[3], mean[4]};
+    l->result->phases = (fmd_phase_seconds){.assemble = mean[0],
+                                            .forward = mean[1],
+                                            .backward = mean[2],
+                                            .reduce = mean[3],
+                                            .update = mean[4]};
 }
 
 /* Collective. Ends early, to go on another time. */

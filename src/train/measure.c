@@ -1,0 +1,222 @@
+#include "fmd/measure.h"
+
+#include "fmd/mem.h"
+#include "fmd/timer.h"
+#include "math/gemm.h"
+#include "math/yardstick.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Shorter than that, the clock and what else the machine does would show. */
+static const double least_seconds = 0.002;
+
+typedef void work(void *self);
+
+/* Seconds of `calls` calls. */
+static double time_of(work *call, void *self, size_t calls)
+{
+    const double start = fmd_now();
+    for (size_t i = 0; i < calls; i++)
+        call(self);
+    return fmd_now() - start;
+}
+
+/* Collective. All ranks begin together. */
+static void time_calls(fmd_comm *c, work *call, void *self, size_t n, double *seconds)
+{
+    size_t calls = 1;
+    while (time_of(call, self, calls) < least_seconds)
+        calls *= 2;
+    fmd_comm_barrier(c);
+    for (size_t i = 0; i < n; i++)
+        seconds[i] = time_of(call, self, calls) / (double)calls;
+}
+
+/* Values without meaning, none of them zero or subnormal. */
+static void fill(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)(1 + i % 61) * 0x1p-7f;
+}
+
+static fmd_status create_filled(float **out, size_t n)
+{
+    FMD_TRY(fmd_alloc(out, n, sizeof **out, "the benchmark"));
+    fill(*out, n);
+    return FMD_OK;
+}
+
+static void add_product(fmd_product *out, const fmd_layer *l, const char *what,
+                        fmd_product_form form, size_t m, size_t n, size_t k)
+{
+    *out = (fmd_product){.form = form, .m = m, .n = n, .k = k};
+    snprintf(out->name, sizeof out->name, "%s %s", l->name, what);
+}
+
+size_t fmd_products_of(const fmd_model *m, size_t rows, fmd_product *out, size_t most)
+{
+    size_t n = 0;
+    bool lowest = true; /* below it nobody needs the gradient of the input */
+    for (size_t i = 0; i < fmd_model_n_layers(m) && n + 3 <= most; i++) {
+        const fmd_layer *l = fmd_model_layer(m, i);
+        if (l->n_tensors == 0)
+            continue;
+        const fmd_shape kernel = fmd_model_tensor(m, l->first_tensor)->shape;
+        if (kernel.rank == 2) {
+            const size_t in = (size_t)kernel.dim[0], units = (size_t)kernel.dim[1];
+            const size_t all = rows * (fmd_shape_count(l->in) / in);
+            add_product(&out[n++], l, "forward", FMD_PRODUCT, all, units, in);
+            add_product(&out[n++], l, "kernel gradient", FMD_PRODUCT_AT, in, units, all);
+            if (!lowest)
+                add_product(&out[n++], l, "input gradient", FMD_PRODUCT_BT, all, in, units);
+        }
+        lowest = false;
+    }
+    return n;
+}
+
+double fmd_product_flops(const fmd_product *p)
+{
+    return 2 * (double)p->m * (double)p->n * (double)p->k;
+}
+
+typedef struct product_work {
+    const fmd_product *p;
+    float *a, *b, *c;
+} product_work;
+
+/* As src/nn/layer_dense.c does it. */
+static void multiply(void *self)
+{
+    const product_work *w = self;
+    const size_t m = w->p->m, n = w->p->n, k = w->p->k;
+    if (w->p->form == FMD_PRODUCT) {
+        fmd_gemm(m, n, k, w->a, w->b, w->c);
+    } else if (w->p->form == FMD_PRODUCT_BT) {
+        fmd_gemm_bt(m, n, k, w->a, w->b, w->c);
+    } else {
+        const size_t panel = fmd_gemm_panel(m, n, k);
+        for (size_t row = 0; row < m; row += panel)
+            fmd_gemm_at(m - row < panel ? m - row : panel, n, k, w->a + row, m, w->b, w->c);
+    }
+}
+
+static void multiply_plainly(void *self)
+{
+    const product_work *w = self;
+    fmd_plain_gemm(w->p->m, w->p->n, w->p->k, w->a, w->b, w->c);
+}
+
+fmd_status fmd_measure_product(fmd_comm *c, const fmd_product *p, size_t n, double *ours,
+                               double *plain)
+{
+    product_work w = {.p = p};
+    fmd_status st = create_filled(&w.a, p->m * p->k);
+    if (st == FMD_OK)
+        st = create_filled(&w.b, p->k * p->n);
+    if (st == FMD_OK)
+        st = create_filled(&w.c, p->m * p->n);
+    if ((st = fmd_comm_agree(c, st)) == FMD_OK) {
+        time_calls(c, multiply, &w, n, ours);
+        time_calls(c, multiply_plainly, &w, n, plain);
+    }
+    free(w.a);
+    free(w.b);
+    free(w.c);
+    return st;
+}
+
+typedef struct update_work {
+    fmd_optimizer *optimizer;
+    float *params, *grads;
+} update_work;
+
+static void update(void *self)
+{
+    const update_work *w = self;
+    fmd_optimizer_step(w->optimizer, w->params, w->grads, 1e-6);
+}
+
+fmd_status fmd_measure_update(fmd_comm *c, fmd_optimizer *o, size_t n_params, size_t n,
+                              double *seconds)
+{
+    update_work w = {.optimizer = o};
+    fmd_status st = create_filled(&w.params, n_params);
+    if (st == FMD_OK)
+        st = create_filled(&w.grads, n_params);
+    if ((st = fmd_comm_agree(c, st)) == FMD_OK)
+        time_calls(c, update, &w, n, seconds);
+    free(w.params);
+    free(w.grads);
+    return st;
+}
+
+double fmd_update_bytes(const fmd_optimizer *o, size_t n_params)
+{
+    return (double)(3 + 2 * fmd_optimizer_n_slots(o)) * (double)n_params * sizeof(float);
+}
+
+double fmd_update_footprint(const fmd_optimizer *o, size_t n_params)
+{
+    return (double)(2 + fmd_optimizer_n_slots(o)) * (double)n_params * sizeof(float);
+}
+
+typedef struct axpy_work {
+    float *x, *y;
+    size_t n;
+} axpy_work;
+
+static void axpy(void *self)
+{
+    const axpy_work *w = self;
+    fmd_axpy(w->n, 0x1p-20f, w->x, w->y);
+}
+
+fmd_status fmd_measure_memory(fmd_comm *c, double footprint, size_t n, double *rates)
+{
+    enum { ARRAYS = 2, ACCESSES = 3 };
+    axpy_work w = {.n = (size_t)ceil(footprint / (ARRAYS * sizeof(float)))};
+    fmd_status st = create_filled(&w.x, w.n);
+    if (st == FMD_OK)
+        st = create_filled(&w.y, w.n);
+    if ((st = fmd_comm_agree(c, st)) == FMD_OK)
+        time_calls(c, axpy, &w, n, rates);
+    for (size_t i = 0; i < n && st == FMD_OK; i++)
+        rates[i] = ACCESSES * (double)w.n * sizeof(float) / rates[i];
+    free(w.x);
+    free(w.y);
+    return st;
+}
+
+/* Without counters three lanes travel besides the values. */
+enum { LANE_BYTES = sizeof(uint32_t), OTHER_LANES = 3 };
+
+fmd_status fmd_measure_allreduce(fmd_comm *c, fmd_reduction_mode mode, size_t bytes, size_t warmup,
+                                 size_t n, double *seconds)
+{
+    const size_t values = bytes / LANE_BYTES - OTHER_LANES;
+    fmd_reduction *r = NULL;
+    float *sums = NULL;
+    fmd_status st = fmd_reduction_create(&r, mode, c, &values, 1, 0);
+    if (st == FMD_OK)
+        st = fmd_alloc(&sums, values, sizeof *sums, "the benchmark");
+    if ((st = fmd_comm_agree(c, st)) != FMD_OK)
+        goto out;
+    for (size_t i = 0; i < warmup + n; i++) {
+        fmd_reduction_seconds s = {0};
+        fmd_reduction_time(r, &s);
+        fmd_reduction_begin(r, fmd_comm_size(c));
+        if (fmd_reduction_finish(r, NULL, 1, sums) != FMD_REDUCED) {
+            st = FMD_FAIL(FMD_EINTERNAL, "zeros have no sum");
+            goto out;
+        }
+        if (i >= warmup)
+            seconds[i - warmup] = s.allreduce;
+    }
+out:
+    fmd_reduction_destroy(r);
+    free(sums);
+    return st;
+}
