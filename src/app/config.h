@@ -32,6 +32,10 @@ typedef struct fmd_config {
     char weights[FMD_PATH_BYTES], against[FMD_PATH_BYTES];
     /* what to look at */
     int split; /* fmd_split_name */
+    char index[FMD_CONFIG_LAYERS_BYTES];
+    bool values;
+    char grid[32], output[FMD_PATH_BYTES];
+    int64_t scale;
     int64_t top_k;
     bool json;
     /* training */
@@ -131,6 +135,7 @@ fmd_status fmd_cmd_train(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_bench(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_evaluate(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_inspect(fmd_comm *c, const fmd_config *config);
+fmd_status fmd_cmd_show(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_summary(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_plot(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_doctor(fmd_comm *c, const fmd_config *config);

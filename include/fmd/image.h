@@ -1,0 +1,39 @@
+/* Images of bytes from elsewhere: IDX files without labels, and pictures of other sizes.
+ *
+ * An image is rows from the top without padding, channel fastest. */
+#ifndef FMD_IMAGE_H
+#define FMD_IMAGE_H
+
+#include "fmd/error.h"
+#include "fmd/shape.h"
+
+#include <stdint.h>
+
+typedef struct fmd_images {
+    size_t n;
+    fmd_shape image; /* (H, W) or (H, W, C) */
+    uint8_t *bytes;
+} fmd_images;
+
+/* Local. Reads an IDX file of images, packed or not; released by fmd_images_free. FMD_ENOINPUT,
+ * FMD_EIO, FMD_EDATA, FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_images_read(fmd_images *out, const char *path);
+void fmd_images_free(fmd_images *images);
+
+/* Width and height in pixels. */
+typedef struct fmd_size {
+    size_t width, height;
+} fmd_size;
+
+/* Local. Brings an image to another size; each pixel is the mean of the area that it covers. */
+void fmd_image_resize(const uint8_t *in, fmd_size from, size_t channels, uint8_t *out, fmd_size to);
+
+/* Local. The size that an image of size `from` has at most within `to`, in its own proportions. */
+fmd_size fmd_image_within(fmd_size from, fmd_size to);
+
+/* Local. As fmd_image_resize, in its own proportions and in the middle; black around it. `scratch`
+ * has room for `to`. */
+void fmd_image_fit(const uint8_t *in, fmd_size from, size_t channels, uint8_t *out, fmd_size to,
+                   uint8_t *scratch);
+
+#endif
