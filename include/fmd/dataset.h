@@ -64,8 +64,27 @@ size_t fmd_source_bytes(const fmd_source *s);
  * where the files are those of another published data set than the name says. */
 FMD_CHECKED fmd_status fmd_source_load(fmd_source *s, void *memory, fmd_dataset_info *info);
 
+/* One of its files: as it lies on disk, maybe packed. Local. */
+typedef struct fmd_source_file {
+    const char *path; /* as long as the source */
+    size_t bytes, unpacked_bytes;
+} fmd_source_file;
+fmd_source_file fmd_source_file_at(const fmd_source *s, int file);
+
 /* Local. The views of a data set whose bytes fmd_source_load has put at `memory`. */
 void fmd_dataset_view(fmd_dataset *out, const fmd_dataset_info *info, const void *memory);
+
+/* Local. The published data set that a loaded one is, or should be by its name or by one of its
+ * files; NULL: none. same[i]: whether file i is the published one. */
+const char *fmd_dataset_published(const fmd_dataset_info *info, bool same[FMD_DATASET_FILES]);
+
+/* Local. Of a data set that is not to be loaded, its name and those of its classes, and where its
+ * files can be found its folder; the rest of *info stays. FMD_EDATA for a faulty classes.txt. */
+FMD_CHECKED fmd_status fmd_dataset_names(fmd_dataset_info *info, const char *name, const char *dir);
+
+/* Local. The folders that hold all files of a data set, in the usual places or where `dir` is not
+ * empty there, in the order in which they are looked in; at most `most`. Returns how many. */
+size_t fmd_dataset_list(char paths[][FMD_PATH_BYTES], size_t most, const char *dir);
 
 /* Local. The name of a class: "Ankle boot" for 9 of Fashion-MNIST, empty where there is none; as
  * long as `info`. */

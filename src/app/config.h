@@ -21,6 +21,9 @@ typedef enum fmd_lr_scaling { FMD_LR_AS_IT_IS, FMD_LR_LINEAR, FMD_LR_SQRT } fmd_
 /* What bench measures; names for the option table, and their order. */
 #define FMD_BENCH_OPS "train|allreduce|gemm|update|load"
 
+/* What the data command does, and in the order of its table. */
+#define FMD_DATA_ACTIONS "list|info|verify"
+
 typedef struct fmd_config {
     /* data */
     char dataset[FMD_PATH_BYTES], data_dir[FMD_PATH_BYTES];
@@ -30,6 +33,8 @@ typedef struct fmd_config {
     /* model */
     char layers[FMD_CONFIG_LAYERS_BYTES], hidden[128];
     char weights[FMD_PATH_BYTES], against[FMD_PATH_BYTES];
+    /* data command */
+    int action; /* of FMD_DATA_ACTIONS */
     /* what to look at */
     int split; /* fmd_split_name */
     char index[FMD_CONFIG_LAYERS_BYTES];
@@ -131,6 +136,7 @@ void fmd_help_overview(void);
 void fmd_help_command(const fmd_command *command);
 
 fmd_status fmd_cmd_completion(fmd_comm *c, const fmd_config *config);
+fmd_status fmd_cmd_data(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_train(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_bench(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_evaluate(fmd_comm *c, const fmd_config *config);

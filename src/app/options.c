@@ -7,6 +7,11 @@
 
 /* clang-format off */
 const fmd_option fmd_config_table[] = {
+    /* data command */
+    {.name = "action", .group = "action", .kind = FMD_OPTION_CHOICE, FIELD(action),
+     .initial = "list", .choices = FMD_DATA_ACTIONS,
+     .help = "the data sets found, all about one, or whether its files are sound and the published "
+             "ones"},
     /* data */
     {.name = "dataset", .group = "data", .kind = FMD_OPTION_TEXT, FIELD(dataset),
      .initial = "fashion-mnist", .value = "fashion-mnist|mnist|DIR",

@@ -73,7 +73,7 @@ static fmd_status open_data(fmd_trained *t, fmd_comm *c, const fmd_config *confi
 {
     place p;
     memset(&p, 0, sizeof p);
-    const fmd_status st = fmd_comm_rank(c) == 0 ? find_data(&p, &t->file, config) : FMD_OK;
+    fmd_status st = fmd_comm_rank(c) == 0 ? find_data(&p, &t->file, config) : FMD_OK;
     FMD_TRY(fmd_comm_agree(c, st));
     fmd_comm_bcast(c, &p, sizeof p);
     if (with_images)
@@ -81,7 +81,9 @@ static fmd_status open_data(fmd_trained *t, fmd_comm *c, const fmd_config *confi
     const bool told = *t->file.info.model.layers != '\0';
     t->data.info.image = told ? t->file.info.model.in : mnist_image;
     t->data.info.classes = 10;
-    snprintf(t->data.info.name, sizeof t->data.info.name, "%.31s", p.dataset);
+    st = fmd_comm_rank(c) == 0 ? fmd_dataset_names(&t->data.info, p.dataset, p.dir) : FMD_OK;
+    FMD_TRY(fmd_comm_agree(c, st));
+    fmd_comm_bcast(c, &t->data.info, sizeof t->data.info);
     return FMD_OK;
 }
 

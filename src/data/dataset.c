@@ -95,6 +95,14 @@ void fmd_source_close(fmd_source *s)
     free(s);
 }
 
+fmd_source_file fmd_source_file_at(const fmd_source *s, int file)
+{
+    const fmd_idx *f = s->file[file];
+    return (fmd_source_file){.path = fmd_idx_path(f),
+                             .bytes = fmd_idx_disk_bytes(f),
+                             .unpacked_bytes = fmd_idx_bytes(f)};
+}
+
 /* Where each file's payload begins in memory, aligned, and their total size. The IDX reader's limit
  * on a payload keeps the sum from overflowing. */
 static size_t lay_out(const fmd_dataset_info *info, size_t offset[FMD_DATASET_FILES])
@@ -151,18 +159,25 @@ static int count_classes(const uint8_t *labels, size_t n)
     return max + 1;
 }
 
-/* Names from the folder must be enough; without them a published data set has its own. */
-static fmd_status name_classes(const fmd_source *s, fmd_dataset_info *info)
+/* Without names from the folder a published data set has its own. */
+static void name_published(fmd_dataset_info *info)
 {
     const fmd_published *set = fmd_published_find(info->name);
-    if (s->n_names > 0 && s->n_names < info->classes)
+    for (int i = 0; set != NULL && i < FMD_PUBLISHED_CLASSES; i++)
+        snprintf(info->class_names[i], FMD_CLASS_NAME_BYTES, "%s", set->classes[i]);
+}
+
+/* Names from the folder must be enough. */
+static fmd_status name_classes(const fmd_source *s, fmd_dataset_info *info)
+{
+    if (s->n_names == 0)
+        name_published(info);
+    else if (s->n_names < info->classes)
         return FMD_FAIL(FMD_EDATA,
                         "'%s/" FMD_CLASSES_FILE
                         "': found %d names, expected at least %d: labels go "
                         "up to %d",
                         info->path, s->n_names, info->classes, info->classes - 1);
-    for (int i = 0; s->n_names == 0 && set != NULL && i < FMD_PUBLISHED_CLASSES; i++)
-        snprintf(info->class_names[i], FMD_CLASS_NAME_BYTES, "%s", set->classes[i]);
     return FMD_OK;
 }
 
@@ -194,6 +209,30 @@ void fmd_dataset_view(fmd_dataset *out, const fmd_dataset_info *info, const void
         .train = {info->n_train, base + offset[FMD_TRAIN_IMAGES], base + offset[FMD_TRAIN_LABELS]},
         .test = {info->n_test, base + offset[FMD_TEST_IMAGES], base + offset[FMD_TEST_LABELS]},
     };
+}
+
+const char *fmd_dataset_published(const fmd_dataset_info *info, bool same[FMD_DATASET_FILES])
+{
+    const fmd_published *set = fmd_published_find(info->name);
+    for (int i = 0; i < FMD_DATASET_FILES && set == NULL; i++)
+        set = fmd_published_owner(info->hash[i], i);
+    for (int i = 0; i < FMD_DATASET_FILES; i++)
+        same[i] = set != NULL && fmd_published_owner(info->hash[i], i) == set;
+    return set != NULL ? set->name : NULL;
+}
+
+fmd_status fmd_dataset_names(fmd_dataset_info *info, const char *name, const char *dir)
+{
+    fmd_place place = {.emnist = false};
+    int n = 0;
+    memset(info->class_names, 0, sizeof info->class_names);
+    if (fmd_place_find(&place, name, dir) == FMD_OK)
+        FMD_TRY(fmd_class_names_read(&n, info->class_names, place.path));
+    snprintf(info->path, sizeof info->path, "%s", place.path);
+    set_name(info, name, place.emnist);
+    if (n == 0)
+        name_published(info);
+    return FMD_OK;
 }
 
 const char *fmd_class_name(const fmd_dataset_info *info, int label)

@@ -311,6 +311,16 @@ const char *fmd_idx_path(const fmd_idx *f)
     return f->path;
 }
 
+size_t fmd_idx_disk_bytes(const fmd_idx *f)
+{
+    return f->map_bytes;
+}
+
+size_t fmd_idx_bytes(const fmd_idx *f)
+{
+    return f->head_bytes + f->header.bytes;
+}
+
 /* Reading on makes zlib compare the CRC and the length of the last member. */
 static fmd_status check_end(fmd_idx *f)
 {

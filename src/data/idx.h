@@ -30,6 +30,8 @@ void fmd_idx_close(fmd_idx *f);
 
 const fmd_idx_header *fmd_idx_header_of(const fmd_idx *f);
 const char *fmd_idx_path(const fmd_idx *f);
+size_t fmd_idx_disk_bytes(const fmd_idx *f); /* of the file as it lies there, maybe packed */
+size_t fmd_idx_bytes(const fmd_idx *f);      /* of the whole IDX file as unpacked */
 
 /* Local. Reads the payload, once, into `payload` (header's bytes long); *hash receives the hash of
  * the whole unpacked file. FMD_EDATA for a damaged, cut or too long file. */

@@ -2,8 +2,10 @@
 
 #include "data/published.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <glob.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,19 +73,29 @@ static const char *env(const char *name)
     return value != NULL ? value : "";
 }
 
-static void add_usual_places(places *p, const char *name, const fmd_published *set)
+/* The folders that hold data sets, each in a folder of its name. */
+static void add_usual_roots(places *p)
 {
     const char *home = env("HOME"), *keras = env("KERAS_HOME"), *xdg = env("XDG_DATA_HOME");
-    add_root(p, "data", name, set);
+    add_place(p, "data");
     if (*keras != '\0')
-        add_place(p, "%s/datasets/%s", keras, name);
+        add_place(p, "%s/datasets", keras);
     else if (*home != '\0')
-        add_place(p, "%s/.keras/datasets/%s", home, name);
+        add_place(p, "%s/.keras/datasets", home);
     if (*xdg != '\0')
-        add_place(p, "%s/fmnist-dist/%s", xdg, name);
+        add_place(p, "%s/fmnist-dist", xdg);
     else if (*home != '\0')
-        add_place(p, "%s/.local/share/fmnist-dist/%s", home, name);
-    add_place(p, "/usr/share/datasets/%s", name);
+        add_place(p, "%s/.local/share/fmnist-dist", home);
+    add_place(p, "/usr/share/datasets");
+}
+
+static void add_usual_places(places *p, const char *name, const fmd_published *set)
+{
+    places roots = {.n = 0};
+    add_usual_roots(&roots);
+    add_root(p, roots.path[0], name, set);
+    for (int i = 1; i < roots.n; i++)
+        add_place(p, "%s/%s", roots.path[i], name);
 }
 
 static bool is_path(const char *name)
@@ -272,4 +284,48 @@ fmd_status fmd_place_find(fmd_place *out, const char *name, const char *dir)
     snprintf(out->path, sizeof out->path, "%s", path);
     memcpy(out->file, f.file, sizeof out->file);
     return FMD_OK;
+}
+
+/* Adds the folder if it holds a data set. A name without '/' could be taken for that of a set. */
+static void list_folder(char paths[][FMD_PATH_BYTES], size_t *n, size_t most, const char *path)
+{
+    places p = {.n = 0};
+    folder f;
+    set_prefix(&p, path);
+    search_folder(&f, path, "");
+    if (f.found == 0 && *p.prefix != '\0')
+        search_folder(&f, path, p.prefix);
+    if (f.found == FMD_DATASET_FILES && *n < most)
+        snprintf(paths[(*n)++], FMD_PATH_BYTES, "%s%.1000s", is_path(path) ? "" : "./", path);
+}
+
+size_t fmd_dataset_list(char paths[][FMD_PATH_BYTES], size_t most, const char *dir)
+{
+    places roots = {.n = 0};
+    size_t n = 0;
+    if (*dir == '\0')
+        dir = env("FMNIST_DIST_DATA");
+    if (*dir != '\0')
+        add_place(&roots, "%s", dir);
+    else
+        add_usual_roots(&roots);
+    for (int i = 0; i < roots.n; i++) {
+        struct dirent **entries;
+        char path[FMD_PATH_BYTES + 2 * NAME_MAX];
+        const int found = scandir(roots.path[i], &entries, NULL, alphasort);
+        list_folder(paths, &n, most, roots.path[i]);
+        for (int k = 0; k < found; k++) {
+            const char *name = entries[k]->d_name;
+            snprintf(path, sizeof path, "%s/%s", roots.path[i], name);
+            if (*name != '.')
+                list_folder(paths, &n, most, path);
+            snprintf(path, sizeof path, "%s/%s/raw", roots.path[i], name);
+            if (*name != '.')
+                list_folder(paths, &n, most, path);
+            free(entries[k]);
+        }
+        if (found >= 0)
+            free(entries);
+    }
+    return n;
 }

@@ -396,6 +396,49 @@ static void test_dataset__wrong_names_of_classes_are_named(void **state)
     assert_load_says("./a", "", FMD_EIO, "cannot read './a/classes.txt': Is a directory");
 }
 
+static void test_dataset__list_has_the_usual_places_in_order(void **state)
+{
+    (void)state;
+    static const char *const order[] = {"./data", "data/MNIST/raw", "data/letters",
+                                        "home/.keras/datasets/mnist",
+                                        "home/.local/share/fmnist-dist/own"};
+    enum { N = sizeof order / sizeof order[0] };
+    char paths[N + 2][FMD_PATH_BYTES];
+    for (size_t i = N; i-- > 0;)
+        write_to(order[i], &tiny);
+    make_subfolder("data", "empty");
+    write_to("data/part", &tiny);
+    remove_file("data/part/t10k-labels-idx1-ubyte");
+    assert_true(fmd_dataset_list(paths, N + 2, "") >= N); /* and what /usr/share/datasets has */
+    for (size_t i = 0; i < N; i++) {
+        assert_string_equal(paths[i], order[i]);
+        assert_found_in(paths[i], paths[i], "");
+    }
+    assert_int_equal(fmd_dataset_list(paths, 2, ""), 2);
+    assert_int_equal(fmd_dataset_list(paths, N, "home/.keras/datasets"), 1);
+    assert_int_equal(fmd_dataset_list(paths, N, "nowhere"), 0);
+    setenv("FMNIST_DIST_DATA", "data", 1);
+    assert_int_equal(fmd_dataset_list(paths, N, ""), 3);
+    assert_found_in("./data", paths[0], "");
+}
+
+static void test_dataset__names_are_known_without_loading(void **state)
+{
+    (void)state;
+    fmd_dataset_info info = {.classes = 7};
+    assert_ok(fmd_dataset_names(&info, "fashion_mnist", ""));
+    assert_string_equal(info.name, "fashion-mnist");
+    assert_string_equal(fmd_class_name(&info, 9), "Ankle boot");
+    assert_int_equal(info.classes, 7);
+    write_to("data/ants", &tiny);
+    write_classes("data/ants", "ant\nbee\ncat\n");
+    assert_ok(fmd_dataset_names(&info, "data/ants", ""));
+    assert_string_equal(info.name, "ants");
+    assert_string_equal(info.path, "data/ants");
+    assert_string_equal(fmd_class_name(&info, 1), "bee");
+    assert_string_equal(fmd_class_name(&info, 9), "");
+}
+
 /* EMNIST's archive has the files of six sets in one folder, with their name in front. */
 static void rename_to_emnist(const char *folder, const char *set)
 {
@@ -535,6 +578,8 @@ int main(void)
         in_folder(test_dataset__classes_of_known_sets_have_names),
         in_folder(test_dataset__folder_brings_names_of_classes),
         in_folder(test_dataset__wrong_names_of_classes_are_named),
+        in_folder(test_dataset__list_has_the_usual_places_in_order),
+        in_folder(test_dataset__names_are_known_without_loading),
         in_folder(test_dataset__sets_of_emnist_are_found_by_their_prefix),
         in_folder(test_dataset__published_files_are_recognised),
         in_folder(test_dataset__published_files_under_another_name_are_refused),

@@ -1,0 +1,425 @@
+/* data: which data sets there are, what is in one, whether its files are sound. */
+#include "app/config.h"
+#include "app/trained.h"
+#include "fmd/json_file.h"
+#include "fmd/mem.h"
+#include "fmd/terminal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_LISTED = 64, NAME_COLUMNS = 20, MAX_CHANNELS = 4 };
+
+static const char *const file_keys[FMD_DATASET_FILES] = {"train_images", "train_labels",
+                                                         "test_images", "test_labels"};
+
+/* A data set and its bytes, in memory of its own. */
+typedef struct loaded {
+    fmd_source *source;
+    void *memory;
+    fmd_dataset data;
+} loaded;
+
+static void unload(loaded *l)
+{
+    fmd_source_close(l->source);
+    free(l->memory);
+}
+
+static fmd_status load(loaded *l, const char *name, const char *dir)
+{
+    fmd_dataset_info info;
+    *l = (loaded){.source = NULL};
+    FMD_TRY(fmd_source_open(&l->source, name, dir));
+    fmd_status st = fmd_alloc(&l->memory, fmd_source_bytes(l->source), 1, "the data set");
+    if (st == FMD_OK)
+        st = fmd_source_load(l->source, l->memory, &info);
+    if (st == FMD_OK)
+        fmd_dataset_view(&l->data, &info, l->memory);
+    else
+        unload(l);
+    return st;
+}
+
+/* "28x28", "32x32x3" */
+static const char *shape_text(fmd_shape s, char text[FMD_SHAPE_TEXT])
+{
+    size_t used = 0;
+    for (int i = 0; i < s.rank; i++)
+        used += (size_t)snprintf(text + used, FMD_SHAPE_TEXT - used, "%s%d", i > 0 ? "x" : "",
+                                 s.dim[i]);
+    return text;
+}
+
+static fmd_status print_json(const fmd_json *j)
+{
+    char *text = NULL;
+    FMD_TRY(fmd_json_print_text(j, &text));
+    printf("%s", text);
+    free(text);
+    return FMD_OK;
+}
+
+static void add_info(fmd_json *j, const fmd_dataset_info *d)
+{
+    fmd_json_text(j, NULL, "name", d->name);
+    fmd_json_text(j, NULL, "path", d->path);
+    fmd_json_bool(j, NULL, "verified", d->verified);
+    fmd_json_int(j, NULL, "train_images", (long long)d->n_train);
+    fmd_json_int(j, NULL, "test_images", (long long)d->n_test);
+    for (int i = 0; i < d->image.rank; i++)
+        fmd_json_append_int(j, NULL, "image", d->image.dim[i]);
+    fmd_json_int(j, NULL, "classes", d->classes);
+}
+
+/* One row of the list: a data set, or why there is none in the folder. */
+static fmd_status list_one(const char *path, fmd_json *list)
+{
+    loaded l;
+    char shape[FMD_SHAPE_TEXT];
+    const fmd_status st = load(&l, path, "");
+    const fmd_dataset_info *d = &l.data.info;
+    if (list != NULL) {
+        fmd_json *row;
+        FMD_TRY(fmd_json_create(&row));
+        if (st == FMD_OK)
+            add_info(row, d);
+        else
+            fmd_json_text(row, NULL, "path", path);
+        fmd_json_text(row, NULL, "error", st == FMD_OK ? "" : fmd_error_message());
+        fmd_json_append_object(list, "data_sets", row);
+        fmd_json_destroy(row);
+    } else if (st == FMD_OK) {
+        fmd_print_padded(d->name, NAME_COLUMNS);
+        printf(" %7zu %7zu  %-9s %7d  %-13s %s\n", d->n_train, d->n_test,
+               shape_text(d->image, shape), d->classes, d->verified ? "verified" : "not published",
+               path);
+    } else {
+        printf("%-*s %s\n", NAME_COLUMNS, "not usable", fmd_error_message());
+    }
+    if (st == FMD_OK)
+        unload(&l);
+    return FMD_OK;
+}
+
+static fmd_status list(const fmd_config *config)
+{
+    char(*paths)[FMD_PATH_BYTES];
+    fmd_json *j = NULL;
+    FMD_TRY(fmd_alloc(&paths, MOST_LISTED, sizeof *paths, "the list"));
+    const size_t n = fmd_dataset_list(paths, MOST_LISTED, config->data_dir);
+    fmd_status st = FMD_OK;
+    if (n == 0)
+        st = FMD_FAIL(FMD_ENOINPUT,
+                      "found no data set%s%s: get one with scripts/get-data "
+                      "fashion-mnist, or name a folder with --data-dir",
+                      *config->data_dir != '\0' ? " in " : "", config->data_dir);
+    else if (config->json)
+        st = fmd_json_create(&j);
+    else
+        printf("%-*s %7s %7s  %-9s %7s  %-13s %s\n", NAME_COLUMNS, "name", "train", "test", "image",
+               "classes", "files", "folder");
+    for (size_t i = 0; i < n && st == FMD_OK; i++)
+        st = list_one(paths[i], j);
+    if (st == FMD_OK && j != NULL)
+        st = print_json(j);
+    fmd_json_destroy(j);
+    free(paths);
+    return st;
+}
+
+/* Of one channel, over all training images. */
+typedef struct pixels {
+    double mean, deviation;
+    int min, max;
+} pixels;
+
+static int channels_of(fmd_shape image)
+{
+    return image.rank == 3 ? image.dim[2] : 1;
+}
+
+static pixels measure(const fmd_dataset *d, int channel)
+{
+    const size_t step = (size_t)channels_of(d->info.image);
+    const size_t bytes = d->train.n * fmd_shape_count(d->info.image);
+    uint64_t sum = 0, squares = 0;
+    pixels p = {.min = 255};
+    for (size_t i = (size_t)channel; i < bytes; i += step) {
+        const int x = d->train.images[i];
+        sum += (uint64_t)x;
+        squares += (uint64_t)(x * x);
+        p.min = x < p.min ? x : p.min;
+        p.max = x > p.max ? x : p.max;
+    }
+    const double n = (double)bytes / (double)step;
+    p.mean = (double)sum / n;
+    p.deviation = sqrt(fmax((double)squares / n - p.mean * p.mean, 0));
+    return p;
+}
+
+static void count_labels(const fmd_split *s, size_t count[FMD_CLASSES_MAX])
+{
+    memset(count, 0, FMD_CLASSES_MAX * sizeof *count);
+    for (size_t i = 0; i < s->n; i++)
+        count[s->labels[i]]++;
+}
+
+static void print_pixels(const fmd_dataset *d)
+{
+    const int channels = channels_of(d->info.image);
+    for (int i = 0; i < channels && i < MAX_CHANNELS; i++) {
+        const pixels p = measure(d, i);
+        char what[32] = "pixels";
+        if (channels > 1)
+            snprintf(what, sizeof what, "channel %d", i);
+        printf("%-10s %d to %d, mean %.2f, standard deviation %.2f; divided by 255: %.4f, %.4f\n",
+               what, p.min, p.max, p.mean, p.deviation, p.mean / 255, p.deviation / 255);
+    }
+}
+
+static void print_files(const loaded *l)
+{
+    char hash[FMD_HASH_TEXT];
+    printf("\n%-*s %10s %10s  %s\n", NAME_COLUMNS + 12, "file", "on disk", "unpacked",
+           "xxh3 of the unpacked file");
+    for (int i = 0; i < FMD_DATASET_FILES; i++) {
+        const fmd_source_file f = fmd_source_file_at(l->source, i);
+        printf("%-*s %10zu %10zu  %s\n", NAME_COLUMNS + 12, strrchr(f.path, '/') + 1, f.bytes,
+               f.unpacked_bytes, fmd_hash_text(l->data.info.hash[i], hash));
+    }
+}
+
+static void print_info(const loaded *l)
+{
+    const fmd_dataset_info *d = &l->data.info;
+    size_t train[FMD_CLASSES_MAX], test[FMD_CLASSES_MAX];
+    char text[FMD_SHAPE_TEXT], name[FMD_CLASS_TEXT];
+    printf("name       %s, %s\nfolder     %s\n", d->name,
+           d->verified ? "verified: the published files" : "not the files of a published data set",
+           d->path);
+    printf("images     %zu to train, %zu to test, %s\n", d->n_train, d->n_test,
+           shape_text(d->image, text));
+    print_pixels(&l->data);
+    print_files(l);
+    count_labels(&l->data.train, train);
+    count_labels(&l->data.test, test);
+    printf("\n%-*s %10s %10s\n", NAME_COLUMNS + 12, "class", "train", "test");
+    for (int i = 0; i < d->classes; i++) {
+        fmd_print_padded(fmd_class_text(d, i, name), NAME_COLUMNS + 12);
+        printf(" %10zu %10zu\n", train[i], test[i]);
+    }
+}
+
+static fmd_status add_class(fmd_json *j, const fmd_dataset_info *d, int class, size_t train,
+                            size_t test)
+{
+    fmd_json *row;
+    FMD_TRY(fmd_json_create(&row));
+    fmd_json_int(row, NULL, "class", class);
+    fmd_json_text(row, NULL, "name", fmd_class_name(d, class));
+    fmd_json_int(row, NULL, "train_images", (long long)train);
+    fmd_json_int(row, NULL, "test_images", (long long)test);
+    fmd_json_append_object(j, "labels", row);
+    fmd_json_destroy(row);
+    return FMD_OK;
+}
+
+static fmd_status describe(fmd_json *j, const loaded *l)
+{
+    const fmd_dataset_info *d = &l->data.info;
+    size_t train[FMD_CLASSES_MAX], test[FMD_CLASSES_MAX];
+    char hash[FMD_HASH_TEXT];
+    add_info(j, d);
+    for (int i = 0; i < channels_of(d->image); i++) {
+        const pixels p = measure(&l->data, i);
+        fmd_json_append_real(j, "pixels", "mean", p.mean);
+        fmd_json_append_real(j, "pixels", "standard_deviation", p.deviation);
+        fmd_json_append_int(j, "pixels", "min", p.min);
+        fmd_json_append_int(j, "pixels", "max", p.max);
+    }
+    for (int i = 0; i < FMD_DATASET_FILES; i++) {
+        const fmd_source_file f = fmd_source_file_at(l->source, i);
+        fmd_json_text(j, "files", file_keys[i], f.path);
+        fmd_json_int(j, "bytes_on_disk", file_keys[i], (long long)f.bytes);
+        fmd_json_text(j, "xxh3", file_keys[i], fmd_hash_text(d->hash[i], hash));
+    }
+    count_labels(&l->data.train, train);
+    count_labels(&l->data.test, test);
+    for (int i = 0; i < d->classes; i++)
+        FMD_TRY(add_class(j, d, i, train[i], test[i]));
+    return FMD_OK;
+}
+
+static fmd_status info(const fmd_config *config)
+{
+    loaded l;
+    fmd_json *j = NULL;
+    FMD_TRY(load(&l, config->dataset, config->data_dir));
+    fmd_status st = FMD_OK;
+    if (!config->json) {
+        print_info(&l);
+    } else {
+        st = fmd_json_create(&j);
+        if (st == FMD_OK)
+            st = describe(j, &l);
+        if (st == FMD_OK)
+            st = print_json(j);
+        fmd_json_destroy(j);
+    }
+    unload(&l);
+    return st;
+}
+
+/* What is seen of a data set that is sound as such. */
+typedef struct findings {
+    const char *published; /* the data set that it should be; NULL: none is known */
+    bool same[FMD_DATASET_FILES];
+    int differing;           /* files */
+    size_t repeated, leaked; /* training images that are there already; test images in training */
+    int unseen;              /* a class of test images that no training image has; -1: none */
+} findings;
+
+typedef struct digest {
+    fmd_hash hash;
+    bool test;
+} digest;
+
+static int compare_digests(const void *a, const void *b)
+{
+    const digest *x = a, *y = b;
+    if (x->hash.high != y->hash.high)
+        return x->hash.high < y->hash.high ? -1 : 1;
+    if (x->hash.low != y->hash.low)
+        return x->hash.low < y->hash.low ? -1 : 1;
+    return x->test - y->test; /* training images first */
+}
+
+static fmd_status count_equal_images(const fmd_dataset *d, findings *f)
+{
+    const size_t bytes = fmd_shape_count(d->info.image), n = d->train.n + d->test.n;
+    digest *all;
+    FMD_TRY(fmd_alloc(&all, n, sizeof *all, "the hashes of the images"));
+    for (size_t i = 0; i < n; i++) {
+        const bool test = i >= d->train.n;
+        const uint8_t *image =
+            test ? d->test.images + (i - d->train.n) * bytes : d->train.images + i * bytes;
+        all[i] = (digest){.hash = fmd_hash_bytes(image, bytes), .test = test};
+    }
+    qsort(all, n, sizeof *all, compare_digests);
+    for (size_t i = 1, first = 0; i < n; i++) {
+        if (memcmp(&all[i].hash, &all[first].hash, sizeof all[i].hash) != 0) {
+            first = i;
+            continue;
+        }
+        f->repeated += !all[i].test;
+        f->leaked += all[i].test && !all[first].test;
+    }
+    free(all);
+    return FMD_OK;
+}
+
+static fmd_status examine(const fmd_dataset *d, findings *f)
+{
+    size_t train[FMD_CLASSES_MAX], test[FMD_CLASSES_MAX];
+    *f = (findings){.unseen = -1};
+    f->published = fmd_dataset_published(&d->info, f->same);
+    for (int i = 0; i < FMD_DATASET_FILES; i++)
+        f->differing += f->published != NULL && !f->same[i];
+    count_labels(&d->train, train);
+    count_labels(&d->test, test);
+    for (int i = d->info.classes - 1; i >= 0; i--)
+        if (test[i] > 0 && train[i] == 0)
+            f->unseen = i;
+    return count_equal_images(d, f);
+}
+
+/* In the manner of doctor. */
+static void print_findings(const loaded *l, const findings *f)
+{
+    const fmd_dataset_info *d = &l->data.info;
+    char hash[FMD_HASH_TEXT];
+    for (int i = 0; i < FMD_DATASET_FILES; i++) {
+        const char *path = fmd_source_file_at(l->source, i).path;
+        if (f->published == NULL)
+            printf("ok       %s: sound\n", path);
+        else if (f->same[i])
+            printf("ok       %s: the published file of %s\n", path, f->published);
+        else
+            printf("PROBLEM  %s: not the published file of %s: xxh3 %s\n", path, f->published,
+                   fmd_hash_text(d->hash[i], hash));
+    }
+    printf("ok       %zu + %zu labels from 0 to %d\n", d->n_train, d->n_test, d->classes - 1);
+    if (f->published == NULL)
+        printf("note     not a published data set: there is nothing to compare with\n");
+    if (f->unseen >= 0)
+        printf("note     label %d is in the test images only: no training image has it\n",
+               f->unseen);
+    if (f->repeated > 0)
+        printf("note     %zu training images repeat another one\n", f->repeated);
+    if (f->leaked > 0)
+        printf("note     %zu test images are among the training images too\n", f->leaked);
+}
+
+static fmd_status print_findings_json(const loaded *l, const findings *f)
+{
+    fmd_json *j;
+    FMD_TRY(fmd_json_create(&j));
+    add_info(j, &l->data.info);
+    fmd_json_text(j, NULL, "published", f->published != NULL ? f->published : "");
+    for (int i = 0; i < FMD_DATASET_FILES; i++)
+        fmd_json_bool(j, "as_published", file_keys[i], f->same[i]);
+    fmd_json_int(j, NULL, "repeated_training_images", (long long)f->repeated);
+    fmd_json_int(j, NULL, "test_images_in_training", (long long)f->leaked);
+    fmd_json_bool(j, NULL, "test_only_labels", f->unseen >= 0);
+    const fmd_status st = print_json(j);
+    fmd_json_destroy(j);
+    return st;
+}
+
+/* The failure at hand, and the command that replaces damaged files of a published data set. */
+static fmd_status print_cure(const fmd_config *config, fmd_status st)
+{
+    char message[FMD_ERROR_BYTES];
+    fmd_dataset_info info = {.name = ""};
+    bool same[FMD_DATASET_FILES];
+    snprintf(message, sizeof message, "%s", fmd_error_message());
+    if (fmd_dataset_names(&info, config->dataset, config->data_dir) == FMD_OK) {
+        const char *set = fmd_dataset_published(&info, same);
+        if (set != NULL && !config->json)
+            printf("PROBLEM  %s\n         -> scripts/get-data %s --dir %s\n", message, set,
+                   info.path);
+    }
+    return FMD_FAIL(st, "%s", message);
+}
+
+static fmd_status verify(const fmd_config *config)
+{
+    loaded l;
+    findings f;
+    fmd_status st = load(&l, config->dataset, config->data_dir);
+    if (st != FMD_OK)
+        return st == FMD_EDATA ? print_cure(config, st) : st;
+    st = examine(&l.data, &f);
+    if (st == FMD_OK && config->json)
+        st = print_findings_json(&l, &f);
+    else if (st == FMD_OK)
+        print_findings(&l, &f);
+    if (st == FMD_OK && f.differing > 0)
+        st =
+            FMD_FAIL(FMD_EDATA,
+                     "%d of 4 files in '%s' are not those of %s: get them with scripts/get-data %s "
+                     "--dir %s",
+                     f.differing, l.data.info.path, f.published, f.published, l.data.info.path);
+    unload(&l);
+    return st;
+}
+
+fmd_status fmd_cmd_data(fmd_comm *c, const fmd_config *config)
+{
+    static fmd_status (*const actions[])(const fmd_config *) = {list, info, verify};
+    (void)c;
+    return actions[config->action](config);
+}
