@@ -7,6 +7,7 @@
 #ifndef FMD_LAYER_H
 #define FMD_LAYER_H
 
+#include "fmd/lanes.h"
 #include "fmd/option.h"
 #include "fmd/rng.h"
 #include "fmd/shape.h"
@@ -27,6 +28,9 @@ typedef struct fmd_sink {
     void *self;
     float *(*room)(void *self, size_t tensor, size_t offset, size_t n);
     void (*add)(void *self, size_t tensor, size_t offset, size_t n);
+    /* Lanes that a matrix product may add to by itself, without a room; NULL, or returns NULL, where
+     * there are none. */
+    fmd_lanes *(*lanes)(void *self, size_t tensor);
 } fmd_sink;
 
 /* How a parameter starts (Keras' initialisers of these names). */

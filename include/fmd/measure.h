@@ -52,7 +52,8 @@ FMD_CHECKED fmd_status fmd_measure_memory(fmd_comm *c, double footprint, size_t 
 
 /* Collective. `n` times in seconds of a message of `bytes` bytes (a multiple of 4, at least 16)
  * summed over the ranks as in a step, after a barrier each and after `warmup` more. FMD_ENOMEM. */
-FMD_CHECKED fmd_status fmd_measure_allreduce(fmd_comm *c, fmd_reduction_mode mode, size_t bytes,
-                                             size_t warmup, size_t n, double *seconds);
+FMD_CHECKED fmd_status fmd_measure_allreduce(fmd_comm *c, fmd_reduction_mode mode,
+                                             fmd_allreduce allreduce, size_t bytes, size_t warmup,
+                                             size_t n, double *seconds);
 
 #endif

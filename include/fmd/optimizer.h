@@ -25,10 +25,13 @@ typedef struct fmd_optimizer_ops {
     /* Bit i tells whether slot i is needed with these arguments; NULL: all are. */
     unsigned (*slots_used)(const void *args);
 
-    /* Updates n parameters; `t` is the number of this step, from 1. slots[i] is NULL where slot i
-     * is not needed. */
+    /* What `step` takes as its rate in step `t`, from 1; NULL: the learning rate itself. */
+    double (*rate)(const void *args, double learning_rate, uint64_t t);
+
+    /* Updates any n parameters, each from its own gradient and slots alone. slots[i] is NULL where
+     * slot i is not needed. */
     void (*step)(const void *args, size_t n, float *params, const float *grads, float *const *slots,
-                 double learning_rate, uint64_t t);
+                 float rate);
 } fmd_optimizer_ops;
 
 /* Local. From a spec: "adam", "sgd:momentum=0.9:nesterov". FMD_EUSAGE. */
@@ -40,6 +43,12 @@ const fmd_optimizer_ops *fmd_optimizer_ops_at(size_t i);
 
 /* Local. One step along `grads`, the gradient of the mean loss. */
 void fmd_optimizer_step(fmd_optimizer *o, float *params, const float *grads, double learning_rate);
+
+/* Local. The same in parts, each of parameters `first` to `first` + n - 1 and their gradients; params
+ * are all of them. */
+void fmd_optimizer_begin(fmd_optimizer *o, double learning_rate);
+void fmd_optimizer_part(fmd_optimizer *o, float *params, size_t first, size_t n,
+                        const float *grads);
 
 /* Local. What a checkpoint holds: steps done, and the used slots, each n_params floats. */
 const fmd_optimizer_ops *fmd_optimizer_ops_of(const fmd_optimizer *o);

@@ -1,4 +1,5 @@
-/* Sums of gradients over the leaves of a batch and over the ranks: the one collective of a step.
+/* Sums of gradients over the leaves of a batch and over the ranks: what the ranks tell each other in a
+ * step.
  *
  * A reduction sees a gradient as segments of values (one for each parameter tensor) and knows
  * nothing of layers, so no layer can be forgotten in it. In `exact` mode the sums do not depend on
@@ -8,6 +9,7 @@
 
 #include "fmd/comm.h"
 #include "fmd/error.h"
+#include "fmd/lanes.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,11 +27,18 @@ typedef enum fmd_reduced {
 #define FMD_REDUCTION_NAMES "exact|native"
 typedef enum fmd_reduction_mode { FMD_REDUCE_EXACT, FMD_REDUCE_NATIVE } fmd_reduction_mode;
 
-/* Local. `segment_counts` has the number of values of each of
- * `n_segments` segments; `n_counters` 64-bit counters travel in the same message. */
+/* How the ranks' messages are added: by one MPI_Allreduce; or the ranks of a node through memory that
+ * they share, each a slice, which alone then goes through an MPI_Allreduce over the nodes. The result
+ * of exact mode is the same. */
+#define FMD_ALLREDUCE_NAMES "shared|mpi"
+typedef enum fmd_allreduce { FMD_ALLREDUCE_SHARED, FMD_ALLREDUCE_MPI } fmd_allreduce;
+
+/* Collective. `segment_counts` has the number of values of each of `n_segments` segments;
+ * `n_counters` 64-bit counters travel in the same message. Destroy is collective as well. */
 FMD_CHECKED fmd_status fmd_reduction_create(fmd_reduction **out, fmd_reduction_mode mode,
-                                            fmd_comm *comm, const size_t *segment_counts,
-                                            size_t n_segments, int n_counters);
+                                            fmd_allreduce allreduce, fmd_comm *comm,
+                                            const size_t *segment_counts, size_t n_segments,
+                                            int n_counters);
 void fmd_reduction_destroy(fmd_reduction *r);
 
 /* Local. The state that a checkpoint holds: for each segment the exponent of its grid. */
@@ -39,17 +48,27 @@ int32_t *fmd_reduction_grid(fmd_reduction *r);
  * leaf. */
 int fmd_reduction_by_leaf(const fmd_reduction *r);
 
-/* Local. Starts a step whose batch has `leaves` leaves over all ranks. */
-void fmd_reduction_begin(fmd_reduction *r, int leaves);
+/* Local. Starts a step whose batch has `leaves` leaves over all ranks; `mine` of them are to come from
+ * this rank, each whole. */
+void fmd_reduction_begin(fmd_reduction *r, int leaves, int mine);
 
 /* Local. Room for values `offset` to `offset` + `n` - 1 of a segment's gradient sum over one leaf;
  * the caller fills it (it holds garbage) and then adds it. At most one room is out at a time. */
 float *fmd_reduction_room(fmd_reduction *r, size_t segment, size_t offset, size_t n);
 void fmd_reduction_add(fmd_reduction *r, size_t segment, size_t offset, size_t n);
 
-/* Collective. One MPI_Allreduce. `counters` are summed in place, exactly. `sums` receives the
- * gradient sums times `scale`, segment after segment. */
-fmd_reduced fmd_reduction_finish(fmd_reduction *r, int64_t *counters, double scale, float *sums);
+/* Local. The lanes of a segment, for those who round and add by themselves; NULL in native mode. */
+fmd_lanes *fmd_reduction_lanes(fmd_reduction *r, size_t segment);
+
+/* Collective. Sums gradients and counters over the ranks; `counters` are summed in place, exactly. */
+fmd_reduced fmd_reduction_finish(fmd_reduction *r, int64_t *counters);
+
+/* What is done with values `first` to `first` + `n` - 1 of the gradient. */
+typedef void fmd_take(void *self, size_t first, size_t n, const float *values);
+
+/* Local. After FMD_REDUCED: hands out the gradient sums times `scale`, from the first to the last
+ * value, in pieces that stay in the first cache; then lays out the grid of the next step. */
+void fmd_reduction_take(fmd_reduction *r, double scale, fmd_take *take, void *self);
 
 /* Seconds in the collective, and before it until the last rank has come. */
 typedef struct fmd_reduction_seconds {

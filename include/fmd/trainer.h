@@ -20,6 +20,7 @@ typedef struct fmd_fit_args {
     size_t leaf_size;  /* fmd_leaf_size's */
     fmd_schedule schedule;
     fmd_reduction_mode reduce;
+    fmd_allreduce allreduce;
     uint64_t seed;
     bool shuffle;
     fmd_callback **callbacks; /* hooks run on rank 0, in this order */

@@ -35,8 +35,8 @@ static fmd_status allreduce_row(fmd_bench *b, const fmd_bench_table *t, size_t b
     size_t n = a->repetitions * a->steps;
     if (bytes > LARGE && n > FEWER)
         n /= FEWER;
-    FMD_TRY(
-        fmd_measure_allreduce(b->job->comm, b->job->fit.reduce, bytes, a->warmup, n, b->seconds));
+    FMD_TRY(fmd_measure_allreduce(b->job->comm, b->job->fit.reduce, b->job->fit.allreduce, bytes,
+                                  a->warmup, n, b->seconds));
     const fmd_stats s = fmd_stats_of(b->seconds, n);
     const spread mean = over_ranks(b, s.mean);
     const double p50 = over_ranks(b, s.median).mean;

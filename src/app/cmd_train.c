@@ -104,6 +104,7 @@ fmd_status fmd_job_build(fmd_job *j, const fmd_weights_file *weights)
     j->fit.batch_size = (size_t)batch;
     j->fit.leaf_size = fmd_leaf_size(c->leaf_size, (size_t)batch);
     j->fit.reduce = (fmd_reduction_mode)c->reduce;
+    j->fit.allreduce = (fmd_allreduce)c->allreduce;
     j->fit.seed = (uint64_t)c->seed;
     j->fit.shuffle = c->shuffle;
     FMD_TRY(fmd_weights_file_model(&j->model, weights, c, j->data.info.image, j->data.info.classes,
@@ -243,8 +244,8 @@ static fmd_status collect_traits(fmd_job *j)
     static const char *const groups[] = {"training data", "model", "training", "stopping",
                                          "distribution"};
     static const char *const without[] = {
-        "layers",     "hidden",   "learning-rate", "max-time", "batch-size-per-rank",
-        "batch-size", "leaf-size"};
+        "layers",     "hidden",    "learning-rate", "max-time", "batch-size-per-rank",
+        "batch-size", "leaf-size", "allreduce",     "gemm"};
     size_t n = 0;
     for (size_t i = 0; i < fmd_config_table_length; i++) {
         const fmd_option *o = &fmd_config_table[i];

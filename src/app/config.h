@@ -69,7 +69,9 @@ typedef struct fmd_config {
     char resume[FMD_PATH_BYTES];
     double hang_timeout;
     /* distribution */
-    int reduce; /* fmd_reduction_mode */
+    int reduce;    /* fmd_reduction_mode */
+    int allreduce; /* fmd_allreduce */
+    int gemm;      /* fmd_gemm_kind */
     int64_t leaf_size, threads;
     /* benchmark */
     int op; /* of FMD_BENCH_OPS */

@@ -169,7 +169,7 @@ static fmd_status run(const fmd_command *command, fmd_comm *c, int argc, char **
     if (st != FMD_OK)
         return st;
     fmd_log_open((fmd_log_level)config.log_level, c != NULL ? fmd_comm_rank(c) : 0);
-    fmd_math_open((int)config.threads);
+    fmd_math_open((fmd_gemm_kind)config.gemm, (int)config.threads);
     return command->run(c, &config);
 }
 

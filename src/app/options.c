@@ -1,4 +1,5 @@
 #include "app/config.h"
+#include "math/gemm.h"
 
 /* Options are grouped by what they are about; a command takes whole groups. The help of an option
  * that is on by default is that of its --no- form. */
@@ -134,6 +135,12 @@ const fmd_option fmd_config_table[] = {
     {.name = "reduce", .group = "distribution", .kind = FMD_OPTION_CHOICE, FIELD(reduce),
      .initial = "exact", .choices = FMD_REDUCTION_NAMES,
      .help = "exact: the same bits on any number of ranks; native: floats"},
+    {.name = "allreduce", .group = "distribution", .kind = FMD_OPTION_CHOICE, FIELD(allreduce),
+     .initial = "shared", .choices = FMD_ALLREDUCE_NAMES,
+     .help = "shared: through the memory of a node, then MPI over the nodes; mpi: all by MPI_Allreduce"},
+    {.name = "gemm", .group = "distribution", .kind = FMD_OPTION_CHOICE, FIELD(gemm),
+     .initial = "auto", .choices = FMD_GEMM_NAMES,
+     .help = "who multiplies matrices; auto: our own kernels, OpenBLAS for more threads than one"},
     {.name = "leaf-size", .group = "distribution", .kind = FMD_OPTION_INT, FIELD(leaf_size),
      .initial = "auto", .unset = "auto", .min = 1, .max = 65536, .value = "N",
      .help = "images whose gradient is summed in floats; auto: min(32, batch / 8)"},

@@ -139,20 +139,28 @@ void fmd_comm_close(fmd_comm *c)
 }
 
 /* MPI's own waiting takes the core that another rank needs, even where it yields. */
-void fmd_comm_await_all(fmd_comm *c)
+void fmd_comm_await(fmd_comm *c, MPI_Comm ranks)
 {
     const struct timespec nap = {.tv_nsec = 20000};
     int all_here = 0;
     MPI_Request barrier;
-    if (!c->crowded)
+    if (!c->crowded) {
+        FMD_MPI(c, MPI_Barrier(ranks));
         return;
-    FMD_MPI(c, MPI_Ibarrier(c->world, &barrier));
+    }
+    FMD_MPI(c, MPI_Ibarrier(ranks, &barrier));
     for (;;) {
         FMD_MPI(c, MPI_Test(&barrier, &all_here, MPI_STATUS_IGNORE));
         if (all_here)
             return;
         nanosleep(&nap, NULL);
     }
+}
+
+void fmd_comm_await_all(fmd_comm *c)
+{
+    if (c->crowded)
+        fmd_comm_await(c, c->world);
 }
 
 int fmd_comm_rank(const fmd_comm *c)
@@ -277,22 +285,29 @@ fmd_status fmd_comm_same(fmd_comm *c, const void *data, size_t bytes, const char
     return FMD_OK;
 }
 
-fmd_status fmd_comm_shared(fmd_comm *c, size_t bytes, void **out)
+fmd_status fmd_comm_window(fmd_comm *c, size_t bytes, MPI_Win *window)
 {
-    if (c->n_windows == FMD_COMM_WINDOWS)
-        return FMD_FAIL(FMD_EINTERNAL, "more than %d shared windows", FMD_COMM_WINDOWS);
-    MPI_Win *window = &c->windows[c->n_windows];
-    void *base = NULL;
-    MPI_Aint size = c->node_rank == 0 ? (MPI_Aint)bytes : 0;
-    int unit = 1;
-    const int code = MPI_Win_allocate_shared(size, unit, MPI_INFO_NULL, c->node, &base, window);
-    FMD_TRY(fmd_comm_agree(
+    void *base;
+    const int code =
+        MPI_Win_allocate_shared((MPI_Aint)bytes, 1, MPI_INFO_NULL, c->node, &base, window);
+    return fmd_comm_agree(
         c, code == MPI_SUCCESS
                ? FMD_OK
                : FMD_FAIL(FMD_ENOMEM,
                           "the ranks of %s cannot share %.1f MB of memory: /dev/shm is too small "
                           "(in a container: --shm-size)",
-                          c->host, (double)bytes / 1e6)));
+                          c->host, (double)bytes / 1e6));
+}
+
+fmd_status fmd_comm_shared(fmd_comm *c, size_t bytes, void **out)
+{
+    if (c->n_windows == FMD_COMM_WINDOWS)
+        return FMD_FAIL(FMD_EINTERNAL, "more than %d shared windows", FMD_COMM_WINDOWS);
+    MPI_Win *window = &c->windows[c->n_windows];
+    MPI_Aint size;
+    int unit;
+    void *base;
+    FMD_TRY(fmd_comm_window(c, c->node_rank == 0 ? bytes : 0, window));
     c->n_windows++;
     FMD_MPI(c, MPI_Win_shared_query(*window, 0, &size, &unit, &base));
     *out = bytes > 0 ? base : NULL;

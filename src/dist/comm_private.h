@@ -24,6 +24,12 @@ struct fmd_comm {
  * still compute have the cores; elsewhere returns at once. */
 void fmd_comm_await_all(fmd_comm *c);
 
+/* Collective over `ranks`. Waits for all of them, asleep where ranks outnumber cores. */
+void fmd_comm_await(fmd_comm *c, MPI_Comm ranks);
+
+/* Collective. Memory shared by the ranks of a node, `bytes` of it from this rank. FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_comm_window(fmd_comm *c, size_t bytes, MPI_Win *window);
+
 /* Local. Ends the job, naming `call` and MPI's own text, unless `code` is MPI_SUCCESS. */
 void fmd_comm_check(fmd_comm *c, int code, const char *call);
 

@@ -3,6 +3,7 @@
 #include "fmd/simd.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Fixed point: a value g of a leaf's gradient sum becomes the integer z = round(g / 2^exponent),
  * with an exponent for each segment, and integers add up to the same total in any order. Partial
@@ -22,6 +23,15 @@ enum { EMPTY_BITS = 16, EMPTY_EXPONENT = -60 };
 /* Exponents whose powers of two, and their inverses, are normal floats. */
 enum { MIN_EXPONENT = -100, MAX_EXPONENT = 100 };
 
+static void begin(fmd_reduction *r)
+{
+    for (size_t i = 0; i < r->n_segments; i++) {
+        fmd_segment *s = &r->segments[i];
+        s->lanes = (fmd_lanes){.at = r->fixed + s->offset, .inverse = ldexpf(1, -*s->exponent)};
+        s->largest = 0;
+    }
+}
+
 static float *room(fmd_reduction *r, const fmd_segment *s, size_t offset)
 {
     (void)s;
@@ -29,40 +39,27 @@ static float *room(fmd_reduction *r, const fmd_segment *s, size_t offset)
     return r->room;
 }
 
-/* Adds the rounded values; those outside the limit, NaN included, are left out and counted. */
-FMD_SIMD static uint32_t add_rounded(size_t n, const float *restrict g, float inverse, float limit,
-                                     uint32_t *restrict total)
-{
-    uint32_t outside = 0;
-    for (size_t i = 0; i < n; i++) {
-        float z = g[i] * inverse;
-        const int inside = z > -limit && z < limit;
-        outside += !inside;
-        z = inside ? z : 0;
-        total[i] += (uint32_t)(int32_t)rintf(z);
-    }
-    return outside;
-}
-
-static uint32_t count_not_finite(size_t n, const float *g)
-{
-    uint32_t bad = 0;
-    for (size_t i = 0; i < n; i++)
-        bad += !isfinite(g[i]);
-    return bad;
-}
-
 static void add(fmd_reduction *r, fmd_segment *s, size_t offset, size_t n)
+{
+    fmd_lanes_add(&s->lanes, offset, n, r->room);
+}
+
+/* Raises the flags of segments with a value that does not fit. A value of more than 2^128 units is
+ * taken for infinite. */
+static void flag(fmd_reduction *r)
 {
     /* The largest float below 2^31, shared among the leaves; whole, so that rounding stays below. */
     const float limit = floorf(2147483520.0f / (float)r->leaves);
-    const uint32_t outside =
-        add_rounded(n, r->room, ldexpf(1, -*s->exponent), limit, r->fixed + s->offset + offset);
-    if (outside == 0)
-        return;
-    r->fixed[fmd_lane_of_segment(r, (size_t)(s - r->segments))] = 1;
-    if (*s->exponent + WIDEN_BITS > MAX_EXPONENT || count_not_finite(n, r->room) > 0)
-        r->fixed[fmd_lane_not_finite(r)] = 1;
+    for (size_t i = 0; i < r->n_segments; i++) {
+        const fmd_segment *s = &r->segments[i];
+        float largest;
+        memcpy(&largest, &s->lanes.largest, sizeof largest);
+        if (largest < limit)
+            continue;
+        r->fixed[fmd_lane_of_segment(r, i)] = 1;
+        if (*s->exponent + WIDEN_BITS > MAX_EXPONENT || !isfinite(largest))
+            r->fixed[fmd_lane_not_finite(r)] = 1;
+    }
 }
 
 FMD_SIMD static uint32_t sum_lanes(size_t n, const uint32_t *lanes)
@@ -106,44 +103,71 @@ static int next_exponent(int e, uint32_t largest)
     return e > MAX_EXPONENT ? MAX_EXPONENT : e;
 }
 
-static fmd_reduced finish(fmd_reduction *r, int64_t *counters, double scale, float *sums)
+static void put_counters(fmd_reduction *r, const int64_t *counters)
 {
     uint32_t *lane = r->fixed + fmd_lane_counters(r);
     for (int i = 0; i < r->n_counters * FMD_LIMBS; i++)
         lane[i] = fmd_limb(counters[i / FMD_LIMBS], i % FMD_LIMBS);
-    const size_t checksum = fmd_lane_checksum(r);
-    r->fixed[checksum] = sum_lanes(checksum, r->fixed);
-    fmd_reduction_allreduce_u32(r);
-    if (r->fixed[checksum] != sum_lanes(checksum, r->fixed)) {
-        fmd_error_set("the sum of the gradients was damaged on its way between the ranks");
-        fmd_comm_abort(r->comm, FMD_EDESYNC);
-    }
+}
 
+static void get_counters(const fmd_reduction *r, int64_t *counters)
+{
+    const uint32_t *lane = r->fixed_total + fmd_lane_counters(r);
     for (int i = 0; i < r->n_counters; i++) {
         uint64_t sum = 0;
         for (int j = 0; j < FMD_LIMBS; j++)
             sum += (uint64_t)lane[i * FMD_LIMBS + j] << (j * FMD_LIMB_BITS);
         counters[i] = (int64_t)sum;
     }
-    if (r->fixed[fmd_lane_not_finite(r)] > 0)
-        return FMD_REDUCED_NOT_FINITE;
-    int repeat = 0;
-    for (size_t i = 0; i < r->n_segments; i++)
-        if (r->fixed[fmd_lane_of_segment(r, i)] > 0) {
-            r->exponents[i] += WIDEN_BITS;
-            repeat = 1;
-        }
-    if (repeat)
-        return FMD_REDUCED_REPEAT;
-
-    for (size_t i = 0; i < r->n_segments; i++) {
-        fmd_segment *s = &r->segments[i];
-        const uint32_t largest = scale_totals(s->count, r->fixed + s->offset,
-                                              (float)ldexp(scale, *s->exponent), sums + s->offset);
-        *s->exponent = next_exponent(*s->exponent, largest);
-    }
-    return FMD_REDUCED;
 }
 
-const fmd_reduction_ops fmd_reduction_exact = {
-    .by_leaf = true, .room = room, .add = add, .finish = finish};
+static fmd_reduced finish(fmd_reduction *r, int64_t *counters)
+{
+    const size_t checksum = fmd_lane_checksum(r);
+    const bool check = fmd_reduction_travels(r);
+    flag(r);
+    put_counters(r, counters);
+    if (check)
+        r->fixed[checksum] = sum_lanes(checksum, r->fixed);
+    fmd_reduction_sum(r, FMD_LANE_U32);
+    const uint32_t *total = r->fixed_total;
+    if (check && total[checksum] != sum_lanes(checksum, total)) {
+        fmd_error_set("the sum of the gradients was damaged on its way between the ranks");
+        fmd_comm_abort(r->comm, FMD_EDESYNC);
+    }
+
+    get_counters(r, counters);
+    if (total[fmd_lane_not_finite(r)] > 0)
+        return FMD_REDUCED_NOT_FINITE;
+    bool repeat = false;
+    for (size_t i = 0; i < r->n_segments; i++)
+        if (total[fmd_lane_of_segment(r, i)] > 0) {
+            r->exponents[i] += WIDEN_BITS;
+            repeat = true;
+        }
+    return repeat ? FMD_REDUCED_REPEAT : FMD_REDUCED;
+}
+
+static void values(fmd_reduction *r, fmd_segment *s, size_t offset, size_t n, double scale,
+                   float *out)
+{
+    const uint32_t largest = scale_totals(n, r->fixed_total + s->offset + offset,
+                                          (float)ldexp(scale, *s->exponent), out);
+    s->largest = largest > s->largest ? largest : s->largest;
+}
+
+static void settle(fmd_reduction *r)
+{
+    for (size_t i = 0; i < r->n_segments; i++) {
+        fmd_segment *s = &r->segments[i];
+        *s->exponent = next_exponent(*s->exponent, s->largest);
+    }
+}
+
+const fmd_reduction_ops fmd_reduction_exact = {.by_leaf = true,
+                                               .begin = begin,
+                                               .room = room,
+                                               .add = add,
+                                               .finish = finish,
+                                               .values = values,
+                                               .settle = settle};

@@ -17,33 +17,42 @@ static void add(fmd_reduction *r, fmd_segment *s, size_t offset, size_t n)
     (void)n;
 }
 
-/* Returns how many values are not finite: x - x is 0 for all others. */
-FMD_SIMD static size_t scale_values(size_t n, const float *restrict x, float scale,
-                                    float *restrict y)
+/* x - x is 0 for all values but those that are not finite. */
+FMD_SIMD static size_t count_not_finite(size_t n, const float *x)
 {
     size_t bad = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         bad += !(x[i] - x[i] == 0);
-        y[i] = x[i] * scale;
-    }
     return bad;
 }
 
-static fmd_reduced finish(fmd_reduction *r, int64_t *counters, double scale, float *sums)
+FMD_SIMD static void scale_values(size_t n, const float *restrict x, float scale, float *restrict y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] * scale;
+}
+
+static fmd_reduced finish(fmd_reduction *r, int64_t *counters)
 {
     float *lane = r->floats + fmd_lane_counters(r);
     for (int i = 0; i < r->n_counters * FMD_LIMBS; i++)
         lane[i] = (float)fmd_limb(counters[i / FMD_LIMBS], i % FMD_LIMBS);
-    fmd_reduction_allreduce_float(r);
+    fmd_reduction_sum(r, FMD_LANE_FLOAT);
+    const float *total = r->float_total + fmd_lane_counters(r);
     for (int i = 0; i < r->n_counters; i++) {
         uint64_t sum = 0;
         for (int j = 0; j < FMD_LIMBS; j++)
-            sum += (uint64_t)lane[i * FMD_LIMBS + j] << (j * FMD_LIMB_BITS);
+            sum += (uint64_t)total[i * FMD_LIMBS + j] << (j * FMD_LIMB_BITS);
         counters[i] = (int64_t)sum;
     }
-    if (scale_values(r->n_values, r->floats, (float)scale, sums) > 0)
-        return FMD_REDUCED_NOT_FINITE;
-    return FMD_REDUCED;
+    return count_not_finite(r->n_values, r->float_total) > 0 ? FMD_REDUCED_NOT_FINITE : FMD_REDUCED;
 }
 
-const fmd_reduction_ops fmd_reduction_native = {.room = room, .add = add, .finish = finish};
+static void values(fmd_reduction *r, fmd_segment *s, size_t offset, size_t n, double scale,
+                   float *out)
+{
+    scale_values(n, r->float_total + s->offset + offset, (float)scale, out);
+}
+
+const fmd_reduction_ops fmd_reduction_native = {
+    .room = room, .add = add, .finish = finish, .values = values};

@@ -2,6 +2,7 @@
 #ifndef FMD_DIST_REDUCTION_PRIVATE_H
 #define FMD_DIST_REDUCTION_PRIVATE_H
 
+#include "dist/node_sum.h"
 #include "fmd/reduction.h"
 
 #include <stdbool.h>
@@ -9,13 +10,20 @@
 typedef struct fmd_segment {
     size_t offset, count; /* of its values in the gradient */
     int32_t *exponent;    /* exact: its values are multiples of 2^exponent */
+    fmd_lanes lanes;      /* exact */
+    uint32_t largest;     /* exact: of its totals, in units of the grid */
 } fmd_segment;
 
 typedef struct fmd_reduction_ops {
     bool by_leaf;
+    void (*begin)(fmd_reduction *r); /* or NULL */
     float *(*room)(fmd_reduction *r, const fmd_segment *s, size_t offset);
     void (*add)(fmd_reduction *r, fmd_segment *s, size_t offset, size_t n);
-    fmd_reduced (*finish)(fmd_reduction *r, int64_t *counters, double scale, float *sums);
+    fmd_reduced (*finish)(fmd_reduction *r, int64_t *counters);
+    /* Values `offset` to `offset` + `n` - 1 of a segment, times `scale`. */
+    void (*values)(fmd_reduction *r, fmd_segment *s, size_t offset, size_t n, double scale,
+                   float *out);
+    void (*settle)(fmd_reduction *r); /* all values are taken; or NULL */
 } fmd_reduction_ops;
 
 /* The message of a step: the gradient, then the tail. Every lane is 32 bits wide. The tail has a
@@ -28,10 +36,16 @@ struct fmd_reduction {
     int n_counters, leaves;
     fmd_segment *segments;
     int32_t *exponents; /* of the segments */
+    fmd_node_sum *node; /* NULL: the message goes through MPI_Allreduce as it is */
     union {
-        void *message;
-        uint32_t *fixed; /* exact */
-        float *floats;   /* native */
+        void *message; /* of this rank */
+        uint32_t *fixed;
+        float *floats;
+    };
+    union {
+        const void *total; /* over all ranks; the message itself without fmd_node_sum */
+        const uint32_t *fixed_total;
+        const float *float_total;
     };
     float *room;                    /* as large as the largest segment */
     fmd_reduction_seconds *seconds; /* NULL: not measured */
@@ -67,9 +81,11 @@ static inline uint32_t fmd_limb(int64_t counter, int i)
     return (uint32_t)((uint64_t)counter >> (i * FMD_LIMB_BITS)) & 0xff;
 }
 
-/* Collective. Sums the message over the ranks, in place. */
-void fmd_reduction_allreduce_u32(fmd_reduction *r);
-void fmd_reduction_allreduce_float(fmd_reduction *r);
+/* Collective. Makes the total of all messages, of lanes of this type. */
+void fmd_reduction_sum(fmd_reduction *r, fmd_lane_type type);
+
+/* Local. Whether messages leave the memory of a node, where they could be damaged. */
+bool fmd_reduction_travels(const fmd_reduction *r);
 
 extern const fmd_reduction_ops fmd_reduction_exact, fmd_reduction_native;
 

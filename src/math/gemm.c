@@ -1,8 +1,11 @@
 #include "math/gemm.h"
 
+#include "math/kernels.h"
+#include "math/vec.h"
+
 #include <cblas.h>
-#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #if defined(__SSE__)
 #include <immintrin.h>
 #endif
@@ -13,11 +16,32 @@ enum { SMALL_PRODUCT = 1000000 };
 /* Rows of C that one call computes at most and at least; kernels work on vectors of 16 columns. */
 enum { MOST_ROWS = 8, FEWEST_ROWS = 4, VECTOR = 16 };
 
-/* Values that a panel of a transposed product has at most, so that it stays in the caches. */
-enum { PANEL_VALUES = 16384 };
+/* Values of a sum that stay in the first cache, beside the operands; and with OpenBLAS, whose
+ * products go through a buffer, in the second. */
+enum { SUM_VALUES = 2048, BUFFER_VALUES = 65536, BLAS_SUM_VALUES = 16384 };
 
-void fmd_math_open(int threads)
+static const fmd_kernels *own; /* NULL: OpenBLAS */
+
+const fmd_kernels *fmd_kernels_best(void)
 {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f"))
+        return &fmd_kernels_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return &fmd_kernels_avx2;
+#elif defined(__FP_FAST_FMAF)
+    return &fmd_kernels_plain;
+#endif
+    return NULL;
+}
+
+void fmd_math_open(fmd_gemm_kind kind, int threads)
+{
+    own = fmd_kernels_best();
+    if (kind == FMD_GEMM_OPENBLAS || (kind == FMD_GEMM_AUTO && threads > 1))
+        own = NULL;
+    else if (kind == FMD_GEMM_OWN && own == NULL)
+        own = &fmd_kernels_plain;
     openblas_set_num_threads(threads);
 #if defined(__SSE__)
     _mm_setcsr(_mm_getcsr() | 0x8040); /* FTZ and DAZ */
@@ -30,7 +54,16 @@ void fmd_math_open(int threads)
 
 const char *fmd_math_core(void)
 {
-    return openblas_get_corename();
+    static char name[64];
+    if (own != NULL)
+        return "own";
+    snprintf(name, sizeof name, "OpenBLAS %s", openblas_get_corename());
+    return name;
+}
+
+const char *fmd_math_instructions(void)
+{
+    return own != NULL ? own->name : openblas_get_corename();
 }
 
 const char *fmd_math_library(void)
@@ -50,14 +83,17 @@ static size_t piece(size_t total, size_t most)
 
 size_t fmd_gemm_panel(size_t m, size_t n, size_t k)
 {
-    size_t most = SMALL_PRODUCT / (n * k);
-    if (most > PANEL_VALUES / n)
-        most = PANEL_VALUES / n;
-    return most < VECTOR ? m : piece(m, most);
+    size_t most = SUM_VALUES / n;
+    if (own == NULL) {
+        most = BLAS_SUM_VALUES / n;
+        if (most > SMALL_PRODUCT / (n * k))
+            most = SMALL_PRODUCT / (n * k);
+    }
+    return piece(m, most > VECTOR ? most : VECTOR);
 }
 
-/* How to cut C into calls that take the small-matrix path: by rows; or where a few rows are all
- * there is, by columns, as a large call would copy all of B for them; or not at all. */
+/* How to cut C into calls that take OpenBLAS's small-matrix path: by rows; or where a few rows are
+ * all there is, by columns, as a large call would copy all of B for them; or not at all. */
 static void choose_panel(size_t m, size_t n, size_t k, size_t *rows, size_t *columns)
 {
     *rows = SMALL_PRODUCT / (n * k);
@@ -72,8 +108,8 @@ static void choose_panel(size_t m, size_t n, size_t k, size_t *rows, size_t *col
         *columns = piece(n, most);
 }
 
-static void by_panels(CBLAS_TRANSPOSE b_form, size_t m, size_t n, size_t k, const float *a,
-                      const float *b, float *c)
+static void blas(CBLAS_TRANSPOSE b_form, size_t m, size_t n, size_t k, const float *a,
+                 const float *b, float *c)
 {
     const bool b_is_plain = b_form == CblasNoTrans;
     size_t rows, columns;
@@ -88,18 +124,51 @@ static void by_panels(CBLAS_TRANSPOSE b_form, size_t m, size_t n, size_t k, cons
     }
 }
 
-void fmd_gemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
+void fmd_gemm(size_t blocks, size_t m, size_t n, size_t k, const float *a, const float *b,
+              const float *bias, float *c)
 {
-    by_panels(CblasNoTrans, m, n, k, a, b, c);
+    if (own != NULL) {
+        own->gemm(blocks * m, n, k, a, b, bias, c);
+        return;
+    }
+    for (size_t i = 0; i < blocks * m; i += m)
+        blas(CblasNoTrans, m, n, k, a + i * k, b, c + i * n);
+    if (bias != NULL)
+        fmd_add_row(blocks * m, n, bias, c);
 }
 
-void fmd_gemm_bt(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
+void fmd_gemm_bt(size_t blocks, size_t m, size_t n, size_t k, const float *a, const float *b,
+                 float *c)
 {
-    by_panels(CblasTrans, m, n, k, a, b, c);
+    if (own != NULL) {
+        own->gemm_bt(blocks * m, n, k, a, b, c);
+        return;
+    }
+    for (size_t i = 0; i < blocks * m; i += m)
+        blas(CblasTrans, m, n, k, a + i * k, b, c + i * n);
 }
 
 void fmd_gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, float *c)
 {
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, 1, a,
-                (blasint)lda, b, (blasint)n, 0, c, (blasint)n);
+    if (own != NULL)
+        own->gemm_at(m, n, k, a, lda, b, c);
+    else
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, 1,
+                    a, (blasint)lda, b, (blasint)n, 0, c, (blasint)n);
+}
+
+void fmd_gemm_at_lanes(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                       fmd_lanes *lanes, size_t offset)
+{
+    static float buffer[BUFFER_VALUES]; /* at least a row: a layer has at most as many units */
+    if (own != NULL) {
+        own->gemm_at_lanes(m, n, k, a, lda, b, lanes, offset);
+        return;
+    }
+    const size_t most = BUFFER_VALUES / n;
+    for (size_t i = 0; i < m; i += most) {
+        const size_t rows = m - i < most ? m - i : most;
+        fmd_gemm_at(rows, n, k, a + i, lda, b, buffer);
+        fmd_lanes_add(lanes, offset + i * n, rows * n, buffer);
+    }
 }

@@ -1,34 +1,56 @@
-/* Matrix products. The only user of BLAS. */
+/* Matrix products. The only user of BLAS.
+ *
+ * Our own kernels are the default: they give the same bits whatever the CPU, and a row of a product
+ * does not depend on how many others there are. OpenBLAS has neither, but threads. */
 #ifndef FMD_MATH_GEMM_H
 #define FMD_MATH_GEMM_H
 
+#include "fmd/lanes.h"
+
+#include <stdbool.h>
 #include <stddef.h>
 
-/* Local. Prepares this process for the arithmetic of the program: `threads` BLAS threads, and
- * subnormal results and operands flushed to zero (Adam's moments of rarely lit pixels decay into
- * subnormals, which cost five to ten times as much). */
-void fmd_math_open(int threads);
+/* Names for option tables, and their order. */
+#define FMD_GEMM_NAMES "auto|own|openblas"
+typedef enum fmd_gemm_kind { FMD_GEMM_AUTO, FMD_GEMM_OWN, FMD_GEMM_OPENBLAS } fmd_gemm_kind;
 
-/* Local. The BLAS kernel family in use ("SkylakeX"): with it, results may change in the last bit. */
+/* Local. Prepares this process for the arithmetic of the program: who multiplies (auto: OpenBLAS for
+ * more than one thread or on a CPU without fused multiply-add, else our own), `threads` BLAS threads,
+ * and subnormal results and operands flushed to zero (Adam's moments of rarely lit pixels decay into
+ * subnormals, which cost five to ten times as much). */
+void fmd_math_open(fmd_gemm_kind kind, int threads);
+
+/* Local. What the bits of a product depend on: "own", or OpenBLAS and its kernel family, "OpenBLAS
+ * SkylakeX". Results of equal names are equal. */
 const char *fmd_math_core(void);
+
+/* Local. The instructions that our own kernels use here: "AVX-512"; those of OpenBLAS, by the name of
+ * its kernel family. */
+const char *fmd_math_instructions(void);
 
 /* Local. The BLAS library and its configuration, one line. */
 const char *fmd_math_library(void);
 
-/* Local. How many of the m rows of C one call of fmd_gemm_at should compute, for n columns and an
- * inner dimension of k: small products take a path of OpenBLAS that is up to twice as fast, and the
- * panel stays in the caches. Depends on nothing else, so that equal shapes give equal bits. */
-size_t fmd_gemm_panel(size_t m, size_t n, size_t k);
+/* Local. C = A B for each of `blocks` blocks of m rows of A and C, plus a row `bias` unless it is
+ * NULL; A: blocks m x k, B: k x n, C: blocks m x n, all row-major and dense. A row's bits depend on
+ * m, n and k at most. */
+void fmd_gemm(size_t blocks, size_t m, size_t n, size_t k, const float *a, const float *b,
+              const float *bias, float *c);
 
-/* Local. C = A B; A: m x k, B: k x n, C: m x n, all row-major and dense. */
-void fmd_gemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
+/* Local. C = A B^T for each of `blocks` blocks; A: blocks m x k, B: n x k, C: blocks m x n. */
+void fmd_gemm_bt(size_t blocks, size_t m, size_t n, size_t k, const float *a, const float *b,
+                 float *c);
 
-/* Local. C = A B^T; A: m x k, B: n x k, C: m x n. */
-void fmd_gemm_bt(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
-
-/* Local. C = A^T B for m columns of A from its column 0 on; A: k x lda, B: k x n, C: m x n. One
- * call, no panels. */
+/* Local. C = A^T B for m columns of A from its column 0 on; A: k x lda, B: k x n, C: m x n. */
 void fmd_gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                  float *c);
+
+/* Local. The same, added to the m n lanes from `offset` on. */
+void fmd_gemm_at_lanes(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                       fmd_lanes *lanes, size_t offset);
+
+/* Local. How many of the m rows of A^T B should be made at a time, when several such products are
+ * added up, for their sums to stay in the first cache. */
+size_t fmd_gemm_panel(size_t m, size_t n, size_t k);
 
 #endif

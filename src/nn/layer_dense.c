@@ -78,31 +78,43 @@ static void forward(const fmd_layer *l, const fmd_pass *p, const float *x, float
 {
     const args *a = l->args;
     const sizes s = sizes_of(l, p);
-    for (int i = 0; i < p->leaves; i++) {
-        const size_t to = (size_t)i * s.m * s.out;
-        float *z = l->activation->needs_input ? l->saved[PREACTIVATION] + to : y + to;
-        fmd_gemm(s.m, s.out, s.in, x + (size_t)i * s.m * s.in, l->param[KERNEL], z);
-        if (a->bias)
-            fmd_add_row(s.m, s.out, l->param[BIAS], z);
-        l->activation->forward(s.m, s.out, z, y + to);
-    }
+    const size_t leaves = (size_t)p->leaves;
+    float *z = l->activation->needs_input ? l->saved[PREACTIVATION] : y;
+    fmd_gemm(leaves, s.m, s.out, s.in, x, l->param[KERNEL], a->bias ? l->param[BIAS] : NULL, z);
+    l->activation->forward(leaves * s.m, s.out, z, y);
 }
 
-/* dK = x^T dz of each leaf, in panels of kernel rows that stay in the caches until the sink has
- * taken them; the panel's height depends on the shapes alone. */
+/* dK = x^T dz of each leaf, in panels of kernel rows whose sums stay in the cache until all leaves
+ * are added; the panel's height depends on the shapes alone. */
 static void kernel_gradient(const fmd_layer *l, const fmd_pass *p, const sizes *s, const float *x,
                             const float *dz, const fmd_sink *sink)
 {
     const size_t tensor = l->first_tensor + KERNEL;
     const size_t panel = fmd_gemm_panel(s->in, s->out, s->m);
+    fmd_lanes *lanes = sink->lanes != NULL ? sink->lanes(sink->self, tensor) : NULL;
     for (size_t row = 0; row < s->in; row += panel) {
         const size_t rows = s->in - row < panel ? s->in - row : panel;
-        for (int i = 0; i < p->leaves; i++) {
+        for (size_t i = 0; i < (size_t)p->leaves; i++) {
+            const float *leaf_x = x + i * s->m * s->in + row, *leaf_dz = dz + i * s->m * s->out;
+            if (lanes != NULL) {
+                fmd_gemm_at_lanes(rows, s->out, s->m, leaf_x, s->in, leaf_dz, lanes, row * s->out);
+                continue;
+            }
             float *sum = sink->room(sink->self, tensor, row * s->out, rows * s->out);
-            fmd_gemm_at(rows, s->out, s->m, x + (size_t)i * s->m * s->in + row, s->in,
-                        dz + (size_t)i * s->m * s->out, sum);
+            fmd_gemm_at(rows, s->out, s->m, leaf_x, s->in, leaf_dz, sum);
             sink->add(sink->self, tensor, row * s->out, rows * s->out);
         }
+    }
+}
+
+static void bias_gradient(const fmd_layer *l, const fmd_pass *p, const sizes *s, const float *dz,
+                          const fmd_sink *sink)
+{
+    const size_t tensor = l->first_tensor + BIAS;
+    for (size_t i = 0; i < (size_t)p->leaves; i++) {
+        float *sum = sink->room(sink->self, tensor, 0, s->out);
+        fmd_sum_rows(s->m, s->out, dz + i * s->m * s->out, sum);
+        sink->add(sink->self, tensor, 0, s->out);
     }
 }
 
@@ -111,20 +123,14 @@ static void backward(const fmd_layer *l, const fmd_pass *p, const float *x, cons
 {
     const args *a = l->args;
     const sizes s = sizes_of(l, p);
-    const size_t rows = s.m * (size_t)p->leaves;
+    const size_t leaves = (size_t)p->leaves;
     if (l->activation->backward != NULL)
-        l->activation->backward(rows, s.out, l->saved[PREACTIVATION], y, dy);
+        l->activation->backward(leaves * s.m, s.out, l->saved[PREACTIVATION], y, dy);
     kernel_gradient(l, p, &s, x, dy, sink);
-    for (int i = 0; i < p->leaves; i++) {
-        const float *dz = dy + (size_t)i * s.m * s.out;
-        if (a->bias) {
-            float *sum = sink->room(sink->self, l->first_tensor + BIAS, 0, s.out);
-            fmd_sum_rows(s.m, s.out, dz, sum);
-            sink->add(sink->self, l->first_tensor + BIAS, 0, s.out);
-        }
-        if (dx != NULL)
-            fmd_gemm_bt(s.m, s.in, s.out, dz, l->param[KERNEL], dx + (size_t)i * s.m * s.in);
-    }
+    if (a->bias)
+        bias_gradient(l, p, &s, dy, sink);
+    if (dx != NULL)
+        fmd_gemm_bt(leaves, s.m, s.in, s.out, dy, l->param[KERNEL], dx);
 }
 
 const fmd_layer_ops fmd_layer_dense = {

@@ -13,6 +13,7 @@ struct fmd_optimizer {
     void *args;
     size_t n_params;
     uint64_t steps;
+    float rate;              /* of the step under way */
     float *slots[MAX_SLOTS]; /* NULL where the arguments need none */
     char spec[128];
 };
@@ -90,10 +91,26 @@ void fmd_optimizer_destroy(fmd_optimizer *o)
     free(o);
 }
 
-void fmd_optimizer_step(fmd_optimizer *o, float *params, const float *grads, double learning_rate)
+void fmd_optimizer_begin(fmd_optimizer *o, double learning_rate)
 {
     o->steps++;
-    o->ops->step(o->args, o->n_params, params, grads, o->slots, learning_rate, o->steps);
+    o->rate = (float)(o->ops->rate != NULL ? o->ops->rate(o->args, learning_rate, o->steps)
+                                           : learning_rate);
+}
+
+void fmd_optimizer_part(fmd_optimizer *o, float *params, size_t first, size_t n, const float *grads)
+{
+    float *slots[MAX_SLOTS] = {NULL};
+    for (size_t i = 0; i < MAX_SLOTS; i++)
+        if (o->slots[i] != NULL)
+            slots[i] = o->slots[i] + first;
+    o->ops->step(o->args, n, params + first, grads, slots, o->rate);
+}
+
+void fmd_optimizer_step(fmd_optimizer *o, float *params, const float *grads, double learning_rate)
+{
+    fmd_optimizer_begin(o, learning_rate);
+    fmd_optimizer_part(o, params, 0, o->n_params, grads);
 }
 
 const fmd_optimizer_ops *fmd_optimizer_ops_of(const fmd_optimizer *o)

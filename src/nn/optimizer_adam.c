@@ -48,13 +48,17 @@ FMD_SIMD static void update(size_t n, float *restrict p, const float *restrict g
 /* Kingma and Ba, "Adam", ICLR 2015, the form before section 2.1, as Keras has it:
  * m += (g - m)(1 - b1); v += (g^2 - v)(1 - b2);
  * p -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon). */
-static void step(const void *arguments, size_t n, float *params, const float *grads,
-                 float *const *slots, double learning_rate, uint64_t t)
+static double rate(const void *arguments, double learning_rate, uint64_t t)
 {
     const args *a = arguments;
-    double rate =
-        learning_rate * sqrt(1 - pow(a->beta_2, (double)t)) / (1 - pow(a->beta_1, (double)t));
-    update(n, params, grads, slots[0], slots[1], (float)rate, (float)(1 - a->beta_1),
+    return learning_rate * sqrt(1 - pow(a->beta_2, (double)t)) / (1 - pow(a->beta_1, (double)t));
+}
+
+static void step(const void *arguments, size_t n, float *params, const float *grads,
+                 float *const *slots, float rate_now)
+{
+    const args *a = arguments;
+    update(n, params, grads, slots[0], slots[1], rate_now, (float)(1 - a->beta_1),
            (float)(1 - a->beta_2), (float)a->epsilon);
 }
 
@@ -67,5 +71,6 @@ const fmd_optimizer_ops fmd_optimizer_adam = {
     .n_args = sizeof options / sizeof *options,
     .slots = {"momentum", "velocity"},
     .interleaved = true,
+    .rate = rate,
     .step = step,
 };

@@ -93,9 +93,8 @@ FMD_SIMD static void subtract(size_t n, float *restrict p, const float *restrict
 /* Hinton, "Neural networks for machine learning", lecture 6e, in Keras' form: epsilon is under the
  * root. Block by block, so that the intermediate values stay in the cache. */
 static void step(const void *arguments, size_t n, float *params, const float *grads,
-                 float *const *slots, double learning_rate, uint64_t t)
+                 float *const *slots, float rate)
 {
-    (void)t;
     const args *a = arguments;
     const float rho = (float)a->rho, one_minus_rho = (float)(1 - a->rho);
     float d[1024];
@@ -104,7 +103,7 @@ static void step(const void *arguments, size_t n, float *params, const float *gr
         mean_square(m, grads + i, slots[VELOCITY] + i, d, rho, one_minus_rho);
         if (slots[AVERAGE] != NULL)
             subtract_mean(m, grads + i, slots[AVERAGE] + i, d, rho, one_minus_rho);
-        divide(m, grads + i, d, (float)learning_rate, (float)a->epsilon);
+        divide(m, grads + i, d, rate, (float)a->epsilon);
         if (slots[MOMENTUM] != NULL)
             add_momentum(m, d, slots[MOMENTUM] + i, (float)a->momentum);
         subtract(m, params + i, d);

@@ -55,11 +55,10 @@ static unsigned slots_used(const void *arguments)
 
 /* Keras' SGD: the slot holds sums of lr g (Sutskever et al., ICML 2013). */
 static void step(const void *arguments, size_t n, float *params, const float *grads,
-                 float *const *slots, double learning_rate, uint64_t t)
+                 float *const *slots, float rate)
 {
-    (void)t;
     const args *a = arguments;
-    const float rate = (float)learning_rate, momentum = (float)a->momentum;
+    const float momentum = (float)a->momentum;
     if (slots[0] == NULL)
         plain(n, params, grads, rate);
     else if (a->nesterov)

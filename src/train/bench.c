@@ -123,8 +123,8 @@ static fmd_status find_limits(bench *b, fmd_bench_rank *mine, fmd_bench_result *
     FMD_TRY(find_peak(b, mine, result));
     FMD_TRY(fmd_measure_memory(b->comm, fmd_update_footprint(b->optimizer, n), TRIES, rates));
     mine->bandwidth = fmd_stats_of(rates, TRIES).max;
-    FMD_TRY(fmd_measure_allreduce(b->comm, b->fit->reduce, result->message_bytes, b->args->warmup,
-                                  tries, seconds));
+    FMD_TRY(fmd_measure_allreduce(b->comm, b->fit->reduce, b->fit->allreduce, result->message_bytes,
+                                  b->args->warmup, tries, seconds));
     mine->allreduce = fmd_stats_of(seconds, tries).median;
     return FMD_OK;
 }

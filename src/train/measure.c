@@ -93,13 +93,11 @@ static void multiply(void *self)
     const product_work *w = self;
     const size_t m = w->p->m, n = w->p->n, k = w->p->k;
     if (w->p->form == FMD_PRODUCT) {
-        fmd_gemm(m, n, k, w->a, w->b, w->c);
+        fmd_gemm(1, m, n, k, w->a, w->b, NULL, w->c);
     } else if (w->p->form == FMD_PRODUCT_BT) {
-        fmd_gemm_bt(m, n, k, w->a, w->b, w->c);
+        fmd_gemm_bt(1, m, n, k, w->a, w->b, w->c);
     } else {
-        const size_t panel = fmd_gemm_panel(m, n, k);
-        for (size_t row = 0; row < m; row += panel)
-            fmd_gemm_at(m - row < panel ? m - row : panel, n, k, w->a + row, m, w->b, w->c);
+        fmd_gemm_at(m, n, k, w->a, m, w->b, w->c);
     }
 }
 
@@ -193,30 +191,24 @@ fmd_status fmd_measure_memory(fmd_comm *c, double footprint, size_t n, double *r
 /* Without counters three lanes travel besides the values. */
 enum { LANE_BYTES = sizeof(uint32_t), OTHER_LANES = 3 };
 
-fmd_status fmd_measure_allreduce(fmd_comm *c, fmd_reduction_mode mode, size_t bytes, size_t warmup,
-                                 size_t n, double *seconds)
+fmd_status fmd_measure_allreduce(fmd_comm *c, fmd_reduction_mode mode, fmd_allreduce allreduce,
+                                 size_t bytes, size_t warmup, size_t n, double *seconds)
 {
     const size_t values = bytes / LANE_BYTES - OTHER_LANES;
     fmd_reduction *r = NULL;
-    float *sums = NULL;
-    fmd_status st = fmd_reduction_create(&r, mode, c, &values, 1, 0);
-    if (st == FMD_OK)
-        st = fmd_alloc(&sums, values, sizeof *sums, "the benchmark");
-    if ((st = fmd_comm_agree(c, st)) != FMD_OK)
-        goto out;
+    FMD_TRY(fmd_reduction_create(&r, mode, allreduce, c, &values, 1, 0));
+    fmd_status st = FMD_OK;
     for (size_t i = 0; i < warmup + n; i++) {
         fmd_reduction_seconds s = {0};
         fmd_reduction_time(r, &s);
-        fmd_reduction_begin(r, fmd_comm_size(c));
-        if (fmd_reduction_finish(r, NULL, 1, sums) != FMD_REDUCED) {
+        fmd_reduction_begin(r, fmd_comm_size(c), 0);
+        if (fmd_reduction_finish(r, NULL) != FMD_REDUCED) {
             st = FMD_FAIL(FMD_EINTERNAL, "zeros have no sum");
-            goto out;
+            break;
         }
         if (i >= warmup)
             seconds[i - warmup] = s.allreduce;
     }
-out:
     fmd_reduction_destroy(r);
-    free(sums);
     return st;
 }

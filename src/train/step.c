@@ -18,45 +18,39 @@ struct fmd_stepper {
     fmd_reduction *reduction;
     const fmd_fit_args *args;
     fmd_sink sink;
-    float *grads;    /* of the mean loss, over all ranks */
     uint8_t *labels; /* of this rank's rows */
     int32_t *grid;   /* the reduction's after the last whole step */
     size_t n_tensors;
     fmd_phase_seconds seconds;
     bool split;
-    double adding; /* of the backward phase, where split */
     fmd_reduction_seconds collective;
 };
 
 static float *sink_room(void *self, size_t tensor, size_t offset, size_t n)
 {
-    const fmd_stepper *s = self;
-    return fmd_reduction_room(s->reduction, tensor, offset, n);
+    return fmd_reduction_room(self, tensor, offset, n);
 }
 
 static void sink_add(void *self, size_t tensor, size_t offset, size_t n)
 {
-    const fmd_stepper *s = self;
-    fmd_reduction_add(s->reduction, tensor, offset, n);
+    fmd_reduction_add(self, tensor, offset, n);
 }
 
-static void sink_add_timed(void *self, size_t tensor, size_t offset, size_t n)
+static fmd_lanes *sink_lanes(void *self, size_t tensor)
 {
-    fmd_stepper *s = self;
-    const double start = fmd_now();
-    fmd_reduction_add(s->reduction, tensor, offset, n);
-    s->adding += fmd_now() - start;
+    return fmd_reduction_lanes(self, tensor);
 }
 
 /* A segment for each parameter tensor. */
-static fmd_status create_reduction(fmd_stepper *s, fmd_reduction_mode mode)
+static fmd_status create_reduction(fmd_stepper *s)
 {
     const size_t n = fmd_model_n_tensors(s->model);
     size_t *counts = NULL;
-    FMD_TRY(fmd_alloc(&counts, n, sizeof *counts, "the reduction"));
+    FMD_TRY(fmd_comm_agree(s->comm, fmd_alloc(&counts, n, sizeof *counts, "the reduction")));
     for (size_t i = 0; i < n; i++)
         counts[i] = fmd_model_tensor(s->model, i)->count;
-    fmd_status st = fmd_reduction_create(&s->reduction, mode, s->comm, counts, n, COUNTERS);
+    fmd_status st = fmd_reduction_create(&s->reduction, s->args->reduce, s->args->allreduce,
+                                         s->comm, counts, n, COUNTERS);
     free(counts);
     return st;
 }
@@ -68,14 +62,13 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
     FMD_TRY(fmd_alloc(&s, 1, sizeof *s, "training"));
     *s = (fmd_stepper){.comm = c, .model = m, .optimizer = o, .args = args};
     s->n_tensors = fmd_model_n_tensors(m);
-    fmd_status st = create_reduction(s, args->reduce);
+    fmd_status st = create_reduction(s);
     if (st != FMD_OK)
         goto out;
-    s->sink = (fmd_sink){.self = s, .room = sink_room, .add = sink_add};
+    s->sink =
+        (fmd_sink){.self = s->reduction, .room = sink_room, .add = sink_add, .lanes = sink_lanes};
     const size_t rows = fmd_fit_rows(args, fmd_comm_size(c));
-    if ((st = fmd_alloc(&s->grads, fmd_model_n_params(m), sizeof(float), "the gradient")) !=
-            FMD_OK ||
-        (st = fmd_alloc(&s->labels, rows, 1, "the labels of a batch")) != FMD_OK ||
+    if ((st = fmd_alloc(&s->labels, rows, 1, "the labels of a batch")) != FMD_OK ||
         (st = fmd_alloc(&s->grid, s->n_tensors, sizeof *s->grid, "the reduction")) != FMD_OK)
         goto out;
     memcpy(s->grid, fmd_reduction_grid(s->reduction), s->n_tensors * sizeof *s->grid);
@@ -91,7 +84,6 @@ void fmd_stepper_destroy(fmd_stepper *s)
     if (s == NULL)
         return;
     fmd_reduction_destroy(s->reduction);
-    free(s->grads);
     free(s->labels);
     free(s->grid);
     free(s);
@@ -155,6 +147,12 @@ static void compute(fmd_stepper *s, const part *p, const uint32_t *order, fmd_lo
     s->seconds.backward += t3 - t2;
 }
 
+static void update(void *self, size_t first, size_t n, const float *gradient)
+{
+    fmd_stepper *s = self;
+    fmd_optimizer_part(s->optimizer, fmd_model_params(s->model), first, n, gradient);
+}
+
 fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, uint64_t step,
                            double learning_rate, fmd_step_asks asks, fmd_step_sums *sums)
 {
@@ -166,7 +164,7 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
     do {
         fmd_loss_sums mine = {0};
         fmd_guardian_phase(guardian, "computing gradients");
-        fmd_reduction_begin(s->reduction, p.leaves);
+        fmd_reduction_begin(s->reduction, p.leaves, p.pass.leaves);
         if (p.count > 0)
             compute(s, &p, order, &mine);
         counters[LOSS] = mine.loss;
@@ -177,11 +175,10 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
         counters[SAVE] = asks.save;
         fmd_guardian_phase(guardian, "the sum of the gradients");
         const double start = fmd_now();
-        outcome = fmd_reduction_finish(s->reduction, counters, 1.0 / (double)count, s->grads);
+        outcome = fmd_reduction_finish(s->reduction, counters);
         s->seconds.reduce += fmd_now() - start;
     } while (outcome == FMD_REDUCED_REPEAT);
     fmd_guardian_own_state(guardian);
-    memcpy(s->grid, fmd_reduction_grid(s->reduction), s->n_tensors * sizeof *s->grid);
 
     if (outcome == FMD_REDUCED_NOT_FINITE || counters[FAILED] > 0)
         return FMD_FAIL(FMD_EDIVERGED,
@@ -191,7 +188,9 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
         return FMD_FAIL(FMD_EDESYNC, "the ranks trained on %lld samples of a batch of %zu",
                         (long long)counters[SAMPLES], count);
     const double start = fmd_now();
-    fmd_optimizer_step(s->optimizer, fmd_model_params(s->model), s->grads, learning_rate);
+    fmd_optimizer_begin(s->optimizer, learning_rate);
+    fmd_reduction_take(s->reduction, 1.0 / (double)count, update, s);
+    memcpy(s->grid, fmd_reduction_grid(s->reduction), s->n_tensors * sizeof *s->grid);
     s->seconds.update += fmd_now() - start;
     *sums = (fmd_step_sums){.loss = (double)counters[LOSS] * FMD_LOSS_UNIT,
                             .correct = counters[CORRECT],
@@ -206,8 +205,7 @@ fmd_phase_seconds fmd_stepper_seconds(const fmd_stepper *s)
     fmd_phase_seconds p = s->seconds;
     if (!s->split)
         return p;
-    p.convert = s->adding + p.reduce - s->collective.wait - s->collective.allreduce;
-    p.backward -= s->adding;
+    p.convert = p.reduce - s->collective.wait - s->collective.allreduce;
     p.wait = s->collective.wait;
     p.reduce = s->collective.allreduce;
     return p;
@@ -216,9 +214,7 @@ fmd_phase_seconds fmd_stepper_seconds(const fmd_stepper *s)
 void fmd_stepper_split(fmd_stepper *s)
 {
     s->split = true;
-    s->sink.add = sink_add_timed;
     s->seconds = (fmd_phase_seconds){0};
-    s->adding = 0;
     s->collective = (fmd_reduction_seconds){0};
     fmd_reduction_time(s->reduction, &s->collective);
 }

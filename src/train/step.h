@@ -11,7 +11,7 @@
 
 typedef struct fmd_stepper fmd_stepper;
 
-/* Local. Everything that a step needs is allocated here. Borrows all pointers. */
+/* Collective, as is destroy. Everything that a step needs is allocated here. Borrows all pointers. */
 FMD_CHECKED fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m,
                                           fmd_optimizer *o, const fmd_fit_args *args);
 void fmd_stepper_destroy(fmd_stepper *s);

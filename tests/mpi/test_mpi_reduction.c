@@ -91,18 +91,47 @@ static int culprit(const batch *b, const assignment *a)
     return a->owner[b->n - 1];
 }
 
+static fmd_allreduce allreduce = FMD_ALLREDUCE_SHARED;
+
 static fmd_reduction *create(fmd_reduction_mode mode, int n_counters)
 {
     fmd_reduction *r = NULL;
-    assert_all_ok(fmd_reduction_create(&r, mode, mpi_comm, counts, SEGMENTS, n_counters));
+    assert_all_ok(
+        fmd_reduction_create(&r, mode, allreduce, mpi_comm, counts, SEGMENTS, n_counters));
     return r;
+}
+
+/* Values come in order and once each. */
+typedef struct taken {
+    float *sums;
+    size_t n;
+} taken;
+
+static void take(void *self, size_t first, size_t n, const float *values)
+{
+    taken *t = self;
+    assert_int_equal(first, t->n);
+    memcpy(t->sums + first, values, n * sizeof *values);
+    t->n += n;
+}
+
+/* Collective. `sums` receives all of them times `scale`, if there are any. */
+static fmd_reduced finish(fmd_reduction *r, int64_t *counters, double scale, float *sums)
+{
+    const fmd_reduced outcome = fmd_reduction_finish(r, counters);
+    taken t = {.sums = sums};
+    if (outcome == FMD_REDUCED) {
+        fmd_reduction_take(r, scale, take, &t);
+        assert_all_ranks(t.n == VALUES);
+    }
+    return outcome;
 }
 
 /* Collective. One step: this rank adds its leaves, panel by panel as layers do. */
 static fmd_reduced sum_exact(fmd_reduction *r, const batch *b, const assignment *a, double scale,
                              int64_t *counters, float *sums)
 {
-    fmd_reduction_begin(r, b->n);
+    fmd_reduction_begin(r, b->n, b->n);
     for (size_t s = 0; s < SEGMENTS; s++)
         for (size_t at = 0; at < counts[s]; at += PANEL) {
             const size_t n = counts[s] - at < PANEL ? counts[s] - at : PANEL;
@@ -115,7 +144,7 @@ static fmd_reduced sum_exact(fmd_reduction *r, const batch *b, const assignment 
                 fmd_reduction_add(r, s, at, n);
             }
         }
-    return fmd_reduction_finish(r, counters, scale, sums);
+    return finish(r, counters, scale, sums);
 }
 
 /* Collective. One native step: a rank's leaves are one leaf, written once. */
@@ -131,13 +160,13 @@ static fmd_reduced sum_native(fmd_reduction *r, const batch *b, const assignment
         for (size_t j = 0; j < VALUES; j++)
             mine[j] += b->leaf[i][j];
     }
-    fmd_reduction_begin(r, size_of());
+    fmd_reduction_begin(r, size_of(), any);
     for (size_t s = 0; any && s < SEGMENTS; s++) {
         memcpy(fmd_reduction_room(r, s, 0, counts[s]), mine + offsets[s],
                counts[s] * sizeof(float));
         fmd_reduction_add(r, s, 0, counts[s]);
     }
-    return fmd_reduction_finish(r, counters, scale, sums);
+    return finish(r, counters, scale, sums);
 }
 
 /* The same step on one process, in the order of the leaves. */
@@ -241,7 +270,7 @@ static void partial_sums_may_wrap_around(void **state)
     const assignment a = contiguous(LEAVES);
     fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
     float sums[VALUES];
-    fmd_reduction_begin(r, 2);
+    fmd_reduction_begin(r, 2, LEAVES);
     for (int i = 0; i < LEAVES; i++) {
         if (a.owner[i] != rank_of())
             continue;
@@ -250,7 +279,7 @@ static void partial_sums_may_wrap_around(void **state)
             room[j] = i < LEAVES / 2 ? 500 : -499;
         fmd_reduction_add(r, 1, 0, counts[1]);
     }
-    assert_all_ranks(fmd_reduction_finish(r, NULL, 1, sums) == FMD_REDUCED);
+    assert_all_ranks(finish(r, NULL, 1, sums) == FMD_REDUCED);
     int wrong = 0;
     for (size_t i = 0; i < VALUES; i++)
         wrong += sums[i] != (i >= offsets[1] && i < offsets[2] ? LEAVES / 2 : 0);
@@ -319,14 +348,14 @@ static bool right_or_repeated(int leaves, float value, bool *repeated)
     const fmd_run mine = fmd_share((size_t)leaves, rank_of(), size_of());
     float sums[VALUES];
     int wrong = 0;
-    fmd_reduction_begin(r, leaves);
+    fmd_reduction_begin(r, leaves, (int)mine.count);
     for (size_t i = 0; i < mine.count; i++) {
         float *room = fmd_reduction_room(r, 1, 0, counts[1]);
         for (size_t j = 0; j < counts[1]; j++)
             room[j] = j % 2 != 0 ? value : -value;
         fmd_reduction_add(r, 1, 0, counts[1]);
     }
-    *repeated = fmd_reduction_finish(r, NULL, 1, sums) == FMD_REDUCED_REPEAT;
+    *repeated = finish(r, NULL, 1, sums) == FMD_REDUCED_REPEAT;
     for (size_t j = 0; !*repeated && j < counts[1]; j++) {
         const float total = (float)leaves * (j % 2 != 0 ? value : -value);
         wrong += !(fabsf(sums[offsets[1] + j] - total) < 1);
@@ -551,13 +580,16 @@ static void more_values_than_one_message_holds_are_refused(void **state)
     (void)state;
     fmd_reduction *r = NULL;
     const size_t huge[] = {(size_t)1 << 30, (size_t)1 << 30};
-    assert_all_fail(fmd_reduction_create(&r, FMD_REDUCE_EXACT, mpi_comm, huge, 2, 0), FMD_EUSAGE,
-                    "the model has 2147483648 parameters: more than one message holds");
+    assert_all_fail(fmd_reduction_create(&r, FMD_REDUCE_EXACT, allreduce, mpi_comm, huge, 2, 0),
+                    FMD_EUSAGE, "the model has 2147483648 parameters: more than one message holds");
     assert_all_ranks(r == NULL);
 }
 
-int main(void)
+/* Once through the memory of the node, and once more as `test_mpi_reduction mpi`. */
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "mpi") == 0)
+        allreduce = FMD_ALLREDUCE_MPI;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exact_sums_are_those_of_one_process_bit_for_bit),
         cmocka_unit_test(fewer_leaves_than_ranks_are_enough),

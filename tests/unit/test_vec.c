@@ -63,36 +63,6 @@ static void test_vec__extremes_are_kept(void **state)
     assert_true(fabsf(out[0] + 1) < 5e-7f && fabsf(out[3] - 1) < 5e-7f && isnan(out[4]));
 }
 
-/* Naive products of small whole numbers are exact, and so must be ours. */
-static void test_gemm__forms_and_panels_multiply(void **state)
-{
-    (void)state;
-    enum { M = 37, COLS = 61, K = 130 };
-    static float a[M * K], b[K * COLS], bt[COLS * K], at[K * (M + 3)], c[M * COLS], want[M * COLS];
-    for (int i = 0; i < M * K; i++)
-        a[i] = (float)(i * 7 % 5 - 2);
-    for (int i = 0; i < K * COLS; i++)
-        b[i] = (float)(i * 5 % 7 - 3);
-    for (int i = 0; i < K; i++)
-        for (int j = 0; j < COLS; j++)
-            bt[j * K + i] = b[i * COLS + j];
-    for (int i = 0; i < M; i++)
-        for (int j = 0; j < K; j++)
-            at[j * (M + 3) + i] = a[i * K + j];
-    for (int i = 0; i < M; i++)
-        for (int j = 0; j < COLS; j++)
-            for (int k = 0; k < K; k++)
-                want[i * COLS + j] += a[i * K + k] * b[k * COLS + j];
-    fmd_gemm(M, COLS, K, a, b, c);
-    assert_memory_equal(c, want, sizeof c);
-    memset(c, 0, sizeof c);
-    fmd_gemm_bt(M, COLS, K, a, bt, c);
-    assert_memory_equal(c, want, sizeof c);
-    memset(c, 0, sizeof c);
-    fmd_gemm_at(M, COLS, K, at, M + 3, b, c);
-    assert_memory_equal(c, want, sizeof c);
-}
-
 static void test_math__subnormals_are_flushed(void **state)
 {
     (void)state;
@@ -104,7 +74,7 @@ static void test_math__subnormals_are_flushed(void **state)
 static int open_math(void **state)
 {
     (void)state;
-    fmd_math_open(1);
+    fmd_math_open(FMD_GEMM_AUTO, 1);
     return 0;
 }
 
@@ -114,7 +84,6 @@ int main(void)
         cmocka_unit_test(test_vec__functions_are_as_near_as_their_header_says),
         cmocka_unit_test(test_vec__log_is_as_near_as_its_header_says),
         cmocka_unit_test(test_vec__extremes_are_kept),
-        cmocka_unit_test(test_gemm__forms_and_panels_multiply),
         cmocka_unit_test(test_math__subnormals_are_flushed),
     };
     return cmocka_run_group_tests(tests, open_math, NULL);

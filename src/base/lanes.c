@@ -1,0 +1,28 @@
+#include "fmd/lanes.h"
+
+#include "fmd/simd.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Returns the bits of the largest magnitude, or `largest`: positive floats have the order of their
+ * bits. Values that no int32 holds add nothing; the step that meets them is repeated. */
+FMD_SIMD static uint32_t add_rounded(size_t n, const float *restrict g, float inverse,
+                                     uint32_t *restrict total, uint32_t largest)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float z = g[i] * inverse;
+        uint32_t bits;
+        memcpy(&bits, &z, sizeof bits);
+        bits &= 0x7fffffffu;
+        largest = bits > largest ? bits : largest;
+        const float inside = bits < 0x4f000000u ? z : 0; /* below 2^31 */
+        total[i] += (uint32_t)(int32_t)rintf(inside);
+    }
+    return largest;
+}
+
+void fmd_lanes_add(fmd_lanes *lanes, size_t offset, size_t n, const float *g)
+{
+    lanes->largest = add_rounded(n, g, lanes->inverse, lanes->at + offset, lanes->largest);
+}

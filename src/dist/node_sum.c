@@ -1,0 +1,139 @@
+#include "dist/node_sum.h"
+
+#include "fmd/mem.h"
+#include "fmd/simd.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Lanes of a cache line, and lanes that are added at a time and stay in the first cache. */
+enum { LINE = FMD_ALIGN / 4, PIECE = 2048 };
+
+struct fmd_node_sum {
+    fmd_comm *comm;
+    MPI_Comm
+        peers; /* the ranks of all nodes that add this rank's slice; MPI_COMM_NULL: it has none */
+    MPI_Win window;
+    size_t n_lanes, first, count; /* the message; this rank's slice of it */
+    void **message;               /* of each rank of the node */
+    void *total;
+};
+
+/* As many slices on each node, so that equal slices meet. */
+static void cut(fmd_node_sum *s)
+{
+    fmd_comm *c = s->comm;
+    int slices = c->node_size;
+    FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, &slices, 1, MPI_INT, MPI_MIN, c->world));
+    const bool mine = c->node_rank < slices;
+    FMD_MPI(c, MPI_Comm_split(c->world, mine ? c->node_rank : MPI_UNDEFINED, c->rank, &s->peers));
+    if (!mine)
+        return;
+    const size_t lines = (s->n_lanes + LINE - 1) / LINE, n = (size_t)slices;
+    const size_t begin = (size_t)c->node_rank * lines / n * LINE;
+    size_t end = ((size_t)c->node_rank + 1) * lines / n * LINE;
+    end = end < s->n_lanes ? end : s->n_lanes;
+    s->first = begin;
+    s->count = end - begin;
+}
+
+fmd_status fmd_node_sum_create(fmd_node_sum **out, fmd_comm *c, size_t n_lanes)
+{
+    fmd_node_sum *s = NULL;
+    fmd_status st = fmd_alloc(&s, 1, sizeof *s, "the reduction");
+    if (st == FMD_OK) {
+        *s = (fmd_node_sum){
+            .comm = c, .peers = MPI_COMM_NULL, .window = MPI_WIN_NULL, .n_lanes = n_lanes};
+        st = fmd_alloc(&s->message, (size_t)c->node_size, sizeof *s->message, "the reduction");
+    }
+    if ((st = fmd_comm_agree(c, st)) != FMD_OK)
+        goto out;
+    /* Each rank's message lies in pages that it touches first; the total beside the first one. */
+    const size_t bytes = (n_lanes * 4 + FMD_ALIGN - 1) / FMD_ALIGN * FMD_ALIGN;
+    st = fmd_comm_window(c, c->node_rank == 0 ? 2 * bytes : bytes, &s->window);
+    if (st != FMD_OK)
+        goto out;
+    for (int i = 0; i < c->node_size; i++) {
+        MPI_Aint size;
+        int unit;
+        FMD_MPI(c, MPI_Win_shared_query(s->window, i, &size, &unit, &s->message[i]));
+    }
+    s->total = (char *)s->message[0] + bytes;
+    cut(s);
+    *out = s;
+    s = NULL;
+out:
+    fmd_node_sum_destroy(s);
+    return st;
+}
+
+void fmd_node_sum_destroy(fmd_node_sum *s)
+{
+    if (s == NULL)
+        return;
+    if (s->window != MPI_WIN_NULL)
+        MPI_Win_free(&s->window);
+    if (s->peers != MPI_COMM_NULL)
+        MPI_Comm_free(&s->peers);
+    free(s->message);
+    free(s);
+}
+
+void *fmd_node_sum_message(fmd_node_sum *s)
+{
+    return s->message[s->comm->node_rank];
+}
+
+const void *fmd_node_sum_total(const fmd_node_sum *s)
+{
+    return s->total;
+}
+
+/* total = x, or total + x. */
+FMD_SIMD static void add_u32(size_t n, const uint32_t *restrict x, uint32_t *restrict total)
+{
+    for (size_t i = 0; i < n; i++)
+        total[i] += x[i];
+}
+
+FMD_SIMD static void add_float(size_t n, const float *restrict x, float *restrict total)
+{
+    for (size_t i = 0; i < n; i++)
+        total[i] += x[i];
+}
+
+/* Adds up this rank's slice of the messages of its node, piece by piece, from the first rank's to the
+ * last's. */
+static void add_slice(const fmd_node_sum *s, fmd_lane_type type)
+{
+    for (size_t at = s->first; at < s->first + s->count; at += PIECE) {
+        const size_t left = s->first + s->count - at, n = left < PIECE ? left : PIECE;
+        memcpy((uint32_t *)s->total + at, (uint32_t *)s->message[0] + at, n * 4);
+        for (int i = 1; i < s->comm->node_size; i++)
+            if (type == FMD_LANE_U32)
+                add_u32(n, (uint32_t *)s->message[i] + at, (uint32_t *)s->total + at);
+            else
+                add_float(n, (float *)s->message[i] + at, (float *)s->total + at);
+    }
+}
+
+/* All ranks of the node are here, and see what the others wrote. */
+static void meet(fmd_node_sum *s)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    fmd_comm_await(s->comm, s->comm->node);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+void fmd_node_sum_run(fmd_node_sum *s, fmd_lane_type type)
+{
+    fmd_comm *c = s->comm;
+    meet(s);
+    add_slice(s, type);
+    if (c->nodes > 1 && s->peers != MPI_COMM_NULL)
+        FMD_MPI(c,
+                MPI_Allreduce(MPI_IN_PLACE, (uint32_t *)s->total + s->first, (int)s->count,
+                              type == FMD_LANE_U32 ? MPI_UINT32_T : MPI_FLOAT, MPI_SUM, s->peers));
+    meet(s);
+}

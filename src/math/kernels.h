@@ -1,0 +1,41 @@
+/* Matrix products of our own, one table for each instruction set.
+ *
+ * Each element of a product is one chain of fused multiply-adds over the inner dimension, from its
+ * first to its last. So its bits do not depend on the other rows and columns, nor on the instruction
+ * set: the tables differ in speed alone. */
+#ifndef FMD_MATH_KERNELS_H
+#define FMD_MATH_KERNELS_H
+
+#include "fmd/lanes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct fmd_kernels {
+    const char *name; /* "AVX-512" */
+
+    /* C = A B, plus a row `bias` unless it is NULL. A: m x k, B: k x n, C: m x n, row-major. */
+    void (*gemm)(size_t m, size_t n, size_t k, const float *a, const float *b, const float *bias,
+                 float *c);
+
+    /* C = A B^T. A: m x k, B: n x k, C: m x n. */
+    void (*gemm_bt)(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
+
+    /* C = A^T B for m columns of A from its column 0 on. A: k x lda, B: k x n, C: m x n. */
+    void (*gemm_at)(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                    float *c);
+
+    /* The same, added to the m n lanes from `offset` on. */
+    void (*gemm_at_lanes)(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                          fmd_lanes *lanes, size_t offset);
+} fmd_kernels;
+
+extern const fmd_kernels fmd_kernels_plain;
+#if defined(__x86_64__)
+extern const fmd_kernels fmd_kernels_avx512, fmd_kernels_avx2;
+#endif
+
+/* Local. The fastest table for this CPU; NULL where none has a fused multiply-add behind it. */
+const fmd_kernels *fmd_kernels_best(void);
+
+#endif

@@ -1,0 +1,53 @@
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <stdint.h>
+
+typedef __m256 vec;
+typedef __m256i ivec;
+typedef __m256i mask;
+
+enum { VL = 8, ROWS = 6 };
+
+/* The first n lanes, from a window over ones and zeros. */
+static inline mask first_lanes(size_t n)
+{
+    static const int32_t ones[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    return _mm256_loadu_si256((const __m256i *)(const void *)(ones + 8 - n));
+}
+
+static inline uint32_t largest_lane(ivec v)
+{
+    uint32_t lane[8], largest = 0;
+    _mm256_storeu_si256((__m256i *)(void *)lane, v);
+    for (int i = 0; i < 8; i++)
+        largest = lane[i] > largest ? lane[i] : largest;
+    return largest;
+}
+
+#define MASK(n)                first_lanes(n)
+#define LOAD(x)                _mm256_loadu_ps(x)
+#define STORE(x, v)            _mm256_storeu_ps(x, v)
+#define ILOAD(x)               _mm256_loadu_si256((const __m256i *)(const void *)(x))
+#define ISTORE(x, v)           _mm256_storeu_si256((__m256i *)(void *)(x), v)
+#define LOAD_SOME(x, use)      _mm256_maskload_ps(x, use)
+#define STORE_SOME(x, use, v)  _mm256_maskstore_ps(x, use, v)
+#define ILOAD_SOME(x, use)     _mm256_maskload_epi32((const int *)(x), use)
+#define ISTORE_SOME(x, use, v) _mm256_maskstore_epi32((int *)(x), use, v)
+#define SPREAD(x)              _mm256_set1_ps(x)
+#define FMA(x, y, z)           _mm256_fmadd_ps(x, y, z)
+#define MUL(x, y)              _mm256_mul_ps(x, y)
+#define MAGNITUDE(v)           _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0x7fffffff))
+#define IMAX(x, y)             _mm256_max_epu32(x, y)
+#define IADD(x, y)             _mm256_add_epi32(x, y)
+#define ROUND(v)               _mm256_cvtps_epi32(v)
+#define IZERO                  _mm256_setzero_si256()
+#define LARGEST(v)             largest_lane(v)
+
+#include "math/kernels_body.h"
+
+const fmd_kernels fmd_kernels_avx2 = {.name = "AVX2",
+                                      .gemm = gemm,
+                                      .gemm_bt = gemm_bt,
+                                      .gemm_at = gemm_at,
+                                      .gemm_at_lanes = gemm_at_lanes};
+#endif

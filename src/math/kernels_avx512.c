@@ -1,0 +1,37 @@
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <stdint.h>
+
+typedef __m512 vec;
+typedef __m512i ivec;
+typedef __mmask16 mask;
+
+enum { VL = 16, ROWS = 8 };
+
+#define MASK(n)                ((mask)((1u << (n)) - 1))
+#define LOAD(x)                _mm512_loadu_ps(x)
+#define STORE(x, v)            _mm512_storeu_ps(x, v)
+#define ILOAD(x)               _mm512_loadu_si512(x)
+#define ISTORE(x, v)           _mm512_storeu_si512(x, v)
+#define LOAD_SOME(x, use)      _mm512_maskz_loadu_ps(use, x)
+#define STORE_SOME(x, use, v)  _mm512_mask_storeu_ps(x, use, v)
+#define ILOAD_SOME(x, use)     _mm512_maskz_loadu_epi32(use, x)
+#define ISTORE_SOME(x, use, v) _mm512_mask_storeu_epi32(x, use, v)
+#define SPREAD(x)              _mm512_set1_ps(x)
+#define FMA(x, y, z)           _mm512_fmadd_ps(x, y, z)
+#define MUL(x, y)              _mm512_mul_ps(x, y)
+#define MAGNITUDE(v)           _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(0x7fffffff))
+#define IMAX(x, y)             _mm512_max_epu32(x, y)
+#define IADD(x, y)             _mm512_add_epi32(x, y)
+#define ROUND(v)               _mm512_cvtps_epi32(v)
+#define IZERO                  _mm512_setzero_si512()
+#define LARGEST(v)             ((uint32_t)_mm512_reduce_max_epu32(v))
+
+#include "math/kernels_body.h"
+
+const fmd_kernels fmd_kernels_avx512 = {.name = "AVX-512",
+                                        .gemm = gemm,
+                                        .gemm_bt = gemm_bt,
+                                        .gemm_at = gemm_at,
+                                        .gemm_at_lanes = gemm_at_lanes};
+#endif

@@ -1,0 +1,237 @@
+/* The matrix products, for the vector type that the including file defines:
+ *
+ *   vec, ivec, mask       a vector of VL floats, of VL 32-bit integers, and which lanes to use
+ *   MASK(n)               the first n lanes
+ *   LOAD STORE ILOAD ISTORE   all lanes; LOAD_SOME ... (.., mask): memory of the others is not touched
+ *   SPREAD FMA MUL        one float in all lanes; a b + c, rounded once; product
+ *   MAGNITUDE IMAX IADD   bits without the sign; unsigned maximum; sum modulo 2^32
+ *   ROUND                 to the nearest int32, ties to even
+ *   LARGEST               the largest of all lanes, as uint32_t
+ *   ROWS                  rows of C in one block, 4 or more; its columns are 2 * VL
+ *
+ * A block of C, ROWS x 2 VL, stays in registers over the whole inner dimension: a row of it takes
+ * one float of A, a column of it one vector of B. */
+#include "math/kernels.h"
+
+enum { VECTORS = 2, WIDTH = VECTORS * VL };
+
+/* B's columns of a block are packed where its rows are far apart, so many rows of it at a time. */
+enum { PACK_ROWS = 256, PACK_STRIDE = 384, PACK_USES = 64 };
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* What a block begins with and where it goes. */
+typedef struct target {
+    const float *bias; /* of the block's columns; or NULL */
+    float *c;          /* floats, ldc to a row; or NULL */
+    bool go_on;        /* c holds the sums over the first part of the inner dimension */
+    uint32_t *lanes;   /* where c is NULL; ldc to a row */
+    size_t ldc;
+    float inverse;
+    ivec *largest;
+} target;
+
+/* Where an operand's element (row, p) is: row * row_step + p * inner_step. */
+typedef struct operand {
+    const float *at;
+    size_t row_step, inner_step;
+} operand;
+
+/* How wide a block is; all but `last` are constants once they are inlined. */
+typedef struct shape {
+    int vectors;
+    bool partial; /* the last vector has the lanes `last` only */
+    mask last;
+} shape;
+
+INLINE vec load(shape s, int v, const float *x)
+{
+    return s.partial && v == s.vectors - 1 ? LOAD_SOME(x, s.last) : LOAD(x);
+}
+
+INLINE void store(shape s, int v, float *x, vec values)
+{
+    if (s.partial && v == s.vectors - 1)
+        STORE_SOME(x, s.last, values);
+    else
+        STORE(x, values);
+}
+
+INLINE void add(shape s, int v, uint32_t *x, ivec values)
+{
+    if (s.partial && v == s.vectors - 1)
+        ISTORE_SOME(x, s.last, IADD(ILOAD_SOME(x, s.last), values));
+    else
+        ISTORE(x, IADD(ILOAD(x), values));
+}
+
+INLINE void block(const int rows, const shape s, size_t k, operand a, const float *b, size_t ldb,
+                  const target *t)
+{
+    vec sum[ROWS][VECTORS];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < s.vectors; v++) {
+            if (t->go_on)
+                sum[r][v] = load(s, v, t->c + (size_t)r * t->ldc + v * VL);
+            else
+                sum[r][v] = t->bias != NULL ? load(s, v, t->bias + v * VL) : SPREAD(0);
+        }
+    for (size_t p = 0; p < k; p++) {
+        vec column[VECTORS];
+#pragma GCC unroll 2
+        for (int v = 0; v < s.vectors; v++)
+            column[v] = load(s, v, b + p * ldb + v * VL);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            const vec row = SPREAD(a.at[(size_t)r * a.row_step + p * a.inner_step]);
+#pragma GCC unroll 2
+            for (int v = 0; v < s.vectors; v++)
+                sum[r][v] = FMA(row, column[v], sum[r][v]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < s.vectors; v++) {
+            const size_t at = (size_t)r * t->ldc + (size_t)v * VL;
+            if (t->c != NULL) {
+                store(s, v, t->c + at, sum[r][v]);
+            } else {
+                const vec z = MUL(sum[r][v], SPREAD(t->inverse));
+                *t->largest = IMAX(*t->largest, MAGNITUDE(z));
+                add(s, v, t->lanes + at, ROUND(z));
+            }
+        }
+}
+
+/* m rows of one block's columns. */
+INLINE void rows_of_blocks(const shape s, size_t m, size_t k, operand a, const float *b, size_t ldb,
+                           target t)
+{
+    while (m > 0) {
+        const size_t rows = m >= ROWS ? ROWS : m >= 4 ? 4 : m >= 2 ? 2 : 1;
+        if (rows == ROWS)
+            block(ROWS, s, k, a, b, ldb, &t);
+        else if (rows == 4)
+            block(4, s, k, a, b, ldb, &t);
+        else if (rows == 2)
+            block(2, s, k, a, b, ldb, &t);
+        else
+            block(1, s, k, a, b, ldb, &t);
+        a.at += rows * a.row_step;
+        if (t.c != NULL)
+            t.c += rows * t.ldc;
+        else
+            t.lanes += rows * t.ldc;
+        m -= rows;
+    }
+}
+
+/* m rows of `n` columns, at most WIDTH. */
+INLINE void blocks(size_t n, size_t m, size_t k, operand a, const float *b, size_t ldb, target t)
+{
+    if (n == WIDTH)
+        rows_of_blocks((shape){.vectors = 2}, m, k, a, b, ldb, t);
+    else if (n > VL)
+        rows_of_blocks((shape){2, true, MASK(n - VL)}, m, k, a, b, ldb, t);
+    else if (n == VL)
+        rows_of_blocks((shape){.vectors = 1}, m, k, a, b, ldb, t);
+    else
+        rows_of_blocks((shape){1, true, MASK(n)}, m, k, a, b, ldb, t);
+}
+
+static inline size_t least(size_t x, size_t y)
+{
+    return x < y ? x : y;
+}
+
+/* Rows first to first + rows - 1 and n columns of B, side by side. */
+static void pack(float *to, size_t rows, size_t n, const float *b, size_t ldb)
+{
+    for (size_t p = 0; p < rows; p++)
+        for (size_t j = 0; j < n; j++)
+            to[p * WIDTH + j] = b[p * ldb + j];
+}
+
+/* The same of B^T. */
+static void pack_transposed(float *to, size_t rows, size_t n, const float *b, size_t ldb)
+{
+    for (size_t p = 0; p < rows; p++)
+        for (size_t j = 0; j < n; j++)
+            to[p * WIDTH + j] = b[j * ldb + p];
+}
+
+/* C = A B or A B^T, by packed parts of B. */
+static void by_parts(bool transposed, size_t m, size_t n, size_t k, const float *a, const float *b,
+                     size_t ldb, const float *bias, float *c)
+{
+    float part[PACK_ROWS * WIDTH] __attribute__((aligned(64)));
+    for (size_t j = 0; j < n; j += WIDTH)
+        for (size_t p = 0; p < k; p += PACK_ROWS) {
+            const size_t rows = least(k - p, PACK_ROWS), width = least(n - j, WIDTH);
+            if (transposed)
+                pack_transposed(part, rows, width, b + j * ldb + p, ldb);
+            else
+                pack(part, rows, width, b + p * ldb + j, ldb);
+            const target t = {
+                .bias = bias != NULL ? bias + j : NULL, .c = c + j, .ldc = n, .go_on = p > 0};
+            blocks(width, m, rows, (operand){a + p, k, 1}, part, WIDTH, t);
+        }
+}
+
+static void gemm(size_t m, size_t n, size_t k, const float *a, const float *b, const float *bias,
+                 float *c)
+{
+    if (n > PACK_STRIDE && m >= PACK_USES) {
+        by_parts(false, m, n, k, a, b, n, bias, c);
+        return;
+    }
+    /* Few rows at a time, so that they stay in the first cache from one block to the next. */
+    for (size_t i = 0; i < m; i += ROWS)
+        for (size_t j = 0; j < n; j += WIDTH) {
+            const target t = {.bias = bias != NULL ? bias + j : NULL, .c = c + i * n + j, .ldc = n};
+            blocks(least(n - j, WIDTH), least(m - i, ROWS), k, (operand){a + i * k, k, 1}, b + j, n,
+                   t);
+        }
+}
+
+static void gemm_bt(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
+{
+    by_parts(true, m, n, k, a, b, k, NULL, c);
+}
+
+/* A^T B, block by block; `t` says where the first one goes. */
+INLINE void transposed_blocks(size_t m, size_t n, size_t k, const float *a, size_t lda,
+                              const float *b, target t)
+{
+    for (size_t i = 0; i < m; i += ROWS)
+        for (size_t j = 0; j < n; j += WIDTH) {
+            target here = t;
+            if (t.c != NULL)
+                here.c += i * n + j;
+            else
+                here.lanes += i * n + j;
+            blocks(least(n - j, WIDTH), least(m - i, ROWS), k, (operand){a + i, 1, lda}, b + j, n,
+                   here);
+        }
+}
+
+static void gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                    float *c)
+{
+    transposed_blocks(m, n, k, a, lda, b, (target){.c = c, .ldc = n});
+}
+
+static void gemm_at_lanes(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                          fmd_lanes *lanes, size_t offset)
+{
+    ivec largest = IZERO;
+    const target t = {
+        .lanes = lanes->at + offset, .ldc = n, .inverse = lanes->inverse, .largest = &largest};
+    transposed_blocks(m, n, k, a, lda, b, t);
+    const uint32_t most = LARGEST(largest);
+    if (most > lanes->largest)
+        lanes->largest = most;
+}

@@ -1,0 +1,115 @@
+#include "math/kernels.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Any CPU: loops that the compiler turns into its vectors where it has some. fmaf rounds once, by an
+ * instruction or, slowly, without one. */
+
+enum { VL = 4, ROWS = 4 };
+
+typedef struct vec {
+    float lane[VL];
+} vec;
+typedef struct ivec {
+    uint32_t lane[VL];
+} ivec;
+typedef size_t mask;
+
+#define EACH for (size_t i = 0; i < VL; i++)
+
+static inline vec load_some(const float *x, size_t n)
+{
+    vec v = {{0}};
+    memcpy(v.lane, x, n * sizeof *x);
+    return v;
+}
+
+static inline ivec iload_some(const uint32_t *x, size_t n)
+{
+    ivec v = {{0}};
+    memcpy(v.lane, x, n * sizeof *x);
+    return v;
+}
+
+static inline vec spread(float x)
+{
+    vec v;
+    EACH v.lane[i] = x;
+    return v;
+}
+
+static inline vec fma_lanes(vec x, vec y, vec z)
+{
+    EACH z.lane[i] = fmaf(x.lane[i], y.lane[i], z.lane[i]);
+    return z;
+}
+
+static inline vec mul(vec x, vec y)
+{
+    EACH x.lane[i] *= y.lane[i];
+    return x;
+}
+
+static inline ivec magnitude(vec x)
+{
+    ivec v;
+    memcpy(&v, &x, sizeof v);
+    EACH v.lane[i] &= 0x7fffffffu;
+    return v;
+}
+
+static inline ivec imax(ivec x, ivec y)
+{
+    EACH x.lane[i] = x.lane[i] > y.lane[i] ? x.lane[i] : y.lane[i];
+    return x;
+}
+
+static inline ivec iadd(ivec x, ivec y)
+{
+    EACH x.lane[i] += y.lane[i];
+    return x;
+}
+
+/* Out of range the conversion is undefined in C; the step is repeated then. */
+static inline ivec round_lanes(vec x)
+{
+    ivec v;
+    EACH v.lane[i] = fabsf(x.lane[i]) < 0x1p31f ? (uint32_t)(int32_t)rintf(x.lane[i]) : 0;
+    return v;
+}
+
+static inline uint32_t largest_lane(ivec x)
+{
+    uint32_t largest = 0;
+    EACH largest = x.lane[i] > largest ? x.lane[i] : largest;
+    return largest;
+}
+
+#define MASK(n)              (n)
+#define LOAD(x)              load_some(x, VL)
+#define STORE(x, v)          memcpy(x, (v).lane, sizeof(v))
+#define ILOAD(x)             iload_some(x, VL)
+#define ISTORE(x, v)         memcpy(x, &(ivec[]){v}, sizeof(ivec))
+#define LOAD_SOME(x, n)      load_some(x, n)
+#define STORE_SOME(x, n, v)  memcpy(x, (v).lane, (n) * sizeof(float))
+#define ILOAD_SOME(x, n)     iload_some(x, n)
+#define ISTORE_SOME(x, n, v) memcpy(x, &(ivec[]){v}, (n) * sizeof(uint32_t))
+#define SPREAD(x)            spread(x)
+#define FMA(x, y, z)         fma_lanes(x, y, z)
+#define MUL(x, y)            mul(x, y)
+#define MAGNITUDE(v)         magnitude(v)
+#define IMAX(x, y)           imax(x, y)
+#define IADD(x, y)           iadd(x, y)
+#define ROUND(v)             round_lanes(v)
+#define IZERO                ((ivec){{0}})
+#define LARGEST(v)           largest_lane(v)
+
+#include "math/kernels_body.h"
+
+const fmd_kernels fmd_kernels_plain = {.name = "plain",
+                                       .gemm = gemm,
+                                       .gemm_bt = gemm_bt,
+                                       .gemm_at = gemm_at,
+                                       .gemm_at_lanes = gemm_at_lanes};

@@ -1,0 +1,260 @@
+/* Matrix products: right, and of our own kernels the same bits whatever the instructions and the
+ * other rows. */
+#include "support/fmd_test.h"
+
+#include "fmd/rng.h"
+#include "math/gemm.h"
+#include "math/kernels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_M = 90, MOST_N = 420, MOST_K = 600, UNITS = 1 << 16 };
+
+/* Operands in every form that a product takes, and results. */
+typedef struct product {
+    size_t m, n, k, lda;
+    float *a, *at, *b, *bt, *bias;
+} product;
+
+typedef struct results {
+    float *c, *bt, *at;
+    uint32_t *lanes, largest;
+} results;
+
+static void *room(size_t n)
+{
+    void *memory = calloc(n + 1, sizeof(float));
+    assert_non_null(memory);
+    return memory;
+}
+
+static float *random_values(size_t n, uint32_t stream)
+{
+    const fmd_rng rng = {.seed = 5, .purpose = FMD_RNG_INIT, .stream = stream};
+    float *x = room(n);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t r[4];
+        fmd_rng_block(&rng, i, r);
+        x[i] = 2 * fmd_rng_unit(r[0]) - 1;
+    }
+    return x;
+}
+
+static product make_product(size_t m, size_t n, size_t k, bool bias)
+{
+    product p = {.m = m, .n = n, .k = k, .lda = m + 3};
+    p.a = random_values(m * k, 0);
+    p.b = random_values(k * n, 1);
+    p.at = random_values(k * p.lda, 2);
+    p.bt = random_values(n * k, 3);
+    p.bias = bias ? random_values(n, 4) : NULL;
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < k; j++)
+            p.at[j * p.lda + i] = p.a[i * k + j];
+    for (size_t i = 0; i < k; i++)
+        for (size_t j = 0; j < n; j++)
+            p.bt[j * k + i] = p.b[i * n + j];
+    return p;
+}
+
+static void free_product(product *p)
+{
+    free(p->a);
+    free(p->at);
+    free(p->b);
+    free(p->bt);
+    free(p->bias);
+}
+
+static results multiply(const fmd_kernels *kernels, const product *p)
+{
+    const size_t mn = p->m * p->n;
+    results r = {.c = room(mn), .bt = room(mn), .at = room(mn), .lanes = room(mn)};
+    fmd_lanes lanes = {.at = r.lanes, .inverse = UNITS};
+    kernels->gemm(p->m, p->n, p->k, p->a, p->b, p->bias, r.c);
+    kernels->gemm_bt(p->m, p->n, p->k, p->a, p->bt, r.bt);
+    kernels->gemm_at(p->m, p->n, p->k, p->at, p->lda, p->b, r.at);
+    kernels->gemm_at_lanes(p->m, p->n, p->k, p->at, p->lda, p->b, &lanes, 0);
+    r.largest = lanes.largest;
+    /* Nothing behind the end is touched. */
+    assert_true(r.c[mn] == 0 && r.bt[mn] == 0 && r.at[mn] == 0 && r.lanes[mn] == 0);
+    return r;
+}
+
+static void free_results(results *r)
+{
+    free(r->c);
+    free(r->bt);
+    free(r->at);
+    free(r->lanes);
+}
+
+static void assert_right(const product *p, const results *r)
+{
+    for (size_t i = 0; i < p->m; i++)
+        for (size_t j = 0; j < p->n; j++) {
+            double sum = 0, magnitude = 1;
+            for (size_t l = 0; l < p->k; l++) {
+                const double term = (double)p->a[i * p->k + l] * (double)p->b[l * p->n + j];
+                sum += term;
+                magnitude += fabs(term);
+            }
+            const double bias = p->bias != NULL ? (double)p->bias[j] : 0;
+            const double limit = magnitude * 0x1p-24 * sqrt((double)p->k) * 4;
+            const size_t at = i * p->n + j;
+            assert_true(fabs((double)r->c[at] - sum - bias) <= limit);
+            assert_true(fabs((double)r->bt[at] - sum) <= limit);
+            assert_true(fabs((double)r->at[at] - sum) <= limit);
+        }
+}
+
+/* What the lanes hold is what fmd_lanes_add makes of the floats. */
+static void assert_lanes(const product *p, const results *r)
+{
+    const size_t mn = p->m * p->n;
+    uint32_t *at = room(mn);
+    fmd_lanes lanes = {.at = at, .inverse = UNITS};
+    fmd_lanes_add(&lanes, 0, mn, r->at);
+    assert_memory_equal(at, r->lanes, mn * sizeof *at);
+    assert_int_equal(lanes.largest, r->largest);
+    free(at);
+}
+
+static void assert_same(const product *p, const results *x, const results *y)
+{
+    const size_t bytes = p->m * p->n * sizeof(float);
+    assert_memory_equal(x->c, y->c, bytes);
+    assert_memory_equal(x->bt, y->bt, bytes);
+    assert_memory_equal(x->at, y->at, bytes);
+    assert_memory_equal(x->lanes, y->lanes, bytes);
+    assert_int_equal(x->largest, y->largest);
+}
+
+/* The tables that this CPU can run. */
+static size_t usable(const fmd_kernels *tables[3])
+{
+    size_t n = 0;
+    tables[n++] = &fmd_kernels_plain;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        tables[n++] = &fmd_kernels_avx2;
+    if (__builtin_cpu_supports("avx512f"))
+        tables[n++] = &fmd_kernels_avx512;
+#endif
+    return n;
+}
+
+/* Blocks whole and broken, in every direction; the last ones are packed, in one part and in three. */
+static const size_t shapes[][3] = {{1, 1, 1},    {2, 10, 4},    {3, 16, 32},   {8, 32, 5},
+                                   {5, 33, 17},  {9, 47, 784},  {13, 48, 31},  {32, 128, 40},
+                                   {90, 64, 77}, {64, 420, 30}, {67, 401, 600}};
+
+static void test_gemm__all_instruction_sets_give_the_same_right_bits(void **state)
+{
+    (void)state;
+    const fmd_kernels *tables[3];
+    const size_t n = usable(tables);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        product p = make_product(shapes[i][0], shapes[i][1], shapes[i][2], i % 2 != 0);
+        results first = multiply(tables[0], &p);
+        assert_right(&p, &first);
+        assert_lanes(&p, &first);
+        for (size_t t = 1; t < n; t++) {
+            results other = multiply(tables[t], &p);
+            assert_same(&p, &first, &other);
+            free_results(&other);
+        }
+        free_results(&first);
+        free_product(&p);
+    }
+}
+
+static void test_gemm__a_row_does_not_depend_on_the_others(void **state)
+{
+    (void)state;
+    const fmd_kernels *tables[3];
+    const size_t n_tables = usable(tables), n = 401, k = 600, most = 67;
+    product p = make_product(most, n, k, true);
+    for (size_t t = 0; t < n_tables; t++) {
+        results all = multiply(tables[t], &p);
+        float *c = room(most * n);
+        for (size_t m = 1; m < most; m += 11) {
+            tables[t]->gemm(m, n, k, p.a, p.b, p.bias, c);
+            assert_memory_equal(c, all.c, m * n * sizeof *c);
+            tables[t]->gemm_bt(m, n, k, p.a, p.bt, c);
+            assert_memory_equal(c, all.bt, m * n * sizeof *c);
+        }
+        free(c);
+        free_results(&all);
+    }
+    free_product(&p);
+}
+
+/* The control: OpenBLAS and our own kernels add in another order. */
+static void test_gemm__openblas_is_as_right_but_not_the_same(void **state)
+{
+    (void)state;
+    product p = make_product(64, 128, 600, true);
+    results own = multiply(&fmd_kernels_plain, &p), blas = multiply(&fmd_kernels_plain, &p);
+    fmd_lanes lanes = {.at = blas.lanes, .inverse = UNITS};
+    memset(blas.lanes, 0, p.m * p.n * sizeof *blas.lanes);
+    fmd_math_open(FMD_GEMM_OPENBLAS, 1);
+    assert_non_null(strstr(fmd_math_core(), "OpenBLAS "));
+    fmd_gemm(2, 32, p.n, p.k, p.a, p.b, p.bias, blas.c);
+    fmd_gemm_bt(2, 32, p.n, p.k, p.a, p.bt, blas.bt);
+    fmd_gemm_at(p.m, p.n, p.k, p.at, p.lda, p.b, blas.at);
+    fmd_gemm_at_lanes(p.m, p.n, p.k, p.at, p.lda, p.b, &lanes, 0);
+    blas.largest = lanes.largest;
+    fmd_math_open(FMD_GEMM_AUTO, 1);
+    assert_right(&p, &blas);
+    assert_memory_not_equal(own.c, blas.c, p.m * p.n * sizeof(float));
+    free_results(&own);
+    free_results(&blas);
+    free_product(&p);
+}
+
+static void test_gemm__more_threads_than_one_are_openblas(void **state)
+{
+    (void)state;
+    fmd_math_open(FMD_GEMM_AUTO, 2);
+    assert_non_null(strstr(fmd_math_core(), "OpenBLAS "));
+    fmd_math_open(FMD_GEMM_OWN, 1);
+    assert_string_equal(fmd_math_core(), "own");
+}
+
+/* NaN and values that no lane holds are seen in `largest`; the lanes of the others are right. */
+static void test_gemm__largest_value_is_seen(void **state)
+{
+    (void)state;
+    const fmd_kernels *tables[3];
+    const size_t n = usable(tables);
+    for (size_t t = 0; t < n; t++) {
+        float a[3] = {1, -5, 2}, b[2] = {3, 1};
+        uint32_t at[6] = {0};
+        fmd_lanes lanes = {.at = at, .inverse = 4};
+        float largest;
+        tables[t]->gemm_at_lanes(3, 2, 1, a, 3, b, &lanes, 0);
+        memcpy(&largest, &lanes.largest, sizeof largest);
+        assert_true(largest == 60);
+        assert_int_equal((int32_t)at[2], -60);
+        a[1] = NAN;
+        tables[t]->gemm_at_lanes(3, 2, 1, a, 3, b, &lanes, 0);
+        memcpy(&largest, &lanes.largest, sizeof largest);
+        assert_true(isnan(largest));
+        assert_int_equal((int32_t)at[0], 24);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gemm__all_instruction_sets_give_the_same_right_bits),
+        cmocka_unit_test(test_gemm__a_row_does_not_depend_on_the_others),
+        cmocka_unit_test(test_gemm__openblas_is_as_right_but_not_the_same),
+        cmocka_unit_test(test_gemm__more_threads_than_one_are_openblas),
+        cmocka_unit_test(test_gemm__largest_value_is_seen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
