@@ -114,26 +114,30 @@ static void check_messages(fmd_findings *f, fmd_comm *c)
                  "an allreduce of 8 bytes takes %.1f us", seconds * 1e6);
 }
 
-/* Kernels of OpenBLAS that use the vector instructions of this processor. */
+/* Our own kernels take what the processor has; those of OpenBLAS may lag behind. */
 static void check_kernels(fmd_findings *f)
 {
-    const char *core = fmd_math_core();
+    const char *core = fmd_math_instructions();
+    if (fmd_math_is_own()) {
+        fmd_find(f, FMD_FINE, "kernels", "", "our own, %s", core);
+        return;
+    }
 #if defined(__x86_64__)
     static const char *const avx512 = "SkylakeX Cooperlake Sapphirerapids";
     static const char *const avx2 = "Haswell Zen Excavator";
     const bool fast = strstr(avx512, core) != NULL;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && !fast) {
-        fmd_find(f, FMD_WARN, "kernels", "OPENBLAS_CORETYPE=SkylakeX on all ranks",
+        fmd_find(f, FMD_WARN, "kernels", "--gemm own, or OPENBLAS_CORETYPE=SkylakeX on all ranks",
                  "OpenBLAS takes its %s kernels, but this processor has AVX-512", core);
         return;
     }
     if (__builtin_cpu_supports("avx2") && !fast && strstr(avx2, core) == NULL) {
-        fmd_find(f, FMD_WARN, "kernels", "OPENBLAS_CORETYPE=Haswell on all ranks",
+        fmd_find(f, FMD_WARN, "kernels", "--gemm own, or OPENBLAS_CORETYPE=Haswell on all ranks",
                  "OpenBLAS takes its %s kernels, but this processor has AVX2", core);
         return;
     }
 #endif
-    fmd_find(f, FMD_FINE, "kernels", "", "%s", core);
+    fmd_find(f, FMD_FINE, "kernels", "", "OpenBLAS %s", core);
 }
 
 /* Collective. */
@@ -142,9 +146,9 @@ static void check_blas(fmd_findings *f, fmd_comm *c)
     char core[64] = "";
     fmd_find(f, FMD_FINE, "blas", "", "%s", fmd_math_library());
     snprintf(core, sizeof core, "%s", fmd_math_core());
-    if (fmd_comm_same(c, core, sizeof core, "the kernels that OpenBLAS takes") != FMD_OK)
-        fmd_find(f, FMD_PROBLEM, "kernels", "OPENBLAS_CORETYPE=Haswell on all ranks", "%s",
-                 fmd_error_message());
+    if (fmd_comm_same(c, core, sizeof core, "the kernels of matrix products") != FMD_OK)
+        fmd_find(f, FMD_PROBLEM, "kernels", "--gemm own, or OPENBLAS_CORETYPE=Haswell on all ranks",
+                 "%s", fmd_error_message());
 }
 
 /* Collective. What rank 0 finds on each host; the other ranks find nothing. */

@@ -277,7 +277,7 @@ static fmd_status collect_traits(fmd_job *j)
     /* Where it lies does not matter, what is in it does. */
     TRAIT("initial weights", "%s",
           *j->config->weights == '\0' ? "random" : fmd_hash_text(fmd_model_hash(j->model), hash));
-    TRAIT("BLAS kernels", "%s", f->reduce == FMD_REDUCE_EXACT ? fmd_math_core() : "any");
+    TRAIT("matrix products", "%s", f->reduce == FMD_REDUCE_EXACT ? fmd_math_core() : "any");
 #undef TRAIT
     j->fit.traits = j->traits;
     j->fit.n_traits = n;
@@ -299,14 +299,16 @@ static fmd_status create_saver(fmd_job *j, fmd_saver_args *args)
 /* Collective. Exact mode needs equal arithmetic on every rank. */
 static fmd_status check_ranks(const fmd_job *j)
 {
-    char library[256] = "", core[64] = "";
-    snprintf(library, sizeof library, FMD_VERSION " %s", fmd_math_library());
+    char version[256] = "", core[64] = "";
+    snprintf(version, sizeof version, FMD_VERSION "%s%s", fmd_math_is_own() ? "" : " ",
+             fmd_math_is_own() ? "" : fmd_math_library());
     snprintf(core, sizeof core, "%s", fmd_math_core());
     if (j->fit.reduce == FMD_REDUCE_EXACT) {
         FMD_TRY(fmd_comm_same(j->comm, core, sizeof core,
-                              "the kernels that OpenBLAS takes for their CPUs; set "
-                              "OPENBLAS_CORETYPE=Haswell on all ranks, or give --reduce native"));
-        FMD_TRY(fmd_comm_same(j->comm, library, sizeof library,
+                              "the matrix products, whose kernels OpenBLAS takes by the CPU; give "
+                              "--gemm own or --reduce native, or set OPENBLAS_CORETYPE=Haswell on "
+                              "all ranks"));
+        FMD_TRY(fmd_comm_same(j->comm, version, sizeof version,
                               "the version of fmnist-dist or OpenBLAS"));
     }
     const fmd_hash hash = fmd_model_hash(j->model);

@@ -59,10 +59,13 @@ void fmd_report_header(const fmd_job *j)
     const int size = fmd_comm_size(j->comm), nodes = fmd_comm_nodes(j->comm);
     const fmd_fit_args *f = &j->fit;
     char text[FMD_SHAPE_TEXT], n[32];
-    printf("fmnist-dist " FMD_VERSION " · %d rank%s on %d node%s · %s · OpenBLAS %s, %" PRId64
-           " thread%s/rank\n",
-           size, size == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", fmd_comm_library(),
-           fmd_math_core(), j->config->threads, j->config->threads == 1 ? "" : "s");
+    printf("fmnist-dist " FMD_VERSION " · %d rank%s on %d node%s · %s · ", size,
+           size == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", fmd_comm_library());
+    if (fmd_math_is_own())
+        printf("own kernels, %s\n", fmd_math_instructions());
+    else
+        printf("%s, %" PRId64 " thread%s/rank\n", fmd_math_core(), j->config->threads,
+               j->config->threads == 1 ? "" : "s");
     printf("data   %s %s (%s) · %zu train, ", d->name, d->path,
            d->verified ? "verified" : "not a published data set", f->train.n);
     if (f->validation.n > 0)
@@ -118,6 +121,7 @@ static void add_place(fmd_json *r, const fmd_job *j)
     fmd_json_text(r, NULL, "mpi", fmd_comm_library());
     fmd_json_text(r, NULL, "blas", fmd_math_library());
     fmd_json_text(r, NULL, "blas_core", fmd_math_core());
+    fmd_json_text(r, NULL, "instructions", fmd_math_instructions());
     fmd_json_text(r, NULL, "compiler", __VERSION__);
     fmd_json_int(r, NULL, "ranks", fmd_comm_size(j->comm));
     fmd_json_int(r, NULL, "nodes", fmd_comm_nodes(j->comm));

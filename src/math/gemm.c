@@ -52,6 +52,11 @@ void fmd_math_open(fmd_gemm_kind kind, int threads)
 #endif
 }
 
+bool fmd_math_is_own(void)
+{
+    return own != NULL;
+}
+
 const char *fmd_math_core(void)
 {
     static char name[64];

@@ -24,6 +24,9 @@ void fmd_math_open(fmd_gemm_kind kind, int threads);
  * SkylakeX". Results of equal names are equal. */
 const char *fmd_math_core(void);
 
+/* Local. Whether our own kernels multiply. */
+bool fmd_math_is_own(void);
+
 /* Local. The instructions that our own kernels use here: "AVX-512"; those of OpenBLAS, by the name of
  * its kernel family. */
 const char *fmd_math_instructions(void);

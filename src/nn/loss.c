@@ -4,29 +4,43 @@
 
 static const float loss_limit = 0x1p20f;
 
-/* Writes exp(z - max z) to e and returns its sum; *max receives max z. In order, so that the sum is
- * the same everywhere. */
-static float exp_row(size_t classes, const float *z, float *e, float *max)
+/* Values whose exponentials are made in one go; a row has at most 256. */
+enum { PIECE = 2048 };
+
+static float largest(size_t classes, const float *z)
 {
     float top = z[0];
     for (size_t j = 1; j < classes; j++)
         top = z[j] > top ? z[j] : top;
-    for (size_t j = 0; j < classes; j++)
-        e[j] = z[j] - top;
-    fmd_vec_exp(classes, e, e);
+    return top;
+}
+
+/* e = exp(z - max z) of each row. */
+static void exp_rows(size_t rows, size_t classes, const float *z, float *e)
+{
+    for (size_t i = 0; i < rows * classes; i += classes) {
+        const float top = largest(classes, z + i);
+        for (size_t j = 0; j < classes; j++)
+            e[i + j] = z[i + j] - top;
+    }
+    fmd_vec_exp(rows * classes, e, e);
+}
+
+/* From the first to the last, so that the sum is the same everywhere. */
+static float sum_row(size_t classes, const float *e)
+{
     float sum = 0;
     for (size_t j = 0; j < classes; j++)
         sum += e[j];
-    *max = top;
     return sum;
 }
 
 void fmd_softmax_rows(size_t rows, size_t classes, const float *logits, float *probabilities)
 {
+    exp_rows(rows, classes, logits, probabilities);
     for (size_t i = 0; i < rows; i++) {
-        float max;
         float *p = probabilities + i * classes;
-        float inverse = 1.0f / exp_row(classes, logits + i * classes, p, &max);
+        const float inverse = 1.0f / sum_row(classes, p);
         for (size_t j = 0; j < classes; j++)
             p[j] *= inverse;
     }
@@ -41,28 +55,37 @@ size_t fmd_argmax(size_t classes, const float *scores)
     return best;
 }
 
+/* One row, whose exponentials are e. The gradient, unless NULL, may be in the place of z. */
+static void loss_row(size_t classes, const float *z, size_t label, const float *e, float *gradient,
+                     fmd_loss_sums *sums)
+{
+    const float sum = sum_row(classes, e), inverse = 1.0f / sum;
+    const float loss = fmd_log(sum) - (z[label] - largest(classes, z));
+    if (sum >= 1 && loss < loss_limit) /* the sum has exp(0), unless it is NaN */
+        sums->loss += (int64_t)((double)loss * (1 / FMD_LOSS_UNIT));
+    else
+        sums->failed++;
+    sums->correct += fmd_argmax(classes, z) == label;
+    if (gradient == NULL)
+        return;
+    for (size_t j = 0; j < classes; j++)
+        gradient[j] = e[j] * inverse;
+    gradient[label] -= 1.0f;
+}
+
 void fmd_loss_rows(const float *logits, const uint8_t *labels, size_t n, size_t rows,
                    size_t classes, float *grads, fmd_loss_sums *sums)
 {
-    float scratch[256];
-    for (size_t i = 0; i < n; i++) {
-        const float *z = logits + i * classes;
-        float *e = grads != NULL ? grads + i * classes : scratch;
-        size_t label = labels[i];
-        float z_label = z[label], max;
-        sums->correct += fmd_argmax(classes, z) == label;
-        float sum = exp_row(classes, z, e, &max);
-        float loss = fmd_log(sum) - (z_label - max);
-        if (sum >= 1 && loss < loss_limit) /* the sum has exp(0), unless it is NaN */
-            sums->loss += (int64_t)((double)loss * (1 / FMD_LOSS_UNIT));
-        else
-            sums->failed++;
-        if (grads == NULL)
-            continue;
-        float inverse = 1.0f / sum;
-        for (size_t j = 0; j < classes; j++)
-            e[j] *= inverse;
-        e[label] -= 1.0f;
+    float e[PIECE];
+    const size_t most = PIECE / classes;
+    for (size_t first = 0; first < n; first += most) {
+        const size_t now = n - first < most ? n - first : most;
+        exp_rows(now, classes, logits + first * classes, e);
+        for (size_t i = 0; i < now; i++) {
+            const size_t at = (first + i) * classes;
+            loss_row(classes, logits + at, labels[first + i], e + i * classes,
+                     grads != NULL ? grads + at : NULL, sums);
+        }
     }
     if (grads != NULL)
         for (size_t i = n * classes; i < rows * classes; i++)
