@@ -121,6 +121,9 @@ FMD_CHECKED fmd_status fmd_cb_csv_create(fmd_callback **out, const char *path);
 FMD_CHECKED fmd_status fmd_cb_events_create(fmd_callback **out, const char *path,
                                             struct fmd_json *head);
 
+/* TensorBoard's logs of training and validation, in `run_folder`. */
+FMD_CHECKED fmd_status fmd_cb_tensorboard_create(fmd_callback **out, const char *run_folder);
+
 /* Stops once one of the comma-separated conditions holds: "accuracy>0.99,loss<0.4". */
 FMD_CHECKED fmd_status fmd_cb_stop_when_create(fmd_callback **out, const char *conditions,
                                                bool validation);

@@ -235,6 +235,10 @@ static fmd_status open_folder(fmd_job *j)
     FMD_TRY(fmd_cb_events_create(&callback, fmd_run_folder_file(&j->folder, "events.jsonl", path),
                                  head));
     add_callback(j, callback);
+    if (j->config->tensorboard) {
+        FMD_TRY(fmd_cb_tensorboard_create(&callback, j->folder.path));
+        add_callback(j, callback);
+    }
     return FMD_OK;
 }
 
@@ -385,6 +389,8 @@ static fmd_status finish(fmd_job *j)
     fmd_hash_text(fmd_model_hash(j->model), weights);
     if (j->folder.path[0] != '\0')
         FMD_TRY(fmd_report_record(j, weights));
+    if (j->folder.path[0] != '\0' && j->config->tensorboard)
+        FMD_TRY(fmd_report_tensorboard(j));
     fmd_report_result(j, weights);
     return FMD_OK;
 }

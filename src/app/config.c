@@ -214,6 +214,8 @@ static fmd_status check_effect(const fmd_config *config, const bool *given)
             return FMD_FAIL(FMD_EUSAGE,
                             "--%s: has no effect without --patience, --restore-best or --save-best",
                             names[i]);
+    if (config->tensorboard && strcmp(config->run_dir, "none") == 0)
+        return FMD_FAIL(FMD_EUSAGE, "--tensorboard: has no effect with --run-dir none");
     return FMD_OK;
 }
 

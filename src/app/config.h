@@ -78,6 +78,7 @@ typedef struct fmd_config {
     int64_t warmup, steps, repetitions;
     /* output */
     char run_dir[FMD_PATH_BYTES];
+    bool tensorboard;
     int progress; /* fmd_progress */
     int64_t verbose;
     int log_level; /* fmd_log_level */

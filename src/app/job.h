@@ -52,6 +52,9 @@ void fmd_report_result(const fmd_job *j, const char *weights);
 /* Rank 0. run.json: what ran where and what came out. */
 FMD_CHECKED fmd_status fmd_report_record(const fmd_job *j, const char *weights);
 
+/* Rank 0. The test result for TensorBoard, with the names that Keras gives. */
+FMD_CHECKED fmd_status fmd_report_tensorboard(const fmd_job *j);
+
 /* Rank 0. The first line of events.jsonl, as fmd_cb_events_create takes it; and its last, how the run
  * ended: `state` and `message` as in STATUS.json. */
 FMD_CHECKED fmd_status fmd_report_start(fmd_json **out, const fmd_job *j);

@@ -162,6 +162,8 @@ const fmd_option fmd_config_table[] = {
     {.name = "run-dir", .group = "run", .kind = FMD_OPTION_TEXT, FIELD(run_dir),
      .initial = "auto", .value = "DIR",
      .help = "folder for what the run leaves; auto: runs/<date>-<time>, none: nothing is written"},
+    {.name = "tensorboard", .group = "run", .kind = FMD_OPTION_BOOL, FIELD(tensorboard),
+     .initial = "false", .help = "write a log for TensorBoard too, in DIR/tensorboard"},
     {.name = "progress", .group = "output", .kind = FMD_OPTION_CHOICE, FIELD(progress),
      .initial = "auto", .choices = "auto|bar|line|none",
      .help = "auto: a bar on a terminal, else a line an epoch"},

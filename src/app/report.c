@@ -3,6 +3,7 @@
 
 #include "fmd/event_log.h"
 #include "fmd/log.h"
+#include "fmd/tensorboard.h"
 #include "math/gemm.h"
 
 #include <inttypes.h>
@@ -174,6 +175,18 @@ fmd_status fmd_report_record(const fmd_job *j, const char *weights)
     fmd_json_real(r, "time", "update_seconds", j->result.phases.update);
     fmd_status st = fmd_json_write(r, fmd_run_folder_file(&j->folder, "run.json", path));
     fmd_json_destroy(r);
+    return st;
+}
+
+fmd_status fmd_report_tensorboard(const fmd_job *j)
+{
+    fmd_tensorboard *t;
+    const int64_t step = (int64_t)j->result.steps;
+    FMD_TRY(fmd_tensorboard_open(&t, j->folder.path, "validation", FMD_TENSORBOARD_ADD));
+    fmd_tensorboard_scalar(t, "evaluation_accuracy_vs_iterations", step, j->test.accuracy);
+    fmd_tensorboard_scalar(t, "evaluation_loss_vs_iterations", step, j->test.loss);
+    const fmd_status st = fmd_tensorboard_flush(t);
+    fmd_tensorboard_close(t);
     return st;
 }
 

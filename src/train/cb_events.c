@@ -59,7 +59,7 @@ static void add_seconds(fmd_json *j, const char *group, const char *key, double 
 
 static void add_rate(fmd_json *j, uint64_t samples, double seconds)
 {
-    const double rate = seconds > 0 ? (double)samples / seconds : (double)NAN;
+    const double rate = seconds > 0 ? (double)samples / seconds : 0;
     fmd_json_real(j, NULL, "samples_per_s", rint(rate * 10) / 10);
 }
 

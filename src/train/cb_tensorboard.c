@@ -1,0 +1,64 @@
+/* TensorBoard's logs, with the names that Keras' callback gives: train and validation apart. */
+#include "fmd/callback.h"
+#include "fmd/mem.h"
+#include "fmd/tensorboard.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct board {
+    fmd_callback base;
+    fmd_tensorboard *train, *validation; /* the second from the first validation on */
+    int64_t first_epoch;                 /* of this process */
+    char run_folder[];
+} board;
+
+static fmd_status train_begin(fmd_callback *c, const fmd_event *e)
+{
+    board *s = (board *)c;
+    s->first_epoch = e->epoch;
+    return fmd_tensorboard_open(&s->train, s->run_folder, "train", e->epoch);
+}
+
+static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
+{
+    (void)control;
+    board *s = (board *)c;
+    const fmd_metrics *m = &e->metrics;
+    fmd_tensorboard_scalar(s->train, "epoch_accuracy", e->epoch, m->accuracy);
+    fmd_tensorboard_scalar(s->train, "epoch_loss", e->epoch, m->loss);
+    fmd_tensorboard_scalar(s->train, "epoch_learning_rate", e->epoch, m->learning_rate);
+    FMD_TRY(fmd_tensorboard_flush(s->train));
+    if (isnan(m->val_loss))
+        return FMD_OK;
+    if (s->validation == NULL)
+        FMD_TRY(fmd_tensorboard_open(&s->validation, s->run_folder, "validation", s->first_epoch));
+    fmd_tensorboard_scalar(s->validation, "epoch_accuracy", e->epoch, m->val_accuracy);
+    fmd_tensorboard_scalar(s->validation, "epoch_loss", e->epoch, m->val_loss);
+    return fmd_tensorboard_flush(s->validation);
+}
+
+static void destroy(fmd_callback *c)
+{
+    board *s = (board *)c;
+    fmd_tensorboard_close(s->train);
+    fmd_tensorboard_close(s->validation);
+    free(s);
+}
+
+static const fmd_callback_ops ops = {
+    .name = "tensorboard",
+    .train_begin = train_begin,
+    .epoch_end = epoch_end,
+    .destroy = destroy,
+};
+
+fmd_status fmd_cb_tensorboard_create(fmd_callback **out, const char *run_folder)
+{
+    board *s;
+    FMD_TRY(fmd_alloc(&s, 1, sizeof *s + strlen(run_folder) + 1, "the TensorBoard log"));
+    s->base.ops = &ops;
+    strcpy(s->run_folder, run_folder);
+    *out = &s->base;
+    return FMD_OK;
+}
