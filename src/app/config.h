@@ -39,7 +39,7 @@ typedef struct fmd_config {
     int split; /* fmd_split_name */
     char index[FMD_CONFIG_LAYERS_BYTES];
     bool values;
-    char grid[32], output[FMD_PATH_BYTES];
+    char grid[32];
     int64_t scale;
     int64_t top_k;
     bool json;
@@ -85,6 +85,8 @@ typedef struct fmd_config {
     /* pictures */
     int what; /* 0: all, else a row of the table in cmd_plot.c */
     char format[32];
+    /* file */
+    char output[FMD_PATH_BYTES];
     /* completion */
     int shell;
 } fmd_config;
@@ -147,6 +149,7 @@ fmd_status fmd_cmd_inspect(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_show(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_summary(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_plot(fmd_comm *c, const fmd_config *config);
+fmd_status fmd_cmd_report(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_doctor(fmd_comm *c, const fmd_config *config);
 
 #endif

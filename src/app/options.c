@@ -46,8 +46,6 @@ const fmd_option fmd_config_table[] = {
      .initial = "false", .help = "the numbers in place of a picture"},
     {.name = "grid", .group = "picture", .kind = FMD_OPTION_TEXT, FIELD(grid), .initial = "",
      .value = "RxC", .help = "R rows of C images, from --index on"},
-    {.name = "output", .group = "picture", .kind = FMD_OPTION_TEXT, FIELD(output), .initial = "",
-     .value = "FILE.png", .help = "write a PNG file, and draw nothing"},
     {.name = "scale", .group = "picture", .kind = FMD_OPTION_INT, FIELD(scale), .initial = "auto",
      .unset = "auto", .min = 1, .max = 200, .value = "N",
      .help = "pixels of the file to a pixel of the image; auto: 10"},
@@ -178,6 +176,10 @@ const fmd_option fmd_config_table[] = {
      .choices = "all|curves|confusion|predictions|weights", .help = "which"},
     {.name = "format", .group = "pictures", .kind = FMD_OPTION_TEXT, FIELD(format),
      .initial = "svg,png", .value = "FORMAT,...", .help = "svg, png or both"},
+    /* file */
+    {.name = "output", .group = "file", .kind = FMD_OPTION_TEXT, FIELD(output), .initial = "",
+     .value = "FILE",
+     .help = "where to write: show its PNG, instead of drawing; report its page [RUN_DIR/report.html]"},
     /* completion */
     {.name = "shell", .group = "completion", .kind = FMD_OPTION_CHOICE, FIELD(shell),
      .initial = "bash", .choices = "bash",

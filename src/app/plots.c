@@ -284,35 +284,57 @@ static const fmd_tensor *first_kernel(const fmd_model *m)
                : NULL;
 }
 
-fmd_status fmd_plot_weights(const fmd_plot_target *t, const fmd_run_view *v)
+/* How the units lie side by side, with a line of a pixel between them. */
+typedef struct tiles {
+    const float *weights; /* pixels times all */
+    int all, units, columns, rows, width, height, wide, high;
+    double limit; /* three standard deviations */
+} tiles;
+
+static bool lay_tiles(const fmd_run_view *v, tiles *t)
 {
     const fmd_tensor *k = first_kernel(v->model);
     const fmd_shape in = fmd_model_in(v->model);
-    drawing d;
+    double squares = 0;
     if (k == NULL)
+        return false;
+    *t = (tiles){.weights = fmd_model_params(v->model) + k->offset, .all = k->shape.dim[1]};
+    for (size_t i = 0; i < k->count; i++)
+        squares += (double)t->weights[i] * (double)t->weights[i];
+    t->limit = fmax(3 * sqrt(squares / (double)k->count), 1e-30);
+    t->units = t->all < MOST_UNITS ? t->all : MOST_UNITS;
+    t->columns = t->units < UNIT_COLUMNS ? t->units : UNIT_COLUMNS;
+    t->rows = (t->units + t->columns - 1) / t->columns;
+    t->width = in.dim[1];
+    t->height = in.dim[0];
+    t->wide = t->columns * (t->width + 1) - 1;
+    t->high = t->rows * (t->height + 1) - 1;
+    return true;
+}
+
+/* The weight that is seen at a place; 0 between the tiles. */
+static double weight_at(const tiles *t, int x, int y)
+{
+    const int unit = y / (t->height + 1) * t->columns + x / (t->width + 1);
+    const int column = x % (t->width + 1), row = y % (t->height + 1);
+    if (column == t->width || row == t->height || unit >= t->units)
+        return 0;
+    return (double)t->weights[(row * t->width + column) * t->all + unit];
+}
+
+fmd_status fmd_plot_weights(const fmd_plot_target *target, const fmd_run_view *v)
+{
+    tiles t;
+    drawing d;
+    if (!lay_tiles(v, &t))
         return FMD_FAIL(FMD_EDATA,
                         "the weights of '%s' are no images: its first layer does not "
                         "see grey pixels",
                         v->path);
-    const float *w = fmd_model_params(v->model) + k->offset;
-    const int all = k->shape.dim[1], units = all < MOST_UNITS ? all : MOST_UNITS;
-    const int columns = units < UNIT_COLUMNS ? units : UNIT_COLUMNS;
-    const int rows = (units + columns - 1) / columns, h = in.dim[0] + 1, wide = in.dim[1] + 1;
-    double squares = 0;
     FMD_TRY(begin(&d));
-    for (size_t i = 0; i < k->count; i++)
-        squares += (double)w[i] * (double)w[i];
-    for (int y = 0; y < rows * h - 1; y++)
-        for (int x = 0; x < columns * wide - 1; x++) {
-            const int unit = y / h * columns + x / wide;
-            const bool inside = y % h < h - 1 && x % wide < wide - 1 && unit < units;
-            if (inside)
-                fprintf(d.data, "%.4g", (double)w[(y % h * (wide - 1) + x % wide) * all + unit]);
-            else
-                fputc('0', d.data);
-            fputc(x == columns * wide - 2 ? '\n' : ',', d.data);
-        }
-    const double limit = 3 * sqrt(squares / (double)k->count);
+    for (int y = 0; y < t.high; y++)
+        for (int x = 0; x < t.wide; x++)
+            fprintf(d.data, "%.4g%c", weight_at(&t, x, y), x + 1 < t.wide ? ',' : '\n');
     fprintf(
         d.commands,
         "set title \"Weights of the %s%d units of layer %s, pixel by pixel\"\n"
@@ -321,7 +343,35 @@ fmd_status fmd_plot_weights(const fmd_plot_target *t, const fmd_run_view *v)
         "set palette defined (-1 \"#004a75\", -0.5 \"#5aa9d6\", 0 \"#ffffff\", 0.5 \"#ea9a55\", "
         "1 \"#8f3f00\")\n"
         "plot data matrix with image\n",
-        units < all ? "first " : "", units, fmd_model_layer(v->model, (size_t)k->layer)->name,
-        rows * h - 2, columns * wide - 2, limit, limit);
-    return finish(&d, t, "weights", 60 + columns * 56 + 100, 90 + rows * 56);
+        t.units < t.all ? "first " : "", t.units,
+        fmd_model_layer(v->model, (size_t)first_kernel(v->model)->layer)->name, t.high - 1,
+        t.wide - 1, t.limit, t.limit);
+    return finish(&d, target, "weights", 60 + t.columns * 56 + 100, 90 + t.rows * 56);
+}
+
+/* From dark blue through white to dark orange, as above; 16 shades on either side. */
+static void put_shade(double share, uint8_t rgb[3])
+{
+    static const double ends[2][2][3] = {{{0x5a, 0xa9, 0xd6}, {0x00, 0x4a, 0x75}},
+                                         {{0xea, 0x9a, 0x55}, {0x8f, 0x3f, 0x00}}};
+    const double size = rint(16 * fmin(fabs(share), 1)) / 16;
+    for (int c = 0; c < 3; c++) {
+        const double half = ends[share > 0][0][c], full = ends[share > 0][1][c];
+        rgb[c] = (uint8_t)rint(size < 0.5 ? 255 + (half - 255) * 2 * size
+                                          : half + (full - half) * (2 * size - 1));
+    }
+}
+
+fmd_status fmd_plot_weight_tiles(const fmd_run_view *v, fmd_picture *out, int *units)
+{
+    tiles t;
+    *units = 0;
+    if (!lay_tiles(v, &t))
+        return FMD_OK;
+    FMD_TRY(fmd_picture_create(out, (size_t)t.wide, (size_t)t.high, 3));
+    for (int y = 0; y < t.high; y++)
+        for (int x = 0; x < t.wide; x++)
+            put_shade(weight_at(&t, x, y) / t.limit, out->pixels + 3 * (y * t.wide + x));
+    *units = t.units;
+    return FMD_OK;
 }

@@ -27,4 +27,8 @@ FMD_CHECKED fmd_status fmd_plot_weights(const fmd_plot_target *t, const fmd_run_
 void fmd_plot_image(const fmd_run_view *v, size_t i, size_t scale, bool inverted, size_t left,
                     fmd_picture *out);
 
+/* Local. The weights of the first kernel as RGB tiles, a unit each, in few shades so that the file is
+ * small; *units is how many, 0 where they are no images: then there is no picture. */
+FMD_CHECKED fmd_status fmd_plot_weight_tiles(const fmd_run_view *v, fmd_picture *out, int *units);
+
 #endif

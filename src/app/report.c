@@ -1,5 +1,6 @@
 /* What the train command prints and records. */
 #include "app/job.h"
+#include "app/text.h"
 
 #include "fmd/event_log.h"
 #include "fmd/log.h"
@@ -18,21 +19,6 @@ static const char *image_text(fmd_shape s, char text[FMD_SHAPE_TEXT])
     for (int i = 0; i < s.rank; i++)
         used += (size_t)snprintf(text + used, FMD_SHAPE_TEXT - used, "%s%d", i > 0 ? "x" : "",
                                  s.dim[i]);
-    return text;
-}
-
-/* 101770 as "101,770". */
-static const char *grouped(size_t n, char text[32])
-{
-    char digits[32];
-    const int length = snprintf(digits, sizeof digits, "%zu", n);
-    int used = 0;
-    for (int i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0)
-            text[used++] = ',';
-        text[used++] = digits[i];
-    }
-    text[used] = '\0';
     return text;
 }
 
@@ -73,7 +59,7 @@ void fmd_report_header(const fmd_job *j)
         printf("%zu validation, ", f->validation.n);
     printf("%zu test, %s, %d classes\n", d->n_test, image_text(d->image, text), d->classes);
     printf("model  sequential: %s · %s parameters (%.2f KB)\n", fmd_model_spec(j->model),
-           grouped(fmd_model_n_params(j->model), n),
+           fmd_grouped(fmd_model_n_params(j->model), n),
            (double)fmd_model_n_params(j->model) * sizeof(float) / 1024);
     if (*j->config->weights != '\0')
         printf("start  from the weights in %s\n", j->config->weights);
@@ -150,6 +136,9 @@ fmd_status fmd_report_record(const fmd_job *j, const char *weights)
     fmd_json_bool(r, "data", "verified", j->data.info.verified);
     for (int i = 0; i < 4; i++)
         fmd_json_text(r, "data", files[i], fmd_hash_text(j->data.info.hash[i], hash));
+    fmd_json_int(r, "data", "n_train", (long long)j->fit.train.n);
+    fmd_json_int(r, "data", "n_validation", (long long)j->fit.validation.n);
+    fmd_json_int(r, "data", "n_test", (long long)j->data.test.n);
     fmd_json_text(r, "model", "layers", fmd_model_spec(j->model));
     fmd_json_int(r, "model", "parameters", (long long)fmd_model_n_params(j->model));
     fmd_json_int(r, "result", "epochs", j->result.epochs);

@@ -46,14 +46,14 @@ static fmd_status find_run(const fmd_run_view *v)
                     v->path);
 }
 
-/* Of data, what the user says now counts. */
-static void choose_data(fmd_config *run, const fmd_config *asked)
+/* Of data, what the user says now counts, else what the run said. */
+static void choose_data(fmd_run_view *v, const fmd_config *asked)
 {
     const fmd_option *o = fmd_option_find(fmd_config_table, fmd_config_table_length, "dataset");
-    if (strcmp(asked->dataset, o->initial) != 0)
-        memcpy(run->dataset, asked->dataset, sizeof asked->dataset);
-    if (*asked->data_dir != '\0')
-        memcpy(run->data_dir, asked->data_dir, sizeof asked->data_dir);
+    const bool named = strcmp(asked->dataset, o->initial) != 0;
+    memcpy(v->dataset, named ? asked->dataset : v->config.dataset, sizeof v->dataset);
+    memcpy(v->data_dir, *asked->data_dir != '\0' ? asked->data_dir : v->config.data_dir,
+           sizeof v->data_dir);
 }
 
 /* Rank 0. What lies in the folder, but for the weights. */
@@ -62,6 +62,7 @@ static fmd_status read_files(fmd_run_view *v, const fmd_config *asked)
     static bool given[256];
     char path[FMD_RUN_PATH_BYTES];
     FMD_TRY(find_run(v));
+    FMD_TRY(fmd_options_reset(fmd_config_table, fmd_config_table_length, &v->config));
     if (!present(fmd_options_read_json(file_of(v, "config.json", path), fmd_config_table,
                                        fmd_config_table_length, &v->config, given),
                  &v->no_config))
@@ -72,7 +73,7 @@ static fmd_status read_files(fmd_run_view *v, const fmd_config *asked)
     present(fmd_json_read(&v->record, file_of(v, "run.json", path)), &v->no_record);
     present(fmd_json_read(&v->status, file_of(v, "STATUS.json", path)), &v->no_status);
     v->running = fmd_run_lock_is_held(v->path);
-    choose_data(&v->config, asked);
+    choose_data(v, asked);
     return FMD_OK;
 }
 
@@ -114,7 +115,7 @@ static fmd_status check_data(const fmd_run_view *v)
 static fmd_status predict(fmd_comm *c, fmd_run_view *v)
 {
     const bool root = fmd_comm_rank(c) == 0;
-    FMD_TRY(fmd_feed_load(c, v->config.dataset, v->config.data_dir, &v->data));
+    FMD_TRY(fmd_feed_load(c, v->dataset, v->data_dir, &v->data));
     FMD_TRY(fmd_comm_agree(c, root ? check_data(v) : FMD_OK));
     FMD_TRY(fmd_predict(c, v->model, &v->data.test, v->divisor, &v->prediction));
     return fmd_comm_agree(
@@ -131,7 +132,8 @@ fmd_status fmd_run_view_open(fmd_comm *c, fmd_run_view **out, const fmd_config *
     for (size_t n = strlen(v->path); n > 1 && v->path[n - 1] == '/'; n--)
         v->path[n - 1] = '\0';
     FMD_TRY(fmd_comm_agree(c, fmd_comm_rank(c) == 0 ? read_files(v, config) : FMD_OK));
-    fmd_comm_bcast(c, &v->config, sizeof v->config);
+    fmd_comm_bcast(c, v->dataset, sizeof v->dataset);
+    fmd_comm_bcast(c, v->data_dir, sizeof v->data_dir);
     if (needs < FMD_VIEW_MODEL)
         return FMD_OK;
     if (!present(load_model(c, v), &v->no_model))

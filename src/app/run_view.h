@@ -18,13 +18,14 @@ typedef struct fmd_absence {
 
 typedef struct fmd_run_view {
     char path[FMD_PATH_BYTES]; /* the run folder, as the user named it */
-    fmd_config config;         /* of the run, and of this command where that says more of data */
     /* rank 0 */
+    fmd_config config; /* of the run */
     fmd_absence no_config, no_history, no_record, no_status;
     fmd_history history;
     fmd_json *record, *status; /* run.json and STATUS.json, or NULL */
     bool running;              /* a process that this system knows of is at it */
     /* every rank */
+    char dataset[FMD_PATH_BYTES], data_dir[FMD_PATH_BYTES]; /* where to look for the data */
     fmd_absence no_model, no_data;
     fmd_weights_file file;
     fmd_model *model;

@@ -1,0 +1,30 @@
+/* The sections of the report of a run, in the order in which they come. Rank 0. */
+#ifndef FMD_APP_PAGE_H
+#define FMD_APP_PAGE_H
+
+#include "app/run_view.h"
+#include "fmd/html.h"
+
+/* How the run ended, what came out, and what is worth to know about it. */
+void fmd_page_verdict(fmd_html *h, const fmd_run_view *v);
+
+/* Loss and accuracy of each epoch, as curves and as a table. */
+FMD_CHECKED fmd_status fmd_page_training(fmd_html *h, const fmd_run_view *v);
+
+/* Scores of each class and the confusion matrix; the mistakes that it was surest of. */
+void fmd_page_test(fmd_html *h, const fmd_run_view *v);
+FMD_CHECKED fmd_status fmd_page_mistakes(fmd_html *h, const fmd_run_view *v);
+
+/* The layers, and what the first one looks for. */
+FMD_CHECKED fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v);
+
+/* Where the time went; the options; how to repeat it; where it ran. */
+void fmd_page_time(fmd_html *h, const fmd_run_view *v);
+void fmd_page_configuration(fmd_html *h, const fmd_run_view *v);
+void fmd_page_repeat(fmd_html *h, const fmd_run_view *v);
+void fmd_page_environment(fmd_html *h, const fmd_run_view *v);
+
+/* All numbers of the page, for programs. */
+FMD_CHECKED fmd_status fmd_page_data(fmd_html *h, const fmd_run_view *v);
+
+#endif
