@@ -15,11 +15,12 @@
 
 typedef struct fmd_guardian fmd_guardian;
 
-/* Local. Blocks SIGTERM, before MPI starts threads of its own: the guardian waits for it. */
+/* Local. SIGUSR1 and SIGTERM end nothing from here on: they ask to stop after the first step, or
+ * wait for the guardian. SIGTERM is blocked, before MPI starts threads of its own. */
 void fmd_guardian_prepare(void);
 
-/* Local. Starts the thread; the state is not free. Handles SIGUSR1 and SIGINT, the second SIGINT
- * ends the process. `hang_seconds` without a change of phase end the process with FMD_EHANG; 0:
+/* Local. Starts the thread; the state is not free. Handles SIGINT too; the second SIGINT ends the
+ * process. `hang_seconds` without a change of phase end the process with FMD_EHANG; 0:
  * never. */
 FMD_CHECKED fmd_status fmd_guardian_start(fmd_guardian **out, int rank, const char *host,
                                           double hang_seconds);

@@ -43,7 +43,11 @@ static void note_signal(int signal)
 
 void fmd_guardian_prepare(void)
 {
+    const struct sigaction stop = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
     sigset_t set;
+    sigaction(SIGUSR1, &stop, NULL);
+    /* Libraries have threads that were there before SIGTERM was blocked. */
+    sigaction(SIGTERM, &stop, NULL);
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
@@ -129,12 +133,8 @@ fmd_status fmd_guardian_start(fmd_guardian **out, int rank, const char *host, do
     pthread_mutex_init(&g->state, NULL);
     pthread_mutex_lock(&g->state);
 
-    const struct sigaction stop = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
     const struct sigaction once = {.sa_handler = note_signal,
                                    .sa_flags = SA_RESTART | (int)SA_RESETHAND};
-    sigaction(SIGUSR1, &stop, NULL);
-    /* Libraries have threads that were there before SIGTERM was blocked. */
-    sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGINT, &once, NULL);
     const int error = pthread_create(&g->thread, NULL, watch, g);
     if (error != 0) {

@@ -164,8 +164,10 @@ static void train(process *p)
                                        .higher_is_better = p->higher_is_better};
         assert_all_ok(fmd_saver_create(&args.saver, &saving));
     }
-    if (p->signal != 0)
+    if (p->signal != 0) {
+        fmd_guardian_prepare();
         assert_all_ok(fmd_guardian_start(&args.guardian, fmd_comm_rank(mpi_comm), "this host", 0));
+    }
     p->status = fmd_fit(mpi_comm, m, o, &args, &p->result);
     snprintf(p->message, sizeof p->message, "%s", p->status != FMD_OK ? fmd_error_message() : "");
     fmd_guardian_stop(args.guardian);

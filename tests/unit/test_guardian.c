@@ -79,6 +79,28 @@ static int is_seen(int signal)
     return !seen;
 }
 
+/* What a thread of a library does with a signal to the process: its mask is another one. */
+static void *take(void *signal)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_UNBLOCK, &all, NULL);
+    pthread_kill(pthread_self(), *(int *)signal);
+    return NULL;
+}
+
+/* Exit code 0: a signal before the guardian has started ends nothing and is not forgotten. */
+static int is_kept(int signal)
+{
+    pthread_t library;
+    pthread_create(&library, NULL, take, &signal);
+    pthread_join(library, NULL);
+    fmd_guardian *g = start(0);
+    const bool kept = fmd_guardian_signal(g) == signal;
+    fmd_guardian_stop(g);
+    return !kept;
+}
+
 static int usr1(void)
 {
     return is_seen(SIGUSR1);
@@ -100,6 +122,23 @@ static void each_of_the_signals_asks_to_stop(void **state)
     assert_exits(usr1, 0);
     assert_exits(term, 0);
     assert_exits(interrupted_once, 0);
+}
+
+static int usr1_early(void)
+{
+    return is_kept(SIGUSR1);
+}
+
+static int term_early(void)
+{
+    return is_kept(SIGTERM);
+}
+
+static void a_signal_before_the_start_is_kept(void **state)
+{
+    (void)state;
+    assert_exits(usr1_early, 0);
+    assert_exits(term_early, 0);
 }
 
 static int usr1_twice(void)
@@ -400,6 +439,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_of_the_signals_asks_to_stop),
+        cmocka_unit_test(a_signal_before_the_start_is_kept),
         cmocka_unit_test(a_second_usr1_changes_nothing),
         cmocka_unit_test(a_second_int_ends_the_process_at_once),
         cmocka_unit_test(without_a_guardian_nothing_happens),
