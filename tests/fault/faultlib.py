@@ -19,7 +19,8 @@ SKIPPED = 77
 STEP_FILE = re.compile(r"step-(\d{10,})\.weights\.h5$")
 FINAL = "checkpoints/final.weights.h5"
 # Files that a run may leave, and what it may set aside.
-KNOWN = re.compile(r"(STATUS|config|run)\.json$|history\.csv$|generation$|run\.lock$|checkpoints$")
+KNOWN = re.compile(r"(STATUS|config|run)\.json$|history\.csv$|events\.jsonl$|generation$|run\.lock$|"
+                   r"checkpoints$|tries$")
 
 SETTINGS = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",

@@ -1,11 +1,13 @@
-/* LD_PRELOAD for killloop: counts the sums of gradients (reductions of MPI_UINT32_T, one a step)
- * that each rank has begun and ended, in a file that outlives a kill -9. FMD_STEP_PROBE names the
- * file, 64 bytes a rank: process id, begun, ended, other calls begun, other calls ended. */
+/* LD_PRELOAD for tests: counts the sums of gradients (reductions of MPI_UINT32_T, one a step) that
+ * each rank has begun and ended, in a file that outlives a kill -9. FMD_STEP_PROBE names the file, 64
+ * bytes a rank: process id, begun, ended, other calls begun, other calls ended. FMD_STEP_PAUSE:
+ * microseconds to sleep before each sum, for a training that lasts without computing. */
 #include <fcntl.h>
 #include <mpi.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PID, BEGUN, ENDED, OTHER_BEGUN, OTHER_ENDED, SLOT = 8, RANKS = 64 };
@@ -16,6 +18,8 @@ static volatile uint64_t *slot(void)
     if (mine != NULL)
         return mine;
     const char *path = getenv("FMD_STEP_PROBE"), *rank = getenv("OMPI_COMM_WORLD_RANK");
+    if (rank == NULL)
+        rank = getenv("PMIX_RANK");
     const int r = rank != NULL ? atoi(rank) : 0;
     const int fd = path != NULL && r < RANKS ? open(path, O_RDWR | O_CLOEXEC) : -1;
     mine = nowhere;
@@ -26,14 +30,30 @@ static volatile uint64_t *slot(void)
     close(fd);
     if (all != MAP_FAILED)
         mine = (uint64_t *)all + r * SLOT;
+    for (int i = 0; i < SLOT; i++)
+        mine[i] = 0; /* a process before this one may have counted */
     mine[PID] = (uint64_t)getpid();
     return mine;
+}
+
+static void rest(void)
+{
+    static long pause = -1;
+    if (pause < 0) {
+        const char *text = getenv("FMD_STEP_PAUSE");
+        pause = text != NULL ? atol(text) : 0;
+    }
+    const struct timespec time = {.tv_sec = pause / 1000000, .tv_nsec = pause % 1000000 * 1000};
+    if (pause > 0)
+        nanosleep(&time, NULL);
 }
 
 int MPI_Allreduce(const void *in, void *out, int n, MPI_Datatype type, MPI_Op op, MPI_Comm comm)
 {
     const int other = type == MPI_UINT32_T ? 0 : OTHER_BEGUN - BEGUN;
     volatile uint64_t *s = slot();
+    if (other == 0)
+        rest();
     s[BEGUN + other]++;
     const int code = PMPI_Allreduce(in, out, n, type, op, comm);
     s[ENDED + other]++;
