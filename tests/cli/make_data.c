@@ -11,8 +11,10 @@ static uint32_t *find(tiny_dataset *d, const char *name, size_t length)
     const struct {
         const char *name;
         uint32_t *field;
-    } fields[] = {{"n_train", &d->n_train}, {"n_test", &d->n_test},     {"height", &d->height},
-                  {"width", &d->width},     {"channels", &d->channels}, {"classes", &d->classes}};
+    } fields[] = {{"n_train", &d->n_train},        {"n_test", &d->n_test},
+                  {"height", &d->height},          {"width", &d->width},
+                  {"channels", &d->channels},      {"classes", &d->classes},
+                  {"first_label", &d->first_label}};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (strlen(fields[i].name) == length && strncmp(fields[i].name, name, length) == 0)
             return fields[i].field;

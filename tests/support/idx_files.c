@@ -145,7 +145,7 @@ static void write_half(const char *folder, const char *half, const tiny_dataset 
 
     used = put_idx_header(data, 1, dim);
     for (uint32_t i = 0; i < n; i++)
-        data[used++] = (uint8_t)(i % d->classes);
+        data[used++] = (uint8_t)(d->first_label + i % d->classes);
     snprintf(name, sizeof name, "%s-labels-idx1-ubyte", half);
     write_idx(folder, name, data, used, d->packed);
     free(data);

@@ -28,11 +28,12 @@ size_t pack_gzip(const void *data, size_t n, int level, uint8_t *out, size_t cap
 size_t put_idx_header(uint8_t *out, int dims, const uint32_t *dim);
 
 /* A data set that a small network can learn: a pixel is bright where its place, modulo the number
- * of classes, is the label; the rest is noise. Sample i has label i % classes. */
+ * of classes, is the label; the rest is noise. Sample i has label first_label + i % classes. */
 typedef struct tiny_dataset {
     uint32_t n_train, n_test;
     uint32_t height, width, channels; /* channels 0: images without that dimension */
     uint32_t classes;
+    uint32_t first_label; /* 1: labels 1 to classes, as in EMNIST's letters */
     bool packed;
 } tiny_dataset;
 
