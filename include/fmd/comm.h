@@ -63,12 +63,15 @@ FMD_CHECKED fmd_status fmd_comm_agree(fmd_comm *c, fmd_status mine);
 FMD_CHECKED fmd_status fmd_comm_same(fmd_comm *c, const void *data, size_t bytes, const char *what);
 
 /* Collective. `bytes` bytes that the ranks of a node hold once; *out is NULL for none. Released by
- * fmd_comm_close. Filled on rank 0 and then given to the other nodes by fmd_comm_share. */
+ * fmd_comm_unshare_all and fmd_comm_close. Filled on rank 0 and then given to the other nodes by fmd_comm_share. */
 FMD_CHECKED fmd_status fmd_comm_shared(fmd_comm *c, size_t bytes, void **out);
 void fmd_comm_share(fmd_comm *c, void *shared, size_t bytes);
 
 /* Collective. Releases the memory of the last fmd_comm_shared before its time. */
 void fmd_comm_unshare(fmd_comm *c);
+
+/* Collective. Releases all that fmd_comm_shared has given. */
+void fmd_comm_unshare_all(fmd_comm *c);
 
 /* Collective. Every rank's `bytes` bytes, in rank order, into `all` on rank 0. */
 void fmd_comm_gather(fmd_comm *c, const void *mine, size_t bytes, void *all);

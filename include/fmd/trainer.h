@@ -39,6 +39,7 @@ typedef struct fmd_fit_result {
     double seconds;           /* of training, validation not counted */
     int64_t repeats;          /* steps computed again on a wider grid */
     fmd_phase_seconds phases; /* mean over the ranks */
+    fmd_metrics first;        /* of the first epoch */
     fmd_metrics metrics;      /* of the last completed epoch */
     char reason[160];         /* why training ended before its last epoch, or empty */
     bool interrupted;         /* by a signal or the clock: it can be resumed */

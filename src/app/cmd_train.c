@@ -435,6 +435,12 @@ static fmd_status write_verdict(const fmd_job *j, fmd_status st)
 
 fmd_status fmd_cmd_train(fmd_comm *c, const fmd_config *config)
 {
+    fmd_outcome outcome;
+    return fmd_train(c, config, &outcome);
+}
+
+fmd_status fmd_train(fmd_comm *c, const fmd_config *config, fmd_outcome *out)
+{
     fmd_job *j = NULL;
     FMD_TRY(fmd_alloc(&j, 1, sizeof *j, "the training"));
     j->comm = c;
@@ -464,6 +470,7 @@ fmd_status fmd_cmd_train(fmd_comm *c, const fmd_config *config)
     fmd_saver_destroy(j->fit.saver);
     fmd_optimizer_destroy(j->optimizer);
     fmd_model_destroy(j->model);
+    *out = (fmd_outcome){.result = j->result, .test = j->test};
     free(j->hosts);
     free(j);
     return st;

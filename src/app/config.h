@@ -87,6 +87,8 @@ typedef struct fmd_config {
     char format[32];
     /* file */
     char output[FMD_PATH_BYTES];
+    /* tutorial */
+    int lesson;
     /* completion */
     int shell;
 } fmd_config;
@@ -124,6 +126,11 @@ extern const size_t fmd_commands_length;
 /* Local. FMD_EUSAGE, with the nearest name, where there is no such command. */
 FMD_CHECKED fmd_status fmd_command_find(const fmd_command **out, const char *name);
 
+/* Collective where `c` is not NULL. Rank 0 reads the command's arguments into every rank's *config;
+ * log and arithmetic are opened as it says. FMD_EUSAGE. */
+FMD_CHECKED fmd_status fmd_command_configure(const fmd_command *command, fmd_comm *c, int argc,
+                                             char **argv, fmd_config *config);
+
 /* Local. Whether the command takes the option. */
 bool fmd_command_takes(const fmd_command *command, const fmd_option *o);
 
@@ -140,6 +147,10 @@ FMD_CHECKED fmd_status fmd_config_layers(const fmd_config *config, int classes,
 void fmd_help_overview(void);
 void fmd_help_command(const fmd_command *command);
 
+/* Local. Ends the line that stands at column `at` with `text`, which begins at `column` and is broken
+ * between words. */
+void fmd_print_text(int at, int column, const char *text);
+
 fmd_status fmd_cmd_completion(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_data(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_train(fmd_comm *c, const fmd_config *config);
@@ -151,5 +162,6 @@ fmd_status fmd_cmd_summary(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_plot(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_report(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_doctor(fmd_comm *c, const fmd_config *config);
+fmd_status fmd_cmd_tutorial(fmd_comm *c, const fmd_config *config);
 
 #endif

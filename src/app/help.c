@@ -7,9 +7,7 @@
 /* Columns of the whole, and where texts begin; a name that needs more has a line of its own. */
 enum { WIDTH = 100, COMMAND_COLUMN = 14, OPTION_COLUMN = 30, DETAILS_BYTES = 128 };
 
-/* Ends the line after `text`, which begins at `column` and is broken between words. `at` is where
- * the line stands. */
-static void print_text(int at, int column, const char *text)
+void fmd_print_text(int at, int column, const char *text)
 {
     if (at >= column) {
         putchar('\n');
@@ -75,7 +73,7 @@ static void print_option(const fmd_option *o)
     snprintf(text, sizeof text, "%s%s", o->help, details);
     if (o->keras != NULL)
         snprintf(text + strlen(text), sizeof text - strlen(text), " (Keras: %s)", o->keras);
-    print_text(at, OPTION_COLUMN, text);
+    fmd_print_text(at, OPTION_COLUMN, text);
 }
 
 static void print_options(const fmd_command *command)
@@ -101,10 +99,12 @@ void fmd_help_command(const fmd_command *command)
         printf("for example: fmnist-dist %s %s\n", command->name, command->example);
     print_options(command);
     printf("\nconfiguration\n");
-    print_text(printf("  --config FILE"), OPTION_COLUMN, "a JSON file with any of these options");
-    print_text(printf("  FMNIST_DIST_<OPTION>"), OPTION_COLUMN,
-               "the same in the environment, as in FMNIST_DIST_BATCH_SIZE=32; flags win over it, "
-               "it wins over the file");
+    fmd_print_text(printf("  --config FILE"), OPTION_COLUMN,
+                   "a JSON file with any of these options");
+    fmd_print_text(
+        printf("  FMNIST_DIST_<OPTION>"), OPTION_COLUMN,
+        "the same in the environment, as in FMNIST_DIST_BATCH_SIZE=32; flags win over it, "
+        "it wins over the file");
     printf("\nIn brackets: the default, and what numbers may be. In parentheses: the name in "
            "Keras.\n");
 }
@@ -118,7 +118,7 @@ static void print_section(fmd_section section, const char *heading)
         if (!begun)
             printf("\n%s\n", heading);
         begun = true;
-        print_text(printf("  %s", fmd_commands[i].name), COMMAND_COLUMN, fmd_commands[i].help);
+        fmd_print_text(printf("  %s", fmd_commands[i].name), COMMAND_COLUMN, fmd_commands[i].help);
     }
 }
 
@@ -130,7 +130,7 @@ void fmd_help_overview(void)
     print_section(FMD_TO_LOOK, "look");
     print_section(FMD_TO_MEASURE, "measure");
     print_section(FMD_TO_SET_UP, "set up and learn");
-    print_text(printf("  help"), COMMAND_COLUMN, "this text, or with a command its options");
+    fmd_print_text(printf("  help"), COMMAND_COLUMN, "this text, or with a command its options");
     printf("\nexamples\n"
            "  mpirun -np 8 fmnist-dist                                     the Keras tutorial's "
            "training\n"

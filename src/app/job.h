@@ -40,6 +40,15 @@ typedef struct fmd_job {
 /* Local. Model, optimizer and what fmd_fit is told, from data and options. FMD_EUSAGE, FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_job_build(fmd_job *j, const fmd_weights_file *weights);
 
+/* What comes out of a training. */
+typedef struct fmd_outcome {
+    fmd_fit_result result;
+    fmd_evaluation test;
+} fmd_outcome;
+
+/* Collective. The command train; *out is set where it returns FMD_OK. */
+FMD_CHECKED fmd_status fmd_train(fmd_comm *c, const fmd_config *config, fmd_outcome *out);
+
 /* Rank 0. What is about to happen, in five lines. */
 void fmd_report_header(const fmd_job *j);
 

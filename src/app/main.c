@@ -91,6 +91,14 @@ const fmd_command fmd_commands[] = {
      .groups = "data|distribution|run|json|output",
      .needs_mpi = true,
      .run = fmd_cmd_doctor},
+    {.name = "tutorial",
+     .usage = "[list|all|LESSON]",
+     .help = "the steps and exercises of the Keras tutorial, run and explained",
+     .example = "all",
+     .groups = "tutorial",
+     .words = "lesson",
+     .needs_mpi = true,
+     .run = fmd_cmd_tutorial},
     {.name = "completion",
      .usage = "[bash]",
      .help = "a script that lets the shell complete commands, options and values",
@@ -164,21 +172,28 @@ static fmd_status answer(const fmd_command *command, int argc, char **argv)
     return FMD_OK;
 }
 
-/* Collective, where there is MPI. */
-static fmd_status run(const fmd_command *command, fmd_comm *c, int argc, char **argv)
+fmd_status fmd_command_configure(const fmd_command *command, fmd_comm *c, int argc, char **argv,
+                                 fmd_config *config)
 {
-    static fmd_config config;
     fmd_status st = FMD_OK;
     if (c == NULL || fmd_comm_rank(c) == 0)
-        st = fmd_config_parse(&config, command, argc, argv);
+        st = fmd_config_parse(config, command, argc, argv);
     if (c != NULL) {
         FMD_TRY(fmd_comm_agree(c, st));
-        fmd_comm_bcast(c, &config, sizeof config);
+        fmd_comm_bcast(c, config, sizeof *config);
     }
     if (st != FMD_OK)
         return st;
-    fmd_log_open((fmd_log_level)config.log_level, c != NULL ? fmd_comm_rank(c) : 0);
-    fmd_math_open((fmd_gemm_kind)config.gemm, (int)config.threads);
+    fmd_log_open((fmd_log_level)config->log_level, c != NULL ? fmd_comm_rank(c) : 0);
+    fmd_math_open((fmd_gemm_kind)config->gemm, (int)config->threads);
+    return FMD_OK;
+}
+
+/* Collective, where there is MPI. */
+static fmd_status run(const fmd_command *command, fmd_comm *c, int argc, char **argv)
+{
+    fmd_config config;
+    FMD_TRY(fmd_command_configure(command, c, argc, argv, &config));
     return command->run(c, &config);
 }
 
@@ -207,7 +222,7 @@ static fmd_status conclude(fmd_status st)
 static fmd_status run_with_mpi(const fmd_command *command, int argc, char **argv)
 {
     fmd_comm *c = NULL;
-    if (command->run == fmd_cmd_train)
+    if (command->run == fmd_cmd_train || command->run == fmd_cmd_tutorial)
         fmd_guardian_prepare();
     fmd_status st = fmd_comm_open(&c);
     if (st == FMD_OK && command->run != fmd_cmd_doctor) /* that reports it */

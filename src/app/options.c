@@ -180,6 +180,13 @@ const fmd_option fmd_config_table[] = {
     {.name = "output", .group = "file", .kind = FMD_OPTION_TEXT, FIELD(output), .initial = "",
      .value = "FILE",
      .help = "where to write: show its PNG, instead of drawing; report its page [RUN_DIR/report.html]"},
+    /* tutorial */
+    {.name = "lesson", .group = "tutorial", .kind = FMD_OPTION_CHOICE, FIELD(lesson),
+     .initial = "list", .choices = "list|all|"
+#define LESSON(NAME, ...) NAME "|"
+#include "app/lessons.def"
+#undef LESSON
+     , .help = "list: what there is; a step by its name, an exercise by its number, or all of them"},
     /* completion */
     {.name = "shell", .group = "completion", .kind = FMD_OPTION_CHOICE, FIELD(shell),
      .initial = "bash", .choices = "bash",

@@ -128,8 +128,7 @@ void fmd_comm_close(fmd_comm *c)
 {
     if (c == NULL)
         return;
-    for (int i = 0; i < c->n_windows; i++)
-        MPI_Win_free(&c->windows[i]);
+    fmd_comm_unshare_all(c);
     if (c->leaders != MPI_COMM_NULL)
         MPI_Comm_free(&c->leaders);
     MPI_Comm_free(&c->node);
@@ -324,6 +323,12 @@ void fmd_comm_share(fmd_comm *c, void *shared, size_t bytes)
 void fmd_comm_unshare(fmd_comm *c)
 {
     FMD_MPI(c, MPI_Win_free(&c->windows[--c->n_windows]));
+}
+
+void fmd_comm_unshare_all(fmd_comm *c)
+{
+    while (c->n_windows > 0)
+        fmd_comm_unshare(c);
 }
 
 void fmd_comm_gather(fmd_comm *c, const void *mine, size_t bytes, void *all)

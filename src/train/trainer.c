@@ -512,6 +512,8 @@ fmd_status fmd_fit(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fmd_fit_ar
     if (st == FMD_OK)
         st = run(&l);
     result->steps = state_now(&l)->step;
+    if (l.history != NULL)
+        result->first = l.history[0];
     fmd_guardian_on_gasp(args->guardian, NULL, NULL);
     fmd_sampler_destroy(l.sampler);
     fmd_stepper_destroy(l.stepper);
