@@ -49,14 +49,18 @@ static fmd_status draw(const fmd_plot_target *t, const fmd_run_view *v, int what
                                                                  : &v->no_data;
         if (what != 0 && what != i + 1)
             continue;
-        if (absent->status == FMD_OK) {
-            FMD_TRY(p->draw(t, v));
+        fmd_status st = absent->status;
+        if (st != FMD_OK)
+            st = FMD_FAIL(st, "no picture of the %s: %.900s", p->name, absent->why);
+        else
+            st = p->draw(t, v);
+        const bool impossible = absent->status != FMD_OK || st == FMD_EDATA;
+        if (st == FMD_OK)
             drawn++;
-        } else if (what == 0) {
-            fmd_warn("no picture of the %s: %s", p->name, absent->why);
-        } else {
-            return FMD_FAIL(absent->status, "no picture of the %s: %.900s", p->name, absent->why);
-        }
+        else if (what == 0 && impossible)
+            fmd_warn("%s", fmd_error_message());
+        else
+            return st;
     }
     return drawn > 0 ? FMD_OK
                      : FMD_FAIL(FMD_ENOINPUT, "'%s' holds nothing that can be drawn", v->path);

@@ -12,6 +12,9 @@
 /* Rows of the table of epochs, and points of a curve. */
 enum { MOST_ROWS = 200, MOST_POINTS = 1000 };
 
+/* Memory for the points of two curves and their x. */
+static const size_t room_for_one = MOST_POINTS + 1;
+
 static double in_record(const fmd_run_view *v, const char *group, const char *key)
 {
     return v->record != NULL ? fmd_json_get_real(v->record, group, key) : (double)NAN;
@@ -167,7 +170,7 @@ static void put_curve(fmd_html *h, const fmd_run_view *v, const char *names[2], 
     const char *metric;
     const int best = fmd_run_view_best(v, &metric);
     char caption[128] = "";
-    double *x = room, *y = room + MOST_POINTS + 1, *val = room + 2 * (MOST_POINTS + 1);
+    double *x = room, *y = x + room_for_one, *val = y + room_for_one;
     size_t n = 0;
     for (size_t i = 0; i < history->n; i += stride, n++) {
         x[n] = (double)(i + 1);
@@ -242,7 +245,7 @@ fmd_status fmd_page_training(fmd_html *h, const fmd_run_view *v)
         return FMD_OK;
     }
     double *room;
-    FMD_TRY(fmd_alloc(&room, 3 * (MOST_POINTS + 1), sizeof *room, "the curves"));
+    FMD_TRY(fmd_alloc(&room, 3 * room_for_one, sizeof *room, "the curves"));
     if (!v->history.validation)
         fmd_html_paragraph(h, "note", "The run had no validation images.");
     fmd_html_markup(h, "<div class=\"row\">\n");

@@ -31,7 +31,7 @@ static fmd_status finish(drawing *d, const fmd_plot_target *t, const char *name,
                          int height)
 {
     bool drawn = false;
-    const bool whole = (fclose(d->data) == 0) & (fclose(d->commands) == 0);
+    const bool data_whole = fclose(d->data) == 0, whole = fclose(d->commands) == 0 && data_whole;
     const fmd_gnuplot picture = {.folder = t->folder,
                                  .name = name,
                                  .formats = t->formats,
@@ -77,6 +77,7 @@ fmd_status fmd_plot_curves(const fmd_plot_target *t, const fmd_run_view *v)
     const fmd_history *h = &v->history;
     const char *metric;
     const int best = fmd_run_view_best(v, &metric);
+    const char *style = h->n <= 60 ? "linespoints" : "lines";
     drawing d;
     FMD_TRY(begin(&d));
     fprintf(d.data, "epoch,loss,val_loss,accuracy,val_accuracy,learning_rate\n");
@@ -110,13 +111,13 @@ fmd_status fmd_plot_curves(const fmd_plot_target *t, const fmd_run_view *v)
             fprintf(d.commands, " (dotted: epoch %d, the best by %s)", best + 1, metric);
         fprintf(d.commands,
                 "\" offset 0,-0.5\n"
-                "plot data using 1:%d skip 1 with linespoints lt 1 ps 0.7 title \"training\"",
-                p->column);
+                "plot data using 1:%d skip 1 with %s lt 1 ps 0.7 title \"training\"",
+                p->column, style);
         if (h->validation)
             fprintf(d.commands,
-                    ", \\\n     data using 1:%d skip 1 with linespoints lt 2 ps 0.7 title "
+                    ", \\\n     data using 1:%d skip 1 with %s lt 2 ps 0.7 title "
                     "\"validation\"",
-                    p->column + 1);
+                    p->column + 1, style);
         fprintf(d.commands, "\nunset key\n"); /* one serves both */
     }
     fprintf(d.commands, "unset multiplot\n");
@@ -150,7 +151,8 @@ fmd_status fmd_plot_confusion(const fmd_plot_target *t, const fmd_run_view *v)
         "set palette defined (0 \"#ffffff\", 0.02 \"#e8f2f8\", 0.3 \"#74aed3\", "
         "0.6 \"#1c6aa0\", 1 \"#063c62\")\n",
         n - 1, n - 1);
-    for (int axis = 0; axis < 2; axis++) {
+    /* More names, or counts, would not fit. */
+    for (int axis = 0; n <= 30 && axis < 2; axis++) {
         fprintf(d.commands, axis == 0 ? "set xtics rotate by 40 right (" : "set ytics (");
         for (size_t k = 0; k < n; k++) {
             fprintf(d.commands, k > 0 ? ", " : "");
@@ -160,7 +162,7 @@ fmd_status fmd_plot_confusion(const fmd_plot_target *t, const fmd_run_view *v)
         fprintf(d.commands, ")\n");
     }
     fprintf(d.commands, "plot data using 2:1:4 skip 1 with image");
-    if (n <= 20) /* more would not fit into their cells */
+    if (n <= 20)
         fprintf(d.commands,
                 ", \\\n     data using 2:1:($4 < 0.4 && $3 > 0 ? sprintf(\"%%d\", $3) : \"\") "
                 "skip 1 with labels tc rgb \"#1a1d21\""
@@ -235,7 +237,7 @@ static void put_predictions(drawing *d, const fmd_run_view *v, size_t n)
 
 fmd_status fmd_plot_predictions(const fmd_plot_target *t, const fmd_run_view *v)
 {
-    const size_t all = v->data.test.n, cells = GRID_ROWS * GRID_COLUMNS;
+    const size_t all = v->data.test.n, cells = (size_t)GRID_ROWS * GRID_COLUMNS;
     const size_t n = all < cells ? all : cells, classes = v->prediction.classes;
     const int width = v->data.info.image.dim[1] * GRID_SCALE;
     drawing d;
@@ -259,14 +261,14 @@ fmd_status fmd_plot_predictions(const fmd_plot_target *t, const fmd_run_view *v)
             n - 1, GRID_COLUMNS, GRID_COLUMNS, GRID_COLUMNS, width, width, width - 1);
     fprintf(
         d.commands,
-        "    set size noratio; set border 1; set xtics 1 scale 0 offset 0,0.6\n"
+        "    set size noratio; set border 1; set xtics %s scale 0 offset 0,0.6\n"
         "    set lmargin at screen left + 0.15; set rmargin at screen left + 0.32\n"
         "    set bmargin at screen bottom + 0.06; set tmargin at screen bottom + 0.16\n"
         "    set xrange [-0.6:%zu.6]; set yrange [0:1]; set boxwidth 0.8; set style fill solid\n"
         "    plot data using 4:5:($4 == $2 ? blue : $4 == $3 ? red : grey) skip 1 every "
         "::%zu*i::%zu*i + %zu with boxes linecolor rgb variable\n"
         "}\nunset multiplot\n",
-        classes - 1, classes, classes, classes - 1);
+        classes <= 12 ? "1" : "autofreq", classes - 1, classes, classes, classes - 1);
     return finish(&d, t, "predictions", 1080, 900);
 }
 
@@ -371,7 +373,8 @@ fmd_status fmd_plot_weight_tiles(const fmd_run_view *v, fmd_picture *out, int *u
     FMD_TRY(fmd_picture_create(out, (size_t)t.wide, (size_t)t.high, 3));
     for (int y = 0; y < t.high; y++)
         for (int x = 0; x < t.wide; x++)
-            put_shade(weight_at(&t, x, y) / t.limit, out->pixels + 3 * (y * t.wide + x));
+            put_shade(weight_at(&t, x, y) / t.limit,
+                      out->pixels + 3 * ((size_t)y * out->width + (size_t)x));
     *units = t.units;
     return FMD_OK;
 }

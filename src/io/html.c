@@ -63,7 +63,8 @@ static void put_escaped(FILE *out, const char *text)
     }
 }
 
-static void put_formatted(fmd_html *h, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void put_formatted(fmd_html *h, const char *format,
+                                                                va_list args)
 {
     char *text = NULL;
     if (vasprintf(&text, format, args) < 0) {

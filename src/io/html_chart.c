@@ -66,10 +66,12 @@ static void put_x_axis(fmd_html *h, const axis *x, const char *name)
     fmd_html_markup(h, "<path class=\"axis\" d=\"M%d %dH%d\"/>", LEFT, HEIGHT - BOTTOM,
                     WIDTH - RIGHT);
     /* The first number, then multiples of the step. */
-    /* The first number, then multiples of the step. */
-    for (double value = x->low; value <= x->high; value = (floor(value / x->step) + 1) * x->step)
+    double value = x->low;
+    while (value <= x->high) {
         fmd_html_markup(h, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n",
                         place(x, value), HEIGHT - BOTTOM + 17, value);
+        value = (floor(value / x->step) + 1) * x->step;
+    }
     fmd_html_markup(h, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">", (LEFT + WIDTH) / 2,
                     HEIGHT - 8);
     fmd_html_text(h, "%s", name);
@@ -143,7 +145,7 @@ static void put_words(fmd_html *h, const fmd_chart *c)
 
 void fmd_html_chart(fmd_html *h, const fmd_chart *c)
 {
-    double low = INFINITY, high = -INFINITY;
+    double low = (double)INFINITY, high = -low;
     for (size_t k = 0; k < c->n_series; k++)
         for (size_t i = 0; i < c->n; i++)
             if (isfinite(c->series[k].y[i])) {

@@ -51,8 +51,12 @@ static fmd_status read_header(table *t, char *line, fmd_history *h)
 static bool read_value(const char *text, double *out)
 {
     char *end;
-    *out = strcmp(text, "NA") == 0 ? (double)NAN : strtod(text, &end);
-    return strcmp(text, "NA") == 0 || (end != text && *end == '\0');
+    if (strcmp(text, "NA") == 0) {
+        *out = (double)NAN;
+        return true;
+    }
+    *out = strtod(text, &end);
+    return end != text && *end == '\0';
 }
 
 static fmd_status read_epoch(const table *t, char *line, fmd_epoch *out)
