@@ -118,6 +118,7 @@ def check_structure(page):
             check(attrs.get("scope") in ("row", "col"), "a header cell without a scope")
         if tag == "svg":
             check(attrs.get("role") == "img", "a chart that is no picture")
+    check(not page.all("b"), "the name of the data has become markup")
     check(page.all("img"), "there are no pictures")
     check(len(page.all("svg")) == 2, "there are not two charts")
     check(page.elements[[t for t, _ in page.elements].index("body") + 1] ==
