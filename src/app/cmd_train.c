@@ -245,8 +245,8 @@ static fmd_status open_folder(fmd_job *j)
 /* Local. Every option that has a part in the result, and what else it depends on. */
 static fmd_status collect_traits(fmd_job *j)
 {
-    static const char *const groups[] = {"training data", "model", "training", "stopping",
-                                         "distribution"};
+    static const char *const groups[] = {"training data", "amount",   "model",
+                                         "training",      "stopping", "distribution"};
     static const char *const without[] = {
         "layers",     "hidden",    "learning-rate", "max-time", "batch-size-per-rank",
         "batch-size", "leaf-size", "allreduce",     "gemm"};

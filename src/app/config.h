@@ -38,6 +38,10 @@ typedef struct fmd_config {
     /* what to look at */
     int split; /* fmd_split_name */
     char index[FMD_CONFIG_LAYERS_BYTES];
+    char images[8 * FMD_PATH_BYTES];
+    bool invert, misclassified;
+    int sort; /* fmd_sort_order */
+    bool csv;
     bool values;
     char grid[32];
     int64_t scale;
@@ -97,8 +101,9 @@ typedef struct fmd_config {
 extern const fmd_option fmd_config_table[];
 extern const size_t fmd_config_table_length;
 
-/* The choices of --split. */
+/* The choices of --split and --sort. */
 typedef enum fmd_split_name { FMD_SPLIT_TEST, FMD_SPLIT_TRAIN } fmd_split_name;
+typedef enum fmd_sort_order { FMD_SORT_INDEX, FMD_SORT_CONFIDENCE, FMD_SORT_DOUBT } fmd_sort_order;
 
 /* Headings of the overview; the last one is the first in the enum, for those that name none. */
 typedef enum fmd_section {
@@ -157,6 +162,7 @@ fmd_status fmd_cmd_train(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_bench(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_evaluate(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_inspect(fmd_comm *c, const fmd_config *config);
+fmd_status fmd_cmd_predict(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_show(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_summary(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_plot(fmd_comm *c, const fmd_config *config);
