@@ -1,24 +1,54 @@
 /* summary: Keras' table of a model's layers. */
 #include "app/config.h"
+#include "app/text.h"
 #include "app/weights.h"
+#include "fmd/json_file.h"
+#include "fmd/terminal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Without data at hand, the images of the MNIST family. */
 static const fmd_shape mnist_image = {.rank = 2, .dim = {28, 28}};
 
-enum { NAME_WIDTH = 32, SHAPE_WIDTH = 24, COUNT_WIDTH = 14 };
+/* Columns of text, as Keras has them on a terminal of 80 columns; a longer name has more. */
+enum { COLUMNS = 3, NAME_WIDTH = 31, SHAPE_WIDTH = 22, COUNT_WIDTH = 13 };
 
-static void print_rule(const char *left, const char *line, const char *cross, const char *right)
+/* What a table is drawn with. A rule is its left end, its line, where columns meet, its right end. */
+typedef struct frame {
+    const char *top[4], *below_head[4], *between[4], *bottom[4];
+    const char *head_bar, *bar;
+} frame;
+
+static const frame box = {.top = {"┏", "━", "┳", "┓"},
+                          .below_head = {"┡", "━", "╇", "┩"},
+                          .between = {"├", "─", "┼", "┤"},
+                          .bottom = {"└", "─", "┴", "┘"},
+                          .head_bar = "┃",
+                          .bar = "│"};
+static const frame ascii = {.top = {"+", "-", "+", "+"},
+                            .below_head = {"+", "=", "+", "+"},
+                            .between = {"+", "-", "+", "+"},
+                            .bottom = {"+", "-", "+", "+"},
+                            .head_bar = "|",
+                            .bar = "|"};
+
+static void print_rule(const char *const rule[4], const int widths[COLUMNS])
 {
-    static const int widths[] = {NAME_WIDTH, SHAPE_WIDTH, COUNT_WIDTH};
-    for (int i = 0; i < 3; i++) {
-        printf("%s", i == 0 ? left : cross);
+    for (int i = 0; i < COLUMNS; i++) {
+        printf("%s", rule[i == 0 ? 0 : 2]);
         for (int k = 0; k < widths[i] + 2; k++)
-            printf("%s", line);
+            printf("%s", rule[1]);
     }
-    printf("%s\n", right);
+    printf("%s\n", rule[3]);
+}
+
+static void print_row(const char *bar, const int widths[COLUMNS], const char *name,
+                      const char *shape, const char *count)
+{
+    printf("%s %-*s %s %-*s %s %*s %s\n", bar, widths[0], name, bar, widths[1], shape, bar,
+           widths[2], count, bar);
 }
 
 static size_t params_of(const fmd_model *m, const fmd_layer *l)
@@ -29,25 +59,100 @@ static size_t params_of(const fmd_model *m, const fmd_layer *l)
     return n;
 }
 
+/* "dense_1 (Dense)" */
+static const char *layer_text(const fmd_layer *l, char text[128])
+{
+    snprintf(text, 128, "%s (%s)", l->name, l->ops->keras_class);
+    return text;
+}
+
+/* "(None, 784)": the batch may be of any size. */
+static const char *shape_text(fmd_shape s, char text[FMD_SHAPE_TEXT])
+{
+    size_t used = (size_t)snprintf(text, FMD_SHAPE_TEXT, "(None");
+    for (int i = 0; i < s.rank; i++)
+        used += (size_t)snprintf(text + used, FMD_SHAPE_TEXT - used, ", %d", s.dim[i]);
+    snprintf(text + used, FMD_SHAPE_TEXT - used, ")");
+    return text;
+}
+
+/* "397.54 KB" of so many parameters. */
+static const char *size_text(size_t params, char text[32])
+{
+    static const char *const units[] = {"B", "KB", "MB", "GB"};
+    double size = (double)(params * sizeof(float));
+    int unit = 0;
+    for (; size >= 1024 && unit < 3; unit++)
+        size /= 1024;
+    snprintf(text, 32, "%.2f %s", size, units[unit]);
+    return text;
+}
+
+static void print_total(const char *what, size_t params)
+{
+    char count[32], size[32];
+    printf(" %s: %s (%s)\n", what, fmd_grouped(params, count), size_text(params, size));
+}
+
 static void print_table(const fmd_model *m)
 {
+    const fmd_terminal terminal = fmd_terminal_of_stdout();
+    const frame *f = terminal.utf8 ? &box : &ascii;
+    char name[128], shape[FMD_SHAPE_TEXT], count[32];
+    int widths[COLUMNS] = {NAME_WIDTH, SHAPE_WIDTH, COUNT_WIDTH};
+    for (size_t i = 0; i < fmd_model_n_layers(m); i++) {
+        const int n = (int)strlen(layer_text(fmd_model_layer(m, i), name));
+        widths[0] = n > widths[0] ? n : widths[0];
+    }
     printf("Model: \"sequential\"\n");
-    print_rule("┏", "━", "┳", "┓");
-    printf("┃ %-*s ┃ %-*s ┃ %*s ┃\n", NAME_WIDTH, "Layer (type)", SHAPE_WIDTH, "Output Shape",
-           COUNT_WIDTH, "Param #");
-    print_rule("┡", "━", "╇", "┩");
+    print_rule(f->top, widths);
+    print_row(f->head_bar, widths, "Layer (type)", "Output Shape", "Param #");
+    print_rule(f->below_head, widths);
     for (size_t i = 0; i < fmd_model_n_layers(m); i++) {
         const fmd_layer *l = fmd_model_layer(m, i);
-        char name[128], shape[FMD_SHAPE_TEXT];
-        snprintf(name, sizeof name, "%s (%s)", l->name, l->ops->keras_class);
         if (i > 0)
-            print_rule("├", "─", "┼", "┤");
-        printf("│ %-*s │ %-*s │ %*zu │\n", NAME_WIDTH, name, SHAPE_WIDTH,
-               fmd_shape_text(l->out, 1, shape), COUNT_WIDTH, params_of(m, l));
+            print_rule(f->between, widths);
+        print_row(f->bar, widths, layer_text(l, name), shape_text(l->out, shape),
+                  fmd_grouped(params_of(m, l), count));
     }
-    print_rule("└", "─", "┴", "┘");
-    const size_t n = fmd_model_n_params(m);
-    printf(" Total params: %zu (%.2f KB)\n", n, (double)n * sizeof(float) / 1024);
+    print_rule(f->bottom, widths);
+    print_total("Total params", fmd_model_n_params(m));
+    print_total("Trainable params", fmd_model_n_params(m));
+    print_total("Non-trainable params", 0);
+}
+
+static fmd_status add_layer(fmd_json *j, const fmd_model *m, const fmd_layer *l)
+{
+    fmd_json *one;
+    FMD_TRY(fmd_json_create(&one));
+    fmd_json_text(one, NULL, "name", l->name);
+    fmd_json_text(one, NULL, "class", l->ops->keras_class);
+    for (int i = 0; i < l->out.rank; i++)
+        fmd_json_append_int(one, NULL, "output_shape", l->out.dim[i]);
+    fmd_json_int(one, NULL, "params", (long long)params_of(m, l));
+    fmd_json_append_object(j, "layers", one);
+    fmd_json_destroy(one);
+    return FMD_OK;
+}
+
+static fmd_status print_json(const fmd_model *m)
+{
+    fmd_json *j;
+    char *text = NULL;
+    fmd_status st = FMD_OK;
+    FMD_TRY(fmd_json_create(&j));
+    fmd_json_text(j, NULL, "spec", fmd_model_spec(m));
+    for (size_t i = 0; i < fmd_model_n_layers(m) && st == FMD_OK; i++)
+        st = add_layer(j, m, fmd_model_layer(m, i));
+    fmd_json_int(j, NULL, "params", (long long)fmd_model_n_params(m));
+    fmd_json_int(j, NULL, "bytes", (long long)(fmd_model_n_params(m) * sizeof(float)));
+    if (st == FMD_OK)
+        st = fmd_json_print_text(j, &text);
+    if (st == FMD_OK)
+        printf("%s", text);
+    free(text);
+    fmd_json_destroy(j);
+    return st;
 }
 
 fmd_status fmd_cmd_summary(fmd_comm *c, const fmd_config *config)
@@ -61,7 +166,9 @@ fmd_status fmd_cmd_summary(fmd_comm *c, const fmd_config *config)
     FMD_TRY(fmd_weights_file_model(&model, &file, config, mnist_image, 10, 1));
     if (*file.path != '\0')
         st = fmd_weights_read_params(file.path, model);
-    if (st == FMD_OK)
+    if (st == FMD_OK && config->json)
+        st = print_json(model);
+    else if (st == FMD_OK)
         print_table(model);
     fmd_model_destroy(model);
     return st;
