@@ -98,11 +98,11 @@ static void put_fit(fmd_html *h, const fmd_run_view *v)
         const double *last = fmd_metric_find(&history->epochs[history->n - 1].metrics, metric);
         fmd_html_markup(h, "<li>");
         if ((size_t)best + 1 == history->n)
-            fmd_html_text(h, "The last epoch is the best by %s, %.4f: more epochs may help.",
+            fmd_html_text(h, "The last epoch is the best by %s, %.4g: more epochs may help.",
                           metric, *value);
         else
             fmd_html_text(h,
-                          "Epoch %d of %zu is the best by %s, %.4f; it ends at %.4f. To keep the "
+                          "Epoch %d of %zu is the best by %s, %.4g; it ends at %.4g. To keep the "
                           "best: --restore-best, and --patience to stop in time.",
                           best + 1, history->n, metric, *value, *last);
     }
@@ -213,7 +213,7 @@ static void put_epochs(fmd_html *h, const fmd_run_view *v)
              best >= 0 ? metric : "");
     if (stride > 1)
         snprintf(caption + strlen(caption), sizeof caption - strlen(caption),
-                 "; one of %zu of them, and the last", stride);
+                 "; one in %zu, the best and the last", stride);
     fmd_html_table_begin(h, "epochs", caption, history->validation ? all : without);
     for (size_t i = 0; i < history->n; i++) {
         const fmd_epoch *e = &history->epochs[i];

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 /* In units of the SVG, which are pixels where there is room. */
-enum { WIDTH = 480, HEIGHT = 270, LEFT = 52, RIGHT = 14, TOP = 34, BOTTOM = 44, MOST_POINTS = 60 };
+enum { WIDTH = 480, HEIGHT = 274, LEFT = 52, RIGHT = 14, TOP = 34, BOTTOM = 48, MOST_POINTS = 60 };
 
 static const char *const colours[FMD_CHART_SERIES] = {"one", "two", "three", "four"};
 static const char *const dashes[FMD_CHART_SERIES] = {"none", "7 4", "2 3", "9 3 2 3"};
@@ -73,7 +73,7 @@ static void put_x_axis(fmd_html *h, const axis *x, const char *name)
         value = (floor(value / x->step) + 1) * x->step;
     }
     fmd_html_markup(h, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">", (LEFT + WIDTH) / 2,
-                    HEIGHT - 8);
+                    HEIGHT - 6);
     fmd_html_text(h, "%s", name);
     fmd_html_markup(h, "</text>\n");
 }
