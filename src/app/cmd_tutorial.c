@@ -19,7 +19,7 @@ const fmd_lesson fmd_lessons[] = {
 
 const int fmd_lessons_length = sizeof fmd_lessons / sizeof *fmd_lessons;
 
-enum { MAX_WORDS = 24, LINE_BYTES = 1024, TEXT_COLUMN = 9, HERE_COLUMN = 42, THERE_COLUMN = 60 };
+enum { MAX_WORDS = 24, LINE_BYTES = 1024, TEXT_COLUMN = 9, HERE_COLUMN = 48, THERE_COLUMN = 66 };
 
 static const char run_prefix[] = "tutorial-";
 
@@ -212,7 +212,8 @@ static void print_rows(const fmd_lesson *l, const fmd_outcome *outcomes)
                    "in the tutorial");
         fill(l->rows[i].here, outcomes, here);
         printf("%*s%-*s%-*s%s\n", TEXT_COLUMN, "", HERE_COLUMN - TEXT_COLUMN, l->rows[i].what,
-               THERE_COLUMN - HERE_COLUMN, here, l->rows[i].tutorial);
+               *l->rows[i].tutorial != '\0' ? THERE_COLUMN - HERE_COLUMN : 0, here,
+               l->rows[i].tutorial);
     }
     if (l->look != NULL)
         fmd_print_text(printf("see"), TEXT_COLUMN, l->look);
