@@ -4,6 +4,7 @@
 #include "fmd/simd.h"
 
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct fmd_node_sum {
     size_t n_lanes, first, count; /* the message; this rank's slice of it */
     void **message;               /* of each rank of the node */
     void *total;
+    uint32_t *bad; /* of each rank of the node: its slice has a value that is not finite */
 };
 
 /* As many slices on each node, so that equal slices meet. */
@@ -49,9 +51,10 @@ fmd_status fmd_node_sum_create(fmd_node_sum **out, fmd_comm *c, size_t n_lanes)
     }
     if ((st = fmd_comm_agree(c, st)) != FMD_OK)
         goto out;
-    /* Each rank's message lies in pages that it touches first; the total beside the first one. */
+    /* Each rank's message lies in pages that it touches first; total and flags beside the first one. */
     const size_t bytes = (n_lanes * 4 + FMD_ALIGN - 1) / FMD_ALIGN * FMD_ALIGN;
-    st = fmd_comm_window(c, c->node_rank == 0 ? 2 * bytes : bytes, &s->window);
+    const size_t flags = (size_t)c->node_size * sizeof *s->bad;
+    st = fmd_comm_window(c, c->node_rank == 0 ? 2 * bytes + flags : bytes, &s->window);
     if (st != FMD_OK)
         goto out;
     for (int i = 0; i < c->node_size; i++) {
@@ -60,6 +63,7 @@ fmd_status fmd_node_sum_create(fmd_node_sum **out, fmd_comm *c, size_t n_lanes)
         FMD_MPI(c, MPI_Win_shared_query(s->window, i, &size, &unit, &s->message[i]));
     }
     s->total = (char *)s->message[0] + bytes;
+    s->bad = (uint32_t *)((char *)s->total + bytes);
     cut(s);
     *out = s;
     s = NULL;
@@ -126,7 +130,16 @@ static void meet(fmd_node_sum *s)
     atomic_thread_fence(memory_order_seq_cst);
 }
 
-void fmd_node_sum_run(fmd_node_sum *s, fmd_lane_type type)
+/* x - x is 0 for all values but those that are not finite. */
+FMD_SIMD bool fmd_all_finite(size_t n, const float *x)
+{
+    size_t bad = 0;
+    for (size_t i = 0; i < n; i++)
+        bad += !(x[i] - x[i] == 0);
+    return bad == 0;
+}
+
+bool fmd_node_sum_run(fmd_node_sum *s, fmd_lane_type type)
 {
     fmd_comm *c = s->comm;
     meet(s);
@@ -135,5 +148,11 @@ void fmd_node_sum_run(fmd_node_sum *s, fmd_lane_type type)
         FMD_MPI(c,
                 MPI_Allreduce(MPI_IN_PLACE, (uint32_t *)s->total + s->first, (int)s->count,
                               type == FMD_LANE_U32 ? MPI_UINT32_T : MPI_FLOAT, MPI_SUM, s->peers));
+    if (type == FMD_LANE_FLOAT)
+        s->bad[c->node_rank] = !fmd_all_finite(s->count, (float *)s->total + s->first);
     meet(s);
+    bool finite = true;
+    for (int i = 0; type == FMD_LANE_FLOAT && i < c->node_size; i++)
+        finite = finite && s->bad[i] == 0;
+    return finite;
 }

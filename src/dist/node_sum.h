@@ -23,7 +23,11 @@ void fmd_node_sum_destroy(fmd_node_sum *s);
 void *fmd_node_sum_message(fmd_node_sum *s);
 const void *fmd_node_sum_total(const fmd_node_sum *s);
 
-/* Collective. Makes the total. On return the message may be overwritten. */
-void fmd_node_sum_run(fmd_node_sum *s, fmd_lane_type type);
+/* Collective. Makes the total. On return the message may be overwritten. False if the lanes are floats
+ * and some of the total are not finite. */
+bool fmd_node_sum_run(fmd_node_sum *s, fmd_lane_type type);
+
+/* Local. Whether all n values are finite. */
+bool fmd_all_finite(size_t n, const float *x);
 
 #endif

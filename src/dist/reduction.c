@@ -151,30 +151,30 @@ bool fmd_reduction_travels(const fmd_reduction *r)
     return r->node != NULL ? r->comm->nodes > 1 : r->comm->size > 1;
 }
 
-static void sum(fmd_reduction *r, fmd_lane_type type)
+static bool sum(fmd_reduction *r, fmd_lane_type type)
 {
     if (r->node != NULL)
-        fmd_node_sum_run(r->node, type);
-    else
-        FMD_MPI(r->comm, MPI_Allreduce(MPI_IN_PLACE, r->message, (int)r->n_lanes,
-                                       type == FMD_LANE_U32 ? MPI_UINT32_T : MPI_FLOAT, MPI_SUM,
-                                       r->comm->world));
+        return fmd_node_sum_run(r->node, type);
+    FMD_MPI(r->comm, MPI_Allreduce(MPI_IN_PLACE, r->message, (int)r->n_lanes,
+                                   type == FMD_LANE_U32 ? MPI_UINT32_T : MPI_FLOAT, MPI_SUM,
+                                   r->comm->world));
+    return type != FMD_LANE_FLOAT || fmd_all_finite(r->n_lanes, r->floats);
 }
 
-void fmd_reduction_sum(fmd_reduction *r, fmd_lane_type type)
+bool fmd_reduction_sum(fmd_reduction *r, fmd_lane_type type)
 {
     if (r->seconds == NULL) {
         if (r->node == NULL)
             fmd_comm_await_all(r->comm);
-        sum(r, type);
-        return;
+        return sum(r, type);
     }
     const double here = fmd_now();
     fmd_comm_await(r->comm, r->comm->world);
     const double all_here = fmd_now();
-    sum(r, type);
+    const bool finite = sum(r, type);
     r->seconds->wait += all_here - here;
     r->seconds->allreduce += fmd_now() - all_here;
+    return finite;
 }
 
 void fmd_reduction_time(fmd_reduction *r, fmd_reduction_seconds *seconds)

@@ -129,7 +129,7 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters)
     put_counters(r, counters);
     if (check)
         r->fixed[checksum] = sum_lanes(checksum, r->fixed);
-    fmd_reduction_sum(r, FMD_LANE_U32);
+    (void)fmd_reduction_sum(r, FMD_LANE_U32);
     const uint32_t *total = r->fixed_total;
     if (check && total[checksum] != sum_lanes(checksum, total)) {
         fmd_error_set("the sum of the gradients was damaged on its way between the ranks");

@@ -17,15 +17,6 @@ static void add(fmd_reduction *r, fmd_segment *s, size_t offset, size_t n)
     (void)n;
 }
 
-/* x - x is 0 for all values but those that are not finite. */
-FMD_SIMD static size_t count_not_finite(size_t n, const float *x)
-{
-    size_t bad = 0;
-    for (size_t i = 0; i < n; i++)
-        bad += !(x[i] - x[i] == 0);
-    return bad;
-}
-
 FMD_SIMD static void scale_values(size_t n, const float *restrict x, float scale, float *restrict y)
 {
     for (size_t i = 0; i < n; i++)
@@ -37,7 +28,7 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters)
     float *lane = r->floats + fmd_lane_counters(r);
     for (int i = 0; i < r->n_counters * FMD_LIMBS; i++)
         lane[i] = (float)fmd_limb(counters[i / FMD_LIMBS], i % FMD_LIMBS);
-    fmd_reduction_sum(r, FMD_LANE_FLOAT);
+    const bool finite = fmd_reduction_sum(r, FMD_LANE_FLOAT);
     const float *total = r->float_total + fmd_lane_counters(r);
     for (int i = 0; i < r->n_counters; i++) {
         uint64_t sum = 0;
@@ -45,7 +36,7 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters)
             sum += (uint64_t)total[i * FMD_LIMBS + j] << (j * FMD_LIMB_BITS);
         counters[i] = (int64_t)sum;
     }
-    return count_not_finite(r->n_values, r->float_total) > 0 ? FMD_REDUCED_NOT_FINITE : FMD_REDUCED;
+    return finite ? FMD_REDUCED : FMD_REDUCED_NOT_FINITE;
 }
 
 static void values(fmd_reduction *r, fmd_segment *s, size_t offset, size_t n, double scale,

@@ -81,8 +81,9 @@ static inline uint32_t fmd_limb(int64_t counter, int i)
     return (uint32_t)((uint64_t)counter >> (i * FMD_LIMB_BITS)) & 0xff;
 }
 
-/* Collective. Makes the total of all messages, of lanes of this type. */
-void fmd_reduction_sum(fmd_reduction *r, fmd_lane_type type);
+/* Collective. Makes the total of all messages, of lanes of this type. False if it has floats that are
+ * not finite. */
+bool fmd_reduction_sum(fmd_reduction *r, fmd_lane_type type);
 
 /* Local. Whether messages leave the memory of a node, where they could be damaged. */
 bool fmd_reduction_travels(const fmd_reduction *r);

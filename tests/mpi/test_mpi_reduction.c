@@ -91,13 +91,16 @@ static int culprit(const batch *b, const assignment *a)
     return a->owner[b->n - 1];
 }
 
-static fmd_allreduce allreduce = FMD_ALLREDUCE_SHARED;
+/* The program is built twice. */
+#ifndef ALLREDUCE
+#define ALLREDUCE FMD_ALLREDUCE_SHARED
+#endif
 
 static fmd_reduction *create(fmd_reduction_mode mode, int n_counters)
 {
     fmd_reduction *r = NULL;
     assert_all_ok(
-        fmd_reduction_create(&r, mode, allreduce, mpi_comm, counts, SEGMENTS, n_counters));
+        fmd_reduction_create(&r, mode, ALLREDUCE, mpi_comm, counts, SEGMENTS, n_counters));
     return r;
 }
 
@@ -580,16 +583,13 @@ static void more_values_than_one_message_holds_are_refused(void **state)
     (void)state;
     fmd_reduction *r = NULL;
     const size_t huge[] = {(size_t)1 << 30, (size_t)1 << 30};
-    assert_all_fail(fmd_reduction_create(&r, FMD_REDUCE_EXACT, allreduce, mpi_comm, huge, 2, 0),
+    assert_all_fail(fmd_reduction_create(&r, FMD_REDUCE_EXACT, ALLREDUCE, mpi_comm, huge, 2, 0),
                     FMD_EUSAGE, "the model has 2147483648 parameters: more than one message holds");
     assert_all_ranks(r == NULL);
 }
 
-/* Once through the memory of the node, and once more as `test_mpi_reduction mpi`. */
-int main(int argc, char **argv)
+int main(void)
 {
-    if (argc > 1 && strcmp(argv[1], "mpi") == 0)
-        allreduce = FMD_ALLREDUCE_MPI;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exact_sums_are_those_of_one_process_bit_for_bit),
         cmocka_unit_test(fewer_leaves_than_ranks_are_enough),
