@@ -3,6 +3,9 @@ option(FMD_WERROR "Treat warnings as errors" OFF)
 option(FMD_COVERAGE "Instrument for gcov" OFF)
 set(FMD_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize")
 
+set(FMD_ISA "" CACHE STRING
+    "Instructions of our own loops: avx2 or baseline; empty: the best that the CPU has")
+
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
@@ -23,6 +26,14 @@ target_compile_options(fmd_options INTERFACE
   -ffp-contract=off -fno-math-errno -fno-trapping-math)
 if(FMD_WERROR)
   target_compile_options(fmd_options INTERFACE -Werror)
+endif()
+if(FMD_ISA STREQUAL "avx2")
+  target_compile_options(fmd_options INTERFACE -mavx2)
+  target_compile_definitions(fmd_options INTERFACE FMD_NO_MULTIVERSION FMD_ISA_AVX2)
+elseif(FMD_ISA STREQUAL "baseline")
+  target_compile_definitions(fmd_options INTERFACE FMD_NO_MULTIVERSION FMD_ISA_BASELINE)
+elseif(FMD_ISA)
+  message(FATAL_ERROR "FMD_ISA is '${FMD_ISA}', expected avx2, baseline or nothing")
 endif()
 if(FMD_SANITIZE)
   target_compile_options(fmd_options INTERFACE
