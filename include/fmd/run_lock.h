@@ -22,6 +22,10 @@ FMD_CHECKED fmd_status fmd_run_lock_take(fmd_run_lock *l, const char *folder);
 /* Local. Whether a process that this system knows of holds the lock of `folder`. */
 bool fmd_run_lock_is_held(const char *folder);
 
+/* Local. Who took it last: "process 5 on host"; "" where nobody did. */
+enum { FMD_RUN_LOCK_OWNER = 256 };
+void fmd_run_lock_owner(const char *folder, char owner[FMD_RUN_LOCK_OWNER]);
+
 /* Local. The lock is gone with this process at the latest. */
 void fmd_run_lock_release(fmd_run_lock *l);
 

@@ -83,6 +83,10 @@ typedef struct fmd_config {
     /* output */
     char run_dir[FMD_PATH_BYTES];
     bool tensorboard;
+    /* watch */
+    char run[FMD_PATH_BYTES];
+    double interval;
+    bool once;
     int progress; /* fmd_progress */
     int64_t verbose;
     int log_level; /* fmd_log_level */
@@ -159,6 +163,7 @@ void fmd_print_text(int at, int column, const char *text);
 fmd_status fmd_cmd_completion(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_data(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_train(fmd_comm *c, const fmd_config *config);
+fmd_status fmd_cmd_watch(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_bench(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_evaluate(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_inspect(fmd_comm *c, const fmd_config *config);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 1200, OWNER_BYTES = 256 };
+enum { PATH_BYTES = 1200 };
 
 static int64_t read_generation(const char *folder)
 {
@@ -45,16 +45,16 @@ static fmd_status write_generation(const char *folder, int64_t generation)
 }
 
 /* Who holds the lock, as the owner wrote it. */
-static void read_owner(int fd, char owner[OWNER_BYTES])
+static void read_owner(int fd, char owner[FMD_RUN_LOCK_OWNER])
 {
-    const ssize_t n = pread(fd, owner, OWNER_BYTES - 1, 0);
+    const ssize_t n = pread(fd, owner, FMD_RUN_LOCK_OWNER - 1, 0);
     owner[n > 0 ? n : 0] = '\0';
     owner[strcspn(owner, "\n")] = '\0';
 }
 
 static void write_owner(int fd)
 {
-    char host[128] = "", owner[OWNER_BYTES];
+    char host[128] = "", owner[FMD_RUN_LOCK_OWNER];
     gethostname(host, sizeof host - 1);
     const char *job = getenv("SLURM_JOB_ID");
     const int n = snprintf(owner, sizeof owner, "process %ld on %s%s%s\n", (long)getpid(), host,
@@ -65,7 +65,7 @@ static void write_owner(int fd)
 
 fmd_status fmd_run_lock_take(fmd_run_lock *l, const char *folder)
 {
-    char path[PATH_BYTES], owner[OWNER_BYTES];
+    char path[PATH_BYTES], owner[FMD_RUN_LOCK_OWNER];
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     snprintf(path, sizeof path, "%s/run.lock", folder);
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -102,6 +102,18 @@ bool fmd_run_lock_is_held(const char *folder)
     const bool held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
     close(fd);
     return held;
+}
+
+void fmd_run_lock_owner(const char *folder, char owner[FMD_RUN_LOCK_OWNER])
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/run.lock", folder);
+    *owner = '\0';
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    read_owner(fd, owner);
+    close(fd);
 }
 
 void fmd_run_lock_release(fmd_run_lock *l)

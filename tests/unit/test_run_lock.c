@@ -69,6 +69,25 @@ static void the_owner_is_named_with_its_slurm_job(void **state)
     assert_non_null(strstr(fmd_error_message(), ", job 4711"));
 }
 
+static void others_see_who_holds_it_and_change_nothing(void **state)
+{
+    (void)state;
+    char who[FMD_RUN_LOCK_OWNER], expected[64];
+    fmd_run_lock_owner(".", who);
+    assert_string_equal(who, "");
+    assert_int_equal(access("run.lock", F_OK), -1);
+    const pid_t owner = start_owner();
+    snprintf(expected, sizeof expected, "process %ld on ", (long)owner);
+    fmd_run_lock_owner(".", who);
+    const bool held = fmd_run_lock_is_held(".");
+    kill_owner(owner);
+    assert_true(held);
+    assert_int_equal(strncmp(who, expected, strlen(expected)), 0);
+    assert_false(fmd_run_lock_is_held("."));
+    fmd_run_lock_owner(".", who);
+    assert_int_equal(strncmp(who, expected, strlen(expected)), 0);
+}
+
 static void the_death_of_the_owner_releases_it(void **state)
 {
     (void)state;
@@ -173,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         in_folder(a_second_process_is_refused_and_told_who_has_it),
         in_folder(the_owner_is_named_with_its_slurm_job),
+        in_folder(others_see_who_holds_it_and_change_nothing),
         in_folder(the_death_of_the_owner_releases_it),
         in_folder(others_can_see_whether_it_is_held),
         in_folder(each_owner_has_a_later_generation),

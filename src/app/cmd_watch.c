@@ -1,0 +1,337 @@
+/* watch: follows a run by what it writes, on this machine or another one. */
+#include "app/config.h"
+#include "app/followed_run.h"
+#include "fmd/terminal.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { BAR_WIDTH = 20, SPARKS = 40, SHORT_TEXT = 64 };
+
+/* As events.jsonl calls them. */
+static const char *const phases[] = {"assemble", "forward", "backward", "reduce", "update"};
+
+typedef struct watch {
+    fmd_followed_run run;
+    fmd_terminal terminal;
+    int drawn;       /* lines of the panel on the screen */
+    double told;     /* the epochs that lines have told of: one more than the last */
+    bool was_silent; /* and that has been told */
+} watch;
+
+static double real(const fmd_json *line, const char *key)
+{
+    return line != NULL ? fmd_json_get_real(line, NULL, key) : (double)NAN;
+}
+
+static double setting(const watch *w, const char *key)
+{
+    return w->run.head != NULL ? fmd_json_get_real(w->run.head, "config", key) : (double)NAN;
+}
+
+/* "21 s", "3:05", "1:03:05" */
+static const char *time_text(double seconds, char text[SHORT_TEXT])
+{
+    const long s = lrint(fmin(fmax(seconds, 0), 1e9));
+    if (s >= 3600)
+        snprintf(text, SHORT_TEXT, "%ld:%02ld:%02ld", s / 3600, s % 3600 / 60, s % 60);
+    else if (s >= 60)
+        snprintf(text, SHORT_TEXT, "%ld:%02ld", s / 60, s % 60);
+    else
+        snprintf(text, SHORT_TEXT, "%ld s", s);
+    return text;
+}
+
+/* "850", "12.3k", "1.2M" */
+static const char *rate_text(double rate, char text[SHORT_TEXT])
+{
+    if (rate < 999.5)
+        snprintf(text, SHORT_TEXT, "%.0f", rate);
+    else if (rate < 99950)
+        snprintf(text, SHORT_TEXT, "%.1fk", rate / 1e3);
+    else if (rate < 999500)
+        snprintf(text, SHORT_TEXT, "%.0fk", rate / 1e3);
+    else
+        snprintf(text, SHORT_TEXT, "%.1fM", rate / 1e6);
+    return text;
+}
+
+static void print_run(const watch *w, FILE *out)
+{
+    const fmd_json *head = w->run.head;
+    const double ranks = real(head, "ranks"), nodes = real(head, "nodes");
+    fprintf(out, "run     %s", w->run.folder);
+    if (head == NULL) {
+        fprintf(out, " · it has not begun to train\n");
+        return;
+    }
+    fprintf(out, " · %.0f rank%s on %.0f node%s (%s%s)\n", ranks, ranks == 1 ? "" : "s", nodes,
+            nodes == 1 ? "" : "s", fmd_json_get_item(head, NULL, "hosts", 0),
+            nodes > 1 ? ", ..." : "");
+    fprintf(out, "model   %s on %s · batch %.0f · %s %s\n",
+            fmd_json_get_text(head, "config", "layers"),
+            fmd_json_get_text(head, "config", "dataset"), setting(w, "batch_size"),
+            fmd_json_get_text(head, "config", "optimizer"),
+            fmd_json_get_text(head, "config", "lr_schedule"));
+}
+
+/* The bar of the whole run, and when it will be over. */
+static void print_progress(const watch *w, FILE *out)
+{
+    char text[SHORT_TEXT];
+    const fmd_json *now = w->run.place != NULL ? w->run.place : w->run.head;
+    const double epochs = setting(w, "epochs"), steps = setting(w, "steps_per_epoch");
+    const double done = real(now, "global_step"), all = epochs * steps;
+    const double rate = real(w->run.place, "samples_per_s");
+    if (!(all > 0) || isnan(done))
+        return;
+    const int filled = (int)(BAR_WIDTH * fmin(done / all, 1));
+    fprintf(out, "epoch   %.0f/%.0f ", fmin(floor(done / steps) + 1, epochs), epochs);
+    for (int i = 0; i < BAR_WIDTH; i++)
+        fputs(w->terminal.utf8 ? (i < filled ? "━" : "─") : (i < filled ? "#" : "-"), out);
+    fprintf(out, " %.0f %% · step %.0f of %.0f", floor(100 * done / all), done, all);
+    if (rate > 0 && w->run.state == FMD_FOLLOWED_RUNS && done < all)
+        fprintf(out, " · about %s left",
+                time_text((all - done) * setting(w, "batch_size") / rate, text));
+    fputc('\n', out);
+}
+
+static void print_now(const watch *w, FILE *out)
+{
+    char text[SHORT_TEXT];
+    const fmd_json *now = w->run.place;
+    if (now == NULL)
+        return;
+    fprintf(out, "now     loss %.4f · accuracy %.4f · learning rate %.3g", real(now, "loss"),
+            real(now, "accuracy"), real(now, "learning_rate"));
+    if (real(now, "samples_per_s") > 0)
+        fprintf(out, " · %s samples/s", rate_text(real(now, "samples_per_s"), text));
+    fputc('\n', out);
+}
+
+/* The losses so far, means of as many spans as there is room for. */
+static void print_losses(const watch *w, FILE *out)
+{
+    static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    static const char *const marks[] = {"_", ".", "-", "~", "=", "+", "*", "#"};
+    const size_t n = w->run.n_losses, spans = n < SPARKS ? n : SPARKS;
+    double means[SPARKS], least = (double)INFINITY, most = -(double)INFINITY;
+    if (n < 2)
+        return;
+    for (size_t i = 0; i < spans; i++) {
+        const size_t from = i * n / spans, to = (i + 1) * n / spans;
+        double sum = 0;
+        for (size_t k = from; k < to; k++)
+            sum += w->run.losses[k].loss;
+        means[i] = sum / (double)(to - from);
+        least = fmin(least, means[i]);
+        most = fmax(most, means[i]);
+    }
+    fprintf(out, "loss    ");
+    for (size_t i = 0; i < spans; i++) {
+        const double height = most > least ? (means[i] - least) / (most - least) : 0;
+        const int level = isnan(height) ? 0 : (int)fmin(height * 8, 7);
+        fputs((w->terminal.utf8 ? blocks : marks)[level], out);
+    }
+    fprintf(out, " %.4f to %.4f\n", w->run.losses[0].loss, w->run.losses[n - 1].loss);
+}
+
+static void print_table(const watch *w, FILE *out)
+{
+    const size_t n = w->run.n_epochs;
+    char text[SHORT_TEXT];
+    if (n == 0)
+        return;
+    const bool validation = !isnan(real(w->run.epoch, "val_loss"));
+    fprintf(out, "\n  epoch  accuracy      loss");
+    fprintf(out, "%s  learning rate      time  samples/s\n",
+            validation ? "  val_accuracy  val_loss" : "");
+    for (size_t i = n > FMD_FOLLOWED_ROWS ? n - FMD_FOLLOWED_ROWS : 0; i < n; i++) {
+        const fmd_json *e = w->run.epochs[i];
+        fprintf(out, "  %5.0f  %8.4f  %8.4f", real(e, "epoch") + 1, real(e, "accuracy"),
+                real(e, "loss"));
+        if (validation)
+            fprintf(out, "  %12.4f  %8.4f", real(e, "val_accuracy"), real(e, "val_loss"));
+        fprintf(out, "  %13.3g  %6.2f s", real(e, "learning_rate"), real(e, "seconds"));
+        fprintf(out, "  %9s\n", rate_text(real(e, "samples_per_s"), text));
+    }
+    fputc('\n', out);
+}
+
+/* Where the time of the last epoch went, and who kept the others waiting. */
+static void print_times(const watch *w, FILE *out)
+{
+    const fmd_json *e = w->run.epoch;
+    double all = 0;
+    if (e == NULL)
+        return;
+    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++)
+        all += fmd_json_get_real(e, phases[i], "mean");
+    if (all > 0) {
+        fprintf(out, "time    ");
+        for (size_t i = 0; i < sizeof phases / sizeof *phases; i++)
+            fprintf(out, "%s%s %.0f %%", i > 0 ? " · " : "", phases[i],
+                    100 * fmd_json_get_real(e, phases[i], "mean") / all);
+        fputc('\n', out);
+    }
+    if (real(w->run.head, "ranks") > 1)
+        fprintf(out,
+                "slow    rank %.0f on %s computed longest in the last epoch: %.3g s, %.0f %% above "
+                "the mean\n",
+                fmd_json_get_real(e, "slowest", "rank"), fmd_json_get_text(e, "slowest", "host"),
+                fmd_json_get_real(e, "slowest", "compute_seconds"),
+                100 * fmd_json_get_real(e, "slowest", "above_mean"));
+}
+
+static void print_saved(const watch *w, FILE *out)
+{
+    char text[SHORT_TEXT];
+    const fmd_json *s = w->run.saved;
+    if (s != NULL)
+        fprintf(out, "saved   %s, %s ago\n", fmd_json_get_text(s, NULL, "file"),
+                time_text(difftime(time(NULL), (time_t)real(s, "time")), text));
+}
+
+static void print_cure(const watch *w, FILE *out)
+{
+    if (w->run.state == FMD_FOLLOWED_DIED)
+        fprintf(out, "        to go on: the same command with --run-dir %s\n", w->run.folder);
+}
+
+static void print_panel(const watch *w, FILE *out)
+{
+    print_run(w, out);
+    if (w->run.head != NULL) {
+        print_progress(w, out);
+        print_now(w, out);
+        print_losses(w, out);
+        print_table(w, out);
+        print_times(w, out);
+        print_saved(w, out);
+    }
+    fprintf(out, "state   %s\n", w->run.verdict);
+    print_cure(w, out);
+}
+
+/* The part of a line that has room in `columns`. */
+static int fitting(const char *line, int length, int columns)
+{
+    int n = 0, used = 0;
+    while (n < length) {
+        if (((unsigned char)line[n] & 0xc0) != 0x80 && ++used > columns)
+            break;
+        n++;
+    }
+    return n;
+}
+
+/* Prints the panel, over the one before. Lines are cut rather than wrapped. */
+static fmd_status draw(watch *w)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+    if (out == NULL)
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: the panel");
+    print_panel(w, out);
+    if (fclose(out) != 0) {
+        free(text);
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: the panel");
+    }
+    const bool redraw = w->terminal.terminal;
+    const int columns = redraw && w->terminal.columns > 0 ? w->terminal.columns - 1 : 10000;
+    if (w->drawn > 0)
+        printf("\033[%dA", w->drawn);
+    w->drawn = 0;
+    for (const char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        printf("%.*s%s\n", fitting(line, (int)(end - line), columns), line, redraw ? "\033[K" : "");
+        w->drawn++;
+    }
+    if (redraw)
+        printf("\033[J");
+    fflush(stdout);
+    free(text);
+    return FMD_OK;
+}
+
+/* Where there is no terminal to draw on: a line for each epoch that is new. */
+static void tell(watch *w)
+{
+    char text[SHORT_TEXT];
+    for (size_t i = 0; i < w->run.n_epochs; i++) {
+        const fmd_json *e = w->run.epochs[i];
+        if (real(e, "epoch") < w->told)
+            continue;
+        w->told = real(e, "epoch") + 1;
+        printf("Epoch %.0f/%.0f - %.0fs - accuracy: %.4f - loss: %.4f", w->told,
+               setting(w, "epochs"), real(e, "seconds"), real(e, "accuracy"), real(e, "loss"));
+        if (!isnan(real(e, "val_loss")))
+            printf(" - val_accuracy: %.4f - val_loss: %.4f", real(e, "val_accuracy"),
+                   real(e, "val_loss"));
+        printf(" - %s samples/s\n", rate_text(real(e, "samples_per_s"), text));
+    }
+    const bool silent = w->run.state == FMD_FOLLOWED_IS_SILENT;
+    if (silent && !w->was_silent)
+        printf("state   %s\n", w->run.verdict);
+    w->was_silent = silent;
+    fflush(stdout);
+}
+
+static bool is_over(const watch *w)
+{
+    return w->run.state == FMD_FOLLOWED_DIED || w->run.state == FMD_FOLLOWED_ENDED;
+}
+
+static fmd_status follow(watch *w, double interval)
+{
+    const struct timespec nap = {.tv_sec = (time_t)interval,
+                                 .tv_nsec = (long)(fmod(interval, 1) * 1e9)};
+    FMD_TRY(fmd_followed_run_read(&w->run));
+    if (!w->terminal.terminal)
+        print_run(w, stdout);
+    for (;;) {
+        if (w->terminal.terminal) {
+            w->terminal = fmd_terminal_of_stdout(); /* it may have another size by now */
+            FMD_TRY(draw(w));
+        } else {
+            tell(w);
+        }
+        if (is_over(w))
+            break;
+        /* Nobody reads any more. */
+        if (ferror(stdout))
+            return FMD_FAIL(FMD_EIO, "cannot write to stdout: %s", strerror(errno));
+        nanosleep(&nap, NULL);
+        FMD_TRY(fmd_followed_run_read(&w->run));
+    }
+    if (!w->terminal.terminal) {
+        printf("state   %s\n", w->run.verdict);
+        print_cure(w, stdout);
+    }
+    return FMD_OK;
+}
+
+fmd_status fmd_cmd_watch(fmd_comm *c, const fmd_config *config)
+{
+    (void)c;
+    watch w = {.terminal = fmd_terminal_of_stdout()};
+    if (*config->run == '\0')
+        FMD_TRY(fmd_followed_run_newest(w.run.folder));
+    else
+        memcpy(w.run.folder, config->run, sizeof w.run.folder);
+    fmd_status st = FMD_OK;
+    if (config->once) {
+        w.terminal.terminal = false;
+        st = fmd_followed_run_read(&w.run);
+        if (st == FMD_OK)
+            st = draw(&w);
+    } else {
+        st = follow(&w, config->interval);
+    }
+    fmd_followed_run_free(&w.run);
+    return st;
+}

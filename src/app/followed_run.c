@@ -1,0 +1,272 @@
+#include "app/followed_run.h"
+
+#include "fmd/mem.h"
+#include "fmd/run_lock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = FMD_PATH_BYTES + 64 };
+
+/* Seconds without a line that are worth a word, and that mean the end where no lock would be seen.
+ * Steps have a line every 10 seconds, if they are not longer. */
+static const double silence = 30, absence = 120;
+
+static const char *file_of(const fmd_followed_run *r, const char *name, char path[PATH_BYTES])
+{
+    snprintf(path, PATH_BYTES, "%s/%s", r->folder, name);
+    return path;
+}
+
+static double number(const fmd_json *line, const char *key)
+{
+    const double value = fmd_json_get_real(line, NULL, key);
+    return isnan(value) ? 0 : value;
+}
+
+/* Forgets what is done again from `step` on. */
+static void cut(fmd_followed_run *r, double step)
+{
+    while (r->n_losses > 0 && r->losses[r->n_losses - 1].step > step)
+        r->n_losses--;
+    while (r->n_epochs > 0 && number(r->epochs[r->n_epochs - 1], "global_step") > step)
+        fmd_json_destroy(r->epochs[--r->n_epochs]);
+    r->epoch = r->n_epochs > 0 ? r->epochs[r->n_epochs - 1] : NULL;
+}
+
+/* Replaces the line in *place; the lines of epochs belong to `epochs`. */
+static void keep(fmd_json **place, fmd_json *line)
+{
+    fmd_json_destroy(*place);
+    *place = line;
+}
+
+static fmd_status add_loss(fmd_followed_run *r, const fmd_json *line)
+{
+    fmd_followed_loss *more = realloc(r->losses, (r->n_losses + 1) * sizeof *more);
+    if (more == NULL)
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: the losses of '%s'", r->folder);
+    r->losses = more;
+    more[r->n_losses++] =
+        (fmd_followed_loss){number(line, "global_step"), fmd_json_get_real(line, NULL, "loss")};
+    return FMD_OK;
+}
+
+static fmd_status add_epoch(fmd_followed_run *r, fmd_json *line)
+{
+    fmd_json **more = realloc(r->epochs, (r->n_epochs + 1) * sizeof(fmd_json *));
+    if (more == NULL) {
+        fmd_json_destroy(line);
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: the epochs of '%s'", r->folder);
+    }
+    r->epochs = more;
+    more[r->n_epochs++] = line;
+    r->epoch = line;
+    return FMD_OK;
+}
+
+/* Takes one line in; what is no event is skipped. */
+static fmd_status take(fmd_followed_run *r, const char *text, size_t bytes)
+{
+    fmd_json *line = NULL, *again = NULL;
+    if (fmd_json_parse(&line, text, bytes, "events.jsonl") != FMD_OK)
+        return FMD_OK;
+    const char *type = fmd_json_get_text(line, NULL, "type");
+    type = type != NULL ? type : "";
+    keep(&r->end, NULL);
+    if (strcmp(type, "start") == 0 || strcmp(type, "resume") == 0) {
+        cut(r, number(line, "global_step"));
+        keep(&r->place, NULL);
+        keep(&r->head, line);
+        return FMD_OK;
+    }
+    if (strcmp(type, "checkpoint") == 0) {
+        keep(&r->saved, line);
+        return FMD_OK;
+    }
+    if (strcmp(type, "end") == 0) {
+        keep(&r->end, line);
+        return FMD_OK;
+    }
+    const bool epoch = strcmp(type, "epoch") == 0;
+    fmd_status st = FMD_OK;
+    if (epoch || strcmp(type, "step") == 0)
+        st = add_loss(r, line);
+    if (st == FMD_OK && epoch && fmd_json_parse(&again, text, bytes, "events.jsonl") == FMD_OK)
+        st = add_epoch(r, again);
+    if (epoch || strcmp(type, "step") == 0)
+        keep(&r->place, line);
+    else
+        fmd_json_destroy(line);
+    return st;
+}
+
+static void forget(fmd_followed_run *r)
+{
+    cut(r, -1);
+    keep(&r->head, NULL);
+    keep(&r->place, NULL);
+    keep(&r->saved, NULL);
+    keep(&r->end, NULL);
+    r->read = 0;
+}
+
+/* The whole lines behind those that were read before. */
+static fmd_status read_lines(fmd_followed_run *r, int fd, const char *path, off_t size)
+{
+    const size_t bytes = (size_t)(size - r->read);
+    char *text = NULL;
+    fmd_status st = FMD_OK;
+    FMD_TRY(fmd_alloc(&text, bytes + 1, 1, path));
+    const ssize_t n = pread(fd, text, bytes, r->read);
+    if (n < 0)
+        st = FMD_FAIL(FMD_EIO, "cannot read '%s': %s", path, strerror(errno));
+    char *at = text, *end;
+    const char *behind = text + (n > 0 ? n : 0);
+    while (st == FMD_OK && (end = memchr(at, '\n', (size_t)(behind - at))) != NULL) {
+        st = take(r, at, (size_t)(end - at));
+        at = end + 1;
+    }
+    r->read += at - text;
+    free(text);
+    return st;
+}
+
+/* Reads on in events.jsonl; *age: seconds since it was written. */
+static fmd_status read_log(fmd_followed_run *r, double *age)
+{
+    char path[PATH_BYTES];
+    struct stat s;
+    *age = 0;
+    const int fd = open(file_of(r, "events.jsonl", path), O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && stat(file_of(r, "generation", path), &s) == 0)
+        return FMD_OK; /* a run, but it has not begun to train */
+    if (fd < 0)
+        return FMD_FAIL(FMD_ENOINPUT, "there is no run in '%s': cannot open events.jsonl: %s",
+                        r->folder, strerror(errno));
+    fmd_status st = FMD_OK;
+    if (fstat(fd, &s) != 0)
+        st = FMD_FAIL(FMD_EIO, "cannot read '%s': %s", path, strerror(errno));
+    if (st == FMD_OK && s.st_size < r->read)
+        forget(r); /* another file */
+    if (st == FMD_OK && s.st_size > r->read)
+        st = read_lines(r, fd, path, s.st_size);
+    if (st == FMD_OK)
+        *age = fmax(difftime(time(NULL), s.st_mtime), 0);
+    close(fd);
+    return st;
+}
+
+/* How the run ended, by its last line, or by STATUS.json where a full disk kept the line out. */
+static bool judge_end(fmd_followed_run *r)
+{
+    char path[PATH_BYTES];
+    fmd_json *status = NULL;
+    const fmd_json *last = r->end;
+    if (last == NULL && fmd_json_read(&status, file_of(r, "STATUS.json", path)) == FMD_OK)
+        last = status;
+    const char *state = last != NULL ? fmd_json_get_text(last, NULL, "state") : NULL;
+    const char *message = last != NULL ? fmd_json_get_text(last, NULL, "message") : NULL;
+    const bool ended = state != NULL && strcmp(state, "running") != 0;
+    if (ended) {
+        int n = snprintf(r->verdict, sizeof r->verdict, "%s, exit code %.0f", state,
+                         number(last, "exit_code"));
+        if (message != NULL && *message != '\0')
+            n += snprintf(r->verdict + n, sizeof r->verdict - (size_t)n, ": %.300s", message);
+        const double accuracy = fmd_json_get_real(last, NULL, "test_accuracy");
+        if (!isnan(accuracy))
+            snprintf(r->verdict + n, sizeof r->verdict - (size_t)n,
+                     " · test loss %.4f · accuracy %.4f",
+                     fmd_json_get_real(last, NULL, "test_loss"), accuracy);
+        r->state = FMD_FOLLOWED_ENDED;
+    }
+    fmd_json_destroy(status);
+    return ended;
+}
+
+/* Whether a lock of `owner` would be seen from here: he is on this host. */
+static bool is_here(const char *owner)
+{
+    char host[256] = "";
+    gethostname(host, sizeof host - 1);
+    const char *at = strstr(owner, " on ");
+    const size_t n = strlen(host);
+    return at != NULL && strncmp(at + 4, host, n) == 0 && (at[4 + n] == '\0' || at[4 + n] == ',');
+}
+
+static void judge(fmd_followed_run *r, bool held, const char *owner, double age)
+{
+    const bool quiet = age >= silence;
+    if (!held && judge_end(r))
+        return;
+    if (!held && (*owner == '\0' || is_here(owner) || age >= absence)) {
+        r->state = FMD_FOLLOWED_DIED;
+        snprintf(r->verdict, sizeof r->verdict, "died: %s is gone and has not said that it ends",
+                 *owner != '\0' ? owner : "its process");
+    } else if (quiet) {
+        r->state = FMD_FOLLOWED_IS_SILENT;
+        snprintf(r->verdict, sizeof r->verdict, "nothing written for %.0f s, but %s %s", age, owner,
+                 held ? "holds the run" : "may still be at it: its lock is not seen from here");
+    } else {
+        r->state = FMD_FOLLOWED_RUNS;
+        snprintf(r->verdict, sizeof r->verdict, "running, %s", owner);
+    }
+}
+
+fmd_status fmd_followed_run_read(fmd_followed_run *r)
+{
+    char owner[FMD_RUN_LOCK_OWNER];
+    double age;
+    /* In this order: whoever ends writes first and lets the lock go then. */
+    const bool held = fmd_run_lock_is_held(r->folder);
+    fmd_run_lock_owner(r->folder, owner);
+    FMD_TRY(read_log(r, &age));
+    judge(r, held, owner, age);
+    return FMD_OK;
+}
+
+void fmd_followed_run_free(fmd_followed_run *r)
+{
+    forget(r);
+    free(r->epochs);
+    free(r->losses);
+}
+
+fmd_status fmd_followed_run_newest(char folder[FMD_PATH_BYTES])
+{
+    char path[PATH_BYTES + 256];
+    struct timespec newest = {0};
+    DIR *runs = opendir("runs");
+    const struct dirent *entry;
+    *folder = '\0';
+    while (runs != NULL && (entry = readdir(runs)) != NULL) {
+        struct stat s;
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "runs/%s/events.jsonl", entry->d_name);
+        if (stat(path, &s) != 0) {
+            snprintf(path, sizeof path, "runs/%s/generation", entry->d_name);
+            if (stat(path, &s) != 0)
+                continue;
+        }
+        const bool newer = s.st_mtim.tv_sec != newest.tv_sec ? s.st_mtim.tv_sec > newest.tv_sec
+                                                             : s.st_mtim.tv_nsec > newest.tv_nsec;
+        if (!newer)
+            continue;
+        newest = s.st_mtim;
+        snprintf(folder, FMD_PATH_BYTES, "runs/%s", entry->d_name);
+    }
+    if (runs != NULL)
+        closedir(runs);
+    if (*folder == '\0')
+        return FMD_FAIL(FMD_ENOINPUT, "there is no run in runs/: name the folder of a run");
+    return FMD_OK;
+}
