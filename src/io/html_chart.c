@@ -137,9 +137,11 @@ static void put_words(fmd_html *h, const fmd_chart *c)
     fmd_html_markup(h, "<title id=\"%s-title\">", c->id);
     fmd_html_text(h, "%s", c->title);
     fmd_html_markup(h, "</title><desc id=\"%s-words\">", c->id);
-    for (size_t k = 0; k < c->n_series; k++)
-        fmd_html_text(h, "%s: from %.4g to %.4g. ", c->series[k].name, c->series[k].y[0],
-                      c->series[k].y[c->n - 1]);
+    for (size_t k = 0; k < c->n_series; k++) {
+        const double first = c->series[k].y[0], last = c->series[k].y[c->n - 1];
+        if (isfinite(first) && isfinite(last))
+            fmd_html_text(h, "%s: from %.4g to %.4g. ", c->series[k].name, first, last);
+    }
     fmd_html_markup(h, "</desc>\n");
 }
 

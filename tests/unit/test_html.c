@@ -1,7 +1,9 @@
-#include "fmd/html.h"
+#include "fmd/html_chart.h"
 
 #include "support/fmd_test.h"
 #include "support/temp_folder.h"
+
+#include <math.h>
 
 /* The page as it lies on the disk; released by free(). */
 static char *written(fmd_html *h)
@@ -120,6 +122,54 @@ static void test_html__nothing_is_asked_of_the_network(void **state)
     free(page);
 }
 
+/* The page with a chart of one line. */
+static char *chart_of(const double *y, size_t n)
+{
+    static const double x[] = {1, 2, 3};
+    fmd_html *h;
+    assert_ok(fmd_html_create(&h, "chart"));
+    fmd_html_chart(h, &(fmd_chart){.id = "loss",
+                                   .title = "Loss",
+                                   .x_name = "epoch",
+                                   .caption = "",
+                                   .n = n,
+                                   .x = x,
+                                   .n_series = 1,
+                                   .series = {{"training", y}},
+                                   .mark = (double)NAN});
+    return written(h);
+}
+
+static void test_html__a_chart_says_in_words_what_it_shows(void **state)
+{
+    (void)state;
+    char *page = chart_of((const double[]){0.5, 0.25, 0.125}, 3);
+    assert_has(page, "<desc id=\"loss-words\">training: from 0.5 to 0.125. </desc>");
+    assert_has(page, "role=\"img\" aria-labelledby=\"loss-title loss-words\"");
+    assert_has(page, "<title>epoch 2: training 0.2500</title>");
+    /* From the left end to the right one, the largest above the least. */
+    assert_has(page, "d=\"M52.0 ");
+    assert_has(page, "L466.0 ");
+    free(page);
+}
+
+static void test_html__a_chart_leaves_out_what_is_no_number(void **state)
+{
+    (void)state;
+    char *page = chart_of((const double[]){0.5, (double)NAN, 0.125}, 3);
+    assert_int_equal(count(page, "nan"), 0);
+    assert_int_equal(count(page, "epoch 2:"), 0);
+    assert_int_equal(count(page, "epoch 3:"), 1);
+    free(page);
+    page = chart_of((const double[]){0.5}, 1);
+    assert_int_equal(count(page, "nan") + count(page, "inf"), 0);
+    assert_int_equal(count(page, "epoch 1:"), 1);
+    free(page);
+    page = chart_of((const double[]){(double)NAN}, 1);
+    assert_int_equal(count(page, "<svg"), 0);
+    free(page);
+}
+
 static void test_html__a_page_that_cannot_be_written_names_its_file(void **state)
 {
     (void)state;
@@ -140,6 +190,8 @@ int main(void)
         cmocka_unit_test(test_html__sections_are_listed_in_front_and_closed),
         cmocka_unit_test(test_html__a_picture_is_in_the_page_as_base64),
         cmocka_unit_test(test_html__nothing_is_asked_of_the_network),
+        cmocka_unit_test(test_html__a_chart_says_in_words_what_it_shows),
+        cmocka_unit_test(test_html__a_chart_leaves_out_what_is_no_number),
         cmocka_unit_test(test_html__a_page_that_cannot_be_written_names_its_file),
     };
     return cmocka_run_group_tests(tests, temp_folder_make, temp_folder_remove);
