@@ -97,36 +97,38 @@ static void print_matrix(const verdict *v, const fmd_terminal *t, int width)
     }
 }
 
-/* The pairs of classes taken for each other most often. A pair is the place of its cell. */
-static size_t most_confused(const fmd_classification *r, size_t pairs[MOST_PAIRS])
+/* Images of one class that are predicted as another. */
+typedef struct confusion {
+    size_t label, predicted, n;
+} confusion;
+
+/* Puts a confusion into its place among the most frequent ones; *n is how many there are. */
+static void rank_confusion(confusion pairs[MOST_PAIRS], size_t *n, confusion c)
 {
-    size_t n = 0;
-    for (size_t cell = 0; cell < r->classes * r->classes; cell++) {
-        if (cell / r->classes == cell % r->classes || r->confusion[cell] == 0)
-            continue;
-        if (n == MOST_PAIRS && r->confusion[cell] <= r->confusion[pairs[n - 1]])
-            continue;
-        size_t at = n < MOST_PAIRS ? n++ : n - 1;
-        for (; at > 0 && r->confusion[cell] > r->confusion[pairs[at - 1]]; at--)
-            pairs[at] = pairs[at - 1];
-        pairs[at] = cell;
-    }
-    return n;
+    if (*n == MOST_PAIRS && c.n <= pairs[MOST_PAIRS - 1].n)
+        return;
+    size_t at = *n < MOST_PAIRS ? (*n)++ : MOST_PAIRS - 1;
+    for (; at > 0 && c.n > pairs[at - 1].n; at--)
+        pairs[at] = pairs[at - 1];
+    pairs[at] = c;
 }
 
 static void print_pairs(const verdict *v)
 {
     const fmd_classification *r = &v->classes;
-    size_t pairs[MOST_PAIRS];
+    confusion pairs[MOST_PAIRS];
+    size_t n = 0;
     char label[FMD_CLASS_TEXT], taken_for[FMD_CLASS_TEXT];
-    const size_t n = most_confused(r, pairs);
+    for (size_t l = 0; l < r->classes; l++)
+        for (size_t k = 0; k < r->classes; k++)
+            if (k != l && r->confusion[l * r->classes + k] > 0)
+                rank_confusion(pairs, &n, (confusion){l, k, r->confusion[l * r->classes + k]});
     if (n > 0)
         printf("\nmost often confused\n");
     for (size_t i = 0; i < n; i++)
-        printf("%6zu of %zu: %s taken for %s\n", r->confusion[pairs[i]],
-               r->of_class[pairs[i] / r->classes].support,
-               fmd_class_text(&v->model->data.info, (int)(pairs[i] / r->classes), label),
-               fmd_class_text(&v->model->data.info, (int)(pairs[i] % r->classes), taken_for));
+        printf("%6zu of %zu: %s taken for %s\n", pairs[i].n, r->of_class[pairs[i].label].support,
+               fmd_class_text(&v->model->data.info, (int)pairs[i].label, label),
+               fmd_class_text(&v->model->data.info, (int)pairs[i].predicted, taken_for));
 }
 
 static void print_text(const verdict *v)

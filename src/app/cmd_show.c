@@ -148,7 +148,7 @@ static fmd_size drawn_size(const exhibition *e, fmd_size size)
 static void draw_rows(const exhibition *e, fmd_drawing *drawings, char (*captions)[CAPTION_BYTES],
                       uint8_t *pixels)
 {
-    int columns = 0;
+    int columns = 1;
     for (size_t i = 0; i < e->list.n; i++) {
         fmd_drawing *d = &drawings[i];
         *d = fmd_drawing_of(e->data.info.image, image_at(e, i), caption(e, i, captions[i]));

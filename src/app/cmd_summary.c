@@ -145,7 +145,7 @@ static fmd_status print_json(const fmd_model *m)
     for (size_t i = 0; i < fmd_model_n_layers(m) && st == FMD_OK; i++)
         st = add_layer(j, m, fmd_model_layer(m, i));
     fmd_json_int(j, NULL, "params", (long long)fmd_model_n_params(m));
-    fmd_json_int(j, NULL, "bytes", (long long)(fmd_model_n_params(m) * sizeof(float)));
+    fmd_json_int(j, NULL, "bytes", 4 * (long long)fmd_model_n_params(m));
     if (st == FMD_OK)
         st = fmd_json_print_text(j, &text);
     if (st == FMD_OK)

@@ -29,11 +29,11 @@ fmd_drawing fmd_drawing_of(fmd_shape image, const uint8_t *bytes, const char *ca
 void fmd_drawing_pixel(const fmd_drawing *d, size_t x, size_t y, uint8_t rgb[3])
 {
     const uint8_t *pixel = d->bytes + (y * d->size.width + x) * d->channels;
-    size_t sum = 0;
-    for (size_t c = 0; c < d->channels; c++)
-        sum += pixel[c];
+    size_t sum = pixel[0], n = 1;
+    for (; n < d->channels; n++)
+        sum += pixel[n];
     for (size_t c = 0; c < 3; c++)
-        rgb[c] = d->channels == 3 ? pixel[c] : (uint8_t)(sum / d->channels);
+        rgb[c] = n == 3 ? pixel[c] : (uint8_t)(sum / n);
 }
 
 static uint8_t brightness(const fmd_drawing *d, size_t x, size_t y)

@@ -90,12 +90,13 @@ static void print_bar(float share, bool last, const fmd_terminal *terminal)
 {
     static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     char text[4 * BAR_COLUMNS + 4] = "";
+    size_t used = 0;
     const int parts = (int)((double)share * BAR_COLUMNS * 8 + 0.5);
     const int whole = terminal->utf8 ? parts / 8 : (parts + 4) / 8;
     for (int i = 0; i < whole; i++)
-        strcat(text, terminal->utf8 ? "█" : "#");
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s", terminal->utf8 ? "█" : "#");
     if (terminal->utf8)
-        strcat(text, eighths[parts % 8]);
+        snprintf(text + used, sizeof text - used, "%s", eighths[parts % 8]);
     fmd_print_padded(text, last ? 0 : BAR_COLUMNS);
 }
 

@@ -54,7 +54,7 @@ static uint8_t mean_of_area(const uint8_t *in, fmd_size from, size_t channels, s
                 overlap(k, from.width, x, to.width) * in[(i * from.width + k) * channels + channel];
         sum += rows * row;
     }
-    return (uint8_t)((sum + all / 2) / all);
+    return all > 0 ? (uint8_t)((sum + all / 2) / all) : 0;
 }
 
 void fmd_image_resize(const uint8_t *in, fmd_size from, size_t channels, uint8_t *out, fmd_size to)

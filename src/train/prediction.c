@@ -92,7 +92,7 @@ fmd_status fmd_predict(fmd_comm *c, fmd_model *m, const fmd_split *split, float 
 {
     const int rank = fmd_comm_rank(c), size = fmd_comm_size(c);
     fmd_prediction p = {.n = split->n, .classes = (size_t)fmd_model_classes(m)};
-    round_rows mine = {NULL}, all = {NULL};
+    round_rows mine = {.probabilities = NULL}, all = mine;
     int64_t failed = 0;
     fmd_status st = fmd_comm_agree(c, allocate(c, &mine, &all, &p));
     if (st != FMD_OK)
@@ -104,7 +104,7 @@ fmd_status fmd_predict(fmd_comm *c, fmd_model *m, const fmd_split *split, float 
                         FMD_EVALUATE_ROWS * p.classes * sizeof *mine.probabilities,
                         all.probabilities);
         fmd_comm_gather(c, mine.predicted, FMD_EVALUATE_ROWS, all.predicted);
-        if (rank == 0)
+        if (p.probabilities != NULL) /* on rank 0 */
             put_rows(&p, &all, size, i);
     }
     fmd_comm_sum_i64(c, &failed, 1);
