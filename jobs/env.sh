@@ -39,8 +39,8 @@ export OMPI_MCA_oob_tcp_keepalive_time=${OMPI_MCA_oob_tcp_keepalive_time:-20}
 export OMPI_MCA_oob_tcp_keepalive_intvl=${OMPI_MCA_oob_tcp_keepalive_intvl:-5}
 export OMPI_MCA_oob_tcp_keepalive_probes=${OMPI_MCA_oob_tcp_keepalive_probes:-3}
 
-# Nodes with different CPUs: the kernels of OpenBLAS have to be the same on all of them. Haswell is
-# what every CPU since 2015 has.
+# Nodes with different CPUs, with --gemm openblas: its kernels have to be the same on all of them.
+# Haswell is what every CPU since 2015 has. Our own kernels give the same bits on all.
 if [[ -n ${OPENBLAS_CORETYPE-} ]]; then
     export OPENBLAS_CORETYPE
 fi

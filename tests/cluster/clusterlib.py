@@ -187,6 +187,8 @@ class Network:
 
     def heal(self, name):
         self.switch.run("ip", "link", "set", f"p-{name}", "master", "br0")
+        for host in self.hosts.values():  # at once, not after some seconds
+            host.run("ip", "neigh", "flush", "dev", "eth0")
 
     def crash(self, name, told=False):
         """A power cut, of which the others hear nothing; `told`: their connections end."""

@@ -17,7 +17,7 @@ class Training:
     counts its steps, each start of a job in a file of its own."""
 
     def __init__(self, folder, steps, pause, fashion_mnist=False, save_freq=15):
-        self.steps = steps
+        self.save_freq = save_freq
         if fashion_mnist:
             data = ["--dataset", "fashion-mnist", "--limit", "6400", "--batch-size", "320"]
         else:
