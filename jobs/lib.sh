@@ -93,8 +93,8 @@ state_of() {
     fi
 }
 
-# judge RUN_DIR CODE: the exit code of a rank speaks for itself; mpirun's own (1 after TERM, 137 after
-# a kill, 205 after a lost node) does not.
+# judge RUN_DIR CODE: the exit code of a rank speaks for itself; mpirun's own (1 after TERM, 137
+# after a kill, 205 after a lost node) does not.
 judge() {
     local run=$1 code=$2
     case $code in
@@ -127,8 +127,8 @@ run_training() {
     say "start ${SLURM_RESTART_COUNT:-0} on $SLURM_JOB_NODELIST, $JOB_LAUNCH, run folder $run"
     launch '' train --run-dir "$run" --resume auto "$@" || code=$?
     if [[ $told == TERM ]]; then
-        say "ended by Slurm; newest checkpoint: step $(newest_step "$run"); to go on, if Slurm does" \
-            "not requeue it: the same sbatch command with JOB_RUN_DIR='$run'"
+        say "ended by Slurm; newest checkpoint: step $(newest_step "$run"); to go on, if Slurm" \
+            "does not requeue it: the same sbatch command with JOB_RUN_DIR='$run'"
         return 143
     fi
     judge "$run" "$code" || code=$?

@@ -24,7 +24,10 @@ HOSTD = os.path.join(HERE, "hostd.py")
 PYTHON = "/usr/bin/python3"
 NETWORK = "10.79.0"
 # What a site sets for all its users. Here the hosts share the machine's cores.
-SITE_MCA = "hwloc_base_binding_policy = none\nmpi_yield_when_idle = 1\norte_tmpdir_base = /run/tmp\n"
+SITE_MCA = """hwloc_base_binding_policy = none
+mpi_yield_when_idle = 1
+orte_tmpdir_base = /run/tmp
+"""
 
 
 class Failed(Exception):
@@ -125,7 +128,9 @@ class Host:
         if command.wait(seconds) != 0:
             raise Failed(f"{self.name}: {' '.join(argv)}: exit code {command.code}: "
                          f"{command.output()}")
-        return command.output()
+        output = command.output()
+        os.unlink(command.path)
+        return output
 
     def processes(self):
         """The command lines of all that runs there; to ask needs no network."""

@@ -5,8 +5,8 @@
   hostd.py rsh FOLDER NAME COMMAND...         runs a command there, as ssh does (plm_rsh_agent)
 
 It listens on a socket in FOLDER, which all hosts share: one connection is one command. The client
-sends {"argv", "env", "folder"} with three file descriptors, later maybe {"signal"}; the host answers
-{"code"}. A command goes on when its client is gone, as a daemon has to.
+sends {"argv", "env", "folder"} with three file descriptors, later maybe {"signal"}; the host
+answers {"code"}. A command goes on when its client is gone, as a daemon has to.
 """
 import array
 import json

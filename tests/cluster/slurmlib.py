@@ -1,4 +1,4 @@
-"""A Slurm cluster of a test's own, on hosts of its own: slurmctld on `head`, slurmd on the nodes."""
+"""A Slurm of a test's own, on hosts of its own: slurmctld on `head`, slurmd on the nodes."""
 import os
 import random
 import re
@@ -187,7 +187,7 @@ def requeue(job):
 
 
 def preempt(job):
-    """An urgent job that needs all nodes; with GraceTime the ranks have time to end by themselves."""
+    """An urgent job needs all nodes; with GraceTime the ranks have time to end by themselves."""
     answer = job.slurm.head("sbatch", "--parsable", "--partition=urgent", "--exclusive",
                             f"--nodes={len(job.slurm.nodes)}", "--output=urgent-%j.out",
                             "--wrap=sleep 1")
