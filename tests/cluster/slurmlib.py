@@ -175,7 +175,7 @@ def await_resumed(job, seen, seconds):
 
 
 def await_stopped(job):
-    cl.await_true(f"job {job.number} has stopped", 60,
+    cl.await_true(f"job {job.number} has stopped", 180,
                   lambda: job.state() in ("PENDING", *ENDED), every=0.1)
 
 
