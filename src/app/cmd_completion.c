@@ -9,9 +9,8 @@ static void print_values(const fmd_option *o)
 {
     const char *values = o->kind == FMD_OPTION_CHOICE ? o->choices : o->value;
     for (const char *at = values; at != NULL && *at != '\0'; at += *at == '|') {
-        const size_t n = strcspn(at, "|");
-        printf(" %.*s", (int)n, at);
-        at += n;
+        printf(" %.*s", (int)strcspn(at, "| "), at); /* "FILE ..." */
+        at += strcspn(at, "|");
     }
     if (o->unset != NULL)
         printf(" %s", o->unset);
@@ -33,10 +32,18 @@ static void print_command(const fmd_command *command)
             print_name(&fmd_config_table[i]);
         }
     printf("'\n        words='");
-    char name[FMD_OPTION_TEXT_BYTES];
+    char names[FMD_OPTION_TEXT_BYTES] = "", *rest = names;
     if (command->words != NULL)
-        print_values(fmd_option_find(fmd_config_table, fmd_config_table_length,
-                                     fmd_choice_text(command->words, 0, name)));
+        snprintf(names, sizeof names, "%s", command->words);
+    const char *last = "";
+    while (*names != '\0' && rest != NULL) {
+        const fmd_option *o =
+            fmd_option_find(fmd_config_table, fmd_config_table_length, strsep(&rest, "|"));
+        const char *value = o->value != NULL ? o->value : o->choices;
+        if (strncmp(value, last, strcspn(value, " ")) != 0) /* files are offered once */
+            print_values(o);
+        last = value;
+    }
     printf("' ;;\n");
 }
 

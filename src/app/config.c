@@ -127,7 +127,16 @@ static fmd_status read_word(fmd_config *config, const fmd_command *command, bool
                             const char *word)
 {
     char names[FMD_OPTION_TEXT_BYTES], *rest = names;
-    if (command->words == NULL || *word == '-')
+    if (strcmp(word, "-np") == 0 || strcmp(word, "-n") == 0)
+        return FMD_FAIL(FMD_EUSAGE,
+                        "'%s': how many ranks is for mpirun to know: mpirun -np 2 "
+                        "fmnist-dist ...",
+                        word);
+    if (*word == '-')
+        return FMD_FAIL(FMD_EUSAGE,
+                        "'%s': options begin with two dashes; see fmnist-dist %s --help", word,
+                        command->name);
+    if (command->words == NULL)
         return FMD_FAIL(FMD_EUSAGE, "'%s': not understood; see fmnist-dist %s --help", word,
                         command->name);
     snprintf(names, sizeof names, "%s", command->words);

@@ -138,5 +138,6 @@ void fmd_help_overview(void)
            "callback\n"
            "  fmnist-dist evaluate runs/20260131-120000                    a model that was "
            "trained\n"
-           "\nnext: fmnist-dist help train (its options), fmnist-dist doctor (is all in order?)\n");
+           "\nnext: fmnist-dist help train (its options), fmnist-dist doctor (is all in order?), "
+           "fmnist-dist tutorial\n");
 }

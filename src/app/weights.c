@@ -17,7 +17,11 @@ fmd_status fmd_weights_path(const char *given, char path[FMD_WEIGHTS_PATH_BYTES]
         snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/latest", given);
         const bool begun = access(path, F_OK) == 0;
         snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/final.weights.h5", given);
-        if (begun && access(path, F_OK) != 0)
+        const bool done = access(path, F_OK) == 0;
+        if (!begun && !done)
+            return FMD_FAIL(FMD_ENOINPUT,
+                            "'%s' is not the folder of a run: it holds no checkpoints", given);
+        if (!done)
             snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/latest", given);
     }
     /* A link that the user names stands for its file. */
