@@ -118,7 +118,7 @@ static void print_command(const session *s, const fmd_command *command, const ch
 /* Collective. One command; *out is what a training gives. */
 static fmd_status run_command(session *s, const char *text, fmd_outcome *out)
 {
-    char line[LINE_BYTES], *words[MAX_WORDS];
+    char line[LINE_BYTES], *words[MAX_WORDS] = {line};
     const fmd_command *command;
     fmd_config config;
     snprintf(line, sizeof line, "%s", text);
