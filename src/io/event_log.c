@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -42,7 +43,7 @@ fmd_status fmd_event_log_open(fmd_event_log **out, const char *path)
 {
     fmd_event_log *log;
     FMD_TRY(fmd_alloc(&log, 1, sizeof *log + strlen(path) + 1, "the event log"));
-    strcpy(log->path, path);
+    memcpy(log->path, path, strlen(path) + 1);
     log->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     const off_t end = log->fd >= 0 ? end_of_lines(log->fd) : -1;
     if (end < 0 || (lseek(log->fd, 0, SEEK_END) > end && ftruncate(log->fd, end) != 0)) {
@@ -70,7 +71,7 @@ fmd_status fmd_event_log_begin(fmd_json **out, const char *type)
     clock_gettime(CLOCK_REALTIME, &now);
     fmd_json_text(*out, NULL, "type", type);
     fmd_json_real(*out, NULL, "time",
-                  (double)now.tv_sec + (double)(now.tv_nsec / 1000000) / 1000); /* milliseconds */
+                  (double)now.tv_sec + floor((double)now.tv_nsec * 1e-6) / 1e3); /* milliseconds */
     return FMD_OK;
 }
 

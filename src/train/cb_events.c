@@ -5,6 +5,7 @@
 #include "fmd/mem.h"
 #include "fmd/timer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,7 +80,8 @@ static void add_position(fmd_json *j, const fmd_event *e)
 {
     fmd_json_int(j, NULL, "epoch", e->epoch);
     fmd_json_int(j, NULL, "step", (long long)e->step);
-    fmd_json_int(j, NULL, "global_step", (long long)((uint64_t)e->epoch * e->steps + e->step));
+    const uint64_t steps = (uint64_t)e->epoch * e->steps + e->step;
+    fmd_json_int(j, NULL, "global_step", (long long)steps);
 }
 
 static fmd_status write_line(events *s, fmd_json *line)
@@ -95,7 +97,7 @@ static void note(events *s, fmd_status st)
     if (st == FMD_OK || s->failed != FMD_OK)
         return;
     s->failed = st;
-    strcpy(s->message, fmd_error_message());
+    snprintf(s->message, sizeof s->message, "%s", fmd_error_message());
 }
 
 static fmd_status noted(const events *s)
@@ -260,7 +262,7 @@ fmd_status fmd_cb_events_create(fmd_callback **out, const char *path, fmd_json *
     }
     s->base.ops = &ops;
     s->head = head;
-    strcpy(s->path, path);
+    memcpy(s->path, path, strlen(path) + 1);
     *out = &s->base;
     return FMD_OK;
 }

@@ -58,7 +58,7 @@ fmd_status fmd_cb_tensorboard_create(fmd_callback **out, const char *run_folder)
     board *s;
     FMD_TRY(fmd_alloc(&s, 1, sizeof *s + strlen(run_folder) + 1, "the TensorBoard log"));
     s->base.ops = &ops;
-    strcpy(s->run_folder, run_folder);
+    memcpy(s->run_folder, run_folder, strlen(run_folder) + 1);
     *out = &s->base;
     return FMD_OK;
 }
