@@ -61,4 +61,9 @@ const char *fmd_json_get_text(const fmd_json *j, const char *group, const char *
 double fmd_json_get_real(const fmd_json *j, const char *group, const char *key);
 const char *fmd_json_get_item(const fmd_json *j, const char *group, const char *key, size_t i);
 
+/* Local. Whether the array called `array` has a row `i`; and that row's members, as above. */
+bool fmd_json_has_row(const fmd_json *j, const char *array, size_t i);
+const char *fmd_json_row_text(const fmd_json *j, const char *array, size_t i, const char *key);
+double fmd_json_row_real(const fmd_json *j, const char *array, size_t i, const char *key);
+
 #endif

@@ -42,8 +42,17 @@ static fmd_status prepare(fmd_job *j)
     return FMD_OK;
 }
 
+/* Collective. Threads of all ranks for each core that they may use, on the fullest node. */
+static double threads_a_core(const fmd_job *j)
+{
+    double crowd =
+        (double)(fmd_comm_node_size(j->comm) * j->config->threads) / fmd_comm_node_cores(j->comm);
+    fmd_comm_max(j->comm, &crowd, 1);
+    return crowd;
+}
+
 /* Rank 0. What was measured, and where. */
-static void describe(const fmd_bench *b, const char *op)
+static void describe(const fmd_bench *b, const char *op, double threads_a_core)
 {
     const fmd_job *j = b->job;
     const bool has_model = j->model != NULL;
@@ -64,6 +73,7 @@ static void describe(const fmd_bench *b, const char *op)
     fmd_json_int(b->json, NULL, "ranks", fmd_comm_size(j->comm));
     fmd_json_int(b->json, NULL, "nodes", fmd_comm_nodes(j->comm));
     fmd_json_int(b->json, NULL, "threads", j->config->threads);
+    fmd_json_real(b->json, NULL, "threads_a_core", threads_a_core);
     fmd_json_int(b->json, NULL, "warmup", (long long)b->args.warmup);
     fmd_json_int(b->json, NULL, "repetitions", (long long)b->args.repetitions);
     fmd_json_int(b->json, NULL, "steps", (long long)b->args.steps);
@@ -95,8 +105,9 @@ static fmd_status measure(fmd_bench *b)
     char name[FMD_OPTION_TEXT_BYTES];
     if (ops[config->op].needs_model)
         FMD_TRY(prepare(b->job));
+    const double crowd = threads_a_core(b->job);
     if (fmd_comm_rank(b->job->comm) == 0)
-        describe(b, fmd_choice_text(FMD_BENCH_OPS, config->op, name));
+        describe(b, fmd_choice_text(FMD_BENCH_OPS, config->op, name), crowd);
     FMD_TRY(ops[config->op].run(b));
     return fmd_comm_agree(b->job->comm, b->json != NULL ? print_json(b->json) : FMD_OK);
 }

@@ -18,6 +18,10 @@ enum { FMD_CONFIG_LAYERS_BYTES = 1024 };
 #define FMD_LR_SCALING_NAMES "none|linear|sqrt"
 typedef enum fmd_lr_scaling { FMD_LR_AS_IT_IS, FMD_LR_LINEAR, FMD_LR_SQRT } fmd_lr_scaling;
 
+/* What scaling does, and by what; names for the option table, and their order. */
+#define FMD_STUDY_MODES     "strong|weak|both"
+#define FMD_STUDY_LAUNCHERS "mpirun|srun|sbatch|dry"
+
 /* What bench measures; names for the option table, and their order. */
 #define FMD_BENCH_OPS "train|allreduce|gemm|update|load"
 
@@ -80,6 +84,13 @@ typedef struct fmd_config {
     /* benchmark */
     int op; /* of FMD_BENCH_OPS */
     int64_t warmup, steps, repetitions;
+    /* scaling study */
+    char ranks[128];
+    int scaling_mode; /* of FMD_STUDY_MODES */
+    int launcher;     /* fmd_study_launcher */
+    char launcher_options[512];
+    bool oversubscribe;
+    char study_dir[FMD_PATH_BYTES];
     /* output */
     char run_dir[FMD_PATH_BYTES];
     bool tensorboard;
@@ -165,6 +176,7 @@ fmd_status fmd_cmd_data(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_train(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_watch(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_bench(fmd_comm *c, const fmd_config *config);
+fmd_status fmd_cmd_scaling(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_evaluate(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_inspect(fmd_comm *c, const fmd_config *config);
 fmd_status fmd_cmd_predict(fmd_comm *c, const fmd_config *config);

@@ -222,3 +222,24 @@ const char *fmd_json_get_item(const fmd_json *j, const char *group, const char *
 {
     return json_string_value(json_array_get(get(j, group, key), i));
 }
+
+static const json_t *row(const fmd_json *j, const char *array, size_t i)
+{
+    return json_array_get(json_object_get(j->root, array), i);
+}
+
+bool fmd_json_has_row(const fmd_json *j, const char *array, size_t i)
+{
+    return json_is_object(row(j, array, i));
+}
+
+const char *fmd_json_row_text(const fmd_json *j, const char *array, size_t i, const char *key)
+{
+    return json_string_value(json_object_get(row(j, array, i), key));
+}
+
+double fmd_json_row_real(const fmd_json *j, const char *array, size_t i, const char *key)
+{
+    const json_t *value = json_object_get(row(j, array, i), key);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}

@@ -277,6 +277,11 @@ static void test_json_file__a_record_reads_back_by_group_and_key(void **state)
     fmd_json_real(j, "result", "val_loss", (double)NAN);
     fmd_json_append(j, NULL, "hosts", "a");
     fmd_json_append(j, NULL, "hosts", "b");
+    for (int i = 0; i < 2; i++) {
+        fmd_json_row(j, "rows");
+        fmd_json_text(j, "rows", "name", i == 0 ? "first" : "second");
+        fmd_json_real(j, "rows", "value", i + 0.5);
+    }
     assert_ok(fmd_json_write(j, temp_path("run.json")));
     fmd_json_destroy(j);
 
@@ -289,6 +294,13 @@ static void test_json_file__a_record_reads_back_by_group_and_key(void **state)
     assert_null(fmd_json_get_text(again, "nowhere", "loss"));
     assert_string_equal(fmd_json_get_item(again, NULL, "hosts", 1), "b");
     assert_null(fmd_json_get_item(again, NULL, "hosts", 2));
+    assert_true(fmd_json_has_row(again, "rows", 1));
+    assert_string_equal(fmd_json_row_text(again, "rows", 1, "name"), "second");
+    assert_true(fmd_json_row_real(again, "rows", 0, "value") == 0.5);
+    assert_true(isnan(fmd_json_row_real(again, "rows", 0, "name")));
+    assert_null(fmd_json_row_text(again, "rows", 1, "value"));
+    assert_false(fmd_json_has_row(again, "rows", 2) || fmd_json_has_row(again, "hosts", 0));
+    assert_true(isnan(fmd_json_row_real(again, "nowhere", 0, "value")));
 
     assert_ok(fmd_json_create(&all));
     fmd_json_append_real(all, "history", "loss", 0.5);

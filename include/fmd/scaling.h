@@ -1,0 +1,54 @@
+/* What measurements on several numbers of ranks say: arithmetic only. */
+#ifndef FMD_SCALING_H
+#define FMD_SCALING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A number of ranks; NAN where there is nothing to say. */
+typedef struct fmd_scaling_point {
+    int ranks;
+    double rate;            /* work a second: of the same problem, or of one that grows alike */
+    bool counts;            /* false: it takes no part, as ranks shared cores */
+    double speedup;         /* over the first point that counts, times that one's ranks */
+    double efficiency;      /* speed-up over ranks */
+    double serial_fraction; /* fmd_karp_flatt */
+} fmd_scaling_point;
+
+/* Local. Fills speed-up, efficiency and serial fraction of all points, which are in the order of
+ * their ranks; those that do not count are compared, but nothing is compared with them. */
+void fmd_scaling_compare(fmd_scaling_point *points, size_t n);
+
+/* Local. The share of the work that seems not to be divided: (1/S - 1/p) / (1 - 1/p) for a speed-up
+ * S on p times the ranks; what costs time besides counts too (Karp and Flatt, "Measuring parallel
+ * processor performance", CACM 33(5), 1990). NAN for p = 1. */
+double fmd_karp_flatt(double speedup, double p);
+
+/* Local. The knee: the point that counts with the most speed-up times efficiency (Eager, Zahorjan
+ * and Lazowska, "Speedup versus efficiency in parallel systems", 1989). SIZE_MAX for none. */
+size_t fmd_scaling_knee(const fmd_scaling_point *points, size_t n);
+
+/* Time of an allreduce of m bytes over p ranks: 2 ceil(log2 p) alpha + 2 (p - 1) / p m beta, what a
+ * reduce-scatter and an allgather by halves take (Thakur, Rabenseifner and Gropp, "Optimization of
+ * collective communication operations in MPICH", 2005). */
+typedef struct fmd_allreduce_model {
+    double alpha, beta; /* seconds a message, seconds a byte */
+} fmd_allreduce_model;
+
+typedef struct fmd_allreduce_sample {
+    int ranks;
+    double bytes, seconds;
+} fmd_allreduce_sample;
+
+/* Local. The alpha and beta of least squared relative error; neither is negative. False: there are
+ * not two samples of different size on more than one rank. */
+bool fmd_allreduce_fit(const fmd_allreduce_sample *samples, size_t n, fmd_allreduce_model *out);
+
+/* Local. Seconds by the model; 0 for one rank. */
+double fmd_allreduce_seconds(const fmd_allreduce_model *m, int ranks, double bytes);
+
+/* Local. The knee by the model for one problem, among powers of two up to `most`: a step takes
+ * `divided` seconds on one rank, which the ranks share, and one allreduce of `bytes`. */
+int fmd_scaling_model_knee(const fmd_allreduce_model *m, double divided, double bytes, int most);
+
+#endif

@@ -1,0 +1,33 @@
+/* A program that this one starts without a shell, and waits for. */
+#ifndef FMD_APP_CHILD_H
+#define FMD_APP_CHILD_H
+
+#include "fmd/error.h"
+
+#include <stddef.h>
+
+enum { FMD_CHILD_ARGS = 64, FMD_CHILD_TEXT = 16384 };
+
+/* The words of a command; they live in `text`. */
+typedef struct fmd_command_line {
+    char *argv[FMD_CHILD_ARGS + 1]; /* NULL past the last */
+    int n;
+    char text[FMD_CHILD_TEXT];
+    size_t used;
+} fmd_command_line;
+
+/* Local. Adds a word; and all words between blanks. FMD_EUSAGE where there are too many. */
+FMD_CHECKED fmd_status fmd_command_line_add(fmd_command_line *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+FMD_CHECKED fmd_status fmd_command_line_split(fmd_command_line *c, const char *words);
+
+/* Local. The command as one would type it into a shell, without the end of the line. */
+void fmd_command_line_print(const fmd_command_line *c);
+
+/* Local. Runs it with its stdout and stderr in these files and waits. *code is its exit code, or 128
+ * and the number of the signal that ended it. A signal to this process that asks it to end ends the
+ * child, by its number: FMD_ESTOPPED. FMD_EUSAGE where there is no such program, FMD_EIO. */
+FMD_CHECKED fmd_status fmd_child_run(const fmd_command_line *c, const char *out, const char *err,
+                                     int *code);
+
+#endif
