@@ -224,12 +224,13 @@ static fmd_status run(fmd_study *s)
     FMD_TRY(open_folder(s));
     printf("%sstudy  %s\n", s->config->launcher == FMD_LAUNCH_DRY ? "# " : "", s->folder);
     fflush(stdout);
-    const fmd_status st = fmd_study_measure(s);
+    int queued;
+    const fmd_status st = fmd_study_measure(s, &queued);
     if (st == FMD_ESTOPPED) {
         printf("stopped; to go on: the same command with --study-dir %s\n", s->folder);
         return FMD_FAIL(FMD_ESTOPPED, "%s", "");
     }
-    if (st != FMD_OK || s->config->launcher == FMD_LAUNCH_DRY)
+    if (st != FMD_OK || s->config->launcher == FMD_LAUNCH_DRY || queued > 0)
         return st;
     return report(s);
 }

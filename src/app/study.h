@@ -69,8 +69,8 @@ typedef struct fmd_study {
 const char *fmd_study_path(const fmd_study *s, char path[FMD_STUDY_PATH], const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Local. Runs what is missing, or says what would be run. FMD_ESTOPPED, FMD_EIO, FMD_EUSAGE. */
-FMD_CHECKED fmd_status fmd_study_measure(fmd_study *s);
+/* Local. Runs what is missing, or says what would be run; *queued counts jobs that are to come. FMD_ESTOPPED, FMD_EIO, FMD_EUSAGE. */
+FMD_CHECKED fmd_status fmd_study_measure(fmd_study *s, int *queued);
 
 /* Local. Whether more ranks than cores would share this machine; never where a batch system has
  * given out the nodes. */

@@ -241,25 +241,25 @@ static fmd_status do_task(const fmd_study *s, const task *t, int *waiting)
 }
 
 /* The order: all numbers of ranks once, then again, so that what drifts meets all of them alike. */
-fmd_status fmd_study_measure(fmd_study *s)
+fmd_status fmd_study_measure(fmd_study *s, int *queued)
 {
-    int waiting = 0;
+    *queued = 0;
     for (int64_t number = 1; number <= s->config->repetitions; number++)
         for (int mode = 0; mode < FMD_STUDY_WAYS; mode++)
             for (int i = 0; i < s->n_ranks && s->modes[mode].asked; i++) {
                 task t = {.kind = s->modes[mode].name, .ranks = s->ranks[i], .number = (int)number};
                 snprintf(t.name, sizeof t.name, "%s-%d-%d", t.kind, t.ranks, t.number);
-                FMD_TRY(do_task(s, &t, &waiting));
+                FMD_TRY(do_task(s, &t, queued));
             }
     for (int i = 0; i < s->n_ranks; i++) {
         task t = {.kind = "allreduce", .ranks = s->ranks[i]};
         snprintf(t.name, sizeof t.name, "allreduce-%d", t.ranks);
         if (t.ranks > 1)
-            FMD_TRY(do_task(s, &t, &waiting));
+            FMD_TRY(do_task(s, &t, queued));
     }
-    if (waiting > 0)
+    if (*queued > 0)
         printf("%d jobs are in the queue; the same command with --study-dir %s collects what they "
                "leave\n",
-               waiting, s->folder);
+               *queued, s->folder);
     return FMD_OK;
 }

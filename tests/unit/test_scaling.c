@@ -147,6 +147,9 @@ static void the_models_knee_moves_with_the_work(void **state)
     assert_in_range(small, 1, 8);
     assert_in_range(large, 2 * small, 1024);
     assert_int_equal(fmd_scaling_model_knee(&slow, 1e-6, 4e5, 1024), 1);
+    /* steps of 1, 0.52, 0.29, 0.185, 0.1425 ms, 0.131 ms: the fastest is not the knee */
+    const fmd_allreduce_model latency = {1e-5, 0};
+    assert_int_equal(fmd_scaling_model_knee(&latency, 1e-3, 4e5, 1024), 8);
 }
 
 int main(void)
