@@ -40,7 +40,7 @@ static fmd_status read_ranks(fmd_study *s)
 /* Leaves out what would say nothing of scaling, unless it is to be measured and marked. */
 static fmd_status leave_out(fmd_study *s)
 {
-    int n = 0, out[FMD_STUDY_COUNTS], n_out = 0;
+    int n = 0, out[FMD_STUDY_COUNTS] = {0}, n_out = 0;
     if (s->config->launcher == FMD_LAUNCH_DRY || s->config->oversubscribe)
         return FMD_OK;
     for (int i = 0; i < s->n_ranks; i++)

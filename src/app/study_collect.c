@@ -127,13 +127,14 @@ static fmd_status read_point(fmd_study *s, fmd_study_mode *m, int ranks, runs *r
 static fmd_status read_mode(fmd_study *s, fmd_study_mode *m)
 {
     runs r = {.n = 0};
-    double *all = malloc(4 * (MOST_RUNS + 1) * sizeof *all);
+    const size_t room = MOST_RUNS + 1;
+    double *all = malloc(4 * room * sizeof *all);
     if (all == NULL)
         return FMD_FAIL(FMD_ENOMEM, "out of memory: the runs of a study");
     r.step = all;
-    r.compute = all + (MOST_RUNS + 1);
-    r.reduce = all + 2 * (MOST_RUNS + 1);
-    r.wait = all + 3 * (MOST_RUNS + 1);
+    r.compute = all + room;
+    r.reduce = all + 2 * room;
+    r.wait = all + 3 * room;
     fmd_status st = FMD_OK;
     for (int i = 0; i < s->n_ranks && st == FMD_OK; i++)
         st = read_point(s, m, s->ranks[i], &r);

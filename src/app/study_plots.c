@@ -36,7 +36,8 @@ static fmd_status begin(drawing *d)
 static fmd_status finish(drawing *d, const fmd_study *s, const char *name, bool *drawn)
 {
     char folder[FMD_STUDY_PATH];
-    const bool whole = (fclose(d->data) == 0) & (fclose(d->commands) == 0);
+    const bool whole_data = fclose(d->data) == 0;
+    const bool whole = fclose(d->commands) == 0 && whole_data;
     const fmd_gnuplot picture = {.folder = fmd_study_path(s, folder, "plots"),
                                  .name = name,
                                  .formats = "svg png",

@@ -134,12 +134,13 @@ static void explain_serial(const fmd_study_mode *m, FILE *out)
 
 static void recommend(const fmd_study_mode *m, FILE *out)
 {
-    const fmd_scaling_point *knee = &m->scaling[m->knee], *first = NULL, *last = NULL;
+    const fmd_scaling_point *knee = &m->scaling[m->knee], *first = knee, *last = knee;
+    for (int i = m->n - 1; i >= 0; i--)
+        if (m->scaling[i].counts)
+            first = &m->scaling[i];
     for (int i = 0; i < m->n; i++)
-        if (m->scaling[i].counts) {
-            first = first == NULL ? &m->scaling[i] : first;
+        if (m->scaling[i].counts)
             last = &m->scaling[i];
-        }
     fprintf(out, "Use %d rank%s", knee->ranks, knee->ranks == 1 ? "" : "s");
     if (knee != first)
         fprintf(out, ": %.2f times the rate of %s, at %.0f %% efficiency",
@@ -309,7 +310,8 @@ static fmd_status write_file(const fmd_study *s, const char *name,
     FILE *out = fopen(fmd_study_path(s, path, "%s", name), "w");
     if (out != NULL) {
         put_all(s, out);
-        if ((ferror(out) == 0) & (fclose(out) == 0))
+        const bool whole = ferror(out) == 0;
+        if (fclose(out) == 0 && whole)
             return FMD_OK;
     }
     return FMD_FAIL(FMD_EIO, "cannot write '%s': %s", path, strerror(errno));
