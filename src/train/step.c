@@ -41,41 +41,46 @@ static fmd_lanes *sink_lanes(void *self, size_t tensor)
     return fmd_reduction_lanes(self, tensor);
 }
 
-/* A segment for each parameter tensor. */
-static fmd_status create_reduction(fmd_stepper *s)
+/* Local. */
+static fmd_status create(fmd_stepper **out, const fmd_model *m, const fmd_fit_args *args, int size,
+                         size_t **counts)
 {
-    const size_t n = fmd_model_n_tensors(s->model);
-    size_t *counts = NULL;
-    FMD_TRY(fmd_comm_agree(s->comm, fmd_alloc(&counts, n, sizeof *counts, "the reduction")));
-    for (size_t i = 0; i < n; i++)
-        counts[i] = fmd_model_tensor(s->model, i)->count;
-    fmd_status st = fmd_reduction_create(&s->reduction, s->args->reduce, s->args->allreduce,
-                                         s->comm, counts, n, COUNTERS);
-    free(counts);
-    return st;
+    fmd_stepper *s;
+    FMD_TRY(fmd_alloc(out, 1, sizeof *s, "training"));
+    s = *out;
+    s->n_tensors = fmd_model_n_tensors(m);
+    FMD_TRY(fmd_alloc(&s->labels, fmd_fit_rows(args, size), 1, "the labels of a batch"));
+    FMD_TRY(fmd_alloc(&s->grid, s->n_tensors, sizeof *s->grid, "the reduction"));
+    FMD_TRY(fmd_alloc(counts, s->n_tensors, sizeof **counts, "the reduction"));
+    for (size_t i = 0; i < s->n_tensors; i++)
+        (*counts)[i] = fmd_model_tensor(m, i)->count;
+    return FMD_OK;
 }
 
 fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_optimizer *o,
                               const fmd_fit_args *args)
 {
     fmd_stepper *s = NULL;
-    FMD_TRY(fmd_alloc(&s, 1, sizeof *s, "training"));
-    *s = (fmd_stepper){.comm = c, .model = m, .optimizer = o, .args = args};
-    s->n_tensors = fmd_model_n_tensors(m);
-    fmd_status st = create_reduction(s);
+    size_t *counts = NULL; /* a segment of the reduction for each parameter tensor */
+    fmd_status st = fmd_comm_agree(c, create(&s, m, args, fmd_comm_size(c), &counts));
+    if (st != FMD_OK)
+        goto out;
+    s->comm = c;
+    s->model = m;
+    s->optimizer = o;
+    s->args = args;
+    st = fmd_reduction_create(&s->reduction, args->reduce, args->allreduce, c, counts, s->n_tensors,
+                              COUNTERS);
     if (st != FMD_OK)
         goto out;
     s->sink =
         (fmd_sink){.self = s->reduction, .room = sink_room, .add = sink_add, .lanes = sink_lanes};
-    const size_t rows = fmd_fit_rows(args, fmd_comm_size(c));
-    if ((st = fmd_alloc(&s->labels, rows, 1, "the labels of a batch")) != FMD_OK ||
-        (st = fmd_alloc(&s->grid, s->n_tensors, sizeof *s->grid, "the reduction")) != FMD_OK)
-        goto out;
     memcpy(s->grid, fmd_reduction_grid(s->reduction), s->n_tensors * sizeof *s->grid);
     *out = s;
     s = NULL;
 out:
     fmd_stepper_destroy(s);
+    free(counts);
     return st;
 }
 
