@@ -8,77 +8,94 @@ normalised float32 tensors before the clock starts, a batch is one index_select 
 DataLoader), gradients are set to None, subnormals are flushed, and no step reads the loss
 back. One epoch warms up, then each timed epoch prints one line:
 
-    <batch size> <images per second> <mean training loss>
+    <global batch size> <images per second> <mean training loss>
 
+With --ranks N it starts N processes, each on a core of its own, which share each global batch
+through DistributedDataParallel over gloo; under torchrun it takes part in that job instead.
 OpenBLAS has threads of its own: set OPENBLAS_NUM_THREADS to the same number as --threads.
 """
 
 import argparse
-import gzip
+import os
+import socket
 import time
-from pathlib import Path
 
-import numpy as np
 import torch
-from torch import nn
+from torch import distributed, multiprocessing, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from idx import add_common_options, read_training_images
 
 
-def read_idx(folder, name):
-    """Return the IDX file `name` of unsigned bytes, plain or gzipped, as an array."""
-    plain = folder / name
-    raw = plain.read_bytes() if plain.exists() else gzip.decompress((folder / f"{name}.gz").read_bytes())
-    dimensions = raw[3]
-    shape = np.frombuffer(raw, ">u4", dimensions, offset=4).astype(int)
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
-
-
-def load(folder):
-    """Return the training images, flat and from 0 to 1, and their labels."""
-    images = read_idx(folder, "train-images-idx3-ubyte")
-    labels = read_idx(folder, "train-labels-idx1-ubyte")
-    flat = images.reshape(len(images), -1).astype(np.float32) / 255
-    return torch.from_numpy(flat), torch.from_numpy(labels.astype(np.int64))
-
-
-def train_epoch(model, optimizer, images, labels, batch_size):
-    """Train on every image once and return the mean loss."""
+def train_epoch(model, optimizer, images, labels, batch_size, rank, ranks):
+    """Train on every image once, this rank on its part, and return the mean loss of its part."""
     criterion = nn.CrossEntropyLoss()
-    total = torch.zeros(())
-    for index in torch.randperm(len(images)).split(batch_size):
+    total, count = torch.zeros(()), 0
+    for index in torch.randperm(len(images)).split(batch_size):  # the same on every rank
+        mine = index[rank::ranks]
         optimizer.zero_grad(set_to_none=True)
-        loss = criterion(model(images.index_select(0, index)), labels.index_select(0, index))
+        loss = criterion(model(images.index_select(0, mine)), labels.index_select(0, mine))
         loss.backward()
         optimizer.step()
-        total += loss.detach() * len(index)
-    return total.item() / len(images)
+        total += loss.detach() * len(mine)
+        count += len(mine)
+    return total.item() / count
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", type=Path, required=True, help="folder with the IDX files, plain or gzipped")
-    parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--hidden", type=int, default=128)
-    parser.add_argument("--learning-rate", type=float, default=0.001)
-    parser.add_argument("--epochs", type=int, default=1, help="timed epochs, after one to warm up")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-
+def train(args, rank, ranks):
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)  # else Adam's moments of dark pixels decay into slow subnormals
     torch.manual_seed(args.seed)
 
-    images, labels = load(args.data_dir)
-    classes = int(labels.max()) + 1
-    model = nn.Sequential(nn.Linear(images.shape[1], args.hidden), nn.ReLU(), nn.Linear(args.hidden, classes))
+    images, labels = (torch.from_numpy(array) for array in read_training_images(args.data_dir))
+    model = nn.Sequential(nn.Linear(images.shape[1], args.hidden), nn.ReLU(),
+                          nn.Linear(args.hidden, int(labels.max()) + 1))
+    if ranks > 1:
+        # One bucket and no copy of the gradients: the best that DDP has for a model this small.
+        model = DistributedDataParallel(model, gradient_as_bucket_view=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=args.learning_rate, eps=1e-7)
 
-    train_epoch(model, optimizer, images, labels, args.batch_size)
+    train_epoch(model, optimizer, images, labels, args.batch_size, rank, ranks)
     for _ in range(args.epochs):
+        if ranks > 1:
+            distributed.barrier()
         start = time.perf_counter()
-        loss = train_epoch(model, optimizer, images, labels, args.batch_size)
+        loss = train_epoch(model, optimizer, images, labels, args.batch_size, rank, ranks)
+        if ranks > 1:
+            distributed.barrier()
         seconds = time.perf_counter() - start
-        print(f"{args.batch_size} {len(images) / seconds:.0f} {loss:.4f}")
+        if rank == 0:
+            print(f"{args.batch_size} {len(images) / seconds:.0f} {loss:.4f}", flush=True)
+
+
+def train_in_job(rank, ranks, args):
+    """Train as one process of a job whose place is in the environment."""
+    cores = sorted(os.sched_getaffinity(0))
+    if args.pin and ranks <= len(cores):
+        os.sched_setaffinity(0, {cores[rank]})
+    distributed.init_process_group("gloo", rank=rank, world_size=ranks)
+    train(args, rank, ranks)
+    distributed.destroy_process_group()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_common_options(parser)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--ranks", type=int, default=1, help="processes of a DDP job")
+    parser.add_argument("--no-pin", dest="pin", action="store_false",
+                        help="let the processes of a job share their cores")
+    args = parser.parse_args()
+
+    if "WORLD_SIZE" in os.environ:
+        train_in_job(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), args)
+    elif args.ranks == 1:
+        train(args, 0, 1)
+    else:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(free.getsockname()[1]))
+        multiprocessing.spawn(train_in_job, (args.ranks, args), nprocs=args.ranks)
 
 
 if __name__ == "__main__":
