@@ -309,6 +309,25 @@ static void shared_memory_filled_on_rank_0_is_read_on_all(void **state)
     assert_all_ranks(wrong == 0);
 }
 
+static void the_largest_is_taken_over_the_ranks_for_each_value(void **state)
+{
+    (void)state;
+    double values[] = {rank, -rank, 7};
+    fmd_comm_max(mpi_comm, values, 3);
+    assert_all_ranks(values[0] == size - 1 && values[1] == 0 && values[2] == 7);
+}
+
+static void shared_memory_may_be_released_and_asked_for_again(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        void *memory;
+        assert_all_ok(fmd_comm_shared(mpi_comm, 100, &memory));
+        fmd_comm_share(mpi_comm, memory, 100);
+        fmd_comm_unshare(mpi_comm);
+    }
+}
+
 /* Uses up all windows, so it comes last. */
 static void shared_memory_may_be_empty_and_ends_after_four_times(void **state)
 {
@@ -333,6 +352,7 @@ int main(void)
         cmocka_unit_test(broadcasts_carry_any_number_of_bytes),
         cmocka_unit_test(broadcasts_of_more_than_256_mebibytes_arrive_whole),
         cmocka_unit_test(means_are_taken_over_the_ranks_for_each_value),
+        cmocka_unit_test(the_largest_is_taken_over_the_ranks_for_each_value),
         cmocka_unit_test(ranks_that_all_succeed_agree_on_success),
         cmocka_unit_test(one_rank_that_fails_is_named_on_all),
         cmocka_unit_test(the_worst_status_wins),
@@ -345,6 +365,7 @@ int main(void)
         cmocka_unit_test(the_cores_of_a_node_are_those_of_all_its_ranks),
         cmocka_unit_test(the_library_is_named_in_one_short_line),
         cmocka_unit_test(shared_memory_filled_on_rank_0_is_read_on_all),
+        cmocka_unit_test(shared_memory_may_be_released_and_asked_for_again),
         cmocka_unit_test(shared_memory_may_be_empty_and_ends_after_four_times),
     };
     return mpi_run_tests(tests);

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { LEAVES = 8, SEGMENTS = 3, VALUES = 37 + 5 + 113, COUNTERS = 3, PANEL = 16 };
 
@@ -588,6 +589,39 @@ static void more_values_than_one_message_holds_are_refused(void **state)
     assert_all_ranks(r == NULL);
 }
 
+/* Not how long anything takes, but whose time it is. */
+static void waiting_for_a_late_rank_is_not_the_time_of_the_message(void **state)
+{
+    (void)state;
+    const struct timespec late = {.tv_nsec = 300 * 1000 * 1000};
+    for (fmd_reduction_mode mode = FMD_REDUCE_EXACT; mode <= FMD_REDUCE_NATIVE; mode++) {
+        fmd_reduction *r = create(mode, 0);
+        fmd_reduction_seconds s = {0};
+        fmd_reduction_time(r, &s);
+        fmd_reduction_begin(r, 1, 0);
+        if (rank_of() == 0)
+            nanosleep(&late, NULL);
+        assert_all_ranks(fmd_reduction_finish(r, NULL) == FMD_REDUCED);
+        assert_all_ranks(s.wait > 0 && s.allreduce > 0);
+        assert_all_ranks(rank_of() == 0 || s.wait > s.allreduce);
+        const fmd_reduction_seconds before = s;
+        fmd_reduction_time(r, NULL);
+        fmd_reduction_begin(r, 1, 0);
+        assert_all_ranks(fmd_reduction_finish(r, NULL) == FMD_REDUCED);
+        assert_all_ranks(s.wait == before.wait && s.allreduce == before.allreduce);
+        fmd_reduction_destroy(r);
+    }
+}
+
+static void a_message_has_the_bytes_of_its_lanes(void **state)
+{
+    (void)state;
+    fmd_reduction *r = create(FMD_REDUCE_EXACT, COUNTERS);
+    /* values; a lane for each segment, one for those not finite, 8 for each counter, a checksum */
+    assert_all_ranks(fmd_reduction_bytes(r) == 4 * (VALUES + SEGMENTS + 1 + 8 * COUNTERS + 1));
+    fmd_reduction_destroy(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -607,6 +641,8 @@ int main(void)
         cmocka_unit_test(other_ranks_for_the_leaves_change_native_sums_but_not_exact_ones),
         cmocka_unit_test(only_exact_reductions_are_fed_leaf_by_leaf),
         cmocka_unit_test(more_values_than_one_message_holds_are_refused),
+        cmocka_unit_test(waiting_for_a_late_rank_is_not_the_time_of_the_message),
+        cmocka_unit_test(a_message_has_the_bytes_of_its_lanes),
     };
     return mpi_run_tests(tests);
 }

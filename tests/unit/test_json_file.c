@@ -248,6 +248,11 @@ static void test_json_file__a_record_keeps_the_order_of_adding(void **state)
     fmd_json_real(j, "result", "best", 3);
     fmd_json_real(j, "result", "val_loss", (double)NAN);
     fmd_json_bool(j, NULL, "done", true);
+    fmd_json_row(j, "ranks");
+    fmd_json_int(j, "ranks", "rank", 0);
+    fmd_json_row(j, "ranks");
+    fmd_json_int(j, "ranks", "rank", 1);
+    fmd_json_text(j, "ranks", "host", "b");
     assert_ok(fmd_json_write(j, temp_path("run.json")));
     fmd_json_destroy(j);
     fmd_json_destroy(NULL);
@@ -262,7 +267,13 @@ static void test_json_file__a_record_keeps_the_order_of_adding(void **state)
                                        "    \"best\": 3.0,\n"
                                        "    \"val_loss\": null\n"
                                        "  },\n"
-                                       "  \"done\": true\n"
+                                       "  \"done\": true,\n"
+                                       "  \"ranks\": [{\n"
+                                       "      \"rank\": 0\n"
+                                       "    }, {\n"
+                                       "      \"rank\": 1,\n"
+                                       "      \"host\": \"b\"\n"
+                                       "    }]\n"
                                        "}\n");
 }
 
