@@ -40,11 +40,12 @@ bool fmd_metric_better(const char *name, fmd_monitor_mode mode, double min_delta
  * `validation` tells whether there are val_ ones. `label` starts the message. */
 FMD_CHECKED fmd_status fmd_metric_check(const char *name, bool validation, const char *label);
 
-/* Seconds of one rank, by phase of a step. Training has `convert` in `backward` and `reduce`, and
- * `wait` in `reduce`; `bench` tells them apart. */
+/* Seconds of one rank, by phase of a step. Training has `convert` and `wait` in `reduce`; `bench`
+ * tells them apart. Rounding to the grid is in `backward`, rounding back in `update`: what is in the
+ * cache is worked on while it is there. */
 typedef struct fmd_phase_seconds {
     double assemble, forward, backward;
-    double convert; /* between floats and what travels */
+    double convert; /* what surrounds the message: counters, checksum, flags */
     double wait;    /* for the last rank, before the collective */
     double reduce, update;
 } fmd_phase_seconds;

@@ -37,8 +37,8 @@ FMD_CHECKED fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, si
 /* Local. Where this rank's time went. */
 fmd_phase_seconds fmd_stepper_seconds(const fmd_stepper *s);
 
-/* Local. Counts the time from zero, and from now on tells conversion and waiting apart, which
- * costs a barrier a step and two looks at the clock for each panel of a gradient. On all ranks. */
+/* Local. Counts the time from zero, and from now on tells the message, the wait for the last rank
+ * and the rest of the reduction apart, which costs a barrier a step. On all ranks. */
 void fmd_stepper_split(fmd_stepper *s);
 
 /* Local. The bytes of the one message of a step. */
