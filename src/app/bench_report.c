@@ -132,7 +132,7 @@ static products products_of(const fmd_bench_result *r, int size)
 static const char *product_text(const fmd_bench_result *r, char text[128])
 {
     snprintf(text, 128, "%s %zu x %zu x %zu by %s", r->fastest.name, r->fastest.m, r->fastest.n,
-             r->fastest.k, r->fastest_is_ours ? "our own panels" : "a plain call of BLAS");
+             r->fastest.k, r->fastest_is_ours ? "our own kernels" : "a plain call of BLAS");
     return text;
 }
 
