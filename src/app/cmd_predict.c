@@ -64,6 +64,11 @@ static fmd_status tell(fmd_told *told, const fmd_config *config)
 
 static fmd_status check_options(const fmd_config *config)
 {
+    if (*config->images != '\0' && strspn(config->images, "0123456789,-") == strlen(config->images))
+        return FMD_FAIL(FMD_EUSAGE,
+                        "--images: '%s' are numbers, not files: --index %s takes images of the "
+                        "data set",
+                        config->images, config->images);
     if (config->misclassified && *config->images != '\0')
         return FMD_FAIL(FMD_EUSAGE, "--misclassified: the labels of --images are not known");
     if (config->invert && *config->images == '\0')

@@ -144,8 +144,8 @@ void fmd_page_repeat(fmd_html *h, const fmd_run_view *v)
     if (exact)
         fmd_html_paragraph(
             h, "",
-            "It was trained with --reduce exact: the same program, data and kernels "
-            "of OpenBLAS give the same bits on any number of ranks. The hashes tell.");
+            "It was trained with --reduce exact: the same program and data, and equal "
+            "kernels, give the same bits on any number of ranks. The hashes tell.");
     else
         fmd_html_paragraph(h, "",
                            "It was trained with --reduce native: the same bits come from the same "

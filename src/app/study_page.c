@@ -118,7 +118,7 @@ static void put_method(const fmd_study *s, fmd_html *h)
 {
     fmd_html_section(h, "method", "How this was measured");
     fmd_html_paragraph(h, "",
-                       "%s, on %s (OpenBLAS kernels: %s), model %s. Each run is a process of "
+                       "%s, on %s (kernels: %s), model %s. Each run is a process of "
                        "its own that measures whole steps of training after a warm-up; the runs go "
                        "round the numbers of ranks in turn, so that what drifts meets all of them.",
                        s->when, s->host, s->core, s->layers);
