@@ -136,9 +136,10 @@ void fmd_tensorboard_scalar(fmd_tensorboard *t, const char *tag, int64_t step, d
     char name[TAG_BYTES];
     Tensorboard__Event event = TENSORBOARD__EVENT__INIT;
     Tensorboard__Summary summary = TENSORBOARD__SUMMARY__INIT;
-    Tensorboard__Summary__Value scalar = TENSORBOARD__SUMMARY__VALUE__INIT;
+    Tensorboard__Summary__Value scalar;
     Tensorboard__Summary__Value *values[] = {&scalar};
     snprintf(name, sizeof name, "%s", tag);
+    tensorboard__summary__value__init(&scalar);
     scalar.tag = name;
     scalar.value_case = TENSORBOARD__SUMMARY__VALUE__VALUE_SIMPLE_VALUE;
     scalar.simple_value = (float)value;

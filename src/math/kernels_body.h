@@ -74,15 +74,15 @@ INLINE void block(const int rows, const shape s, size_t k, operand a, const floa
 #pragma GCC unroll 2
         for (int v = 0; v < s.vectors; v++) {
             if (t->go_on)
-                sum[r][v] = load(s, v, t->c + (size_t)r * t->ldc + v * VL);
+                sum[r][v] = load(s, v, t->c + (size_t)r * t->ldc + (size_t)v * VL);
             else
-                sum[r][v] = t->bias != NULL ? load(s, v, t->bias + v * VL) : SPREAD(0);
+                sum[r][v] = t->bias != NULL ? load(s, v, t->bias + (size_t)v * VL) : SPREAD(0);
         }
     for (size_t p = 0; p < k; p++) {
         vec column[VECTORS];
 #pragma GCC unroll 2
         for (int v = 0; v < s.vectors; v++)
-            column[v] = load(s, v, b + p * ldb + v * VL);
+            column[v] = load(s, v, b + p * ldb + (size_t)v * VL);
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
             const vec row = SPREAD(a.at[(size_t)r * a.row_step + p * a.inner_step]);

@@ -18,10 +18,10 @@ static float largest(size_t classes, const float *z)
 /* e = exp(z - max z) of each row. */
 static void exp_rows(size_t rows, size_t classes, const float *z, float *e)
 {
-    for (size_t i = 0; i < rows * classes; i += classes) {
-        const float top = largest(classes, z + i);
+    for (size_t i = 0; i < rows; i++) {
+        const float *row = z + i * classes, top = largest(classes, row);
         for (size_t j = 0; j < classes; j++)
-            e[i + j] = z[i + j] - top;
+            e[i * classes + j] = row[j] - top;
     }
     fmd_vec_exp(rows * classes, e, e);
 }

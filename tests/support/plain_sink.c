@@ -37,7 +37,7 @@ static void add(void *self, size_t tensor, size_t offset, size_t n)
 void plain_sink_open(plain_sink *s, const fmd_model *m)
 {
     size_t n = fmd_model_n_params(m) + 1; /* never zero bytes */
-    *s = (plain_sink){.sink = {s, room, add},
+    *s = (plain_sink){.sink = {.self = s, .room = room, .add = add},
                       .model = m,
                       .sums = calloc(n, sizeof(float)),
                       .times = calloc(n, sizeof(unsigned)),
