@@ -1,6 +1,7 @@
 #include "app/config.h"
 
 #include "fmd/json_file.h"
+#include "math/gemm.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -225,6 +226,9 @@ static fmd_status check_effect(const fmd_config *config, const bool *given)
                             names[i]);
     if (config->tensorboard && strcmp(config->run_dir, "none") == 0)
         return FMD_FAIL(FMD_EUSAGE, "--tensorboard: has no effect with --run-dir none");
+    if (config->threads > 1 && config->gemm == FMD_GEMM_OWN)
+        return FMD_FAIL(FMD_EUSAGE, "--threads: has no effect with --gemm own, whose kernels have "
+                                    "one thread; start more ranks instead");
     return FMD_OK;
 }
 
