@@ -1,5 +1,6 @@
 /* bench: how fast training is on this machine, where the time goes, and its parts alone. */
 #include "app/bench.h"
+#include "app/text.h"
 
 #include "fmd/feed.h"
 #include "fmd/log.h"
@@ -88,16 +89,6 @@ static void describe(const fmd_bench *b, const char *op, double threads_a_core)
     fmd_json_text(b->json, NULL, "reduce", j->fit.reduce == FMD_REDUCE_EXACT ? "exact" : "native");
 }
 
-/* Rank 0. */
-static fmd_status print_json(const fmd_json *json)
-{
-    char *text;
-    FMD_TRY(fmd_json_print_text(json, &text));
-    fputs(text, stdout);
-    free(text);
-    return FMD_OK;
-}
-
 /* Collective. */
 static fmd_status measure(fmd_bench *b)
 {
@@ -109,7 +100,7 @@ static fmd_status measure(fmd_bench *b)
     if (fmd_comm_rank(b->job->comm) == 0)
         describe(b, fmd_choice_text(FMD_BENCH_OPS, config->op, name), crowd);
     FMD_TRY(ops[config->op].run(b));
-    return fmd_comm_agree(b->job->comm, b->json != NULL ? print_json(b->json) : FMD_OK);
+    return fmd_comm_agree(b->job->comm, b->json != NULL ? fmd_print_json(b->json) : FMD_OK);
 }
 
 fmd_status fmd_cmd_bench(fmd_comm *c, const fmd_config *config)

@@ -1,5 +1,6 @@
 /* data: which data sets there are, what is in one, whether its files are sound. */
 #include "app/config.h"
+#include "app/text.h"
 #include "app/trained.h"
 #include "fmd/json_file.h"
 #include "fmd/mem.h"
@@ -51,15 +52,6 @@ static const char *shape_text(fmd_shape s, char text[FMD_SHAPE_TEXT])
         used += (size_t)snprintf(text + used, FMD_SHAPE_TEXT - used, "%s%d", i > 0 ? "x" : "",
                                  s.dim[i]);
     return text;
-}
-
-static fmd_status print_json(const fmd_json *j)
-{
-    char *text = NULL;
-    FMD_TRY(fmd_json_print_text(j, &text));
-    printf("%s", text);
-    free(text);
-    return FMD_OK;
 }
 
 static void add_info(fmd_json *j, const fmd_dataset_info *d)
@@ -124,7 +116,7 @@ static fmd_status list(const fmd_config *config)
     for (size_t i = 0; i < n && st == FMD_OK; i++)
         st = list_one(paths[i], j);
     if (st == FMD_OK && j != NULL)
-        st = print_json(j);
+        st = fmd_print_json(j);
     fmd_json_destroy(j);
     free(paths);
     return st;
@@ -266,7 +258,7 @@ static fmd_status info(const fmd_config *config)
         if (st == FMD_OK)
             st = describe(j, &l);
         if (st == FMD_OK)
-            st = print_json(j);
+            st = fmd_print_json(j);
         fmd_json_destroy(j);
     }
     unload(&l);
@@ -374,7 +366,7 @@ static fmd_status print_findings_json(const loaded *l, const findings *f)
     fmd_json_int(j, NULL, "repeated_training_images", (long long)f->repeated);
     fmd_json_int(j, NULL, "test_images_in_training", (long long)f->leaked);
     fmd_json_bool(j, NULL, "test_only_labels", f->unseen >= 0);
-    const fmd_status st = print_json(j);
+    const fmd_status st = fmd_print_json(j);
     fmd_json_destroy(j);
     return st;
 }

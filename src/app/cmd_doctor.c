@@ -1,6 +1,7 @@
 /* doctor: what there is to work with, what is wrong with it, and the cure. */
 #include "app/config.h"
 #include "app/doctor.h"
+#include "app/text.h"
 #include "fmd/binding.h"
 #include "fmd/feed.h"
 #include "fmd/json_file.h"
@@ -281,7 +282,6 @@ static fmd_status append_finding(fmd_json *j, const fmd_finding *one)
 static fmd_status print_json(const fmd_findings *f)
 {
     fmd_json *j;
-    char *text = NULL;
     fmd_status st = FMD_OK;
     FMD_TRY(fmd_json_create(&j));
     fmd_json_int(j, NULL, "problems", count(f, FMD_PROBLEM));
@@ -289,10 +289,7 @@ static fmd_status print_json(const fmd_findings *f)
     for (int i = 0; i < f->n && st == FMD_OK; i++)
         st = append_finding(j, &f->item[i]);
     if (st == FMD_OK)
-        st = fmd_json_print_text(j, &text);
-    if (st == FMD_OK)
-        fputs(text, stdout);
-    free(text);
+        st = fmd_print_json(j);
     fmd_json_destroy(j);
     return st;
 }

@@ -1,5 +1,6 @@
 /* evaluate: loss, accuracy, scores of each class and the confusion matrix of a trained model. */
 #include "app/config.h"
+#include "app/text.h"
 #include "app/trained.h"
 #include "fmd/classification.h"
 #include "fmd/comm.h"
@@ -8,7 +9,6 @@
 #include "fmd/terminal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { NAME_COLUMNS = 20, MOST_PAIRS = 5, TEXT_COLUMNS = 100 };
 
@@ -174,7 +174,7 @@ static fmd_status print_json(const verdict *v)
 {
     const fmd_trained *t = v->model;
     const fmd_classification *r = &v->classes;
-    char hash[FMD_HASH_TEXT], *text = NULL;
+    char hash[FMD_HASH_TEXT];
     fmd_json *j;
     FMD_TRY(fmd_json_create(&j));
     fmd_json_text(j, "data", "name", t->data.info.name);
@@ -197,10 +197,7 @@ static fmd_status print_json(const verdict *v)
     for (size_t k = 0; k < r->classes && st == FMD_OK; k++)
         st = add_class(j, v, k);
     if (st == FMD_OK)
-        st = fmd_json_print_text(j, &text);
-    if (st == FMD_OK)
-        printf("%s", text);
-    free(text);
+        st = fmd_print_json(j);
     fmd_json_destroy(j);
     return st;
 }

@@ -6,7 +6,6 @@
 #include "fmd/terminal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Without data at hand, the images of the MNIST family. */
@@ -138,7 +137,6 @@ static fmd_status add_layer(fmd_json *j, const fmd_model *m, const fmd_layer *l)
 static fmd_status print_json(const fmd_model *m)
 {
     fmd_json *j;
-    char *text = NULL;
     fmd_status st = FMD_OK;
     FMD_TRY(fmd_json_create(&j));
     fmd_json_text(j, NULL, "spec", fmd_model_spec(m));
@@ -147,10 +145,7 @@ static fmd_status print_json(const fmd_model *m)
     fmd_json_int(j, NULL, "params", (long long)fmd_model_n_params(m));
     fmd_json_int(j, NULL, "bytes", 4 * (long long)fmd_model_n_params(m));
     if (st == FMD_OK)
-        st = fmd_json_print_text(j, &text);
-    if (st == FMD_OK)
-        printf("%s", text);
-    free(text);
+        st = fmd_print_json(j);
     fmd_json_destroy(j);
     return st;
 }

@@ -1,4 +1,5 @@
 #include "app/prediction_table.h"
+#include "app/text.h"
 
 #include "fmd/json_file.h"
 #include "fmd/terminal.h"
@@ -206,7 +207,7 @@ static fmd_status add_image(fmd_json *j, const fmd_told *t, size_t image)
 fmd_status fmd_prediction_json(const fmd_told *t)
 {
     const fmd_trained *trained = t->trained;
-    char hash[FMD_HASH_TEXT], *text = NULL;
+    char hash[FMD_HASH_TEXT];
     fmd_json *j;
     FMD_TRY(fmd_json_create(&j));
     fmd_json_text(j, "model", "file", trained->file.path);
@@ -221,10 +222,7 @@ fmd_status fmd_prediction_json(const fmd_told *t)
     for (size_t i = 0; i < t->n && st == FMD_OK; i++)
         st = add_image(j, t, t->index[i]);
     if (st == FMD_OK)
-        st = fmd_json_print_text(j, &text);
-    if (st == FMD_OK)
-        printf("%s", text);
-    free(text);
+        st = fmd_print_json(j);
     fmd_json_destroy(j);
     return st;
 }

@@ -1,6 +1,7 @@
 #include "app/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 const char *fmd_grouped(size_t n, char text[32])
 {
@@ -14,4 +15,13 @@ const char *fmd_grouped(size_t n, char text[32])
     }
     text[used] = '\0';
     return text;
+}
+
+fmd_status fmd_print_json(const fmd_json *j)
+{
+    char *text;
+    FMD_TRY(fmd_json_print_text(j, &text));
+    fputs(text, stdout);
+    free(text);
+    return FMD_OK;
 }

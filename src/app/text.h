@@ -2,9 +2,14 @@
 #ifndef FMD_APP_TEXT_H
 #define FMD_APP_TEXT_H
 
+#include "fmd/json_file.h"
+
 #include <stddef.h>
 
 /* Local. 101770 as "101,770". */
 const char *fmd_grouped(size_t n, char text[32]);
+
+/* Local. A JSON object on stdout, as --json asks for. FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_print_json(const fmd_json *j);
 
 #endif
