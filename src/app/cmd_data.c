@@ -44,16 +44,6 @@ static fmd_status load(loaded *l, const char *name, const char *dir)
     return st;
 }
 
-/* "28x28", "32x32x3" */
-static const char *shape_text(fmd_shape s, char text[FMD_SHAPE_TEXT])
-{
-    size_t used = 0;
-    for (int i = 0; i < s.rank; i++)
-        used += (size_t)snprintf(text + used, FMD_SHAPE_TEXT - used, "%s%d", i > 0 ? "x" : "",
-                                 s.dim[i]);
-    return text;
-}
-
 static void add_info(fmd_json *j, const fmd_dataset_info *d)
 {
     fmd_json_text(j, NULL, "name", d->name);
@@ -86,8 +76,8 @@ static fmd_status list_one(const char *path, fmd_json *list)
     } else if (st == FMD_OK) {
         fmd_print_padded(d->name, NAME_COLUMNS);
         printf(" %7zu %7zu  %-9s %7d  %-13s %s\n", d->n_train, d->n_test,
-               shape_text(d->image, shape), d->classes, d->verified ? "verified" : "not published",
-               path);
+               fmd_image_shape_text(d->image, shape), d->classes,
+               d->verified ? "verified" : "not published", path);
     } else {
         printf("%-*s %s\n", NAME_COLUMNS, "not usable", fmd_error_message());
     }
@@ -193,7 +183,7 @@ static void print_info(const loaded *l)
            d->verified ? "verified: the published files" : "not the files of a published data set",
            d->path);
     printf("images     %zu to train, %zu to test, %s\n", d->n_train, d->n_test,
-           shape_text(d->image, text));
+           fmd_image_shape_text(d->image, text));
     print_pixels(&l->data);
     print_files(l);
     count_labels(&l->data.train, train);

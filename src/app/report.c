@@ -12,16 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "28x28" */
-static const char *image_text(fmd_shape s, char text[FMD_SHAPE_TEXT])
-{
-    size_t used = 0;
-    for (int i = 0; i < s.rank; i++)
-        used += (size_t)snprintf(text + used, FMD_SHAPE_TEXT - used, "%s%d", i > 0 ? "x" : "",
-                                 s.dim[i]);
-    return text;
-}
-
 /* How the learning rate came about, where that is not plain. */
 static void report_rates(const fmd_job *j)
 {
@@ -57,7 +47,8 @@ void fmd_report_header(const fmd_job *j)
            d->verified ? "verified" : "not a published data set", f->train.n);
     if (f->validation.n > 0)
         printf("%zu validation, ", f->validation.n);
-    printf("%zu test, %s, %d classes\n", d->n_test, image_text(d->image, text), d->classes);
+    printf("%zu test, %s, %d classes\n", d->n_test, fmd_image_shape_text(d->image, text),
+           d->classes);
     printf("model  sequential: %s · %s parameters (%.2f KB)\n", fmd_model_spec(j->model),
            fmd_grouped(fmd_model_n_params(j->model), n),
            (double)fmd_model_n_params(j->model) * sizeof(float) / 1024);

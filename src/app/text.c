@@ -17,6 +17,15 @@ const char *fmd_grouped(size_t n, char text[32])
     return text;
 }
 
+const char *fmd_image_shape_text(fmd_shape s, char text[FMD_SHAPE_TEXT])
+{
+    size_t used = 0;
+    for (int i = 0; i < s.rank; i++)
+        used += (size_t)snprintf(text + used, FMD_SHAPE_TEXT - used, "%s%d", i > 0 ? "x" : "",
+                                 s.dim[i]);
+    return text;
+}
+
 fmd_status fmd_print_json(const fmd_json *j)
 {
     char *text;

@@ -3,11 +3,15 @@
 #define FMD_APP_TEXT_H
 
 #include "fmd/json_file.h"
+#include "fmd/shape.h"
 
 #include <stddef.h>
 
 /* Local. 101770 as "101,770". */
 const char *fmd_grouped(size_t n, char text[32]);
+
+/* Local. "28x28", "32x32x3" */
+const char *fmd_image_shape_text(fmd_shape s, char text[FMD_SHAPE_TEXT]);
 
 /* Local. A JSON object on stdout, as --json asks for. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_print_json(const fmd_json *j);
