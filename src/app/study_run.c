@@ -117,7 +117,7 @@ static fmd_status add_wrapped(const fmd_study *s, const task *t, fmd_command_lin
     FMD_TRY(fmd_command_line_add(c, "--parsable"));
     FMD_TRY(fmd_command_line_add(c, "--job-name=scaling-%s", t->name));
     FMD_TRY(fmd_command_line_add(c, "--ntasks=%d", t->ranks));
-    FMD_TRY(fmd_command_line_add(c, "--study-dir=/dev/null"));
+    FMD_TRY(fmd_command_line_add(c, "--output=/dev/null"));
     FMD_TRY(fmd_command_line_add(c, "--error=%s.err", path));
     FMD_TRY(fmd_command_line_split(c, s->config->launcher_options));
     return fmd_command_line_add(c, "%s", words);
