@@ -3,7 +3,8 @@
 #
 #   run_training RUN_DIR OPTIONS...   trains; returns 0: done, 75: to be requeued, else: failed
 #   requeue                           back into the queue, to go on from the newest checkpoint
-#   launch N ARGUMENTS...             the program on N ranks; "": on all of the job; its exit code
+#   launch ARGUMENTS...               the program on all tasks of the job; returns its exit code
+#   bind_words                        JOB_BIND as the launcher wants it
 #   field FILE NAME                   a value of STATUS.json or run.json
 set -uo pipefail
 
@@ -41,22 +42,29 @@ skip_steps() {
     done
 }
 
+bind_words() {
+    case $JOB_LAUNCH-$JOB_BIND in
+        mpirun-*) echo "--bind-to $JOB_BIND" ;;
+        *-none) echo --cpu-bind=none ;;
+        *) echo "--cpu-bind=${JOB_BIND}s" ;;
+    esac
+}
+
 # Slurm tells this shell alone, by USR1, that time is nearly up; the launcher tells the ranks, which
 # save their state and end with 75. It tells all processes by TERM that they have to go; then this
 # shell has to outlive the ranks, since they are killed when it ends.
 launch() {
-    local n=$1 code=0 status heard=0 before pid=''
-    shift
-    local command=(mpirun --bind-to "$JOB_BIND" ${n:+-np "$n"})
+    local code=0 status heard=0 before pid=''
+    local command=(mpirun)
     if [[ $JOB_LAUNCH == srun ]]; then
-        command=(srun --mpi=pmix --kill-on-bad-exit=1 ${n:+--ntasks="$n"})
-        [[ $JOB_BIND == none ]] || command+=("--cpu-bind=${JOB_BIND}s")
+        command=(srun --mpi=pmix --kill-on-bad-exit=1)
         skip_steps
     fi
     told=''
     trap 'told=USR1 heard=$((heard + 1)); [[ -z $pid ]] || kill -USR1 "$pid"' USR1
     trap 'told=TERM heard=$((heard + 1))' TERM
-    "${command[@]}" "$JOB_PROGRAM" "$@" </dev/null &
+    # shellcheck disable=SC2046 # words
+    "${command[@]}" $(bind_words) "$JOB_PROGRAM" "$@" </dev/null &
     pid=$!
     [[ $told != USR1 ]] || kill -USR1 "$pid"
     # A trap ends the wait; to wait for what has ended meanwhile gives its exit code once.
@@ -125,7 +133,7 @@ run_training() {
         return 1
     fi
     say "start ${SLURM_RESTART_COUNT:-0} on $SLURM_JOB_NODELIST, $JOB_LAUNCH, run folder $run"
-    launch '' train --run-dir "$run" --resume auto "$@" || code=$?
+    launch train --run-dir "$run" --resume auto "$@" || code=$?
     if [[ $told == TERM ]]; then
         say "ended by Slurm; newest checkpoint: step $(newest_step "$run"); to go on, if Slurm" \
             "does not requeue it: the same sbatch command with JOB_RUN_DIR='$run'"

@@ -23,7 +23,8 @@ class Training:
         else:
             data = ["--dataset", fl.make_data(os.path.join(folder, "data"), n_train=640, side=8),
                     "--batch-size", "32"]
-        self.arguments = [*data, "--hidden", "32", "--epochs", str(steps // STEPS_AN_EPOCH),
+        self.model = [*data, "--hidden", "32"]
+        self.arguments = [*self.model, "--epochs", str(steps // STEPS_AN_EPOCH),
                           "--save-freq", str(save_freq), "--progress", "none"]
         self.reference = os.path.join(folder, "reference")
         code, output = fl.run_once([*self.arguments, "--run-dir", self.reference], timeout=120)
