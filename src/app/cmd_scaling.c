@@ -1,4 +1,5 @@
 /* scaling: the same training on several numbers of ranks, and what more ranks bring. */
+#include "app/run_folder.h"
 #include "app/study.h"
 
 #include "fmd/log.h"
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -95,24 +95,6 @@ static void choose_modes(fmd_study *s)
                  "and --warmup-epochs; compare rates, not accuracies");
 }
 
-static fmd_status make_folders(const char *path)
-{
-    char part[FMD_STUDY_PATH];
-    snprintf(part, sizeof part, "%s", path);
-    for (char *c = part + 1;; c++) {
-        const char end = *c;
-        if (end != '/' && end != '\0')
-            continue;
-        *c = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            return FMD_FAIL(FMD_EBUSY, "cannot make the folder '%s': %s: %s", path, part,
-                            strerror(errno));
-        if (end == '\0')
-            return FMD_OK;
-        *c = end;
-    }
-}
-
 static bool is_measured(const fmd_option *o)
 {
     if (strcmp(o->name, "repetitions") == 0) /* more of them make the study better */
@@ -174,7 +156,7 @@ static fmd_status open_folder(fmd_study *s)
         strftime(s->folder, sizeof s->folder, "scaling/%Y%m%d-%H%M%S", localtime_r(&now, &local));
     else
         snprintf(s->folder, sizeof s->folder, "%s", s->config->study_dir);
-    FMD_TRY(make_folders(fmd_study_path(s, path, "points")));
+    FMD_TRY(fmd_make_folders(fmd_study_path(s, path, "points"), "folder"));
     fmd_study_path(s, path, "config.json");
     if (access(path, F_OK) == 0)
         return compare_config(s, path);

@@ -13,8 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Makes a folder and those above it. */
-static fmd_status make_folders(const char *path)
+fmd_status fmd_make_folders(const char *path, const char *what)
 {
     char part[FMD_RUN_PATH_BYTES];
     snprintf(part, sizeof part, "%s", path);
@@ -24,7 +23,7 @@ static fmd_status make_folders(const char *path)
             continue;
         *c = '\0';
         if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            return FMD_FAIL(FMD_EBUSY, "cannot make the run folder '%s': %s: %s", path, part,
+            return FMD_FAIL(FMD_EBUSY, "cannot make the %s '%s': %s: %s", what, path, part,
                             strerror(errno));
         if (end == '\0')
             return FMD_OK;
@@ -39,7 +38,7 @@ static fmd_status make_dated_folder(fmd_run_folder *f)
     const time_t now = time(NULL);
     struct tm local;
     strftime(date, sizeof date, "%Y%m%d-%H%M%S", localtime_r(&now, &local));
-    FMD_TRY(make_folders("runs"));
+    FMD_TRY(fmd_make_folders("runs", "run folder"));
     for (int i = 0; i < 1000; i++) {
         if (i == 0)
             snprintf(f->path, sizeof f->path, "runs/%s", date);
@@ -128,11 +127,11 @@ fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config)
         FMD_TRY(make_dated_folder(f));
     } else {
         memcpy(f->path, config->run_dir, sizeof f->path);
-        FMD_TRY(make_folders(f->path));
+        FMD_TRY(fmd_make_folders(f->path, "run folder"));
         FMD_TRY(check_reuse(f, config));
         reused = access(fmd_run_folder_file(f, "generation", path), F_OK) == 0;
     }
-    fmd_status st = make_folders(fmd_run_folder_file(f, "checkpoints", path));
+    fmd_status st = fmd_make_folders(fmd_run_folder_file(f, "checkpoints", path), "run folder");
     if (st == FMD_OK)
         st = fmd_run_lock_take(&f->lock, f->path);
     if (st == FMD_OK)

@@ -14,6 +14,9 @@ typedef struct fmd_run_folder {
 
 enum { FMD_RUN_PATH_BYTES = FMD_PATH_BYTES + 64 };
 
+/* Local. Makes a folder and those above it; `what` is what messages call it. FMD_EBUSY. */
+FMD_CHECKED fmd_status fmd_make_folders(const char *path, const char *what);
+
 /* Local. Makes the folder that --run-dir asks for, locks it, and writes config.json unless it is
  * there. FMD_EBUSY where it is in use, holds a run that is not to be resumed, or cannot be made;
  * FMD_EIO. */
