@@ -69,10 +69,10 @@ static void gasp(fmd_guardian *g)
     }
 }
 
-static void check_progress(fmd_guardian *g, bool *warned)
+static void check_progress(fmd_guardian *g, double now, bool *warned)
 {
     const char *phase = g->phase;
-    const double idle = fmd_now() - g->since;
+    const double idle = now - g->since;
     const bool waits = g->waits;
     if (idle < warn_seconds)
         *warned = false;
@@ -116,7 +116,7 @@ static void *watch(void *arg)
             gasped = true;
             gasp(g);
         }
-        check_progress(g, &warned);
+        check_progress(g, now, &warned);
     }
     return NULL;
 }

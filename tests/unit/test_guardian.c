@@ -1,4 +1,6 @@
-/* The watching thread. Each test has a process of its own, since signals are never forgotten. */
+/* The watching thread. Each behaviour has a process of its own, since signals are never forgotten;
+ * they sleep more than they work, so all of them begin before the first one is judged. Where a time
+ * decides, a machine that is too busy makes a try void, not wrong. */
 #include "support/fmd_test.h"
 
 #include "fmd/guardian.h"
@@ -13,23 +15,33 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Longer than the guardian waits before a last checkpoint, and than it waits for the state. */
-enum { LONG_MS = 900 };
+/* Longer than the guardian waits before a last checkpoint, and than it waits for the state; what it
+ * leaves to those who were asked to stop is 100 ms. */
+enum { LONG_MS = 900, GRACE_MS = 100 };
+/* The exit code of a void try, and for how long anything is waited for that should come. */
+enum { VOID = 120, PATIENCE_MS = 20000 };
 
 static void sleep_ms(int ms)
 {
     usleep((useconds_t)ms * 1000);
 }
 
+typedef struct child {
+    int (*body)(void);
+    pid_t pid;
+    int stderr_end;
+} child;
+
+static child children[32];
+static size_t n_children;
+
 /* What the child says on stderr. */
 static char said[1024];
 
-/* Runs `body` in a child, whose exit code is what it returns; the result is waitpid's. */
-static int in_child(int (*body)(void))
+/* Runs `body` in a child, whose exit code is what it returns. */
+static void begin(int (*body)(void))
 {
-    int fds[2], status = -1;
-    size_t used = 0;
-    ssize_t n;
+    int fds[2];
     assert_int_equal(pipe(fds), 0);
     fflush(stdout);
     const pid_t pid = fork();
@@ -41,18 +53,35 @@ static int in_child(int (*body)(void))
         _exit(body());
     }
     close(fds[1]);
-    while ((n = read(fds[0], said + used, sizeof said - 1 - used)) > 0)
+    assert_true(pid > 0 && n_children < sizeof children / sizeof children[0]);
+    children[n_children++] = (child){.body = body, .pid = pid, .stderr_end = fds[0]};
+}
+
+/* Awaits the last child that runs `body`; the result is waitpid's. */
+static int end(int (*body)(void))
+{
+    int status = -1;
+    size_t used = 0, i = n_children;
+    ssize_t n;
+    while (i > 0 && children[i - 1].body != body)
+        i--;
+    assert_true(i > 0);
+    const child *c = &children[i - 1];
+    while ((n = read(c->stderr_end, said + used, sizeof said - 1 - used)) > 0)
         used += (size_t)n;
     said[used] = '\0';
-    close(fds[0]);
-    assert_true(pid > 0);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
+    close(c->stderr_end);
+    assert_int_equal(waitpid(c->pid, &status, 0), c->pid);
     return status;
 }
 
 static void assert_exits(int (*body)(void), int code)
 {
-    const int status = in_child(body);
+    int status = end(body);
+    for (int i = 0; i < 10 && WIFEXITED(status) && WEXITSTATUS(status) == VOID; i++) {
+        begin(body);
+        status = end(body);
+    }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != code)
         fail_msg("the process ended with status %#x, expected exit code %d; it said '%s'", status,
                  code, said);
@@ -72,8 +101,8 @@ static int is_seen(int signal)
     fmd_guardian *g = start(0);
     const int before = fmd_guardian_signal(g);
     kill(getpid(), signal);
-    for (int i = 0; i < 100 && fmd_guardian_signal(g) == 0; i++)
-        sleep_ms(20);
+    for (int i = 0; i < PATIENCE_MS && fmd_guardian_signal(g) == 0; i++)
+        sleep_ms(1);
     const bool seen = before == 0 && fmd_guardian_signal(g) == signal;
     fmd_guardian_stop(g);
     return !seen;
@@ -169,7 +198,7 @@ static int interrupted_twice(void)
 static void a_second_int_ends_the_process_at_once(void **state)
 {
     (void)state;
-    const int status = in_child(interrupted_twice);
+    const int status = end(interrupted_twice);
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGINT);
 }
@@ -199,8 +228,9 @@ static void count_gasp(void *self)
     *(int *)self = 1;
 }
 
-/* The number of last checkpoints after a signal; `freed`: nobody comes back to own the state. */
-static int count_gasps(int signal, bool freed, bool wanted)
+/* The number of last checkpoints after a signal, at least `expected` where they come at all;
+ * `freed`: nobody comes back to own the state. */
+static int count_gasps(int signal, bool freed, bool wanted, int expected)
 {
     fmd_guardian *g = start(0);
     if (wanted)
@@ -208,6 +238,8 @@ static int count_gasps(int signal, bool freed, bool wanted)
     if (freed)
         fmd_guardian_free_state(g);
     kill(getpid(), signal);
+    for (int i = 0; i < PATIENCE_MS && gasps < expected; i++)
+        sleep_ms(1);
     sleep_ms(LONG_MS);
     const int n = gasps;
     if (freed)
@@ -218,7 +250,7 @@ static int count_gasps(int signal, bool freed, bool wanted)
 
 static int in_vain(void)
 {
-    return count_gasps(SIGTERM, true, true);
+    return count_gasps(SIGTERM, true, true, 1);
 }
 
 static void *sleep_unblocked(void *arg)
@@ -236,22 +268,22 @@ static int term_to_a_thread_of_a_library(void)
 {
     pthread_t thread;
     return pthread_create(&thread, NULL, sleep_unblocked, NULL) != 0 ||
-           count_gasps(SIGTERM, true, true) != 1;
+           count_gasps(SIGTERM, true, true, 1) != 1;
 }
 
 static int while_owned(void)
 {
-    return count_gasps(SIGTERM, false, true);
+    return count_gasps(SIGTERM, false, true, 0);
 }
 
 static int with_nothing_to_write(void)
 {
-    return count_gasps(SIGTERM, true, false);
+    return count_gasps(SIGTERM, true, false, 0);
 }
 
 static int for_usr1(void)
 {
-    return count_gasps(SIGUSR1, true, true);
+    return count_gasps(SIGUSR1, true, true, 0);
 }
 
 static int request_met(void)
@@ -259,10 +291,13 @@ static int request_met(void)
     fmd_guardian *g = start(0);
     fmd_guardian_on_gasp(g, count_gasp, &told);
     fmd_guardian_free_state(g);
+    const double asked = fmd_now();
     kill(getpid(), SIGTERM);
-    for (int i = 0; i < 50 && fmd_guardian_signal(g) == 0; i++)
-        sleep_ms(5);
-    fmd_guardian_own_state(g); /* the step is done, the training ends as it should */
+    for (int i = 0; i < PATIENCE_MS && fmd_guardian_signal(g) == 0; i++)
+        sleep_ms(1);
+    fmd_guardian_own_state(g);               /* the step is done, the training ends as it should */
+    if (fmd_now() - asked > GRACE_MS * 1e-3) /* the guardian may have been right to write */
+        return VOID;
     fmd_guardian_on_gasp(g, NULL, NULL);
     sleep_ms(LONG_MS);
     fmd_guardian_stop(g);
@@ -324,9 +359,9 @@ static int owner_comes_back(void)
     fmd_guardian_on_gasp(g, write_slowly, NULL);
     fmd_guardian_free_state(g);
     kill(getpid(), SIGTERM);
-    for (int i = 0; i < 400 && !writing; i++)
-        sleep_ms(5);
-    const bool began = writing;
+    for (int i = 0; i < PATIENCE_MS && !writing && gasps == 0; i++)
+        sleep_ms(1);
+    const bool began = writing || gasps == 1;
     fmd_guardian_own_state(g);
     const bool right = began && !writing && gasps == 1;
     fmd_guardian_stop(g);
@@ -357,14 +392,13 @@ static void a_phase_that_does_not_end_ends_the_process_and_is_named(void **state
     assert_non_null(strstr(said, " s in the sum of the gradients; ended by --hang-timeout\n"));
 }
 
+/* After the timeout, and before the two seconds by which the culprit comes first. */
 static int wait_in_vain(void)
 {
     fmd_guardian *g = start(0.3);
-    const double began = fmd_now();
     fmd_guardian_phase(g, "waiting");
     fmd_guardian_free_state(g);
-    while (fmd_now() - began < 1.2)
-        sleep_ms(10);
+    sleep_ms(LONG_MS);
     fmd_guardian_own_state(g);
     fmd_guardian_stop(g);
     return 0;
@@ -379,8 +413,8 @@ static void who_waits_for_others_lets_the_culprit_speak_first(void **state)
 
 static int move_on(void)
 {
-    fmd_guardian *g = start(0.6);
-    for (int i = 0; i < 20; i++) {
+    fmd_guardian *g = start(2.5);
+    for (int i = 0; i < 50; i++) {
         fmd_guardian_phase(g, i % 2 != 0 ? "one" : "other");
         sleep_ms(60);
     }
@@ -435,6 +469,34 @@ static void a_suspended_job_is_not_shot(void **state)
     assert_string_equal(said, "");
 }
 
+static int begin_all(void **state)
+{
+    int (*const bodies[])(void) = {usr1,
+                                   term,
+                                   interrupted_once,
+                                   usr1_early,
+                                   term_early,
+                                   usr1_twice,
+                                   interrupted_twice,
+                                   without_guardian,
+                                   in_vain,
+                                   term_to_a_thread_of_a_library,
+                                   while_owned,
+                                   with_nothing_to_write,
+                                   for_usr1,
+                                   request_met,
+                                   owner_comes_back,
+                                   hang,
+                                   wait_in_vain,
+                                   move_on,
+                                   hang_for_ever,
+                                   suspended};
+    (void)state;
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++)
+        begin(bodies[i]);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,5 +518,5 @@ int main(void)
         cmocka_unit_test(a_timeout_of_nothing_means_never),
         cmocka_unit_test(a_suspended_job_is_not_shot),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, begin_all, NULL);
 }
