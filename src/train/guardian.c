@@ -99,7 +99,7 @@ static void *watch(void *arg)
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
-    double asked = 0, last = fmd_now();
+    double asked = 0, last = g->since; /* this thread may get its first turn late */
     bool warned = false, gasped = false;
     while (!g->end) {
         if (sigtimedwait(&set, NULL, &poll) == SIGTERM)
