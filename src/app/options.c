@@ -34,7 +34,7 @@ const fmd_option fmd_config_table[] = {
      .value = "N,...", .help = "short for flatten, dense relu layers of these sizes, and the output"},
     {.name = "weights", .group = "weights", .kind = FMD_OPTION_TEXT, FIELD(weights), .initial = "",
      .value = "FILE",
-     .help = "*.h5 or *.weights.h5, ours or of Keras, or the folder of a run; train starts from it"},
+     .help = "folder of a run, or *.h5, ours or of Keras; what train starts from"},
     {.name = "against", .group = "comparison", .kind = FMD_OPTION_TEXT, FIELD(against),
      .initial = "", .value = "FILE", .help = "a second one, to compare with the first"},
     /* what to look at */
@@ -153,9 +153,9 @@ const fmd_option fmd_config_table[] = {
      .help = "who multiplies matrices; auto: our own kernels, OpenBLAS for more threads than one"},
     {.name = "leaf-size", .group = "distribution", .kind = FMD_OPTION_INT, FIELD(leaf_size),
      .initial = "auto", .unset = "auto", .min = 1, .max = 65536, .value = "N",
-     .help = "images whose gradient is summed in floats; auto: min(32, batch / 8)"},
+     .help = "images to a leaf, the share of a batch that one rank works on; auto: min(32, batch / 8)"},
     {.name = "threads", .group = "distribution", .kind = FMD_OPTION_INT, FIELD(threads),
-     .initial = "1", .min = 1, .max = 1024, .value = "N", .help = "BLAS threads to a rank"},
+     .initial = "1", .min = 1, .max = 1024, .value = "N", .help = "threads to a rank; more than one: OpenBLAS multiplies"},
     /* scaling study */
     {.name = "ranks", .group = "study", .kind = FMD_OPTION_TEXT, FIELD(ranks),
      .initial = "1,2,4,8", .value = "N,...", .help = "numbers of ranks to measure"},
@@ -209,13 +209,13 @@ const fmd_option fmd_config_table[] = {
      .help = "what to say on stderr"},
     /* pictures */
     {.name = "what", .group = "pictures", .kind = FMD_OPTION_CHOICE, FIELD(what), .initial = "all",
-     .choices = "all|curves|confusion|predictions|weights", .help = "which"},
+     .choices = "all|curves|confusion|predictions|weights", .help = "which pictures to draw"},
     {.name = "format", .group = "pictures", .kind = FMD_OPTION_TEXT, FIELD(format),
      .initial = "svg,png", .value = "FORMAT,...", .help = "svg, png or both"},
     /* file */
     {.name = "output", .group = "file", .kind = FMD_OPTION_TEXT, FIELD(output), .initial = "",
      .value = "FILE",
-     .help = "where to write: show its PNG, instead of drawing; report its page [RUN_DIR/report.html]"},
+     .help = "file to write: of show a PNG, not the terminal; of report a page, RUN_DIR/report.html"},
     /* tutorial */
     {.name = "lesson", .group = "tutorial", .kind = FMD_OPTION_CHOICE, FIELD(lesson),
      .initial = "list", .choices = "list|all|"

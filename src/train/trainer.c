@@ -4,6 +4,7 @@
 #include "fmd/mem.h"
 #include "fmd/sampler.h"
 #include "fmd/timer.h"
+#include "train/hooks.h"
 #include "train/step.h"
 
 #include <inttypes.h>
@@ -61,6 +62,7 @@ typedef struct loop {
     fmd_sampler *sampler;
     fmd_fit_result *result;
     bool root;
+    fmd_hooks hooks;
     uint64_t steps; /* in an epoch */
     position at;
     fmd_metrics *history;  /* of every epoch; NAN where there is nothing */
@@ -77,65 +79,11 @@ typedef struct loop {
     fmd_phase_seconds *phases; /* rank 0: of each rank */
 } loop;
 
-/* The hooks of all callbacks, in their order, on rank 0. */
-
-static fmd_status call_train_begin(loop *l)
-{
-    for (int i = 0; l->root && i < l->args->n_callbacks; i++) {
-        fmd_callback *c = l->args->callbacks[i];
-        if (c->ops->train_begin != NULL)
-            FMD_TRY(c->ops->train_begin(c, &l->event));
-    }
-    return FMD_OK;
-}
-
-static void call_epoch_begin(loop *l)
-{
-    for (int i = 0; l->root && i < l->args->n_callbacks; i++) {
-        fmd_callback *c = l->args->callbacks[i];
-        if (c->ops->epoch_begin != NULL)
-            c->ops->epoch_begin(c, &l->event);
-    }
-}
-
-static void call_batch_end(loop *l)
-{
-    for (int i = 0; l->root && i < l->args->n_callbacks; i++) {
-        fmd_callback *c = l->args->callbacks[i];
-        if (c->ops->batch_end != NULL)
-            c->ops->batch_end(c, &l->event, &l->asked);
-    }
-}
-
-static fmd_status call_epoch_end(loop *l)
-{
-    for (int i = 0; l->root && i < l->args->n_callbacks; i++) {
-        fmd_callback *c = l->args->callbacks[i];
-        if (c->ops->epoch_end != NULL)
-            FMD_TRY(c->ops->epoch_end(c, &l->event, &l->control));
-    }
-    return FMD_OK;
-}
-
-static void call_saved(loop *l, uint64_t step)
+static void tell_saved(loop *l, uint64_t step)
 {
     char file[FMD_SAVER_FILE_BYTES];
     const double seconds = fmd_saver_last(l->args->saver, step, file);
-    for (int i = 0; i < l->args->n_callbacks; i++) {
-        fmd_callback *c = l->args->callbacks[i];
-        if (c->ops->saved != NULL)
-            c->ops->saved(c, file, step, seconds);
-    }
-}
-
-static fmd_status call_train_end(loop *l)
-{
-    for (int i = 0; l->root && i < l->args->n_callbacks; i++) {
-        fmd_callback *c = l->args->callbacks[i];
-        if (c->ops->train_end != NULL)
-            FMD_TRY(c->ops->train_end(c, &l->event, fmd_model_params(l->model)));
-    }
-    return FMD_OK;
+    fmd_hooks_saved(&l->hooks, file, step, seconds);
 }
 
 /* There with and without a saver, so that one may go on with what the other wrote. */
@@ -269,7 +217,7 @@ static fmd_status save(loop *l)
     const int before = fmd_saver_count(l->args->saver);
     const fmd_status st = l->root ? fmd_saver_write(l->args->saver, state_now(l)) : FMD_OK;
     if (fmd_saver_count(l->args->saver) > before)
-        call_saved(l, state_now(l)->step);
+        tell_saved(l, state_now(l)->step);
     return share_decision(l, st, NULL);
 }
 
@@ -372,7 +320,7 @@ static fmd_status train_epoch(loop *l, bool *interrupted)
         l->event.samples += (uint64_t)sums.samples;
         l->event.seconds = fmd_now() - start;
         set_running_metrics(l);
-        call_batch_end(l);
+        fmd_hooks_batch_end(&l->hooks, &l->event, &l->asked);
         if (!*interrupted && a->saver != NULL &&
             (sums.save > 0 || fmd_saver_due_by_step(a->saver, step + 1)))
             FMD_TRY(save(l));
@@ -409,7 +357,7 @@ static fmd_status end_epoch(loop *l)
     if (l->root && a->saver != NULL)
         st = fmd_saver_write_best(a->saver, state_now(l), &l->event.metrics);
     if (st == FMD_OK)
-        st = call_epoch_end(l);
+        st = fmd_hooks_epoch_end(&l->hooks, &l->event, &l->control);
     /* The end has a checkpoint whatever it costs: a finished run is not begun again. */
     const bool last = l->control.stop || l->at.epoch + 1 == a->epochs;
     bool due = l->root && a->saver != NULL && (last || fmd_saver_due_by_epoch(a->saver));
@@ -451,10 +399,11 @@ static fmd_status interrupt(loop *l)
 /* Collective. Callbacks have the last word: they may replace the weights. */
 static fmd_status end_training(loop *l)
 {
-    FMD_TRY(share_decision(l, call_train_end(l), NULL));
+    fmd_status st = fmd_hooks_train_end(&l->hooks, &l->event, fmd_model_params(l->model));
+    FMD_TRY(share_decision(l, st, NULL));
     fmd_comm_bcast(l->comm, fmd_model_params(l->model),
                    fmd_model_n_params(l->model) * sizeof(float));
-    fmd_status st = FMD_OK;
+    st = FMD_OK;
     if (l->root && l->args->saver != NULL)
         st = fmd_saver_write_final(l->args->saver, state_now(l));
     return share_decision(l, st, NULL);
@@ -468,12 +417,12 @@ static fmd_status run(loop *l)
     FMD_TRY(fmd_comm_agree(l->comm, fmd_alloc(&l->message, l->message_bytes, 1, "the state")));
     FMD_TRY(resume(l));
     begin_event(l);
-    FMD_TRY(share_decision(l, call_train_begin(l), NULL));
+    FMD_TRY(share_decision(l, fmd_hooks_train_begin(&l->hooks, &l->event), NULL));
     if (a->saver != NULL)
         fmd_guardian_on_gasp(a->guardian, gasp, l);
     while (l->at.epoch < a->epochs && !l->control.stop && !interrupted) {
         begin_event(l);
-        call_epoch_begin(l);
+        fmd_hooks_epoch_begin(&l->hooks, &l->event);
         FMD_TRY(train_epoch(l, &interrupted));
         if (!interrupted)
             FMD_TRY(end_epoch(l));
@@ -498,6 +447,7 @@ fmd_status fmd_fit(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fmd_fit_ar
     l.schedule = args->schedule;
     l.no_best = none;
     l.root = fmd_comm_rank(c) == 0;
+    l.hooks = (fmd_hooks){args->callbacks, l.root ? args->n_callbacks : 0};
     l.steps = (args->train.n + args->batch_size - 1) / args->batch_size;
     fmd_status st = fmd_stepper_create(&l.stepper, c, m, o, args);
     if (st == FMD_OK)

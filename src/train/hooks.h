@@ -1,0 +1,22 @@
+/* The hooks of all callbacks of a training, in their order; on rank 0 alone there are any. */
+#ifndef FMD_TRAIN_HOOKS_H
+#define FMD_TRAIN_HOOKS_H
+
+#include "fmd/callback.h"
+
+typedef struct fmd_hooks {
+    fmd_callback **callbacks;
+    int n;
+} fmd_hooks;
+
+/* Local. Calls the hook of this name of each callback that has it, with these arguments; the first
+ * failure ends the round. */
+FMD_CHECKED fmd_status fmd_hooks_train_begin(const fmd_hooks *h, const fmd_event *e);
+void fmd_hooks_epoch_begin(const fmd_hooks *h, const fmd_event *e);
+void fmd_hooks_batch_end(const fmd_hooks *h, const fmd_event *e, fmd_control *control);
+FMD_CHECKED fmd_status fmd_hooks_epoch_end(const fmd_hooks *h, const fmd_event *e,
+                                           fmd_control *control);
+void fmd_hooks_saved(const fmd_hooks *h, const char *file, uint64_t step, double seconds);
+FMD_CHECKED fmd_status fmd_hooks_train_end(const fmd_hooks *h, const fmd_event *e, float *params);
+
+#endif
