@@ -1,50 +1,23 @@
 #include "app/plots.h"
 
-#include "fmd/gnuplot.h"
+#include "app/plot_draft.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Data and commands under construction. */
-typedef struct drawing {
-    FILE *data, *commands;
-    char *data_text, *commands_text;
-    size_t data_bytes, commands_bytes;
-} drawing;
-
-static fmd_status begin(drawing *d)
-{
-    *d = (drawing){0};
-    d->data = open_memstream(&d->data_text, &d->data_bytes);
-    d->commands = open_memstream(&d->commands_text, &d->commands_bytes);
-    if (d->data != NULL && d->commands != NULL)
-        return FMD_OK;
-    if (d->data != NULL)
-        fclose(d->data);
-    free(d->data_text);
-    return FMD_FAIL(FMD_ENOMEM, "out of memory: a picture");
-}
-
-/* Draws, tells what is there now, and releases the texts. */
-static fmd_status finish(drawing *d, const fmd_plot_target *t, const char *name, int width,
+/* Draws, and tells what is there now. */
+static fmd_status finish(fmd_plot_draft *d, const fmd_plot_target *t, const char *name, int width,
                          int height)
 {
     bool drawn = false;
-    const bool data_whole = fclose(d->data) == 0, whole = fclose(d->commands) == 0 && data_whole;
-    const fmd_gnuplot picture = {.folder = t->folder,
-                                 .name = name,
-                                 .formats = t->formats,
-                                 .width = width,
-                                 .height = height,
-                                 .data = d->data_text,
-                                 .commands = d->commands_text};
-    const fmd_status st = whole ? fmd_gnuplot_draw(&picture, &drawn)
-                                : FMD_FAIL(FMD_ENOMEM, "out of memory: a picture");
-    free(d->data_text);
-    free(d->commands_text);
-    if (st != FMD_OK)
-        return st;
+    FMD_TRY(fmd_plot_finish(d,
+                            (fmd_gnuplot){.folder = t->folder,
+                                          .name = name,
+                                          .formats = t->formats,
+                                          .width = width,
+                                          .height = height},
+                            &drawn));
     printf("%s/%s.csv\n%s/%s.gp\n", t->folder, name, t->folder, name);
     for (const char *f = t->formats; drawn && *f != '\0'; f += f[3] == ' ' ? 4 : 3)
         printf("%s/%s.%.3s\n", t->folder, name, f);
@@ -60,14 +33,6 @@ static void put_quoted(FILE *out, const char *text, char quote)
     fputc(quote, out);
 }
 
-static void put_number(FILE *out, double value)
-{
-    if (isnan(value))
-        fputs(",nan", out);
-    else
-        fprintf(out, ",%.9g", value);
-}
-
 fmd_status fmd_plot_curves(const fmd_plot_target *t, const fmd_run_view *v)
 {
     static const struct panel {
@@ -78,17 +43,17 @@ fmd_status fmd_plot_curves(const fmd_plot_target *t, const fmd_run_view *v)
     const char *metric;
     const int best = fmd_run_view_best(v, &metric);
     const char *style = h->n <= 60 ? "linespoints" : "lines";
-    drawing d;
-    FMD_TRY(begin(&d));
+    fmd_plot_draft d;
+    FMD_TRY(fmd_plot_begin(&d));
     fprintf(d.data, "epoch,loss,val_loss,accuracy,val_accuracy,learning_rate\n");
     for (size_t i = 0; i < h->n; i++) {
         const fmd_metrics *m = &h->epochs[i].metrics;
         fprintf(d.data, "%zu", i + 1);
-        put_number(d.data, m->loss);
-        put_number(d.data, m->val_loss);
-        put_number(d.data, m->accuracy);
-        put_number(d.data, m->val_accuracy);
-        put_number(d.data, m->learning_rate);
+        fmd_plot_number(&d, m->loss);
+        fmd_plot_number(&d, m->val_loss);
+        fmd_plot_number(&d, m->accuracy);
+        fmd_plot_number(&d, m->val_accuracy);
+        fmd_plot_number(&d, m->learning_rate);
         fputc('\n', d.data);
     }
     fprintf(d.commands,
@@ -129,8 +94,8 @@ fmd_status fmd_plot_confusion(const fmd_plot_target *t, const fmd_run_view *v)
     const fmd_classification *r = &v->classification;
     const size_t n = r->classes;
     char name[64], other[64];
-    drawing d;
-    FMD_TRY(begin(&d));
+    fmd_plot_draft d;
+    FMD_TRY(fmd_plot_begin(&d));
     fprintf(d.data, "label,predicted,images,share,label_name,predicted_name\n");
     for (size_t i = 0; i < n * n; i++) {
         const size_t label = i / n, support = r->of_class[label].support;
@@ -210,7 +175,7 @@ static fmd_status write_images(const fmd_plot_target *t, const fmd_run_view *v, 
     return st;
 }
 
-static void put_predictions(drawing *d, const fmd_run_view *v, size_t n)
+static void put_predictions(fmd_plot_draft *d, const fmd_run_view *v, size_t n)
 {
     const fmd_prediction *p = &v->prediction;
     char name[64], other[64];
@@ -240,9 +205,9 @@ fmd_status fmd_plot_predictions(const fmd_plot_target *t, const fmd_run_view *v)
     const size_t all = v->data.test.n, cells = (size_t)GRID_ROWS * GRID_COLUMNS;
     const size_t n = all < cells ? all : cells, classes = v->prediction.classes;
     const int width = v->data.info.image.dim[1] * GRID_SCALE;
-    drawing d;
+    fmd_plot_draft d;
     FMD_TRY(write_images(t, v, n));
-    FMD_TRY(begin(&d));
+    FMD_TRY(fmd_plot_begin(&d));
     put_predictions(&d, v, n);
     fprintf(d.commands,
             "blue = 0x0072B2; red = 0xD55E00; grey = 0x999999\n"
@@ -327,13 +292,13 @@ static double weight_at(const tiles *t, int x, int y)
 fmd_status fmd_plot_weights(const fmd_plot_target *target, const fmd_run_view *v)
 {
     tiles t;
-    drawing d;
+    fmd_plot_draft d;
     if (!lay_tiles(v, &t))
         return FMD_FAIL(FMD_EDATA,
                         "the weights of '%s' are no images: its first layer does not "
                         "see grey pixels",
                         v->path);
-    FMD_TRY(begin(&d));
+    FMD_TRY(fmd_plot_begin(&d));
     for (int y = 0; y < t.high; y++)
         for (int x = 0; x < t.wide; x++)
             fprintf(d.data, "%.4g%c", weight_at(&t, x, y), x + 1 < t.wide ? ',' : '\n');

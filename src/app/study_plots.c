@@ -1,9 +1,8 @@
 /* The pictures of a scaling study: speed-up and efficiency with the ideal and the model, where the
  * time goes, the allreduce. Points in which ranks shared cores are hollow, and no line leads to
  * them. */
+#include "app/plot_draft.h"
 #include "app/study.h"
-
-#include "fmd/gnuplot.h"
 
 #include <errno.h>
 #include <math.h>
@@ -13,51 +12,16 @@
 
 enum { WIDTH = 900, HEIGHT = 400 };
 
-/* Data and commands under construction. */
-typedef struct drawing {
-    FILE *data, *commands;
-    char *data_text, *commands_text;
-    size_t data_bytes, commands_bytes;
-} drawing;
-
-static fmd_status begin(drawing *d)
-{
-    *d = (drawing){.data = NULL};
-    d->data = open_memstream(&d->data_text, &d->data_bytes);
-    d->commands = open_memstream(&d->commands_text, &d->commands_bytes);
-    if (d->data != NULL && d->commands != NULL)
-        return FMD_OK;
-    if (d->data != NULL)
-        fclose(d->data);
-    free(d->data_text);
-    return FMD_FAIL(FMD_ENOMEM, "out of memory: a picture");
-}
-
-static fmd_status finish(drawing *d, const fmd_study *s, const char *name, bool *drawn)
+static fmd_status finish(fmd_plot_draft *d, const fmd_study *s, const char *name, bool *drawn)
 {
     char folder[FMD_STUDY_PATH];
-    const bool whole_data = fclose(d->data) == 0;
-    const bool whole = fclose(d->commands) == 0 && whole_data;
-    const fmd_gnuplot picture = {.folder = fmd_study_path(s, folder, "plots"),
-                                 .name = name,
-                                 .formats = "svg png",
-                                 .width = WIDTH,
-                                 .height = HEIGHT,
-                                 .data = d->data_text,
-                                 .commands = d->commands_text};
-    const fmd_status st = whole ? fmd_gnuplot_draw(&picture, drawn)
-                                : FMD_FAIL(FMD_ENOMEM, "out of memory: a picture");
-    free(d->data_text);
-    free(d->commands_text);
-    return st;
-}
-
-static void put_number(FILE *out, double value)
-{
-    if (isnan(value))
-        fputs(",nan", out);
-    else
-        fprintf(out, ",%.9g", value);
+    return fmd_plot_finish(d,
+                           (fmd_gnuplot){.folder = fmd_study_path(s, folder, "plots"),
+                                         .name = name,
+                                         .formats = "svg png",
+                                         .width = WIDTH,
+                                         .height = HEIGHT},
+                           drawn);
 }
 
 /* The point that others are compared with. */
@@ -77,7 +41,7 @@ double fmd_study_model_speedup(const fmd_study *s, const fmd_study_mode *m, int 
 }
 
 /* Measured with what a speed-up at either end of the interval would be; then the model's. */
-static void put_speedups(const fmd_study *s, const fmd_study_mode *m, drawing *d, int most)
+static void put_speedups(const fmd_study *s, const fmd_study_mode *m, fmd_plot_draft *d, int most)
 {
     fprintf(d->data, "ranks,counted,low,high,marked,model\n");
     for (int i = 0; i < m->n; i++) {
@@ -87,11 +51,11 @@ static void put_speedups(const fmd_study *s, const fmd_study_mode *m, drawing *d
         const double low = isnan(t->high) ? t->max : t->high,
                      high = isnan(t->low) ? t->min : t->low;
         fprintf(d->data, "%d", q->ranks);
-        put_number(d->data, q->counts ? q->speedup : none);
-        put_number(d->data, q->speedup * t->median / low);
-        put_number(d->data, q->speedup * t->median / high);
-        put_number(d->data, q->counts ? none : q->speedup);
-        put_number(d->data, none);
+        fmd_plot_number(d, q->counts ? q->speedup : none);
+        fmd_plot_number(d, q->speedup * t->median / low);
+        fmd_plot_number(d, q->speedup * t->median / high);
+        fmd_plot_number(d, q->counts ? none : q->speedup);
+        fmd_plot_number(d, none);
         fputc('\n', d->data);
     }
     for (int p = 1; s->has_model && base_of(m) != NULL && p <= most; p *= 2)
@@ -111,8 +75,8 @@ static fmd_status draw_speedup(const fmd_study *s, const fmd_study_mode *m, bool
         least = fmin(least, m->scaling[i].speedup);
     }
     most = most < 2 ? 2 : most;
-    drawing d;
-    FMD_TRY(begin(&d));
+    fmd_plot_draft d;
+    FMD_TRY(fmd_plot_begin(&d));
     put_speedups(s, m, &d, most);
     fprintf(d.commands,
             "set multiplot layout 1,2 margins 0.06,0.98,0.16,0.9 spacing 0.08\n"
@@ -156,8 +120,8 @@ static fmd_status draw_speedup(const fmd_study *s, const fmd_study_mode *m, bool
 static fmd_status draw_split(const fmd_study *s, const fmd_study_mode *m, bool *drawn)
 {
     static const char *const shares[] = {"compute", "allreduce", "waiting for the last rank"};
-    drawing d;
-    FMD_TRY(begin(&d));
+    fmd_plot_draft d;
+    FMD_TRY(fmd_plot_begin(&d));
     fprintf(d.data, "ranks,compute,allreduce,wait,marked\n");
     for (int i = 0; i < m->n; i++) {
         const fmd_study_point *p = &m->points[i];
@@ -191,9 +155,9 @@ static fmd_status draw_split(const fmd_study *s, const fmd_study_mode *m, bool *
 /* One block of data for each number of ranks. */
 static fmd_status draw_allreduce(const fmd_study *s, bool *drawn)
 {
-    drawing d;
+    fmd_plot_draft d;
     int block = 0;
-    FMD_TRY(begin(&d));
+    FMD_TRY(fmd_plot_begin(&d));
     fprintf(
         d.commands,
         "set logscale xy\nset grid lc rgb \"#dddddd\" lw 1 dt 1\n"
@@ -223,9 +187,9 @@ static fmd_status draw_allreduce(const fmd_study *s, bool *drawn)
             block++;
         }
         fprintf(d.data, "%d,%.9g,%.9g", q->ranks, q->bytes, q->seconds * 1e6);
-        put_number(d.data, s->has_model && counts
-                               ? fmd_allreduce_seconds(&s->model, q->ranks, q->bytes) * 1e6
-                               : (double)NAN);
+        fmd_plot_number(&d, s->has_model && counts
+                                ? fmd_allreduce_seconds(&s->model, q->ranks, q->bytes) * 1e6
+                                : (double)NAN);
         fputc('\n', d.data);
     }
     fputc('\n', d.commands);
