@@ -29,6 +29,11 @@ while IFS= read -r name; do
 done < <(compgen -e | grep -E '^(FMNIST_DIST_|KERAS_HOME$|XDG_DATA_HOME$)')
 export HOME=$work
 
+# A command that fails where none may is named: `set -e` alone ends the script without a word. Who
+# stops reading a pipe early ends its writer so, now and then: `grep -q < <(writer)` does not.
+set -E
+trap 'echo "FAILED at line $LINENO, exit code $?: $BASH_COMMAND" >&2' ERR
+
 # As in cmake/FmdTest.cmake, for a script that is started by hand.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
