@@ -1,4 +1,4 @@
-/* Weights from any file that has them: our checkpoints, and models that Keras wrote.
+/* Models and weights from any file that has them: our checkpoints, and what Keras wrote.
  *
  * What a file is shows in its first bytes and in what it holds, never in its name. Keras' *.h5 says
  * which layers it has; its *.weights.h5 does not, and fits a model that somebody else describes.
@@ -23,5 +23,10 @@ FMD_CHECKED fmd_status fmd_weights_read_info(const char *path, fmd_weights_info 
 /* Local. All parameters of the model, or none. Layers with parameters are matched in their order, by
  * shape, as Keras does. As fmd_weights_read_info. */
 FMD_CHECKED fmd_status fmd_weights_read_params(const char *path, fmd_model *m);
+
+/* Local. The layers of the model in `path`, JSON as Keras' model.to_json() returns it, the way
+ * fmd_model_create takes them for images of any shape: an input that is flat has "flatten" put before
+ * it. `layers` has room for `size` bytes. As fmd_weights_read_info. */
+FMD_CHECKED fmd_status fmd_keras_model_read(const char *path, char *layers, size_t size);
 
 #endif

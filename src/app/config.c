@@ -1,6 +1,7 @@
 #include "app/config.h"
 
 #include "fmd/json_file.h"
+#include "fmd/keras_import.h"
 #include "math/gemm.h"
 
 #include <ctype.h>
@@ -184,8 +185,11 @@ static fmd_status find_config_file(int argc, char **argv, const char **path)
 }
 
 /* Options that say the same in two ways: where both have a value, the second is the one that counts. */
-static const char *const alternatives[][2] = {
-    {"hidden", "layers"}, {"batch-size", "batch-size-per-rank"}, {"progress", "verbose"}};
+static const char *const alternatives[][2] = {{"hidden", "layers"},
+                                              {"model", "layers"},
+                                              {"hidden", "model"},
+                                              {"batch-size", "batch-size-per-rank"},
+                                              {"progress", "verbose"}};
 
 /* Refuses two alternatives by the same means; the first one, given by these means, takes the place
  * of a second one that came by weaker means. */
@@ -200,6 +204,16 @@ static fmd_status settle_alternatives(fmd_config *config, const bool *given)
             return FMD_FAIL(FMD_EUSAGE, "--%s and --%s exclude each other", b->name, a->name);
         FMD_TRY(fmd_option_set(b, config, b->name, b->initial));
     }
+    return FMD_OK;
+}
+
+/* Puts the layers of --model in the place of --layers: a run's config.json needs no other file. */
+static fmd_status adopt_model(fmd_config *config)
+{
+    if (*config->model == '\0')
+        return FMD_OK;
+    FMD_TRY(fmd_keras_model_read(config->model, config->layers, sizeof config->layers));
+    *config->model = '\0';
     return FMD_OK;
 }
 
@@ -245,10 +259,13 @@ fmd_status fmd_config_parse(fmd_config *config, const fmd_command *command, int 
     if (path != NULL)
         FMD_TRY(fmd_options_read_json(path, fmd_config_table, fmd_config_table_length, config,
                                       in_file));
+    FMD_TRY(adopt_model(config));
     FMD_TRY(read_environment(config, in_environment));
     FMD_TRY(settle_alternatives(config, in_environment));
+    FMD_TRY(adopt_model(config));
     FMD_TRY(read_arguments(config, command, argc, argv, on_line));
     FMD_TRY(settle_alternatives(config, on_line));
+    FMD_TRY(adopt_model(config));
     return check_effect(config, on_line);
 }
 

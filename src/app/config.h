@@ -36,6 +36,7 @@ typedef struct fmd_config {
     bool normalize;
     /* model */
     char layers[FMD_CONFIG_LAYERS_BYTES], hidden[128];
+    char model[FMD_PATH_BYTES]; /* "" once its layers are in `layers` */
     char weights[FMD_PATH_BYTES], against[FMD_PATH_BYTES];
     /* data command */
     int action; /* of FMD_DATA_ACTIONS */

@@ -32,6 +32,8 @@ const fmd_option fmd_config_table[] = {
      .value = "SPEC", .help = "layers, as in 'flatten,dense:128:relu,dropout:0.2,dense:10:softmax'"},
     {.name = "hidden", .group = "model", .kind = FMD_OPTION_TEXT, FIELD(hidden), .initial = "128",
      .value = "N,...", .help = "short for flatten, dense relu layers of these sizes, and the output"},
+    {.name = "model", .group = "model", .kind = FMD_OPTION_TEXT, FIELD(model), .initial = "",
+     .value = "FILE", .keras = "model.to_json()", .help = "layers from the JSON of a Keras model"},
     {.name = "weights", .group = "weights", .kind = FMD_OPTION_TEXT, FIELD(weights), .initial = "",
      .value = "FILE",
      .help = "folder of a run, or *.h5, ours or of Keras; what train starts from"},

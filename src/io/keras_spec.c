@@ -1,10 +1,13 @@
 #include "io/keras_spec.h"
 
+#include "fmd/keras_import.h"
 #include "fmd/layer.h"
 #include "fmd/log.h"
 #include "fmd/mem.h"
 #include "io/json_value.h"
+#include "io/whole_file.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +20,7 @@ typedef struct spec {
     char *layers;
     size_t size, used; /* used == size: no room is left */
     fmd_shape in;      /* rank 0: not known yet */
+    bool has_weights;  /* of no matter, then, how kernels and biases start */
 } spec;
 
 /* A layer as the file has it. */
@@ -83,7 +87,7 @@ static fmd_status find_shape(spec *s, json_t *config)
 }
 
 /* The text form of a setting. Since Keras 2.13 a function may be an object that tells its name. */
-static const char *value_text(json_t *value, char text[FMD_OPTION_TEXT_BYTES])
+static char *value_text(json_t *value, char text[FMD_OPTION_TEXT_BYTES])
 {
     json_t *config = json_object_get(value, "config");
     if (json_is_object(value)) {
@@ -100,10 +104,23 @@ static const char *value_text(json_t *value, char text[FMD_OPTION_TEXT_BYTES])
     return text;
 }
 
-/* How a kernel started is of no matter: its values are in the file. */
-static bool is_initializer(const fmd_option *o)
+static bool is_initializer(const char *key)
 {
-    return o->keras != NULL && ends_with(o->keras, "_initializer");
+    return ends_with(key, "_initializer");
+}
+
+/* "GlorotUniform", which an object calls itself, to "glorot_uniform". */
+static void class_to_function(char text[FMD_OPTION_TEXT_BYTES])
+{
+    char name[FMD_OPTION_TEXT_BYTES];
+    size_t n = 0;
+    for (const char *c = text; *c != '\0' && n + 2 < sizeof name; c++) {
+        if (n > 0 && isupper((unsigned char)*c))
+            name[n++] = '_';
+        name[n++] = (char)tolower((unsigned char)*c);
+    }
+    name[n] = '\0';
+    memcpy(text, name, n + 1);
 }
 
 static json_t *setting(const layer *l, const fmd_option *o)
@@ -127,6 +144,8 @@ static fmd_status add_option(spec *s, const layer *l, const fmd_option *o, void 
         return FMD_OK;
     }
     value_text(value, text);
+    if (is_initializer(o->keras))
+        class_to_function(text);
     snprintf(before, sizeof before, "%s", o->initial == NULL ? "" : fmd_option_text(o, args, now));
     snprintf(label, sizeof label, "'%.800s': layer '%.64s': %s", s->path, l->name, o->keras);
     if (fmd_option_set(o, args, label, text) != FMD_OK) {
@@ -164,13 +183,24 @@ static bool is_ours(const fmd_layer_ops *ops, const char *key)
 static bool is_harmless(const char *key)
 {
     static const char *const keys[] = {
-        "name",   "dtype",       "batch_input_shape", "batch_shape", "build_input_shape",
-        "seed",   "data_format", "trainable",         "alpha",       "bias_initializer",
-        "dynamic"};
+        "name", "dtype",       "batch_input_shape", "batch_shape", "build_input_shape",
+        "seed", "data_format", "trainable",         "alpha",       "dynamic"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(key, keys[i]) == 0)
             return true;
     return false;
+}
+
+/* Biases start with zeros here. */
+static fmd_status check_bias(const spec *s, const layer *l, json_t *initializer)
+{
+    char text[FMD_OPTION_TEXT_BYTES];
+    class_to_function(value_text(initializer, text));
+    if (s->has_weights || strcmp(text, "zeros") == 0)
+        return FMD_OK;
+    return FMD_FAIL(FMD_EDATA,
+                    "'%s': layer '%.64s' has the bias_initializer '%.64s', expected zeros", s->path,
+                    l->name, text);
 }
 
 /* Settings that no option stands for: what changes the result is refused, what changes further
@@ -189,6 +219,10 @@ static fmd_status check_settings(const spec *s, const layer *l, const fmd_layer_
     json_object_foreach (l->config, key, value) {
         if (json_is_null(value) || json_is_false(value) || is_ours(ops, key) || is_harmless(key))
             continue;
+        if (strcmp(key, "bias_initializer") == 0) {
+            FMD_TRY(check_bias(s, l, value));
+            continue;
+        }
         if (ends_with(key, "_regularizer") || ends_with(key, "_constraint"))
             fmd_warn("'%s': layer '%.64s' has a %.64s, which training here would not apply",
                      s->path, l->name, key);
@@ -232,10 +266,16 @@ static fmd_status add_layer(spec *s, const layer *l)
     append(s, s->used > 0 ? "," : "", ops->name);
     fmd_status status = fmd_options_reset(ops->args, ops->n_args, args);
     for (size_t i = 0; status == FMD_OK && i < ops->n_args; i++)
-        if (ops->args[i].keras != NULL && !is_initializer(&ops->args[i]))
+        if (ops->args[i].keras != NULL && !(s->has_weights && is_initializer(ops->args[i].keras)))
             status = add_option(s, l, &ops->args[i], args);
     free(args);
     return status;
+}
+
+static fmd_status too_many(const spec *s)
+{
+    return FMD_FAIL(FMD_EDATA, "'%s' has more layers than fit into %zu characters", s->path,
+                    s->size - 1);
 }
 
 /* The list of layers; Keras before 2.2.3 has it in place of the model's config. */
@@ -245,48 +285,72 @@ static fmd_status add_layers(spec *s, json_t *model)
     json_t *item, *config = json_object_get(model, "config");
     json_t *layers = json_is_array(config) ? config : json_object_get(config, "layers");
     if (json_array_size(layers) == 0)
-        return FMD_FAIL(FMD_EDATA, "'%s': its model_config has no list of layers", s->path);
+        return FMD_FAIL(FMD_EDATA, "'%s': its model has no list of layers", s->path);
     json_array_foreach (layers, i, item) {
         const layer l = {.class_name = string_in(item, "class_name"),
                          .config = json_object_get(item, "config"),
                          .name = string_in(json_object_get(item, "config"), "name")};
         if (*l.class_name == '\0' || !json_is_object(l.config))
-            return FMD_FAIL(FMD_EDATA, "'%s': layer %zu of its model_config is not a layer",
-                            s->path, i);
+            return FMD_FAIL(FMD_EDATA, "'%s': layer %zu of its model is not a layer", s->path, i);
         if (i == 0)
             FMD_TRY(find_shape(s, l.config));
         if (i > 0 || strcmp(l.class_name, "InputLayer") != 0)
             FMD_TRY(add_layer(s, &l));
     }
     FMD_TRY(find_shape(s, config));
-    if (s->in.rank == 0)
+    if (s->has_weights && s->in.rank == 0)
         return FMD_FAIL(FMD_EDATA, "'%s' does not say what shape its input has", s->path);
     if (s->used == 0)
         return FMD_FAIL(FMD_EDATA, "'%s' has no layer but its input", s->path);
-    if (s->used >= s->size)
-        return FMD_FAIL(FMD_EDATA, "'%s' has more layers than fit into %zu characters", s->path,
-                        s->size - 1);
-    return FMD_OK;
+    return s->used < s->size ? FMD_OK : too_many(s);
+}
+
+/* The model in `json`, which `s` says how to take. */
+static fmd_status read_model(spec *s, const char *json)
+{
+    json_error_t error;
+    json_t *model = json_loads(json, 0, &error);
+    if (model == NULL)
+        return FMD_FAIL(FMD_EDATA, "'%s': its model is not JSON: line %d, column %d: %.200s",
+                        s->path, error.line, error.column, error.text);
+    fmd_status status = FMD_OK;
+    const char *class_name = string_in(model, "class_name");
+    if (strcmp(class_name, "Sequential") == 0)
+        status = add_layers(s, model);
+    else
+        status = FMD_FAIL(FMD_EDATA, "'%s' has a model of the class '%.64s', expected Sequential",
+                          s->path, class_name);
+    json_decref(model);
+    return status;
 }
 
 fmd_status fmd_keras_spec(const char *path, const char *json, char *layers, size_t size,
                           fmd_shape *in)
 {
-    json_error_t error;
+    spec s = {.path = path, .layers = layers, .size = size, .has_weights = true};
+    FMD_TRY(read_model(&s, json));
+    *in = s.in;
+    return FMD_OK;
+}
+
+fmd_status fmd_keras_model_read(const char *path, char *layers, size_t size)
+{
     spec s = {.path = path, .layers = layers, .size = size};
-    json_t *model = json_loads(json, 0, &error);
-    if (model == NULL)
-        return FMD_FAIL(FMD_EDATA, "'%s': its model_config is not JSON: line %d, column %d: %.200s",
-                        path, error.line, error.column, error.text);
-    fmd_status status = FMD_OK;
-    const char *class_name = string_in(model, "class_name");
-    if (strcmp(class_name, "Sequential") == 0)
-        status = add_layers(&s, model);
-    else
-        status = FMD_FAIL(FMD_EDATA, "'%s' has a model of the class '%.64s', expected Sequential",
-                          path, class_name);
-    json_decref(model);
-    if (status == FMD_OK)
-        *in = s.in;
-    return status;
+    void *data = NULL;
+    size_t bytes;
+    FMD_TRY(fmd_whole_file_read(&data, &bytes, path));
+    char *text = strndup(data, bytes);
+    free(data);
+    if (text == NULL)
+        return FMD_FAIL(FMD_ENOMEM, "no memory for the text of '%s'", path);
+    fmd_status status = read_model(&s, text);
+    free(text);
+    const size_t flatten = sizeof "flatten," - 1;
+    if (status != FMD_OK || s.in.rank != 1 || strncmp(layers, "flatten", flatten - 1) == 0)
+        return status;
+    if (s.used + flatten >= size)
+        return too_many(&s);
+    memmove(layers + flatten, layers, s.used + 1);
+    memcpy(layers, "flatten,", flatten);
+    return FMD_OK;
 }

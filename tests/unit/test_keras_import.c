@@ -420,10 +420,10 @@ static void test_keras_import__what_the_program_lacks_is_named(void **state)
          ": the input has shape [null,32768,32768], expected null for the batch and 1 to 4 sizes, "
          "16777216 values at most"},
         {"{\"class_name\":\"Sequential\",\"config\":{}}", NULL,
-         ": its model_config has no list of layers"},
-        {SEQUENTIAL("7"), NULL, ": layer 0 of its model_config is not a layer"},
+         ": its model has no list of layers"},
+        {SEQUENTIAL("7"), NULL, ": layer 0 of its model is not a layer"},
         {"{", NULL,
-         ": its model_config is not JSON: line 1, column 1: string or '}' expected near "
+         ": its model is not JSON: line 1, column 1: string or '}' expected near "
          "end of file"},
         {"[]", NULL, " has a model of the class '', expected Sequential"},
     };
