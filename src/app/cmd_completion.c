@@ -81,7 +81,7 @@ fmd_status fmd_cmd_completion(fmd_comm *c, const fmd_config *config)
            "    case $command in\n");
     for (size_t i = 0; i < fmd_commands_length; i++)
         print_command(&fmd_commands[i]);
-    printf("    help) words='");
+    printf("    help) options=--man words='");
     print_command_names();
     printf("' ;;\n    esac\n    case $option in\n    --config) values=FILE ;;\n");
     for (size_t i = 0; i < fmd_config_table_length; i++) {

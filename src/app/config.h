@@ -168,6 +168,15 @@ FMD_CHECKED fmd_status fmd_config_layers(const fmd_config *config, int classes,
 void fmd_help_overview(void);
 void fmd_help_command(const fmd_command *command);
 
+/* Local. The manual page of the program, fmnist-dist.1, for man. */
+void fmd_help_manual(void);
+
+/* Local. An option as it is typed, "--reduce exact|native" or "--no-shuffle"; and what it does, with
+ * default, range and Keras' name. */
+enum { FMD_HELP_BYTES = 512 };
+const char *fmd_help_usage(const fmd_option *o, char text[FMD_HELP_BYTES]);
+const char *fmd_help_text(const fmd_option *o, char text[FMD_HELP_BYTES]);
+
 /* Local. Ends the line that stands at column `at` with `text`, which begins at `column` and is broken
  * between words. */
 void fmd_print_text(int at, int column, const char *text);

@@ -61,19 +61,31 @@ static void details_text(const fmd_option *o, char text[DETAILS_BYTES])
         snprintf(text, DETAILS_BYTES, " [%.60s]", o->initial);
 }
 
-static void print_option(const fmd_option *o)
+const char *fmd_help_usage(const fmd_option *o, char text[FMD_HELP_BYTES])
 {
-    char text[512], details[DETAILS_BYTES];
     const bool on = o->kind == FMD_OPTION_BOOL && strcmp(o->initial, "true") == 0;
     const char *value = o->kind == FMD_OPTION_CHOICE ? o->choices : o->value;
-    int at = printf("  --%s%s%s", on ? "no-" : "", o->name, value != NULL ? " " : "");
+    int at = snprintf(text, FMD_HELP_BYTES, "--%s%s", on ? "no-" : "", o->name);
     if (value != NULL) /* a table of choices may end in "|" */
-        at += printf("%.*s", (int)(strlen(value) - (value[strlen(value) - 1] == '|')), value);
+        snprintf(text + at, FMD_HELP_BYTES - (size_t)at, " %.*s",
+                 (int)(strlen(value) - (value[strlen(value) - 1] == '|')), value);
+    return text;
+}
+
+const char *fmd_help_text(const fmd_option *o, char text[FMD_HELP_BYTES])
+{
+    char details[DETAILS_BYTES];
     details_text(o, details);
-    snprintf(text, sizeof text, "%s%s", o->help, details);
+    const int at = snprintf(text, FMD_HELP_BYTES, "%s%s", o->help, details);
     if (o->keras != NULL)
-        snprintf(text + strlen(text), sizeof text - strlen(text), " (Keras: %s)", o->keras);
-    fmd_print_text(at, OPTION_COLUMN, text);
+        snprintf(text + at, FMD_HELP_BYTES - (size_t)at, " (Keras: %s)", o->keras);
+    return text;
+}
+
+static void print_option(const fmd_option *o)
+{
+    char usage[FMD_HELP_BYTES], text[FMD_HELP_BYTES];
+    fmd_print_text(printf("  %s", fmd_help_usage(o, usage)), OPTION_COLUMN, fmd_help_text(o, text));
 }
 
 static void print_options(const fmd_command *command)
@@ -130,7 +142,8 @@ void fmd_help_overview(void)
     print_section(FMD_TO_LOOK, "look");
     print_section(FMD_TO_MEASURE, "measure");
     print_section(FMD_TO_SET_UP, "set up and learn");
-    fmd_print_text(printf("  help"), COMMAND_COLUMN, "this text, or with a command its options");
+    fmd_print_text(printf("  help"), COMMAND_COLUMN,
+                   "this text, or with a command its options; help --man: a manual page");
     printf("\nexamples\n"
            "  mpirun -np 8 fmnist-dist                                     the Keras tutorial's "
            "training\n"

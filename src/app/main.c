@@ -187,9 +187,13 @@ static fmd_status answer(const fmd_command *command, int argc, char **argv)
             print_version();
             return FMD_OK;
         }
-    if (argc > 2 && strcmp(argv[1], "help") == 0 && argv[2][0] != '-' &&
-        strcmp(argv[2], "help") != 0)
-        FMD_TRY(fmd_command_find(&command, argv[2]));
+    const char *about = argc > 2 && strcmp(argv[1], "help") == 0 ? argv[2] : "";
+    if (strcmp(about, "--man") == 0) {
+        fmd_help_manual();
+        return FMD_OK;
+    }
+    if (*about != '\0' && *about != '-' && strcmp(about, "help") != 0)
+        FMD_TRY(fmd_command_find(&command, about));
     if (command != NULL)
         fmd_help_command(command);
     else

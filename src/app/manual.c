@@ -1,0 +1,189 @@
+/* The manual page in the language of man(7), made of the tables of commands and options. */
+#include "app/config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct entry {
+    const char *name, *text;
+} entry;
+
+static const struct {
+    fmd_status status;
+    const char *text;
+} exit_codes[] = {
+    {FMD_OK, "done, or stopped by a criterion that was asked for"},
+    {FMD_EUSAGE, "a wrong option, or options that do not fit together"},
+    {FMD_EDATA, "a data or weights file that is not what it should be"},
+    {FMD_ENOINPUT, "data or weights that do not exist"},
+    {FMD_EINTERNAL, "a fault of this program or of MPI"},
+    {FMD_ENOMEM, "out of memory"},
+    {FMD_EBUSY, "the run folder holds a run already, or cannot be made"},
+    {FMD_EIO, "reading or writing failed"},
+    {FMD_ESTOPPED,
+     "stopped by a signal or by --max-time, a checkpoint is written: the same command goes on"},
+    {FMD_EDIVERGED, "diverged: loss or gradient is not finite"},
+    {FMD_EDESYNC, "ranks that must agree do not"},
+    {FMD_EUNFIT, "doctor found a problem"},
+    {FMD_EHANG, "a rank did nothing for longer than --hang-timeout"},
+};
+
+static const entry environment[] = {
+    {"FMNIST_DIST_<OPTION>", "the value of an option, as in FMNIST_DIST_BATCH_SIZE=32"},
+    {"FMNIST_DIST_DATA", "the folder to look for data sets in, where there is no --data-dir"},
+    {"NO_COLOR, CLICOLOR_FORCE", "no colours; colours also where stdout is no terminal"},
+    {"OMPI_MCA_..., OPENBLAS_CORETYPE", "settings of Open MPI and of OpenBLAS"},
+};
+
+static const entry files[] = {
+    {"runs/<date>-<time>/", "the folder of a run, where --run-dir names no other"},
+    {"config.json", "in it: the options, to be given to --config"},
+    {"history.csv", "a line an epoch, as Keras' CSVLogger writes it"},
+    {"events.jsonl", "what happens, a JSON object a line"},
+    {"run.json, STATUS.json", "what ran where and what came out; how the run stands or ended"},
+    {"checkpoints/*.weights.h5", "the state after some steps, and at the end; Keras opens them"},
+    {"data/, ~/.keras/datasets/, ~/.local/share/fmnist-dist/, /usr/share/datasets/",
+     "where data sets are looked for, in this order"},
+};
+
+static const entry examples[] = {
+    {"mpirun -np 8 fmnist-dist", "the training of the Keras tutorial, on 8 ranks"},
+    {"mpirun -np 8 fmnist-dist --hidden 512 --stop-when 'loss<0.4'",
+     "another model, and a callback"},
+    {"mpirun -np 4 fmnist-dist --run-dir runs/a --epochs 100",
+     "begins a run, or goes on with it after it was stopped or killed"},
+    {"fmnist-dist evaluate runs/a", "scores of the model that was trained"},
+    {"fmnist-dist doctor", "is all in order?"},
+};
+
+/* Text as it is: nothing in it is a request or an escape of roff. */
+static void print_text(const char *text)
+{
+    if (*text == '.' || *text == '\'')
+        printf("\\&");
+    for (; *text != '\0'; text++)
+        switch (*text) {
+        case '\\': printf("\\e"); break;
+        case '-': printf("\\-"); break;
+        case '\'': printf("\\(aq"); break;
+        case '"': printf("\\(dq"); break;
+        case '`': printf("\\(ga"); break;
+        case '^': printf("\\(ha"); break;
+        case '~': printf("\\(ti"); break;
+        case '|': printf("|\\:"); break; /* behind it a line may be broken */
+        default: putchar(*text);
+        }
+}
+
+/* A request and its text: ".SH NAME". */
+static void print_request(const char *request, const char *text)
+{
+    printf("%s ", request);
+    print_text(text);
+    putchar('\n');
+}
+
+/* A paragraph with a name in front of it. */
+static void print_entry(const char *name, const char *text)
+{
+    printf(".TP\n");
+    print_request(".B", name);
+    print_text(text);
+    putchar('\n');
+}
+
+static void print_entries(const char *heading, const entry *entries, size_t n)
+{
+    print_request(".SH", heading);
+    for (size_t i = 0; i < n; i++)
+        print_entry(entries[i].name, entries[i].text);
+}
+
+static void print_commands(void)
+{
+    print_request(".SH", "COMMANDS");
+    for (size_t i = 0; i < fmd_commands_length; i++) {
+        const fmd_command *command = &fmd_commands[i];
+        printf(".TP\n.B ");
+        print_text(command->name);
+        printf("\\fR ");
+        print_text(command->usage);
+        putchar('\n');
+        print_text(command->help);
+        printf("%s\n", command->needs_mpi ? "; alone or under mpirun" : "");
+    }
+    print_entry("help", "an overview, or with a command its options; help --man: this page");
+}
+
+/* The heading of a group of options, and the commands that take them. */
+static void print_group(const fmd_option *first)
+{
+    const char *before = "";
+    print_request(".SS", first->group);
+    printf("Options of ");
+    for (size_t i = 0; i < fmd_commands_length; i++)
+        if (fmd_command_takes(&fmd_commands[i], first)) {
+            printf("%s%s", before, fmd_commands[i].name);
+            before = ", ";
+        }
+    printf(".\n");
+}
+
+static void print_options(void)
+{
+    char usage[FMD_HELP_BYTES], text[FMD_HELP_BYTES];
+    const char *group = "";
+    print_request(".SH", "OPTIONS");
+    print_text(
+        "Each can be given as a flag, in the environment, or in a file; a flag wins over the "
+        "environment, the environment over the file. In brackets: the default, and what "
+        "numbers may be. In parentheses: the name in Keras.");
+    putchar('\n');
+    print_entry("--config FILE", "a JSON file with any of these options");
+    print_entry("--help, --version", "the options of a command; the version of this program, of "
+                                     "MPI and of BLAS");
+    for (size_t i = 0; i < fmd_config_table_length; i++) {
+        const fmd_option *o = &fmd_config_table[i];
+        if (strcmp(group, o->group) != 0)
+            print_group(o);
+        group = o->group;
+        print_entry(fmd_help_usage(o, usage), fmd_help_text(o, text));
+    }
+}
+
+static void print_exit_codes(void)
+{
+    print_request(".SH", "EXIT STATUS");
+    for (size_t i = 0; i < sizeof exit_codes / sizeof *exit_codes; i++) {
+        char number[8];
+        snprintf(number, sizeof number, "%d", (int)exit_codes[i].status);
+        print_entry(number, exit_codes[i].text);
+    }
+}
+
+void fmd_help_manual(void)
+{
+    printf(".TH FMNIST\\-DIST 1 \"\" \"fmnist\\-dist " FMD_VERSION "\" \"User Commands\"\n"
+           ".nh\n.ad l\n"); /* words and options are not taken apart */
+    print_request(".SH", "NAME");
+    print_text("fmnist-dist - trains image classifiers, data-parallel over MPI");
+    putchar('\n');
+    print_request(".SH", "SYNOPSIS");
+    print_request(".B", "[mpirun -np N] fmnist-dist [COMMAND] [OPTIONS]");
+    print_request(".SH", "DESCRIPTION");
+    print_text(
+        "Without a command it trains: by default the model of the Keras tutorial, Flatten, "
+        "Dense(128, relu), Dense(10, softmax), on Fashion-MNIST. The weights are the same, bit "
+        "for bit, on any number of ranks. Keras opens the files, and a run that was stopped "
+        "goes on when the same command is given again. Results go to stdout, warnings and "
+        "errors to stderr, from rank 0 alone.");
+    putchar('\n');
+    print_commands();
+    print_options();
+    print_entries("ENVIRONMENT", environment, sizeof environment / sizeof *environment);
+    print_entries("FILES", files, sizeof files / sizeof *files);
+    print_exit_codes();
+    print_entries("EXAMPLES", examples, sizeof examples / sizeof *examples);
+    print_request(".SH", "SEE ALSO");
+    printf(".BR mpirun (1),\n.BR sbatch (1)\n");
+}
