@@ -14,7 +14,9 @@
 typedef struct fmd_loss_sums {
     int64_t loss;    /* in FMD_LOSS_UNIT */
     int64_t correct; /* rows whose largest logit is the label's (the first of equals) */
-    int64_t failed;  /* rows whose loss is not finite or beyond 2^20 */
+    int64_t failed;  /* rows whose loss is not finite, beyond 2^20, or so large that the sum of `of`
+                        such rows would overflow */
+    size_t of;       /* rows that will be summed up in all, by all ranks; set by the caller */
 } fmd_loss_sums;
 
 /* Local. Adds the first `n` of `rows` rows to *sums. `grads` (NULL: not wanted) receives the gradient

@@ -2,7 +2,8 @@
 
 #include "math/vec.h"
 
-static const float loss_limit = 0x1p20f;
+/* What a row's loss must be below; and what the sum must, for 64 bits to hold it. */
+static const double row_limit = 0x1p20, sum_limit = 0x1p63 * FMD_LOSS_UNIT;
 
 /* Values whose exponentials are made in one go; a row has at most 256. */
 enum { PIECE = 2048 };
@@ -60,9 +61,10 @@ static void loss_row(size_t classes, const float *z, size_t label, const float *
                      fmd_loss_sums *sums)
 {
     const float sum = sum_row(classes, e), inverse = 1.0f / sum;
-    const float loss = fmd_log(sum) - (z[label] - largest(classes, z));
-    if (sum >= 1 && loss < loss_limit) /* the sum has exp(0), unless it is NaN */
-        sums->loss += (int64_t)((double)loss * (1 / FMD_LOSS_UNIT));
+    const double loss = (double)(fmd_log(sum) - (z[label] - largest(classes, z)));
+    /* The sum has exp(0), unless it is NaN. */
+    if (sum >= 1 && loss < row_limit && loss * (double)sums->of < sum_limit)
+        sums->loss += (int64_t)(loss * (1 / FMD_LOSS_UNIT));
     else
         sums->failed++;
     sums->correct += fmd_argmax(classes, z) == label;

@@ -33,7 +33,7 @@ fmd_status fmd_evaluate(fmd_comm *c, fmd_model *m, const fmd_split *split, float
     const size_t leaves = (split->n + LEAF - 1) / LEAF;
     const fmd_run mine = fmd_share(leaves, fmd_comm_rank(c), fmd_comm_size(c));
     const size_t at_once = FMD_EVALUATE_ROWS / LEAF;
-    fmd_loss_sums sums = {0};
+    fmd_loss_sums sums = {.of = split->n};
     for (size_t done = 0; done < mine.count; done += at_once) {
         const size_t now = mine.count - done < at_once ? mine.count - done : at_once;
         evaluate_rows(m, split, divisor, (mine.first + done) * LEAF, now * LEAF, &sums);

@@ -167,7 +167,7 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
     fmd_reduced outcome;
     fmd_guardian_free_state(guardian);
     do {
-        fmd_loss_sums mine = {0};
+        fmd_loss_sums mine = {.of = count};
         fmd_guardian_phase(guardian, "computing gradients");
         fmd_reduction_begin(s->reduction, p.leaves, p.pass.leaves);
         if (p.count > 0)

@@ -98,6 +98,25 @@ static void test_loss__sums_are_exact_and_padding_is_zero(void **state)
     }
 }
 
+/* 2^20 rows, the largest batch, whose sum 64 bits do not hold in FMD_LOSS_UNIT: no row of it counts. */
+static void test_loss__a_sum_that_would_overflow_is_counted_as_failed(void **state)
+{
+    (void)state;
+    enum { ROWS = 1 << 20 };
+    const float large[CLASSES] = {-9000, 0, -9000, -9000},
+                small[CLASSES] = {-8000, 0, -8000, -8000};
+    const uint8_t label = 0;
+    fmd_loss_sums sums = {.of = ROWS};
+    for (int i = 0; i < ROWS; i++)
+        fmd_loss_rows(large, &label, 1, 1, CLASSES, NULL, &sums);
+    assert_int_equal(sums.failed, ROWS);
+    assert_int_equal(sums.loss, 0);
+    for (int i = 0; i < ROWS; i++)
+        fmd_loss_rows(small, &label, 1, 1, CLASSES, NULL, &sums);
+    assert_int_equal(sums.failed, ROWS);
+    assert_true(value(sums) == 8000.0 * ROWS);
+}
+
 static void test_loss__softmax_makes_probabilities_in_place_too(void **state)
 {
     (void)state;
@@ -125,6 +144,7 @@ int main(void)
         cmocka_unit_test(test_loss__large_scores_neither_overflow_nor_are_clipped),
         cmocka_unit_test(test_loss__a_loss_that_is_not_finite_is_counted_as_failed),
         cmocka_unit_test(test_loss__sums_are_exact_and_padding_is_zero),
+        cmocka_unit_test(test_loss__a_sum_that_would_overflow_is_counted_as_failed),
         cmocka_unit_test(test_loss__softmax_makes_probabilities_in_place_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
