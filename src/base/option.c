@@ -169,7 +169,7 @@ static bool parse_duration(const char *text, double *value)
         text = end + 1;
     }
     *value = total;
-    return true;
+    return next > 0 && isfinite(total);
 }
 
 static fmd_status set_number(const fmd_option *o, void *to, const char *label, const char *text)

@@ -94,7 +94,7 @@ static void test_option__durations_have_units(void **state)
         assert_ok(fmd_option_set(&table[TIME], &v, "--max-time", good[i].text));
         assert_true(v.seconds == good[i].seconds);
     }
-    static const char *const bad[] = {"1x", "30m1h", "h", "1h1h", "1h30"};
+    static const char *const bad[] = {"", "1x", "30m1h", "h", "1h1h", "1h30", "1e308d"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(fmd_option_set(&table[TIME], &v, "--max-time", bad[i]), FMD_EUSAGE);
 }
