@@ -165,8 +165,9 @@ static void link_latest(const fmd_saver *s, const char *name)
 {
     char temp[PATH_BYTES], path[PATH_BYTES];
     file_path(s, "latest.tmp-link", temp);
+    file_path(s, "latest", path);
     unlink(temp);
-    if (symlink(name, temp) != 0 || rename(temp, file_path(s, "latest", path)) != 0)
+    if (symlink(name, temp) != 0 || rename(temp, path) != 0)
         fmd_warn("cannot link '%s': %s", path, strerror(errno));
 }
 

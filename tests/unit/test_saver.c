@@ -468,6 +468,30 @@ static void a_full_disk_costs_old_checkpoints_but_never_the_last_good_one(void *
     assert_int_equal(step, 7);
 }
 
+/* As on a file system that has no links: here a folder is in the way of the new one. */
+static void a_link_that_cannot_be_made_is_named_and_survived(void **state)
+{
+    (void)state;
+    char said[256] = "";
+    assert_int_equal(mkdir("checkpoints/latest.tmp-link", 0777), 0);
+    fmd_saver *s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_EPOCH});
+    const int before = dup(STDERR_FILENO);
+    assert_non_null(freopen("said", "w+", stderr));
+    fmd_log_open(FMD_LOG_WARNING, 0);
+    const fmd_status st = write_step(s, 1);
+    fmd_log_open(FMD_LOG_ERROR, 0);
+    rewind(stderr);
+    const char *line = fgets(said, sizeof said, stderr);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    fmd_saver_destroy(s);
+    assert_int_equal(st, FMD_OK);
+    assert_non_null(line);
+    assert_string_equal(said, "fmnist-dist: warning: cannot link './checkpoints/latest': "
+                              "File exists\n");
+    assert_loads(1);
+}
+
 static void a_replaced_process_writes_nothing(void **state)
 {
     (void)state;
@@ -549,6 +573,7 @@ int main(void)
         in_folder(remains_of_writes_that_were_cut_off_are_deleted),
         in_folder(a_failed_write_is_survived_twice_in_a_row),
         in_folder(a_full_disk_costs_old_checkpoints_but_never_the_last_good_one),
+        in_folder(a_link_that_cannot_be_made_is_named_and_survived),
         in_folder(a_replaced_process_writes_nothing),
         in_folder(a_last_checkpoint_is_written_once),
         in_folder(the_end_is_in_a_file_of_its_own),
