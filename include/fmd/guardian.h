@@ -38,7 +38,8 @@ void fmd_guardian_phase(fmd_guardian *g, const char *phase);
 void fmd_guardian_free_state(fmd_guardian *g);
 void fmd_guardian_own_state(fmd_guardian *g);
 
-/* Local. How to write the last checkpoint, called with the state owned; NULL: there is none. */
+/* Local. For who owns the state. How to write the last checkpoint, called with the state owned; NULL:
+ * there is none from now on. */
 void fmd_guardian_on_gasp(fmd_guardian *g, void (*write)(void *), void *self);
 
 #endif

@@ -27,12 +27,13 @@ struct fmd_guardian {
     _Atomic double since; /* the phase began */
     _Atomic(const char *) phase;
     atomic_bool end, waits; /* `waits`: the state is free */
-    void (*_Atomic write)(void *);
+    void (*write)(void *);  /* these two belong to the state */
     void *self;
 };
 
-/* Signals have no other way to reach the program. */
-static volatile sig_atomic_t pending, terminated;
+/* Signals have no other way to reach the program. Lock-free, which is what a handler may use. */
+static atomic_int pending, terminated;
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler takes no lock");
 
 static void note_signal(int signal)
 {
@@ -62,11 +63,11 @@ static void gasp(fmd_guardian *g)
     limit.tv_nsec += 300000000;
     limit.tv_sec += limit.tv_nsec / 1000000000;
     limit.tv_nsec %= 1000000000;
-    void (*write)(void *) = g->write;
-    if (write != NULL && pthread_mutex_timedlock(&g->state, &limit) == 0) {
-        write(g->self);
-        pthread_mutex_unlock(&g->state);
-    }
+    if (pthread_mutex_timedlock(&g->state, &limit) != 0)
+        return;
+    if (g->write != NULL)
+        g->write(g->self);
+    pthread_mutex_unlock(&g->state);
 }
 
 static void check_progress(fmd_guardian *g, double now, bool *warned)

@@ -304,6 +304,21 @@ static int request_met(void)
     return gasps;
 }
 
+/* The guardian already waits for the state when training ends: what it would write is no more. */
+static int withdrawn(void)
+{
+    fmd_guardian *g = start(0);
+    fmd_guardian_on_gasp(g, count_gasp, &told);
+    kill(getpid(), SIGTERM);
+    sleep_ms(2 * GRACE_MS + 50);
+    fmd_guardian_on_gasp(g, NULL, NULL);
+    fmd_guardian_free_state(g);
+    sleep_ms(LONG_MS);
+    fmd_guardian_own_state(g);
+    fmd_guardian_stop(g);
+    return gasps;
+}
+
 static void who_waits_in_vain_after_term_writes_a_last_checkpoint_once(void **state)
 {
     (void)state;
@@ -332,6 +347,12 @@ static void without_a_way_to_write_there_is_no_last_checkpoint(void **state)
 {
     (void)state;
     assert_exits(with_nothing_to_write, 0);
+}
+
+static void what_was_withdrawn_is_not_written(void **state)
+{
+    (void)state;
+    assert_exits(withdrawn, 0);
 }
 
 /* mpirun sends TERM where a rank has died; USR1 comes from people. */
@@ -484,6 +505,7 @@ static int begin_all(void **state)
                                    while_owned,
                                    with_nothing_to_write,
                                    for_usr1,
+                                   withdrawn,
                                    request_met,
                                    owner_comes_back,
                                    hang,
@@ -510,6 +532,7 @@ int main(void)
         cmocka_unit_test(a_state_that_is_being_changed_is_not_written),
         cmocka_unit_test(a_request_that_is_met_needs_no_last_checkpoint),
         cmocka_unit_test(without_a_way_to_write_there_is_no_last_checkpoint),
+        cmocka_unit_test(what_was_withdrawn_is_not_written),
         cmocka_unit_test(only_term_makes_a_last_checkpoint),
         cmocka_unit_test(the_state_is_not_owned_while_it_is_written),
         cmocka_unit_test(a_phase_that_does_not_end_ends_the_process_and_is_named),
