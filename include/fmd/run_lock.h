@@ -16,7 +16,8 @@ typedef struct fmd_run_lock {
     int64_t generation;
 } fmd_run_lock;
 
-/* Local. Locks `folder` and raises its generation. FMD_EBUSY names the owner. */
+/* Local. Locks `folder` and raises its generation. FMD_EBUSY names the owner. A file system without
+ * locks is a warning, and then the generation is all there is. */
 FMD_CHECKED fmd_status fmd_run_lock_take(fmd_run_lock *l, const char *folder);
 
 /* Local. Whether a process that this system knows of holds the lock of `folder`. */

@@ -63,25 +63,44 @@ static void write_owner(int fd)
         fmd_debug("cannot note the owner of the run folder: %s", strerror(errno));
 }
 
+/* Lustre mounted without `flock`, and NFS without its lock daemon: better a training without a lock
+ * than none. */
+static bool has_no_locks(int error)
+{
+    return error == ENOSYS || error == EOPNOTSUPP || error == ENOLCK;
+}
+
+static fmd_status take_lock(int fd, const char *folder)
+{
+    char owner[FMD_RUN_LOCK_OWNER];
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_SETLK, &whole) == 0)
+        return FMD_OK;
+    if (has_no_locks(errno)) {
+        fmd_warn("the file system of '%s' has no locks (%s): let no other training use this folder",
+                 folder, strerror(errno));
+        return FMD_OK;
+    }
+    if (errno != EAGAIN && errno != EACCES)
+        return FMD_FAIL(FMD_EBUSY, "cannot lock the run folder '%s': %s", folder, strerror(errno));
+    read_owner(fd, owner);
+    return FMD_FAIL(FMD_EBUSY, "the run folder '%s' is in use by %s", folder,
+                    *owner != '\0' ? owner : "another process");
+}
+
 fmd_status fmd_run_lock_take(fmd_run_lock *l, const char *folder)
 {
-    char path[PATH_BYTES], owner[FMD_RUN_LOCK_OWNER];
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s/run.lock", folder);
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0)
         return FMD_FAIL(FMD_EBUSY, "cannot lock the run folder '%s': %s", folder, strerror(errno));
-    if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
-        const int error = errno;
-        read_owner(fd, owner);
-        close(fd);
-        if (error == EAGAIN || error == EACCES)
-            return FMD_FAIL(FMD_EBUSY, "the run folder '%s' is in use by %s", folder,
-                            *owner != '\0' ? owner : "another process");
-        return FMD_FAIL(FMD_EBUSY, "cannot lock the run folder '%s': %s", folder, strerror(error));
+    int64_t generation = 0;
+    fmd_status st = take_lock(fd, folder);
+    if (st == FMD_OK) {
+        generation = read_generation(folder) + 1;
+        st = write_generation(folder, generation);
     }
-    const int64_t generation = read_generation(folder) + 1;
-    fmd_status st = write_generation(folder, generation);
     if (st != FMD_OK) {
         close(fd);
         return st;

@@ -2,15 +2,35 @@
 #include "support/fmd_test.h"
 #include "support/idx_files.h"
 
+#include "fmd/log.h"
 #include "fmd/run_lock.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* In place of the C library's: what a file system without locks says, or 0. */
+static int no_locks;
+
+int fcntl(int fd, int command, ...)
+{
+    va_list args;
+    va_start(args, command);
+    void *argument = va_arg(args, void *);
+    va_end(args);
+    if (no_locks != 0 && command == F_OFD_SETLK) {
+        errno = no_locks;
+        return -1;
+    }
+    return (int)syscall(SYS_fcntl, fd, command, argument);
+}
 
 /* A process that takes the lock of "." and holds it until it is killed. */
 static pid_t start_owner(void)
@@ -170,6 +190,27 @@ static void a_folder_that_is_not_there_cannot_be_locked(void **state)
                  "cannot lock the run folder 'nowhere': No such file or directory");
 }
 
+static void without_locks_the_generation_is_all_there_is(void **state)
+{
+    (void)state;
+    static const int errors[] = {ENOSYS, EOPNOTSUPP, ENOLCK};
+    fmd_run_lock l;
+    fmd_log_open(FMD_LOG_ERROR, 0);
+    for (int i = 0; i < 3; i++) {
+        no_locks = errors[i];
+        const fmd_status st = fmd_run_lock_take(&l, ".");
+        no_locks = 0;
+        assert_ok(st);
+        assert_int_equal(l.generation, i + 1);
+        fmd_run_lock_release(&l);
+    }
+    assert_int_equal(fmd_run_lock_check(".", 2), FMD_EBUSY);
+    no_locks = EIO;
+    const fmd_status st = fmd_run_lock_take(&l, ".");
+    no_locks = 0;
+    assert_fails(st, FMD_EBUSY, "cannot lock the run folder '.': Input/output error");
+}
+
 static void a_generation_that_cannot_be_noted_is_an_error_and_leaves_the_old_one(void **state)
 {
     (void)state;
@@ -200,6 +241,7 @@ int main(void)
         in_folder(an_older_process_is_told_that_it_was_replaced),
         in_folder(to_release_twice_is_to_release_once),
         in_folder(a_folder_that_is_not_there_cannot_be_locked),
+        in_folder(without_locks_the_generation_is_all_there_is),
         in_folder(a_generation_that_cannot_be_noted_is_an_error_and_leaves_the_old_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
