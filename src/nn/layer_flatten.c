@@ -1,9 +1,16 @@
 #include "fmd/layer.h"
 
+#include <limits.h>
+
 static fmd_status build(fmd_layer *l, fmd_plan *plan)
 {
     (void)plan;
-    l->out = (fmd_shape){.rank = 1, .dim = {(int)fmd_shape_count(l->in)}};
+    const size_t n = fmd_shape_count(l->in);
+    char text[FMD_SHAPE_TEXT];
+    if (n > INT_MAX)
+        return FMD_FAIL(FMD_EUSAGE, "--layers: %s: its input, %s, has %zu values: at most %d",
+                        l->name, fmd_shape_text(l->in, 0, text), n, INT_MAX);
+    l->out = (fmd_shape){.rank = 1, .dim = {(int)n}};
     return FMD_OK;
 }
 

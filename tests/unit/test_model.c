@@ -96,6 +96,17 @@ static void test_model__faults_in_a_spec_are_named(void **state)
     assert_ptr_equal(m, untouched);
 }
 
+/* 2^32 values, which an int would take for none. */
+static void test_model__a_row_that_is_too_long_is_refused(void **state)
+{
+    (void)state;
+    fmd_model *m;
+    const fmd_shape in = {.rank = 3, .dim = {256, 256, 1}};
+    assert_fails(fmd_model_create(&m, "dense:65536,flatten,dense:10:softmax", in, 1), FMD_EUSAGE,
+                 "--layers: flatten: its input, (256, 256, 65536), has 4294967296 values: at most "
+                 "2147483647");
+}
+
 /* A tensor's values depend on the seed and its number alone. */
 static void test_model__parameters_are_a_function_of_the_seed(void **state)
 {
@@ -145,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_model__too_few_outputs_are_named),
         cmocka_unit_test(test_model__a_model_must_end_in_a_softmax),
         cmocka_unit_test(test_model__faults_in_a_spec_are_named),
+        cmocka_unit_test(test_model__a_row_that_is_too_long_is_refused),
         cmocka_unit_test(test_model__parameters_are_a_function_of_the_seed),
         cmocka_unit_test(test_model__a_mask_belongs_to_a_place_in_the_batch),
     };
