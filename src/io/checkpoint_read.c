@@ -3,6 +3,7 @@
 #include "io/keras_layout.h"
 #include "io/reader.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,10 +89,13 @@ fmd_status fmd_checkpoint_read_info(const char *path, fmd_checkpoint_info *info)
         (status = fmd_reader_ints(&r, "input_shape", read.in.dim, FMD_SHAPE_MAX, &read.in.rank)) !=
             FMD_OK)
         goto out;
+    int values = 1;
     for (int i = 0; i < read.in.rank; i++)
-        if (read.in.dim[i] < 1 || read.in.dim[i] > 1 << 15) {
-            status = FMD_FAIL(FMD_EDATA, "'%s' is damaged: input_shape has %d, expected 1 to %d",
-                              path, read.in.dim[i], 1 << 15);
+        if (read.in.dim[i] < 1 || __builtin_mul_overflow(values, read.in.dim[i], &values)) {
+            status = FMD_FAIL(FMD_EDATA,
+                              "'%s' is damaged: input_shape has %d, expected at least 1 and %d "
+                              "values at most",
+                              path, read.in.dim[i], INT_MAX);
             goto out;
         }
     read.normalize = normalize != 0;

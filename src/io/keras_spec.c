@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The largest dimension and the most values of an input. */
-enum { MAX_DIM = 1 << 15, MAX_INPUT = 1 << 24, NAMES_BYTES = 256 };
+/* The most values of an input. */
+enum { MAX_INPUT = 1 << 24, NAMES_BYTES = 256 };
 
 typedef struct spec {
     const char *path;
@@ -58,7 +58,7 @@ static fmd_status read_shape(spec *s, json_t *shape)
     double count = 1;
     for (size_t i = 1; good && i < n; i++) {
         json_int_t dim = json_integer_value(json_array_get(shape, i)); /* 0 for null */
-        good = dim >= 1 && dim <= MAX_DIM;
+        good = dim >= 1 && dim <= MAX_INPUT;
         in.dim[i - 1] = good ? (int)dim : 0;
         count *= (double)in.dim[i - 1];
     }

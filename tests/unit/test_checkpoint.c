@@ -110,6 +110,25 @@ static void test_checkpoint__a_file_says_enough_to_build_its_model(void **state)
     trained_release(&t);
 }
 
+/* A row of numbers for an image, as long as they like. */
+static void test_checkpoint__an_input_of_any_size_comes_back(void **state)
+{
+    (void)state;
+    const char *path = temp_path("wide.weights.h5");
+    fmd_checkpoint_info info;
+    trained t;
+    trained_make(&t, "sgd");
+    fmd_model *small = t.state.model;
+    const fmd_shape in = {.rank = 2, .dim = {1, 40000}};
+    assert_ok(fmd_model_create(&t.state.model, "flatten,dropout:0.5", in, 1));
+    assert_ok(fmd_checkpoint_write(path, &t.state));
+    assert_ok(fmd_checkpoint_read_info(path, &info));
+    assert_memory_equal(&info.in, &in, sizeof in);
+    fmd_model_destroy(t.state.model);
+    t.state.model = small;
+    trained_release(&t);
+}
+
 static void test_checkpoint__contents_are_traits_and_items_by_name(void **state)
 {
     (void)state;
@@ -404,6 +423,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_checkpoint__the_whole_state_comes_back_bit_for_bit),
         cmocka_unit_test(test_checkpoint__a_file_says_enough_to_build_its_model),
+        cmocka_unit_test(test_checkpoint__an_input_of_any_size_comes_back),
         cmocka_unit_test(test_checkpoint__contents_are_traits_and_items_by_name),
         cmocka_unit_test(test_checkpoint__all_traits_that_differ_are_listed),
         cmocka_unit_test(test_checkpoint__the_user_block_has_magic_sizes_and_hashes),
