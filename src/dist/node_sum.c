@@ -40,6 +40,12 @@ static void cut(fmd_node_sum *s)
     s->count = end - begin;
 }
 
+/* MPI gives a rank's part of a window wherever the last one's ends. */
+static void *next_aligned(void *at)
+{
+    return (char *)at + (FMD_ALIGN - (uintptr_t)at % FMD_ALIGN) % FMD_ALIGN;
+}
+
 fmd_status fmd_node_sum_create(fmd_node_sum **out, fmd_comm *c, size_t n_lanes)
 {
     fmd_node_sum *s = NULL;
@@ -54,13 +60,15 @@ fmd_status fmd_node_sum_create(fmd_node_sum **out, fmd_comm *c, size_t n_lanes)
     /* Each rank's message lies in pages that it touches first; total and flags beside the first one. */
     const size_t bytes = (n_lanes * 4 + FMD_ALIGN - 1) / FMD_ALIGN * FMD_ALIGN;
     const size_t flags = (size_t)c->node_size * sizeof *s->bad;
-    st = fmd_comm_window(c, c->node_rank == 0 ? 2 * bytes + flags : bytes, &s->window);
+    st =
+        fmd_comm_window(c, FMD_ALIGN + (c->node_rank == 0 ? 2 * bytes + flags : bytes), &s->window);
     if (st != FMD_OK)
         goto out;
     for (int i = 0; i < c->node_size; i++) {
         MPI_Aint size;
         int unit;
         FMD_MPI(c, MPI_Win_shared_query(s->window, i, &size, &unit, &s->message[i]));
+        s->message[i] = next_aligned(s->message[i]);
     }
     s->total = (char *)s->message[0] + bytes;
     s->bad = (uint32_t *)((char *)s->total + bytes);

@@ -3,6 +3,7 @@
 #include "support/mpi_main.h"
 
 #include "dist/node_sum.h"
+#include "fmd/mem.h"
 
 #include <math.h>
 #include <string.h>
@@ -52,6 +53,7 @@ static void every_rank_gets_the_total_whatever_the_nodes(void **state)
         fmd_node_sum *s = NULL;
         pretend_nodes(&c, per_node);
         assert_all_ok(fmd_node_sum_create(&s, &c, LANES));
+        assert_all_ranks((uintptr_t)fmd_node_sum_message(s) % FMD_ALIGN == 0);
         int wrong = 0;
         for (uint32_t step = 0; step < 20; step++) {
             uint32_t *message = fmd_node_sum_message(s);
