@@ -25,7 +25,8 @@ static bool is_root(const fmd_job *j)
     return fmd_comm_rank(j->comm) == 0;
 }
 
-/* Cuts the training images into those to train and those to validate on: the last ones, as Keras. */
+/* The images to train on and those to validate on: the last ones of the former, as Keras, or the
+ * test images. */
 static fmd_status split_data(fmd_job *j)
 {
     const fmd_config *c = j->config;
@@ -33,6 +34,11 @@ static fmd_status split_data(fmd_job *j)
     fmd_split all = j->data.train;
     if (c->limit != FMD_UNSET_INT && (size_t)c->limit < all.n)
         all.n = (size_t)c->limit;
+    if (c->validation_data == FMD_VALIDATION_TEST) {
+        j->fit.train = all;
+        j->fit.validation = j->data.test;
+        return FMD_OK;
+    }
     const size_t n = (size_t)((double)all.n * (1 - c->validation_split));
     if (n == 0)
         return FMD_FAIL(FMD_EUSAGE, "--validation-split %g of %zu images leaves none to train on",
@@ -245,11 +251,12 @@ static fmd_status open_folder(fmd_job *j)
 /* Local. Every option that has a part in the result, and what else it depends on. */
 static fmd_status collect_traits(fmd_job *j)
 {
+    enum { OTHERS = 7 }; /* that are no options */
     static const char *const groups[] = {"training data", "amount",   "model",
                                          "training",      "stopping", "distribution"};
     static const char *const without[] = {
-        "layers",     "hidden",    "learning-rate", "max-time", "batch-size-per-rank",
-        "batch-size", "leaf-size", "allreduce",     "gemm"};
+        "layers",     "hidden",    "model",     "learning-rate", "max-time", "batch-size-per-rank",
+        "batch-size", "leaf-size", "allreduce", "gemm"};
     size_t n = 0;
     for (size_t i = 0; i < fmd_config_table_length; i++) {
         const fmd_option *o = &fmd_config_table[i];
@@ -260,6 +267,8 @@ static fmd_status collect_traits(fmd_job *j)
             takes_part = takes_part && strcmp(o->name, without[k]) != 0;
         if (!takes_part)
             continue;
+        if (n + OTHERS == FMD_JOB_TRAITS)
+            return FMD_FAIL(FMD_EINTERNAL, "more than %d traits", FMD_JOB_TRAITS);
         char text[FMD_OPTION_TEXT_BYTES];
         snprintf(j->traits[n].text, sizeof j->traits[n].text, "%s",
                  fmd_option_text(o, j->config, text));
@@ -285,8 +294,7 @@ static fmd_status collect_traits(fmd_job *j)
 #undef TRAIT
     j->fit.traits = j->traits;
     j->fit.n_traits = n;
-    return n <= FMD_JOB_TRAITS ? FMD_OK
-                               : FMD_FAIL(FMD_EINTERNAL, "more than %d traits", FMD_JOB_TRAITS);
+    return FMD_OK;
 }
 
 /* Collective. The checkpoints of the run, which every rank may have to write. */

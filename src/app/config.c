@@ -188,6 +188,7 @@ static fmd_status find_config_file(int argc, char **argv, const char **path)
 static const char *const alternatives[][2] = {{"hidden", "layers"},
                                               {"model", "layers"},
                                               {"hidden", "model"},
+                                              {"validation-split", "validation-data"},
                                               {"batch-size", "batch-size-per-rank"},
                                               {"progress", "verbose"}};
 

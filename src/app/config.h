@@ -14,6 +14,10 @@
 
 enum { FMD_CONFIG_LAYERS_BYTES = 1024 };
 
+/* What else but a part of the training images is validated on. */
+#define FMD_VALIDATION_DATA_NAMES "none|test"
+typedef enum fmd_validation_data { FMD_VALIDATION_NONE, FMD_VALIDATION_TEST } fmd_validation_data;
+
 /* What --lr-scaling makes of the learning rate for a batch k times the base batch. */
 #define FMD_LR_SCALING_NAMES "none|linear|sqrt"
 typedef enum fmd_lr_scaling { FMD_LR_AS_IT_IS, FMD_LR_LINEAR, FMD_LR_SQRT } fmd_lr_scaling;
@@ -32,6 +36,7 @@ typedef struct fmd_config {
     /* data */
     char dataset[FMD_PATH_BYTES], data_dir[FMD_PATH_BYTES];
     double validation_split;
+    int validation_data; /* fmd_validation_data */
     int64_t limit;
     bool normalize;
     /* model */

@@ -45,10 +45,11 @@ void fmd_report_header(const fmd_job *j)
                j->config->threads == 1 ? "" : "s");
     printf("data   %s %s (%s) · %zu train, ", d->name, d->path,
            d->verified ? "verified" : "not a published data set", f->train.n);
-    if (f->validation.n > 0)
+    const bool on_test = j->config->validation_data == FMD_VALIDATION_TEST;
+    if (f->validation.n > 0 && !on_test)
         printf("%zu validation, ", f->validation.n);
-    printf("%zu test, %s, %d classes\n", d->n_test, fmd_image_shape_text(d->image, text),
-           d->classes);
+    printf("%zu test%s, %s, %d classes\n", d->n_test, on_test ? " and validation" : "",
+           fmd_image_shape_text(d->image, text), d->classes);
     printf("model  sequential: %s · %s parameters (%.2f KB)\n", fmd_model_spec(j->model),
            fmd_grouped(fmd_model_n_params(j->model), n),
            (double)fmd_model_n_params(j->model) * sizeof(float) / 1024);

@@ -49,7 +49,8 @@ fmd_status fmd_metric_check(const char *name, bool validation, const char *label
     }
     if (!validation && strncmp(found->name, "val_", 4) == 0)
         return FMD_FAIL(FMD_EUSAGE,
-                        "%s: there is no %s without validation data: give --validation-split",
+                        "%s: there is no %s without validation data: give --validation-split or "
+                        "--validation-data test",
                         label, found->name);
     return FMD_OK;
 }

@@ -49,7 +49,7 @@ static void a_val_metric_needs_validation_data(void **state)
     assert_ok(fmd_metric_check("acc", false, "--stop-when"));
     assert_fails(fmd_metric_check("val_acc", false, "--stop-when"), FMD_EUSAGE,
                  "--stop-when: there is no val_accuracy without validation data: give "
-                 "--validation-split");
+                 "--validation-split or --validation-data test");
 }
 
 static void the_first_reason_to_stop_is_kept(void **state)

@@ -249,7 +249,7 @@ static void a_metric_that_the_run_lacks_is_refused(void **state)
     fmd_early_stopping_args args = {.monitor = "val_loss", .baseline = (double)NAN};
     assert_fails(fmd_cb_early_stopping_create(&c, &args, false), FMD_EUSAGE,
                  "--monitor: there is no val_loss without validation data: give "
-                 "--validation-split");
+                 "--validation-split or --validation-data test");
     memcpy(args.monitor, "vall_loss", sizeof "vall_loss");
     assert_fails(fmd_cb_early_stopping_create(&c, &args, true), FMD_EUSAGE,
                  "--monitor: 'vall_loss' is not one of accuracy|loss|val_accuracy|val_loss "

@@ -163,7 +163,7 @@ static void a_metric_that_the_run_lacks_is_refused(void **state)
     const fmd_plateau_args args = {.monitor = "val_loss", .factor = 0.1};
     assert_fails(fmd_cb_plateau_create(&c, &args, false), FMD_EUSAGE,
                  "--lr-schedule plateau: monitor: there is no val_loss without validation data: "
-                 "give --validation-split");
+                 "give --validation-split or --validation-data test");
     assert_null(c);
 }
 

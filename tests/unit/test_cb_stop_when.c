@@ -153,7 +153,7 @@ static void a_val_metric_without_validation_is_refused(void **state)
 {
     (void)state;
     assert_refused("val_loss<0.4", "--stop-when: there is no val_loss without validation data: "
-                                   "give --validation-split");
+                                   "give --validation-split or --validation-data test");
 }
 
 int main(void)
