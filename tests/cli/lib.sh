@@ -10,23 +10,29 @@
 #   expect_error TEXT                   its stderr is "fmnist-dist: error: TEXT" and nothing else
 #   expect_error_like PATTERN           the same with a pattern of the shell
 #   expect_nothing_written              the folder is as it was at `remember_folder`
+#   wait_until WHAT COMMAND...          until the command succeeds
 #   fail TEXT                           ends the script, with all that the last run said
 set -euo pipefail
 
 : "${FMD_PROGRAM:?the program to test}" "${FMD_SOURCE_DIR:?the root of the sources}"
 : "${FMD_MAKE_DATA:?the program made of make_data.c}"
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/fmnist-dist-cli-XXXXXX")
-trap 'rm -rf "$work"' EXIT
+# Started by hand: as ctest does.
+[[ -n ${FMD_ALONE-} ]] || exec "$FMD_SOURCE_DIR/tests/support/alone" 0 "$0" "$@"
+
+work=$(mktemp -d)
+clean_up() {
+    local left
+    mapfile -t left < <(jobs -p)
+    [[ ${#left[@]} == 0 ]] || kill "${left[@]}" 2>/dev/null || true
+    wait
+    rm -rf "$work"
+}
+trap clean_up EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT
 mkdir "$work/folder"
 cd "$work/folder"
-
-# Neither the user's settings nor the user's data take part.
-while IFS= read -r name; do
-    unset "$name"
-done < <(compgen -e | grep -E '^(FMNIST_DIST_|KERAS_HOME$|XDG_DATA_HOME$)')
 export HOME=$work
 
 # A command that fails where none may is named: `set -e` alone ends the script without a word. Who
@@ -34,14 +40,7 @@ export HOME=$work
 set -E
 trap 'echo "FAILED at line $LINENO, exit code $?: $BASH_COMMAND" >&2' ERR
 
-# As in cmake/FmdTest.cmake, for a script that is started by hand.
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
-export OMPI_MCA_hwloc_base_binding_policy=none PRTE_MCA_hwloc_default_binding_policy=none
-export OMPI_MCA_orte_execute_quiet=1 PRTE_MCA_prte_execute_quiet=1
-# Of Open MPI's transports, shared memory alone: to look for networks takes a second each time. A
-# program without mpirun needs no daemon, and a fault is no reason to wait for those who linger.
-export OMPI_MCA_btl=^tcp,openib,ofi OMPI_MCA_btl_vader_single_copy_mechanism=none
+# A program without mpirun needs no daemon, and a fault is no reason to wait for those who linger.
 export OMPI_MCA_ess_singleton_isolated=1 OMPI_MCA_odls_base_sigkill_timeout=0
 
 out=$work/out err=$work/err
@@ -59,6 +58,16 @@ fail() {
     exit 1
 }
 
+wait_until() {
+    local what=$1 i
+    shift
+    for ((i = 0; i < 5000; i++)); do
+        ! "$@" || return 0
+        sleep 0.02
+    done
+    fail "not within minutes: $what"
+}
+
 skip_case() { echo "skipped: $1"; }
 
 make_data() {
@@ -68,14 +77,14 @@ make_data() {
     "$FMD_MAKE_DATA" "$folder" "$@"
 }
 
-# Whatever hangs is ended after a minute, with the exit code 124.
+# Whatever hangs is ended after some minutes, with the exit code 124.
 run() {
     local n=$1 command=("$FMD_PROGRAM")
     shift
     [[ $n == 0 ]] || command=(mpirun "${mpirun_options[@]}" -np "$n" "$FMD_PROGRAM")
     last_run="np $n: fmnist-dist $*"
     status=0
-    timeout -k 5 "${run_seconds:-60}" "${command[@]}" "$@" >"$out" 2>"$err" </dev/null || status=$?
+    timeout -k 5 200 "${command[@]}" "$@" >"$out" 2>"$err" </dev/null || status=$?
 }
 
 expect_exit() {

@@ -1,6 +1,7 @@
 """What the fault tests share: a data set, the program, and a look at what it left.
 
-A test works in a folder of its own, which is removed unless the test fails, and prints its seed.
+A test works in a folder of its own, which is removed, and prints its seed. No time is judged: what is
+waited for may take minutes.
 """
 import argparse
 import filecmp
@@ -22,22 +23,15 @@ FINAL = "checkpoints/final.weights.h5"
 KNOWN = re.compile(r"(STATUS|config|run)\.json$|history\.csv$|events\.jsonl$|generation$|run\.lock$|"
                    r"checkpoints$|tries$")
 
-SETTINGS = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-    "OMPI_MCA_hwloc_base_binding_policy": "none",
-    "PRTE_MCA_hwloc_default_binding_policy": "none",
-    "OMPI_MCA_orte_execute_quiet": "1", "PRTE_MCA_prte_execute_quiet": "1",
-    "OMPI_MCA_btl": "^tcp,openib,ofi", "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
-    "OMPI_MCA_ess_singleton_isolated": "1", "LC_ALL": "C",
-}
+# Started by hand: as ctest does.
+if "FMD_ALONE" not in os.environ:
+    ALONE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support", "alone")
+    os.execv(ALONE, [ALONE, "0", *sys.argv])
 
 
 def environment(**more):
-    """The environment without the user's settings; more ranks than cores are welcome."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("FMNIST_DIST_")}
-    return {**kept, **SETTINGS, **more}
+    """A program without mpirun needs no daemon."""
+    return {**os.environ, "OMPI_MCA_ess_singleton_isolated": "1", **more}
 
 
 def skip(why):
@@ -49,7 +43,8 @@ def parser(doc, seed=0):
     p = argparse.ArgumentParser(description=doc,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--seed", type=int, default=seed, help="0: another one each time")
-    p.add_argument("--keep", action="store_true", help="keep the folder of the test")
+    p.add_argument("--keep", action="store_true",
+                   help="keep the folder of the test, which is made in the current one")
     p.add_argument("--verbose", action="store_true", help="a line for each case")
     return p
 
@@ -63,7 +58,8 @@ class Bench:
         self.args = args
         self.seed = args.seed or int.from_bytes(os.urandom(4), "little")
         self.random = random.Random(self.seed)
-        self.folder = tempfile.mkdtemp(prefix="fmnist-dist-fault-")
+        self.folder = tempfile.mkdtemp(prefix="fmnist-dist-fault-",
+                                       dir=os.getcwd() if args.keep else None)
         self.failures = []
         self.began = time.monotonic()
         print(f"seed {self.seed}", flush=True)
@@ -83,10 +79,8 @@ class Bench:
         """The last line, and the exit code."""
         print(f"{summary}; {len(self.failures)} failures; seed {self.seed}; "
               f"{time.monotonic() - self.began:.0f} s", flush=True)
-        if self.args.keep or self.failures:
+        if self.args.keep:
             print(f"the folder: {self.folder}")
-        else:
-            shutil.rmtree(self.folder, ignore_errors=True)
         sys.exit(1 if self.failures else 0)
 
 
@@ -110,10 +104,10 @@ def make_data(folder, n_train=160, n_test=20, side=6):
     return folder
 
 
-def run_once(arguments, prefix=(), timeout=30, env=None):
+def run_once(arguments, prefix=(), program=PROGRAM, timeout=200, env=None):
     """Runs the program alone: (exit code, or minus the signal, or None where it hung; output)."""
     try:
-        done = subprocess.run([*prefix, PROGRAM, "train", *arguments], env=env or environment(),
+        done = subprocess.run([*prefix, program, "train", *arguments], env=env or environment(),
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as hung:

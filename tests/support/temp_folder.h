@@ -5,12 +5,13 @@
 #include "support/fmd_test.h"
 
 #include <dirent.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static char temp_folder[64];
+static char temp_folder[256];
 
 /* The path of a file in the folder; good until eight more were asked for. */
 static inline const char *temp_path(const char *name)
@@ -25,7 +26,8 @@ static inline const char *temp_path(const char *name)
 static inline int temp_folder_make(void **state)
 {
     (void)state;
-    snprintf(temp_folder, sizeof temp_folder, "/tmp/fmd-test-XXXXXX");
+    const char *root = getenv("TMPDIR");
+    snprintf(temp_folder, sizeof temp_folder, "%s/test-XXXXXX", root != NULL ? root : "/tmp");
     return mkdtemp(temp_folder) == NULL ? -1 : 0;
 }
 
@@ -46,11 +48,17 @@ static inline int temp_folder_count(int empty)
     return n;
 }
 
+static inline int temp_folder_remove_one(const char *path, const struct stat *st, int type,
+                                         struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
 static inline int temp_folder_remove(void **state)
 {
     (void)state;
-    temp_folder_count(1);
-    return rmdir(temp_folder);
+    return nftw(temp_folder, temp_folder_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 #endif

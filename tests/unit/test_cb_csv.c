@@ -1,5 +1,5 @@
 /* history.csv, byte for byte. */
-#include "support/fmd_test.h"
+#include "support/temp_folder.h"
 
 #include "fmd/callback.h"
 
@@ -8,20 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static char path[64];
+static const char *path;
 
 static int make_path(void **state)
 {
-    (void)state;
-    snprintf(path, sizeof path, "/tmp/fmd-test-csv-XXXXXX");
-    int fd = mkstemp(path);
-    return fd < 0 ? -1 : close(fd);
-}
-
-static int remove_path(void **state)
-{
-    (void)state;
-    return unlink(path);
+    if (temp_folder_make(state) != 0)
+        return -1;
+    path = temp_path("history.csv");
+    return 0;
 }
 
 static const char *read_back(void)
@@ -280,7 +274,7 @@ static void a_full_disk_ends_the_run_with_the_path(void **state)
     c->ops->destroy(c);
 }
 
-#define on_file(test) cmocka_unit_test_setup_teardown(test, make_path, remove_path)
+#define on_file(test) cmocka_unit_test_setup_teardown(test, make_path, temp_folder_remove)
 
 int main(void)
 {

@@ -1,8 +1,7 @@
 /* What the doctor says of made-up machines: folders with the files of /proc, /sys and /. */
 #include "app/doctor.h"
-#include "support/fmd_test.h"
+#include "support/temp_folder.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,32 +166,19 @@ static void test_doctor_machine__settings_that_hurt_are_named(void **state)
                      sysconf(_SC_NPROCESSORS_ONLN) > 1 ? FMD_WARN : FMD_FINE);
 }
 
-static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *place)
-{
-    (void)s, (void)kind, (void)place;
-    return remove(path);
-}
-
-static int tear_down(void **state)
-{
-    return nftw(*state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
 static int set_up(void **state)
 {
-    static char root[] = "/tmp/fmd-test-XXXXXX";
     static const char *const names[] = {"OMP_PROC_BIND", "GOMP_CPU_AFFINITY", "KMP_AFFINITY",
                                         "OMPI_MCA_btl"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);
-    memcpy(strrchr(root, '-'), "-XXXXXX", sizeof "-XXXXXX");
-    *state = mkdtemp(root);
-    return *state == NULL ? -1 : 0;
+    *state = temp_folder;
+    return temp_folder_make(NULL);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, temp_folder_remove)
     const struct CMUnitTest tests[] = {
         TEST(test_doctor_machine__processor_memory_and_container_are_told),
         TEST(test_doctor_machine__little_memory_is_a_problem),

@@ -42,9 +42,9 @@ static void test_gnuplot__script_and_data_lie_beside_the_pictures(void **state)
     assert_true(exists("line.csv") && exists("line.gp") && exists("line.svg") &&
                 exists("line.png"));
     /* The script alone draws it again. */
-    char command[256];
+    char command[512];
     unlink(temp_path("line.png"));
-    snprintf(command, sizeof command, "cd %s && gnuplot line.gp", temp_folder);
+    snprintf(command, sizeof command, "cd '%s' && gnuplot line.gp", temp_folder);
     assert_int_equal(system(command), 0); /* NOLINT */
     assert_true(exists("line.png"));
 }
