@@ -6,14 +6,16 @@ import csv
 import html.parser
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--disable-quic", "--no-first-run",
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync",
+         "--disable-quic", "--no-first-run",
          "--enable-logging=stderr", "--v=0"]
 VOID = {"meta", "link", "img", "br", "path"}
 
@@ -66,8 +68,8 @@ def browse(browser, path, folder):
     """The document as the browser has it after loading, and what it said on the console."""
     profile = tempfile.mkdtemp(dir=folder)
     run = subprocess.run([browser, *FLAGS, f"--user-data-dir={profile}", "--dump-dom",
-                          f"file://{path}"], capture_output=True, text=True, timeout=60,
-                         env={**os.environ, "HOME": folder}, check=False)
+                          pathlib.Path(path).as_uri()], capture_output=True, text=True,
+                         timeout=250, check=False)
     check(run.returncode == 0, f"{browser} returns {run.returncode}: {run.stderr}")
     return run.stdout, [line for line in run.stderr.splitlines() if "CONSOLE" in line]
 
@@ -164,18 +166,16 @@ def main():
     if browser is None:
         print("skipped: needs Chromium (Debian package chromium)")
         sys.exit(77)
-    with tempfile.TemporaryDirectory(prefix="fmnist-dist-browser-",
-                                     ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         program = os.environ["FMD_PROGRAM"]
         # A name that would be markup if it were not escaped.
         data, run = f"{folder}/<b>&data", f"{folder}/run"
-        env = {k: v for k, v in os.environ.items() if not k.startswith("FMNIST_DIST_")}
         os.mkdir(data)
         for command in ([os.environ["FMD_MAKE_DATA"], data, "n_test=61"],
                         [program, "--dataset", data, "--validation-split", "0.2", "--epochs", "4",
                          "--batch-size", "32", "--run-dir", run, "--log-level", "error"],
                         [program, "report", run]):
-            subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL, timeout=60)
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=250)
         path = f"{run}/report.html"
         with open(path, encoding="utf-8") as file:
             text = file.read()

@@ -589,21 +589,33 @@ static void more_values_than_one_message_holds_are_refused(void **state)
     assert_all_ranks(r == NULL);
 }
 
-/* Not how long anything takes, but whose time it is. */
+/* Not how long anything takes, but whose time it is. Where the other ranks wait for longer than the
+ * message takes, that is seen; a machine that is too busy for that makes a try void, not wrong. */
+static bool waits_longer_than_the_message_takes(fmd_reduction *r, fmd_reduction_seconds *s)
+{
+    const struct timespec late = {.tv_nsec = 300 * 1000 * 1000};
+    *s = (fmd_reduction_seconds){0};
+    fmd_reduction_begin(r, 1, 0);
+    if (rank_of() == 0)
+        nanosleep(&late, NULL);
+    assert_all_ranks(fmd_reduction_finish(r, NULL) == FMD_REDUCED);
+    assert_all_ranks(s->wait > 0 && s->allreduce > 0);
+    int64_t shorter = rank_of() != 0 && s->wait <= s->allreduce;
+    fmd_comm_sum_i64(mpi_comm, &shorter, 1);
+    return shorter == 0;
+}
+
 static void waiting_for_a_late_rank_is_not_the_time_of_the_message(void **state)
 {
     (void)state;
-    const struct timespec late = {.tv_nsec = 300 * 1000 * 1000};
     for (fmd_reduction_mode mode = FMD_REDUCE_EXACT; mode <= FMD_REDUCE_NATIVE; mode++) {
         fmd_reduction *r = create(mode, 0);
-        fmd_reduction_seconds s = {0};
+        fmd_reduction_seconds s;
         fmd_reduction_time(r, &s);
-        fmd_reduction_begin(r, 1, 0);
-        if (rank_of() == 0)
-            nanosleep(&late, NULL);
-        assert_all_ranks(fmd_reduction_finish(r, NULL) == FMD_REDUCED);
-        assert_all_ranks(s.wait > 0 && s.allreduce > 0);
-        assert_all_ranks(rank_of() == 0 || s.wait > s.allreduce);
+        bool seen = false;
+        for (int i = 0; i < 20 && !seen; i++)
+            seen = waits_longer_than_the_message_takes(r, &s);
+        assert_all_ranks(seen);
         const fmd_reduction_seconds before = s;
         fmd_reduction_time(r, NULL);
         fmd_reduction_begin(r, 1, 0);
