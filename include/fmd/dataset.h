@@ -56,6 +56,9 @@ typedef struct fmd_source fmd_source;
 FMD_CHECKED fmd_status fmd_source_open(fmd_source **out, const char *name, const char *dir);
 void fmd_source_close(fmd_source *s);
 
+/* Local. Whether `name` is a folder by its form, and not the name of a data set. */
+bool fmd_dataset_is_path(const char *name);
+
 /* Local. The bytes that the images and labels take. */
 size_t fmd_source_bytes(const fmd_source *s);
 

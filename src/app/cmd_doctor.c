@@ -202,7 +202,7 @@ static void check_data(fmd_findings *f, fmd_comm *c, const fmd_config *config)
                  fmd_error_message());
         return;
     }
-    const bool named = strchr(config->dataset, '/') == NULL && *config->dataset != '.';
+    const bool named = !fmd_dataset_is_path(config->dataset);
     fmd_find(f, named && !data.info.verified ? FMD_WARN : FMD_FINE, "data",
              "scripts/get-data, if the published ones are meant",
              "%s in %.300s: %zu + %zu images, %s", data.info.name, data.info.path,

@@ -26,8 +26,8 @@ static void print_head(const verdict *v)
     const fmd_trained *t = v->model;
     const fmd_classification *r = &v->classes;
     char hash[FMD_HASH_TEXT];
-    printf("data   %s %s · %zu %s images\n", t->data.info.name, t->data.info.path, t->split.n,
-           t->half);
+    printf("data   %s %s · %zu %s images%s\n", t->data.info.name, t->data.info.path, t->split.n,
+           t->half, t->foreign ? ", not those of the run" : "");
     printf("model  sequential: %s\n", fmd_model_spec(t->model));
     if (t->file.info.keras)
         printf("input  pixels %s: Keras' files do not say\n",
@@ -222,7 +222,7 @@ fmd_status fmd_cmd_evaluate(fmd_comm *c, const fmd_config *config)
     fmd_trained t;
     fmd_prediction p = {.n = 0};
     verdict v = {.model = &t};
-    FMD_TRY(fmd_trained_open(&t, c, config, true));
+    FMD_TRY(fmd_trained_open(&t, c, config, FMD_NEEDS_IMAGES));
     fmd_status st = fmd_evaluate(c, t.model, &t.split, t.divisor, &v.means);
     if (st == FMD_OK)
         st = fmd_predict(c, t.model, &t.split, t.divisor, &p);

@@ -97,7 +97,8 @@ fmd_status fmd_cmd_predict(fmd_comm *c, const fmd_config *config)
     fmd_pictures_in own = {.names = NULL};
     fmd_prediction p = {.n = 0};
     FMD_TRY(check_options(config));
-    FMD_TRY(fmd_trained_open(&t, c, config, *config->images == '\0'));
+    FMD_TRY(fmd_trained_open(&t, c, config,
+                             *config->images == '\0' ? FMD_NEEDS_IMAGES : FMD_NEEDS_CLASS_NAMES));
     fmd_status st = find_images(&split, &own, c, &t, config);
     if (st == FMD_OK)
         st = fmd_predict(c, t.model, &split, t.divisor, &p);

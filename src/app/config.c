@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OPTIONS = 160, NAMES_BYTES = 4096, ENV_NAME_BYTES = 64 };
+enum { NAMES_BYTES = 4096, ENV_NAME_BYTES = 64 };
 static const char env_prefix[] = "FMNIST_DIST_";
 
 extern char **environ;
@@ -223,6 +223,11 @@ static bool is_given(const char *name, const bool *given)
     return given[option_named(name) - fmd_config_table];
 }
 
+bool fmd_config_gives(const fmd_config *config, const char *name)
+{
+    return is_given(name, config->given);
+}
+
 /* Refuses what the user would believe to have an effect. */
 static fmd_status check_effect(const fmd_config *config, const bool *given)
 {
@@ -249,10 +254,8 @@ static fmd_status check_effect(const fmd_config *config, const bool *given)
 
 fmd_status fmd_config_parse(fmd_config *config, const fmd_command *command, int argc, char **argv)
 {
-    bool in_file[MAX_OPTIONS] = {false}, in_environment[MAX_OPTIONS] = {false};
-    bool on_line[MAX_OPTIONS] = {false};
-    if (fmd_config_table_length > MAX_OPTIONS)
-        return FMD_FAIL(FMD_EINTERNAL, "more than %d options", MAX_OPTIONS);
+    bool in_file[FMD_OPTIONS_MAX] = {false}, in_environment[FMD_OPTIONS_MAX] = {false};
+    bool on_line[FMD_OPTIONS_MAX] = {false};
     memset(config, 0, sizeof *config); /* padding too: the struct travels as bytes */
     FMD_TRY(fmd_options_reset(fmd_config_table, fmd_config_table_length, config));
     const char *path;
@@ -267,6 +270,8 @@ fmd_status fmd_config_parse(fmd_config *config, const fmd_command *command, int 
     FMD_TRY(read_arguments(config, command, argc, argv, on_line));
     FMD_TRY(settle_alternatives(config, on_line));
     FMD_TRY(adopt_model(config));
+    for (size_t i = 0; i < fmd_config_table_length; i++)
+        config->given[i] = in_file[i] || in_environment[i] || on_line[i];
     return check_effect(config, on_line);
 }
 

@@ -12,7 +12,7 @@
 #include "fmd/reduction.h"
 #include "fmd/schedule.h"
 
-enum { FMD_CONFIG_LAYERS_BYTES = 1024 };
+enum { FMD_CONFIG_LAYERS_BYTES = 1024, FMD_OPTIONS_MAX = 160 };
 
 /* What else but a part of the training images is validated on. */
 #define FMD_VALIDATION_DATA_NAMES "none|test"
@@ -116,6 +116,8 @@ typedef struct fmd_config {
     int lesson;
     /* completion */
     int shell;
+    /* rows of the table whose value is the user's, not the default */
+    bool given[FMD_OPTIONS_MAX];
 } fmd_config;
 
 /* The table, and its length. */
@@ -164,6 +166,9 @@ bool fmd_command_takes(const fmd_command *command, const fmd_option *o);
  * this order of precedence. FMD_EUSAGE. */
 FMD_CHECKED fmd_status fmd_config_parse(fmd_config *config, const fmd_command *command, int argc,
                                         char **argv);
+
+/* Local. Whether the user gave the option: by flag, environment or config file, be it the default. */
+bool fmd_config_gives(const fmd_config *config, const char *name);
 
 /* Local. The layers that --layers, or else --hidden, stands for. FMD_EUSAGE. */
 FMD_CHECKED fmd_status fmd_config_layers(const fmd_config *config, int classes,

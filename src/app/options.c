@@ -16,7 +16,7 @@ const fmd_option fmd_config_table[] = {
     /* data */
     {.name = "dataset", .group = "data", .kind = FMD_OPTION_TEXT, FIELD(dataset),
      .initial = "fashion-mnist", .value = "fashion-mnist|mnist|DIR",
-     .help = "the images: one of these two, or a folder with four IDX files"},
+     .help = "the images: one of these two, or a folder with four IDX files; a trained run knows its own"},
     {.name = "data-dir", .group = "data", .kind = FMD_OPTION_TEXT, FIELD(data_dir), .initial = "",
      .value = "DIR", .help = "where to look for it; empty: the usual places"},
     {.name = "validation-split", .group = "training data", .kind = FMD_OPTION_FLOAT,
@@ -236,3 +236,5 @@ const fmd_option fmd_config_table[] = {
 /* clang-format on */
 
 const size_t fmd_config_table_length = sizeof fmd_config_table / sizeof *fmd_config_table;
+_Static_assert(sizeof fmd_config_table / sizeof *fmd_config_table <= FMD_OPTIONS_MAX,
+               "fmd_config.given has no room for all options");

@@ -50,22 +50,23 @@ static fmd_status put_weights(fmd_html *h, const fmd_run_view *v)
 fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v)
 {
     fmd_html_section(h, "model", "Model");
-    if (v->model == NULL) {
+    if (v->trained.model == NULL) {
         fmd_html_paragraph(h, "note", "There are no weights: %s", v->no_model.why);
         fmd_html_paragraph(h, "", "Layers: %s", in_record(v, "model", "layers"));
         return FMD_OK;
     }
     char caption[FMD_CONFIG_LAYERS_BYTES + 96], total[32];
-    snprintf(caption, sizeof caption, "%s: %s parameters, %.2f KB", fmd_model_spec(v->model),
-             fmd_grouped(fmd_model_n_params(v->model), total),
-             (double)fmd_model_n_params(v->model) * sizeof(float) / 1024);
+    snprintf(caption, sizeof caption, "%s: %s parameters, %.2f KB",
+             fmd_model_spec(v->trained.model),
+             fmd_grouped(fmd_model_n_params(v->trained.model), total),
+             (double)fmd_model_n_params(v->trained.model) * sizeof(float) / 1024);
     fmd_html_table_begin(h, "layers", caption, "Layer|Type|Output shape|#Parameters");
-    for (size_t i = 0; i < fmd_model_n_layers(v->model); i++) {
-        const fmd_layer *l = fmd_model_layer(v->model, i);
+    for (size_t i = 0; i < fmd_model_n_layers(v->trained.model); i++) {
+        const fmd_layer *l = fmd_model_layer(v->trained.model, i);
         char shape[FMD_SHAPE_TEXT], count[32];
         size_t n = 0;
         for (size_t k = 0; k < l->n_tensors; k++)
-            n += fmd_model_tensor(v->model, l->first_tensor + k)->count;
+            n += fmd_model_tensor(v->trained.model, l->first_tensor + k)->count;
         fmd_html_row(h, (const char *const[]){l->name, l->ops->keras_class,
                                               fmd_shape_text(l->out, 1, shape),
                                               fmd_grouped(n, count)});

@@ -139,13 +139,13 @@ void fmd_page_test(fmd_html *h, const fmd_run_view *v)
                            "The test images could not be looked at, so there are no scores of each "
                            "class and no confusion matrix: %s",
                            v->no_data.why);
-        fmd_html_paragraph(h, "", "With the data at hand: fmnist-dist report %s --data-dir FOLDER",
+        fmd_html_paragraph(h, "", "With the data at hand: fmnist-dist report %s --dataset FOLDER",
                            v->path);
         return;
     }
     if (v->record == NULL)
         fmd_html_paragraph(h, "note", "By the weights of %s, the newest that there are.",
-                           v->file.path);
+                           v->trained.file.path);
     put_means(h, v);
     if (v->classification.classes <= MOST_CLASSES)
         put_matrix(h, v);
@@ -160,7 +160,7 @@ static void put_probabilities(fmd_html *h, const fmd_run_view *v, size_t image)
 {
     const fmd_prediction *p = &v->prediction;
     const float *row = p->probabilities + image * p->classes;
-    const size_t label = v->data.test.labels[image];
+    const size_t label = v->trained.split.labels[image];
     const size_t n = p->classes < TOP ? p->classes : TOP;
     fmd_bar bars[TOP];
     char caption[64], name[64];
@@ -191,14 +191,14 @@ static void put_probabilities(fmd_html *h, const fmd_run_view *v, size_t image)
 
 static fmd_status put_mistake(fmd_html *h, const fmd_run_view *v, size_t image)
 {
-    const fmd_shape s = v->data.info.image;
+    const fmd_shape s = v->trained.data.info.image;
     const size_t channels = s.rank == 3 ? (size_t)s.dim[2] : 1;
     const int scale = s.dim[1] < MISTAKE_PIXELS ? MISTAKE_PIXELS / s.dim[1] : 1;
     char label[64], predicted[64], alt[192];
     fmd_picture picture;
     void *png = NULL;
     size_t bytes = 0;
-    fmd_run_view_class(v, v->data.test.labels[image], label);
+    fmd_run_view_class(v, v->trained.split.labels[image], label);
     fmd_run_view_class(v, v->prediction.predicted[image], predicted);
     snprintf(alt, sizeof alt, "Test image %zu: %s, taken for %s", image, label, predicted);
     fmd_html_markup(h, "<figure>");
@@ -226,7 +226,7 @@ fmd_status fmd_page_mistakes(fmd_html *h, const fmd_run_view *v)
     fmd_status st = FMD_OK;
     uint32_t *index;
     FMD_TRY(fmd_alloc(&index, v->prediction.n, sizeof *index, "the mistakes"));
-    const size_t n = fmd_mistakes(&v->prediction, v->data.test.labels, index);
+    const size_t n = fmd_mistakes(&v->prediction, v->trained.split.labels, index);
     char all[32];
     fmd_sort_by_confidence(&v->prediction, index, n, true);
     fmd_html_section(h, "mistakes", "Worst mistakes");

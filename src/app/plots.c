@@ -140,9 +140,9 @@ fmd_status fmd_plot_confusion(const fmd_plot_target *t, const fmd_run_view *v)
 void fmd_plot_image(const fmd_run_view *v, size_t i, size_t scale, bool inverted, size_t left,
                     fmd_picture *out)
 {
-    const fmd_shape s = v->data.info.image;
+    const fmd_shape s = v->trained.data.info.image;
     const size_t height = (size_t)s.dim[0], width = (size_t)s.dim[1], channels = out->channels;
-    const uint8_t *image = v->data.test.images + i * height * width * channels;
+    const uint8_t *image = v->trained.split.images + i * height * width * channels;
     for (size_t y = 0; y < height * scale; y++)
         for (size_t x = 0; x < width * scale; x++)
             for (size_t c = 0; c < channels; c++) {
@@ -157,7 +157,7 @@ enum { GRID_ROWS = 5, GRID_COLUMNS = 3, GRID_SCALE = 4 };
 /* The images of the grid, side by side, as gnuplot reads them. */
 static fmd_status write_images(const fmd_plot_target *t, const fmd_run_view *v, size_t n)
 {
-    const fmd_shape s = v->data.info.image;
+    const fmd_shape s = v->trained.data.info.image;
     const size_t channels = s.rank == 3 ? (size_t)s.dim[2] : 1;
     fmd_picture strip;
     char path[FMD_RUN_PATH_BYTES + 64];
@@ -182,11 +182,11 @@ static void put_predictions(fmd_plot_draft *d, const fmd_run_view *v, size_t n)
     fprintf(d->data, "image,label,predicted,class,probability\n");
     for (size_t i = 0; i < n * p->classes; i++)
         fprintf(d->data, "%zu,%d,%d,%zu,%.6g\n", i / p->classes,
-                v->data.test.labels[i / p->classes], p->predicted[i / p->classes], i % p->classes,
-                (double)p->probabilities[i]);
+                v->trained.split.labels[i / p->classes], p->predicted[i / p->classes],
+                i % p->classes, (double)p->probabilities[i]);
     fprintf(d->commands, "array caption[%zu]\narray right[%zu]\n", n, n);
     for (size_t i = 0; i < n; i++) {
-        const int label = v->data.test.labels[i], predicted = p->predicted[i];
+        const int label = v->trained.split.labels[i], predicted = p->predicted[i];
         char text[192];
         int used = snprintf(text, sizeof text, "%s %.0f %%",
                             fmd_run_view_class(v, (size_t)predicted, name),
@@ -202,9 +202,9 @@ static void put_predictions(fmd_plot_draft *d, const fmd_run_view *v, size_t n)
 
 fmd_status fmd_plot_predictions(const fmd_plot_target *t, const fmd_run_view *v)
 {
-    const size_t all = v->data.test.n, cells = (size_t)GRID_ROWS * GRID_COLUMNS;
+    const size_t all = v->trained.split.n, cells = (size_t)GRID_ROWS * GRID_COLUMNS;
     const size_t n = all < cells ? all : cells, classes = v->prediction.classes;
-    const int width = v->data.info.image.dim[1] * GRID_SCALE;
+    const int width = v->trained.data.info.image.dim[1] * GRID_SCALE;
     fmd_plot_draft d;
     FMD_TRY(write_images(t, v, n));
     FMD_TRY(fmd_plot_begin(&d));
@@ -260,12 +260,12 @@ typedef struct tiles {
 
 static bool lay_tiles(const fmd_run_view *v, tiles *t)
 {
-    const fmd_tensor *k = first_kernel(v->model);
-    const fmd_shape in = fmd_model_in(v->model);
+    const fmd_tensor *k = first_kernel(v->trained.model);
+    const fmd_shape in = fmd_model_in(v->trained.model);
     double squares = 0;
     if (k == NULL)
         return false;
-    *t = (tiles){.weights = fmd_model_params(v->model) + k->offset, .all = k->shape.dim[1]};
+    *t = (tiles){.weights = fmd_model_params(v->trained.model) + k->offset, .all = k->shape.dim[1]};
     for (size_t i = 0; i < k->count; i++)
         squares += (double)t->weights[i] * (double)t->weights[i];
     t->limit = fmax(3 * sqrt(squares / (double)k->count), 1e-30);
@@ -311,8 +311,8 @@ fmd_status fmd_plot_weights(const fmd_plot_target *target, const fmd_run_view *v
         "1 \"#8f3f00\")\n"
         "plot data matrix with image\n",
         t.units < t.all ? "first " : "", t.units,
-        fmd_model_layer(v->model, (size_t)first_kernel(v->model)->layer)->name, t.high - 1,
-        t.wide - 1, t.limit, t.limit);
+        fmd_model_layer(v->trained.model, (size_t)first_kernel(v->trained.model)->layer)->name,
+        t.high - 1, t.wide - 1, t.limit, t.limit);
     return finish(&d, target, "weights", 60 + t.columns * 56 + 100, 90 + t.rows * 56);
 }
 

@@ -89,8 +89,7 @@ void fmd_report_waste(const fmd_job *j)
                  ranks, ranks == 1 ? "" : "s", j->config->threads,
                  j->config->threads == 1 ? "" : "s", cores, cores == 1 ? "" : "s",
                  fmd_comm_host(j->comm));
-    if (!j->data.info.verified && *j->config->dataset != '.' &&
-        strchr(j->config->dataset, '/') == NULL)
+    if (!j->data.info.verified && !fmd_dataset_is_path(j->config->dataset))
         fmd_warn("the files in %s are not those of the published data set", j->data.info.path);
 }
 

@@ -5,7 +5,7 @@
 
 #include "app/config.h"
 #include "app/run_folder.h"
-#include "app/weights.h"
+#include "app/trained.h"
 #include "fmd/classification.h"
 #include "fmd/history.h"
 #include "fmd/json_file.h"
@@ -25,19 +25,15 @@ typedef struct fmd_run_view {
     fmd_json *record, *status; /* run.json and STATUS.json, or NULL */
     bool running;              /* a process that this system knows of is at it */
     /* every rank */
-    char dataset[FMD_PATH_BYTES], data_dir[FMD_PATH_BYTES]; /* where to look for the data */
     fmd_absence no_model, no_data;
-    fmd_weights_file file;
-    fmd_model *model;
-    float divisor;
-    fmd_dataset data;
+    fmd_trained trained; /* `split`: the test images */
     /* rank 0, where there are model and data */
     fmd_prediction prediction;
     fmd_classification classification;
 } fmd_run_view;
 
 /* Collective. Reads the run folder that `config->weights` names. `needs` is how far: its files only,
- * its model too, the test images and predictions too. Released by fmd_run_view_close even on
+ * its model too, its test images and predictions too. Released by fmd_run_view_close even on
  * failure. FMD_ENOINPUT where there is no run. */
 typedef enum fmd_view_needs { FMD_VIEW_FILES, FMD_VIEW_MODEL, FMD_VIEW_DATA } fmd_view_needs;
 FMD_CHECKED fmd_status fmd_run_view_open(fmd_comm *c, fmd_run_view **out, const fmd_config *config,

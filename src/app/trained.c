@@ -3,7 +3,9 @@
 #include "fmd/evaluate.h"
 #include "fmd/feed.h"
 #include "fmd/json_file.h"
+#include "fmd/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,17 +13,10 @@
 /* Where a file of Keras' does not say what images its model takes, those of the MNIST family. */
 static const fmd_shape mnist_image = {.rank = 2, .dim = {28, 28}};
 
-/* Whether the model fits the data. */
-static fmd_status check_data(const fmd_model *m, const fmd_dataset_info *d)
-{
-    const fmd_shape in = fmd_model_in(m);
-    char model_shape[FMD_SHAPE_TEXT], data_shape[FMD_SHAPE_TEXT];
-    if (!fmd_weights_same_images(in, d->image))
-        return FMD_FAIL(FMD_EUSAGE, "the model takes images of shape %s, but those of %s have %s",
-                        fmd_shape_text(in, 0, model_shape), d->name,
-                        fmd_shape_text(d->image, 0, data_shape));
-    return fmd_model_check_classes(m, d->classes, fmd_class_name(d, d->classes - 1));
-}
+/* Where to look for a data set. */
+typedef struct place {
+    char dataset[FMD_PATH_BYTES], dir[FMD_PATH_BYTES];
+} place;
 
 /* What pixels are divided by. Our checkpoints know it; of Keras' files only the user does. */
 static fmd_status divisor(const fmd_weights_file *f, const fmd_config *config, float *out)
@@ -33,39 +28,64 @@ static fmd_status divisor(const fmd_weights_file *f, const fmd_config *config, f
     return FMD_OK;
 }
 
-/* Where the data set of a run is. */
-typedef struct place {
-    char dataset[FMD_PATH_BYTES], dir[FMD_PATH_BYTES];
-} place;
-
-static bool is_default(const char *name, const char *value)
+/* Rank 0. A file of the run whose weights these are: they lie in its folder "checkpoints". *out is
+ * NULL where there is none. */
+static fmd_status read_of_run(fmd_json **out, const fmd_weights_file *f, const char *name)
 {
-    const fmd_option *o = fmd_option_find(fmd_config_table, fmd_config_table_length, name);
-    return strcmp(value, o->initial) == 0;
+    static const char folder[] = "checkpoints/";
+    char path[FMD_WEIGHTS_PATH_BYTES + 32];
+    const char *slash = strrchr(f->path, '/');
+    const size_t above = slash != NULL ? (size_t)(slash + 1 - f->path) : 0;
+    const size_t n = sizeof folder - 1, run = above >= n ? above - n : 0;
+    *out = NULL;
+    if (slash == NULL)
+        snprintf(path, sizeof path, "../%s", name);
+    else if (strncmp(f->path + run, folder, n) == 0)
+        snprintf(path, sizeof path, "%.*s%s", (int)run, f->path, name);
+    else
+        return FMD_OK;
+    return f->info.keras || access(path, F_OK) != 0 ? FMD_OK : fmd_json_read(out, path);
 }
 
-/* Rank 0. What the user says; of what the user does not, what config.json of the run says, which
- * lies in the folder above the one of the weights. */
-static fmd_status find_data(place *p, const fmd_weights_file *f, const fmd_config *config)
+/* Rank 0. Where the run had its data, unless the user says where they are now: that is the folder
+ * itself where they had no name but their folder. */
+static fmd_status recall(place *p, const fmd_json *run, const fmd_config *config, bool with_images)
 {
-    char path[FMD_WEIGHTS_PATH_BYTES + 32];
-    fmd_json *run = NULL;
-    snprintf(p->dataset, sizeof p->dataset, "%s", config->dataset);
-    snprintf(p->dir, sizeof p->dir, "%s", config->data_dir);
-    const char *slash = strrchr(f->path, '/');
-    snprintf(path, sizeof path, "%.*s../config.json",
-             slash == NULL ? 0 : (int)(slash + 1 - f->path), f->path);
-    if (!is_default("dataset", config->dataset) || f->info.keras || access(path, F_OK) != 0)
-        return FMD_OK;
-    FMD_TRY(fmd_json_read(&run, path));
     const char *dataset = fmd_json_get_text(run, NULL, "dataset");
     const char *dir = fmd_json_get_text(run, NULL, "data-dir");
     if (dataset != NULL)
         snprintf(p->dataset, sizeof p->dataset, "%s", dataset);
-    if (dir != NULL && *config->data_dir == '\0')
-        snprintf(p->dir, sizeof p->dir, "%s", dir);
-    fmd_json_destroy(run);
+    const bool named = !fmd_dataset_is_path(p->dataset);
+    if (fmd_config_gives(config, "data-dir") &&
+        (dir == NULL || strcmp(config->data_dir, dir) != 0)) {
+        if (!named && *p->dir != '\0')
+            snprintf(p->dataset, sizeof p->dataset, "%s%.1000s",
+                     fmd_dataset_is_path(p->dir) ? "" : "./", p->dir);
+        return FMD_OK;
+    }
+    snprintf(p->dir, sizeof p->dir, "%s", dir != NULL ? dir : "");
+    const char *folder = named ? p->dir : p->dataset;
+    if (with_images && *folder != '\0' && access(folder, F_OK) != 0)
+        return FMD_FAIL(FMD_ENOINPUT,
+                        "cannot open '%s', where the run had its data: %s; name their folder with "
+                        "--dataset",
+                        folder, strerror(errno));
     return FMD_OK;
+}
+
+/* Rank 0. Where the user says, or where the run had its data. */
+static fmd_status find_data(place *p, const fmd_weights_file *f, const fmd_config *config,
+                            bool with_images)
+{
+    fmd_json *run;
+    memcpy(p->dataset, config->dataset, sizeof p->dataset);
+    memcpy(p->dir, config->data_dir, sizeof p->dir);
+    if (fmd_config_gives(config, "dataset"))
+        return FMD_OK;
+    FMD_TRY(read_of_run(&run, f, "config.json"));
+    const fmd_status st = run != NULL ? recall(p, run, config, with_images) : FMD_OK;
+    fmd_json_destroy(run);
+    return st;
 }
 
 /* Collective. The images, or all that can be known of a data set without them. */
@@ -73,36 +93,91 @@ static fmd_status open_data(fmd_trained *t, fmd_comm *c, const fmd_config *confi
 {
     place p;
     memset(&p, 0, sizeof p);
-    fmd_status st = fmd_comm_rank(c) == 0 ? find_data(&p, &t->file, config) : FMD_OK;
+    fmd_status st = fmd_comm_rank(c) == 0 ? find_data(&p, &t->file, config, with_images) : FMD_OK;
     FMD_TRY(fmd_comm_agree(c, st));
     fmd_comm_bcast(c, &p, sizeof p);
     if (with_images)
         return fmd_feed_load(c, p.dataset, p.dir, &t->data);
-    const bool told = *t->file.info.model.layers != '\0';
-    t->data.info.image = told ? t->file.info.model.in : mnist_image;
-    t->data.info.classes = 10;
     st = fmd_comm_rank(c) == 0 ? fmd_dataset_names(&t->data.info, p.dataset, p.dir) : FMD_OK;
     FMD_TRY(fmd_comm_agree(c, st));
     fmd_comm_bcast(c, &t->data.info, sizeof t->data.info);
     return FMD_OK;
 }
 
-fmd_status fmd_trained_open(fmd_trained *t, fmd_comm *c, const fmd_config *config, bool with_images)
+/* Whether the model fits the data. */
+static fmd_status check_fit(const fmd_model *m, const fmd_dataset_info *d)
+{
+    const fmd_shape in = fmd_model_in(m);
+    char model_shape[FMD_SHAPE_TEXT], data_shape[FMD_SHAPE_TEXT];
+    if (!fmd_weights_same_images(in, d->image))
+        return FMD_FAIL(FMD_EUSAGE, "the model takes images of shape %s, but those of %s have %s",
+                        fmd_shape_text(in, 0, model_shape), d->name,
+                        fmd_shape_text(d->image, 0, data_shape));
+    return fmd_model_check_classes(m, d->classes, fmd_class_name(d, d->classes - 1));
+}
+
+/* Rank 0. Whether run.json has other hashes for the files of the half; where nobody knows, not. */
+static bool is_foreign(const fmd_trained *t, fmd_split_name split)
+{
+    static const char *const files[][2] = {
+        [FMD_SPLIT_TEST] = {"test_images", "test_labels"},
+        [FMD_SPLIT_TRAIN] = {"train_images", "train_labels"},
+    };
+    const fmd_hash *hash = t->data.info.hash + (split == FMD_SPLIT_TEST ? FMD_TEST_IMAGES : 0);
+    char text[FMD_HASH_TEXT];
+    fmd_json *record;
+    bool foreign = false;
+    if (read_of_run(&record, &t->file, "run.json") != FMD_OK || record == NULL)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        const char *known = fmd_json_get_text(record, "data", files[split][i]);
+        foreign = foreign || (known != NULL && strcmp(known, fmd_hash_text(hash[i], text)) != 0);
+    }
+    fmd_json_destroy(record);
+    return foreign;
+}
+
+/* Rank 0. Who names another data set means it; else it is at least worth a word. */
+static fmd_status check_own(fmd_trained *t, const fmd_config *config, fmd_trained_needs needs)
+{
+    t->foreign = is_foreign(t, (fmd_split_name)config->split);
+    if (t->foreign && needs == FMD_NEEDS_OWN_IMAGES)
+        return FMD_FAIL(FMD_EDATA, "the %s data in '%s' are not those of the run", t->half,
+                        t->data.info.path);
+    if (t->foreign && !fmd_config_gives(config, "dataset"))
+        fmd_warn("the %s data in '%s' are not those of the run", t->half, t->data.info.path);
+    return FMD_OK;
+}
+
+/* Collective. The weights, in a model that fits the data. */
+static fmd_status open_model(fmd_trained *t, fmd_comm *c, const fmd_config *config,
+                             fmd_trained_needs needs)
+{
+    const bool with_images = needs >= FMD_NEEDS_IMAGES;
+    FMD_TRY(
+        fmd_comm_agree(c, fmd_weights_file_model(&t->model, &t->file, config, t->data.info.image,
+                                                 t->data.info.classes, FMD_EVALUATE_ROWS)));
+    FMD_TRY(fmd_weights_file_load(c, &t->file, t->model));
+    FMD_TRY(with_images ? check_fit(t->model, &t->data.info)
+                        : fmd_model_check_classes(t->model, 1, ""));
+    if (with_images)
+        FMD_TRY(fmd_comm_agree(c, fmd_comm_rank(c) == 0 ? check_own(t, config, needs) : FMD_OK));
+    return FMD_OK;
+}
+
+fmd_status fmd_trained_open(fmd_trained *t, fmd_comm *c, const fmd_config *config,
+                            fmd_trained_needs needs)
 {
     memset(t, 0, sizeof *t);
     FMD_TRY(fmd_weights_file_open(c, &t->file, config->weights));
     FMD_TRY(divisor(&t->file, config, &t->divisor));
-    FMD_TRY(open_data(t, c, config, with_images));
+    t->data.info.image = *t->file.info.model.layers != '\0' ? t->file.info.model.in : mnist_image;
+    t->data.info.classes = 10;
+    if (needs > FMD_NEEDS_NO_DATA)
+        FMD_TRY(open_data(t, c, config, needs >= FMD_NEEDS_IMAGES));
     t->split = config->split == FMD_SPLIT_TEST ? t->data.test : t->data.train;
     t->half = config->split == FMD_SPLIT_TEST ? "test" : "train";
-    fmd_status st =
-        fmd_comm_agree(c, fmd_weights_file_model(&t->model, &t->file, config, t->data.info.image,
-                                                 t->data.info.classes, FMD_EVALUATE_ROWS));
-    if (st == FMD_OK)
-        st = fmd_weights_file_load(c, &t->file, t->model);
-    if (st == FMD_OK)
-        st = with_images ? check_data(t->model, &t->data.info)
-                         : fmd_model_check_classes(t->model, 1, "");
+    const fmd_status st = open_model(t, c, config, needs);
     if (st != FMD_OK)
         fmd_trained_close(t);
     return st;

@@ -98,7 +98,7 @@ static void add_usual_places(places *p, const char *name, const fmd_published *s
         add_place(p, "%s/%s", roots.path[i], name);
 }
 
-static bool is_path(const char *name)
+bool fmd_dataset_is_path(const char *name)
 {
     return strchr(name, '/') != NULL || strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
@@ -144,7 +144,7 @@ static fmd_status list_places(places *p, const char *name, const char *dir)
         name = set->name;
     if (*dir == '\0')
         dir = env("FMNIST_DIST_DATA");
-    if (is_path(name) || (set == NULL && *dir == '\0' && is_folder(name))) {
+    if (fmd_dataset_is_path(name) || (set == NULL && *dir == '\0' && is_folder(name))) {
         FMD_TRY(require_folder(name));
         add_place(p, "%s", name);
     } else if (*dir != '\0') {
@@ -237,7 +237,7 @@ static fmd_status not_found(const char *name, const places *p, const bool denied
                         "cannot find data set '%s': get it with scripts/get-data %s, or name its "
                         "folder with --data-dir; looked in %s",
                         set->name, set->name, looked);
-    if (is_path(name))
+    if (fmd_dataset_is_path(name))
         return FMD_FAIL(FMD_ENOINPUT,
                         "cannot find a data set in '%s': expected train-images-idx3-ubyte and "
                         "train-labels-idx1-ubyte, and the same with t10k, plain or .gz%s",
@@ -296,7 +296,8 @@ static void list_folder(char paths[][FMD_PATH_BYTES], size_t *n, size_t most, co
     if (f.found == 0 && *p.prefix != '\0')
         search_folder(&f, path, p.prefix);
     if (f.found == FMD_DATASET_FILES && *n < most)
-        snprintf(paths[(*n)++], FMD_PATH_BYTES, "%s%.1000s", is_path(path) ? "" : "./", path);
+        snprintf(paths[(*n)++], FMD_PATH_BYTES, "%s%.1000s", fmd_dataset_is_path(path) ? "" : "./",
+                 path);
 }
 
 size_t fmd_dataset_list(char paths[][FMD_PATH_BYTES], size_t most, const char *dir)
