@@ -1,7 +1,8 @@
 /* Whole steps of training, timed: how fast, where the time goes, and how fast it could be.
  *
  * The rate comes from steps as training makes them. The split comes from more steps, with a barrier
- * before the collective, so that waiting for the last rank is told apart from the message itself. */
+ * before the collective, so that waiting for the last rank is told apart from the message
+ * itself. */
 #ifndef FMD_BENCH_H
 #define FMD_BENCH_H
 
@@ -37,14 +38,15 @@ typedef struct fmd_bench_floor {
 } fmd_bench_floor;
 
 /* Collective. Trains the model for a while, as fmd_fit with these arguments would, but in whole
- * batches only. *result is complete on rank 0, and released with fmd_bench_release everywhere. */
+ * batches only. *result is complete on rank 0, and released with fmd_bench_release everywhere. As
+ * fmd_fit; FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_bench_steps(fmd_comm *c, fmd_model *m, fmd_optimizer *o,
                                        const fmd_fit_args *fit, const fmd_bench_args *args,
                                        fmd_bench_result *result);
 void fmd_bench_release(fmd_bench_result *result);
 
-/* Collective. The bytes of the one message of a step, and the rows of its matrix products on rank 0.
- * FMD_ENOMEM. */
+/* Collective. The bytes of the one message of a step, and the rows of its matrix products on rank
+ * 0. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_bench_sizes(fmd_comm *c, fmd_model *m, fmd_optimizer *o,
                                        const fmd_fit_args *fit, size_t *message_bytes,
                                        size_t *rows);

@@ -34,17 +34,16 @@ typedef struct fmd_binding_verdict {
     char text[FMD_BINDING_TEXT]; /* in words: "2 ranks on vm, each bound to 1 of 2 cores" */
 } fmd_binding_verdict;
 
+/* Local. Adds a number to the set, unless it is beyond 1023; how many there are; and "0-3,8". */
 void fmd_cpus_add(fmd_cpus *s, int cpu);
 int fmd_cpus_count(const fmd_cpus *s);
-
-/* Local. "0-3,8". */
 const char *fmd_cpus_text(const fmd_cpus *s, char text[FMD_BINDING_TEXT]);
 
 /* Local. Where this process may run. FMD_EINTERNAL where hwloc does not know. */
 FMD_CHECKED fmd_status fmd_binding_find(fmd_binding *out, const char *host);
 
-/* Local. Whether each of the n ranks on the host of the first one has cores of its own for `threads`
- * threads; `all` holds the ranks of any hosts, in rank order, and `n` counts them. */
+/* Local. Whether each of the n ranks on the host of the first one has cores of its own for
+ * `threads` threads; `all` holds the ranks of any hosts, in rank order, and `n` counts them. */
 void fmd_binding_judge(fmd_binding_verdict *out, const fmd_binding *all, int n, const char *host,
                        int threads);
 

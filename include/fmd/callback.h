@@ -29,9 +29,9 @@ const double *fmd_metric_find(const fmd_metrics *m, const char *name);
  * such metric. */
 const char *fmd_metric_name(const char *name);
 
-/* Local. Whether `value` of the metric called `name` is better than `than` by more than `min_delta`,
- * compared in float32 as Keras does; nothing is better than NaN. FMD_MODE_AUTO: more is better for
- * accuracies, less for the others. */
+/* Local. Whether `value` of the metric called `name` is better than `than` by more than
+ * `min_delta`, compared in float32 as Keras does; nothing is better than NaN. FMD_MODE_AUTO: more
+ * is better for accuracies, less for the others. */
 typedef enum fmd_monitor_mode { FMD_MODE_AUTO, FMD_MODE_MIN, FMD_MODE_MAX } fmd_monitor_mode;
 bool fmd_metric_better(const char *name, fmd_monitor_mode mode, double min_delta, double value,
                        double than);
@@ -41,8 +41,8 @@ bool fmd_metric_better(const char *name, fmd_monitor_mode mode, double min_delta
 FMD_CHECKED fmd_status fmd_metric_check(const char *name, bool validation, const char *label);
 
 /* Seconds of one rank, by phase of a step. Training has `convert` and `wait` in `reduce`; `bench`
- * tells them apart. Rounding to the grid is in `backward`, rounding back in `update`: what is in the
- * cache is worked on while it is there. */
+ * tells them apart. Rounding to the grid is in `backward`, rounding back in `update`: what is in
+ * the cache is worked on while it is there. */
 typedef struct fmd_phase_seconds {
     double assemble, forward, backward;
     double convert; /* what surrounds the message: counters, checksum, flags */
@@ -88,7 +88,8 @@ typedef struct fmd_callback_ops {
     void (*epoch_begin)(fmd_callback *c, const fmd_event *e);
     void (*batch_end)(fmd_callback *c, const fmd_event *e, fmd_control *control);
     fmd_status (*epoch_end)(fmd_callback *c, const fmd_event *e, fmd_control *control);
-    /* A checkpoint was written after `step` steps in all, in `seconds`. `file`: in the run folder. */
+    /* A checkpoint was written after `step` steps in all, in `seconds`. `file`: in the run
+     * folder. */
     void (*saved)(fmd_callback *c, const char *file, uint64_t step, double seconds);
     /* `params` are the model's, and may be replaced: every rank then receives them. */
     fmd_status (*train_end)(fmd_callback *c, const fmd_event *e, float *params);
@@ -103,7 +104,8 @@ struct fmd_callback {
     const fmd_callback_ops *ops;
 };
 
-/* Local. One create function for each callback; src/train/cb_<name>.c. */
+/* Local. One create function for each callback; src/train/cb_<name>.c. FMD_ENOMEM; FMD_EUSAGE where
+ * the arguments of one are what a user wrote. Files are opened in train_begin. */
 
 typedef enum fmd_progress {
     FMD_PROGRESS_AUTO, /* bar on a terminal, line elsewhere */
@@ -117,8 +119,8 @@ FMD_CHECKED fmd_status fmd_cb_progress_create(fmd_callback **out, fmd_progress k
 FMD_CHECKED fmd_status fmd_cb_csv_create(fmd_callback **out, const char *path);
 
 /* events.jsonl at `path`: the lines of one process of a run. `head` is the first of them, with
- * "type", "time", "epoch", "step" and "global_step" to be filled in, and its "hosts" are those of the
- * ranks; it belongs to the callback. */
+ * "type", "time", "epoch", "step" and "global_step" to be filled in, and its "hosts" are those of
+ * the ranks; it belongs to the callback. */
 FMD_CHECKED fmd_status fmd_cb_events_create(fmd_callback **out, const char *path,
                                             struct fmd_json *head);
 

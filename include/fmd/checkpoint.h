@@ -4,8 +4,8 @@
  * (load_weights), both hard links to the same data, and in a group of our own, which Keras ignores,
  * the rest of the state. Nothing in it depends on ranks or on the clock: equal training gives equal
  * bytes. In front of the HDF5 file is a user block of 512 bytes with magic, sizes and a hash of
- * everything behind it, which is checked before the HDF5 library sees a byte. Files are written whole
- * or not at all. */
+ * everything behind it, which is checked before the HDF5 library sees a byte. Files are written
+ * whole or not at all. */
 #ifndef FMD_CHECKPOINT_H
 #define FMD_CHECKPOINT_H
 
@@ -13,7 +13,6 @@
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
 
-/* A named value or array of the state; `data` is where it lives in the program. */
 typedef enum fmd_item_kind {
     FMD_ITEM_U8,
     FMD_ITEM_I32,
@@ -21,6 +20,8 @@ typedef enum fmd_item_kind {
     FMD_ITEM_F32,
     FMD_ITEM_F64
 } fmd_item_kind;
+
+/* A named value or array of the state; `data` is where it lives in the program. */
 typedef struct fmd_item {
     const char *name; /* "epoch", "early_stopping_wait" */
     fmd_item_kind kind;
@@ -50,8 +51,8 @@ typedef struct fmd_state {
 /* Local. Bytes of an item. */
 size_t fmd_item_bytes(const fmd_item *item);
 
-/* Local. Writes the state to `path`, by way of a temporary file in the same folder that is synced and
- * renamed: `path` is either the old file or the whole new one. FMD_EIO. */
+/* Local. Writes the state to `path`, by way of a temporary file in the same folder that is synced
+ * and renamed: `path` is either the old file or the whole new one. FMD_EIO. */
 FMD_CHECKED fmd_status fmd_checkpoint_write(const char *path, const fmd_state *s);
 
 /* What a file says of itself, enough to build its model. */
@@ -73,7 +74,7 @@ FMD_CHECKED fmd_status fmd_checkpoint_read_info(const char *path, fmd_checkpoint
 FMD_CHECKED fmd_status fmd_checkpoint_read_params(const char *path, fmd_model *m);
 
 /* Local. Reads the whole state into the model, the optimizer and the items of `s`, all or nothing.
- * FMD_EUSAGE lists the traits that differ. */
+ * As fmd_checkpoint_verify; FMD_EUSAGE lists the traits that differ. */
 FMD_CHECKED fmd_status fmd_checkpoint_read(const char *path, const fmd_state *s);
 
 /* The traits and items of a file, whatever they are, by name. With these items, no traits, and a

@@ -24,8 +24,8 @@ typedef struct fmd_classification {
     fmd_score weighted;  /* means over the images */
 } fmd_classification;
 
-/* Local. Compares predictions, of at least one image, with their labels, which are below p->classes.
- * Released by fmd_classification_free. FMD_ENOMEM. */
+/* Local. Compares predictions, of at least one image, with their labels, which are below
+ * p->classes. Released by fmd_classification_free. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_classify(fmd_classification *out, const fmd_prediction *p,
                                     const uint8_t *labels);
 void fmd_classification_free(fmd_classification *r);

@@ -13,7 +13,7 @@
 
 typedef struct fmd_comm fmd_comm;
 
-/* Collective. Starts MPI (once a process). */
+/* Collective. Starts MPI (once a process). FMD_EINTERNAL, FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_comm_open(fmd_comm **out);
 
 /* Local. FMD_EUSAGE where a launcher started several processes that do not see each other as one
@@ -55,7 +55,8 @@ void fmd_comm_mean(fmd_comm *c, double *values, int n);
 /* Collective. The largest over the ranks, in place. */
 void fmd_comm_max(fmd_comm *c, double *values, int n);
 
-/* Collective. The worst status of all ranks, with its message, becomes every rank's. */
+/* Collective. The worst status of all ranks, with its message, becomes every rank's and is
+ * returned. */
 FMD_CHECKED fmd_status fmd_comm_agree(fmd_comm *c, fmd_status mine);
 
 /* Collective. FMD_EDESYNC, naming `what` and the first rank that differs from rank 0, unless all
@@ -63,8 +64,12 @@ FMD_CHECKED fmd_status fmd_comm_agree(fmd_comm *c, fmd_status mine);
 FMD_CHECKED fmd_status fmd_comm_same(fmd_comm *c, const void *data, size_t bytes, const char *what);
 
 /* Collective. `bytes` bytes that the ranks of a node hold once; *out is NULL for none. Released by
- * fmd_comm_unshare_all and fmd_comm_close. Filled on rank 0 and then given to the other nodes by fmd_comm_share. */
+ * fmd_comm_unshare_all and fmd_comm_close. FMD_ENOMEM where the node has too little
+ * for it; FMD_EINTERNAL for too many pieces. */
 FMD_CHECKED fmd_status fmd_comm_shared(fmd_comm *c, size_t bytes, void **out);
+
+/* Collective. Gives the first `bytes` bytes of such memory, filled on rank 0, to the other
+ * nodes. */
 void fmd_comm_share(fmd_comm *c, void *shared, size_t bytes);
 
 /* Collective. Releases the memory of the last fmd_comm_shared before its time. */

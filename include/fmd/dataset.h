@@ -50,9 +50,9 @@ typedef struct fmd_dataset {
 typedef struct fmd_source fmd_source;
 
 /* Local. Finds data set `name` ("fashion-mnist", "mnist", a set of EMNIST such as "emnist-letters",
- * or a folder) in `dir`, or where `dir` is empty in the usual places, opens its four files, packed or not, and checks their headers and
- * sizes. FMD_ENOINPUT names the places looked in and the command that gets the data; FMD_EDATA
- * names file, field, found and expected. */
+ * or a folder) in `dir`, or where `dir` is empty in the usual places, opens its four files, packed
+ * or not, and checks their headers and sizes. FMD_ENOINPUT names the places looked in and the
+ * command that gets the data; FMD_EDATA names file, field, found and expected. */
 FMD_CHECKED fmd_status fmd_source_open(fmd_source **out, const char *name, const char *dir);
 void fmd_source_close(fmd_source *s);
 
@@ -63,15 +63,16 @@ bool fmd_dataset_is_path(const char *name);
 size_t fmd_source_bytes(const fmd_source *s);
 
 /* Local. Reads images and labels into `memory` (fmd_source_bytes long), checks everything that the
- * headers do not show (gzip CRC, trailing bytes, hashes), and completes *info. Once. FMD_EDATA, also
- * where the files are those of another published data set than the name says. */
+ * headers do not show (gzip CRC, trailing bytes, hashes), and completes *info. Once. FMD_EDATA,
+ * also where the files are those of another published data set than the name says. */
 FMD_CHECKED fmd_status fmd_source_load(fmd_source *s, void *memory, fmd_dataset_info *info);
 
-/* One of its files: as it lies on disk, maybe packed. Local. */
 typedef struct fmd_source_file {
     const char *path; /* as long as the source */
     size_t bytes, unpacked_bytes;
 } fmd_source_file;
+
+/* Local. One of the four files as it lies on disk, maybe packed. */
 fmd_source_file fmd_source_file_at(const fmd_source *s, int file);
 
 /* Local. The views of a data set whose bytes fmd_source_load has put at `memory`. */

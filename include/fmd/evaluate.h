@@ -14,7 +14,8 @@ typedef struct fmd_evaluation {
     double seconds;
 } fmd_evaluation;
 
-/* Collective. Runs `split` through the model, which has room for FMD_EVALUATE_ROWS rows. `divisor` is what pixels are divided by. The result is the same on every
+/* Collective. Runs `split` through the model, which has room for
+ * FMD_EVALUATE_ROWS rows. `divisor` is what pixels are divided by. The result is the same on every
  * rank and for every number of ranks. FMD_EDIVERGED where a loss is not finite. */
 FMD_CHECKED fmd_status fmd_evaluate(fmd_comm *c, fmd_model *m, const fmd_split *split,
                                     float divisor, fmd_evaluation *out);

@@ -14,7 +14,8 @@ typedef struct fmd_event_log fmd_event_log;
 FMD_CHECKED fmd_status fmd_event_log_open(fmd_event_log **out, const char *path);
 void fmd_event_log_close(fmd_event_log *log);
 
-/* Local. An object that begins with "type" and "time", the present one in seconds since 1970. */
+/* Local. An object that begins with "type" and "time", the present one in seconds since 1970.
+ * FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_event_log_begin(fmd_json **out, const char *type);
 
 /* Local. Appends the object as a line. FMD_EIO; then the log is as it was before. */

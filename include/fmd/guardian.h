@@ -20,8 +20,8 @@ typedef struct fmd_guardian fmd_guardian;
 void fmd_guardian_prepare(void);
 
 /* Local. Starts the thread; the state is not free. Handles SIGINT too; the second SIGINT ends the
- * process. `hang_seconds` without a change of phase end the process with FMD_EHANG; 0:
- * never. */
+ * process. `hang_seconds` without a change of phase end the process with FMD_EHANG; 0: never.
+ * FMD_EINTERNAL, FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_guardian_start(fmd_guardian **out, int rank, const char *host,
                                           double hang_seconds);
 

@@ -13,7 +13,7 @@
 typedef struct fmd_html fmd_html;
 
 /* Local. An empty page; `title` is its heading as well. The first failure in building it is kept
- * and reported by fmd_html_write. */
+ * and reported by fmd_html_write. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_html_create(fmd_html **out, const char *title);
 void fmd_html_destroy(fmd_html *h);
 

@@ -24,7 +24,8 @@ FMD_CHECKED fmd_status fmd_options_write_json(const char *path, const fmd_option
 typedef struct fmd_json fmd_json;
 
 /* Local. An empty object. `group` NULL in the adders: a member of the object itself, else of the
- * object in it called `group`, or of the last row of an array called so. Text that is not UTF-8 has '?' for each byte that is not ASCII. */
+ * object in it called `group`, or of the last row of an array called so. Text that is
+ * not UTF-8 has '?' for each byte that is not ASCII. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_json_create(fmd_json **out);
 void fmd_json_destroy(fmd_json *j);
 void fmd_json_text(fmd_json *j, const char *group, const char *key, const char *value);

@@ -2,9 +2,9 @@
  *
  * What a file is shows in its first bytes and in what it holds, never in its name. Keras' *.h5 says
  * which layers it has; its *.weights.h5 does not, and fits a model that somebody else describes.
- * Nothing of a Keras file is trusted: every fault is FMD_EDATA and names file, object, what was found
- * and what was expected. One thing is out of reach: such a file has no checksum, and HDF5 1.10 itself
- * may crash on one whose strings of variable length were damaged. */
+ * Nothing of a Keras file is trusted: every fault is FMD_EDATA and names file, object, what was
+ * found and what was expected. One thing is out of reach: such a file has no checksum, and HDF5
+ * 1.10 itself may crash on one whose strings of variable length were damaged. */
 #ifndef FMD_KERAS_IMPORT_H
 #define FMD_KERAS_IMPORT_H
 
@@ -20,13 +20,13 @@ typedef struct fmd_weights_info {
  * fmd_checkpoint_read_info. FMD_ENOINPUT, FMD_EIO. */
 FMD_CHECKED fmd_status fmd_weights_read_info(const char *path, fmd_weights_info *info);
 
-/* Local. All parameters of the model, or none. Layers with parameters are matched in their order, by
- * shape, as Keras does. As fmd_weights_read_info. */
+/* Local. All parameters of the model, or none. Layers with parameters are matched in their order,
+ * by shape, as Keras does. As fmd_weights_read_info. */
 FMD_CHECKED fmd_status fmd_weights_read_params(const char *path, fmd_model *m);
 
 /* Local. The layers of the model in `path`, JSON as Keras' model.to_json() returns it, the way
- * fmd_model_create takes them for images of any shape: an input that is flat has "flatten" put before
- * it. `layers` has room for `size` bytes. As fmd_weights_read_info. */
+ * fmd_model_create takes them for images of any shape: an input that is flat has "flatten" put
+ * before it. `layers` has room for `size` bytes. As fmd_weights_read_info. */
 FMD_CHECKED fmd_status fmd_keras_model_read(const char *path, char *layers, size_t size);
 
 #endif

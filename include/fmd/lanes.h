@@ -1,7 +1,7 @@
 /* Sums of gradients as whole numbers: the lanes of one parameter tensor, on its grid.
  *
- * A value g of a leaf's gradient adds round(g * inverse), ties to even, modulo 2^32. Whole numbers add
- * up to the same in any order; docs/exactness.md says why the total is right. */
+ * A value g of a leaf's gradient adds round(g * inverse), ties to even, modulo 2^32. Whole numbers
+ * add up to the same in any order; docs/exactness.md says why the total is right. */
 #ifndef FMD_LANES_H
 #define FMD_LANES_H
 

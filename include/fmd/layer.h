@@ -3,7 +3,8 @@
  * A layer is one file with a const table of operations and one line in layers.def. It asks for
  * storage when it is built and owns none, so it has nothing to destroy; forward and backward cannot
  * fail and allocate nothing. A layer knows neither MPI nor ranks: it works on leaves of equal shape
- * and hands the sums of each leaf's gradients to a sink. docs/adding-a-layer.md walks through one. */
+ * and hands the sums of each leaf's gradients to a sink. docs/adding-a-layer.md walks through
+ * one. */
 #ifndef FMD_LAYER_H
 #define FMD_LAYER_H
 
@@ -28,8 +29,8 @@ typedef struct fmd_sink {
     void *self;
     float *(*room)(void *self, size_t tensor, size_t offset, size_t n);
     void (*add)(void *self, size_t tensor, size_t offset, size_t n);
-    /* Lanes that a matrix product may add to by itself, without a room; NULL, or returns NULL, where
-     * there are none. */
+    /* Lanes that a matrix product may add to by itself, without a room; NULL, or returns NULL,
+     * where there are none. */
     fmd_lanes *(*lanes)(void *self, size_t tensor);
 } fmd_sink;
 

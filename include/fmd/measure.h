@@ -46,8 +46,8 @@ double fmd_update_bytes(const fmd_optimizer *o, size_t n_params);
 /* Local. The bytes of the arrays that a step of the optimizer goes through. */
 double fmd_update_footprint(const fmd_optimizer *o, size_t n_params);
 
-/* Collective. `n` rates in bytes a second at which y = y + s x goes through two arrays of `footprint`
- * bytes together: of memory, or of the cache that they fit into. FMD_ENOMEM. */
+/* Collective. `n` rates in bytes a second at which y = y + s x goes through two arrays of
+ * `footprint` bytes together: of memory, or of the cache that they fit into. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_measure_memory(fmd_comm *c, double footprint, size_t n, double *rates);
 
 /* Collective. `n` times in seconds of a message of `bytes` bytes (a multiple of 4, at least 16)

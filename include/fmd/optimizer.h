@@ -38,14 +38,14 @@ typedef struct fmd_optimizer_ops {
 FMD_CHECKED fmd_status fmd_optimizer_create(fmd_optimizer **out, const char *spec, size_t n_params);
 void fmd_optimizer_destroy(fmd_optimizer *o);
 
-/* Names of all optimizers, and what one is called in a spec; NULL past the last. */
+/* Local. The registry: ops number i, or NULL past the end. */
 const fmd_optimizer_ops *fmd_optimizer_ops_at(size_t i);
 
 /* Local. One step along `grads`, the gradient of the mean loss. */
 void fmd_optimizer_step(fmd_optimizer *o, float *params, const float *grads, double learning_rate);
 
-/* Local. The same in parts, each of parameters `first` to `first` + n - 1 and their gradients; params
- * are all of them. */
+/* Local. The same in parts, each of parameters `first` to `first` + n - 1 and their gradients;
+ * params are all of them. */
 void fmd_optimizer_begin(fmd_optimizer *o, double learning_rate);
 void fmd_optimizer_part(fmd_optimizer *o, float *params, size_t first, size_t n,
                         const float *grads);

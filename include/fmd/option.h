@@ -60,7 +60,8 @@ const char *fmd_option_text(const fmd_option *o, const void *base,
 
 /* Local. Sets options from the arguments of a spec, "128:relu:nobias": each argument is name=value,
  * the name of a bool (or "no" and the name), or a value for the first option that takes it and has
- * none yet. Options without a default must be given. `label` as in fmd_option_set. */
+ * none yet. Options without a default must be given. `label` and status as in
+ * fmd_option_set. */
 FMD_CHECKED fmd_status fmd_options_parse_args(const fmd_option *table, size_t n, void *base,
                                               const char *label, const char *args);
 

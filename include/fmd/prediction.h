@@ -16,9 +16,9 @@ typedef struct fmd_prediction {
 } fmd_prediction;
 
 /* Collective. Runs the images of `split`, whose labels are not read, through the model, which has
- * room for FMD_EVALUATE_ROWS rows. `divisor` is what pixels are divided by. *out is filled on rank 0
- * alone, and released by fmd_prediction_free everywhere. FMD_EDIVERGED where scores are not finite;
- * FMD_ENOMEM. */
+ * room for FMD_EVALUATE_ROWS rows. `divisor` is what pixels are divided by. *out is filled on rank
+ * 0 alone, and released by fmd_prediction_free everywhere. FMD_EDIVERGED where scores are not
+ * finite; FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_predict(fmd_comm *c, fmd_model *m, const fmd_split *split, float divisor,
                                    fmd_prediction *out);
 

@@ -1,5 +1,5 @@
-/* Sums of gradients over the leaves of a batch and over the ranks: what the ranks tell each other in a
- * step.
+/* Sums of gradients over the leaves of a batch and over the ranks: what the ranks tell each other
+ * in a step.
  *
  * A reduction sees a gradient as segments of values (one for each parameter tensor) and knows
  * nothing of layers, so no layer can be forgotten in it. In `exact` mode the sums do not depend on
@@ -27,14 +27,15 @@ typedef enum fmd_reduced {
 #define FMD_REDUCTION_NAMES "exact|native"
 typedef enum fmd_reduction_mode { FMD_REDUCE_EXACT, FMD_REDUCE_NATIVE } fmd_reduction_mode;
 
-/* How the ranks' messages are added: by one MPI_Allreduce; or the ranks of a node through memory that
- * they share, each a slice, which alone then goes through an MPI_Allreduce over the nodes. The result
- * of exact mode is the same. */
+/* How the ranks' messages are added: by one MPI_Allreduce; or the ranks of a node through memory
+ * that they share, each a slice, which alone then goes through an MPI_Allreduce over the nodes. The
+ * result of exact mode is the same. */
 #define FMD_ALLREDUCE_NAMES "shared|mpi"
 typedef enum fmd_allreduce { FMD_ALLREDUCE_SHARED, FMD_ALLREDUCE_MPI } fmd_allreduce;
 
 /* Collective. `segment_counts` has the number of values of each of `n_segments` segments;
- * `n_counters` 64-bit counters travel in the same message. Destroy is collective as well. */
+ * `n_counters` 64-bit counters travel in the same message. Destroy is collective as well.
+ * FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_reduction_create(fmd_reduction **out, fmd_reduction_mode mode,
                                             fmd_allreduce allreduce, fmd_comm *comm,
                                             const size_t *segment_counts, size_t n_segments,
@@ -48,8 +49,8 @@ int32_t *fmd_reduction_grid(fmd_reduction *r);
  * leaf. */
 int fmd_reduction_by_leaf(const fmd_reduction *r);
 
-/* Local. Starts a step whose batch has `leaves` leaves over all ranks; `mine` of them are to come from
- * this rank, each whole. */
+/* Local. Starts a step whose batch has `leaves` leaves over all ranks; `mine` of them are to come
+ * from this rank, each whole. */
 void fmd_reduction_begin(fmd_reduction *r, int leaves, int mine);
 
 /* Local. Room for values `offset` to `offset` + `n` - 1 of a segment's gradient sum over one leaf;
@@ -60,7 +61,8 @@ void fmd_reduction_add(fmd_reduction *r, size_t segment, size_t offset, size_t n
 /* Local. The lanes of a segment, for those who round and add by themselves; NULL in native mode. */
 fmd_lanes *fmd_reduction_lanes(fmd_reduction *r, size_t segment);
 
-/* Collective. Sums gradients and counters over the ranks; `counters` are summed in place, exactly. */
+/* Collective. Sums gradients and counters over the ranks; `counters` are summed in place,
+ * exactly. */
 fmd_reduced fmd_reduction_finish(fmd_reduction *r, int64_t *counters);
 
 /* What is done with values `first` to `first` + `n` - 1 of the gradient. */
@@ -75,8 +77,8 @@ typedef struct fmd_reduction_seconds {
     double wait, allreduce;
 } fmd_reduction_seconds;
 
-/* Local. From now on adds the seconds of each step to *seconds (NULL: no more), on all ranks alike. A
- * barrier before the collective tells the two apart, so that this costs a little. */
+/* Local. From now on adds the seconds of each step to *seconds (NULL: no more), on all ranks alike.
+ * A barrier before the collective tells the two apart, so that this costs a little. */
 void fmd_reduction_time(fmd_reduction *r, fmd_reduction_seconds *seconds);
 
 /* Local. The bytes of a step's message. */

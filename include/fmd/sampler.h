@@ -10,14 +10,15 @@
 
 typedef struct fmd_sampler fmd_sampler;
 
-/* Local. Orders `n` samples (at most 2^32 - 1); unshuffled until fmd_sampler_shuffle. */
+/* Local. Orders `n` samples (at most 2^32 - 1); unshuffled until fmd_sampler_shuffle. FMD_EDATA
+ * for more, FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_sampler_create(fmd_sampler **out, size_t n, uint64_t seed);
 void fmd_sampler_destroy(fmd_sampler *s);
 
 /* Local. Makes the order that of `epoch` (from 0): Fisher-Yates over counter-based numbers. */
 void fmd_sampler_shuffle(fmd_sampler *s, uint32_t epoch);
 
-/* Local. The sample at `position` of the order, and the whole order. */
+/* Local. The whole order: the sample at each position, n of them. */
 const uint32_t *fmd_sampler_order(const fmd_sampler *s);
 
 /* A run of consecutive things. */

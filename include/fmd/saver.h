@@ -1,8 +1,8 @@
 /* The checkpoints of a run: when one is due, writing, keeping, finding the newest good one.
  *
  * Files are named step-<10 digits>.weights.h5; `latest` is a link to the newest. A failed write is
- * reported while training goes on; the newest good file is never deleted. Every rank has a saver, as
- * any of them may have to write the last checkpoint; otherwise rank 0 alone writes and reads. */
+ * reported while training goes on; the newest good file is never deleted. Every rank has a saver,
+ * as any of them may have to write the last checkpoint; otherwise rank 0 alone writes and reads. */
 #ifndef FMD_SAVER_H
 #define FMD_SAVER_H
 
@@ -36,7 +36,7 @@ typedef struct fmd_saver_args {
 /* Local. `freq`: "auto", "epoch", a number of steps, or a time such as 30s. FMD_EUSAGE. */
 FMD_CHECKED fmd_status fmd_save_freq_parse(const char *freq, fmd_save_kind *kind, double *every);
 
-/* Local. Borrows the texts. */
+/* Local. Borrows the texts. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_saver_create(fmd_saver **out, const fmd_saver_args *args);
 void fmd_saver_destroy(fmd_saver *s);
 
@@ -51,7 +51,8 @@ bool fmd_saver_due_by_epoch(const fmd_saver *s);
  * belongs to another process by now. A failed write is a warning; the third in a row is FMD_EIO. */
 FMD_CHECKED fmd_status fmd_saver_write(fmd_saver *s, const fmd_state *state);
 
-/* Rank 0. Writes best.weights.h5 if the metrics are better than those of all epochs before. */
+/* Rank 0. Writes best.weights.h5 if the metrics are better than those of all epochs before. A
+ * failed write is a warning; FMD_EBUSY. */
 FMD_CHECKED fmd_status fmd_saver_write_best(fmd_saver *s, const fmd_state *state,
                                             const fmd_metrics *metrics);
 
@@ -74,8 +75,8 @@ FMD_CHECKED fmd_status fmd_saver_load(fmd_saver *s, const fmd_state *state, bool
 int fmd_saver_count(const fmd_saver *s);
 double fmd_saver_seconds(const fmd_saver *s);
 
-/* Rank 0. The checkpoint of `step`, just written: its name in the run folder, and the seconds that it
- * took. */
+/* Rank 0. The checkpoint of `step`, just written: its name in the run folder, and the seconds that
+ * it took. */
 enum { FMD_SAVER_FILE_BYTES = 96 };
 double fmd_saver_last(const fmd_saver *s, uint64_t step, char file[FMD_SAVER_FILE_BYTES]);
 

@@ -53,7 +53,8 @@ typedef struct fmd_schedule_plan {
 FMD_CHECKED fmd_status fmd_schedule_create(fmd_schedule *out, const char *spec,
                                            const fmd_schedule_plan *plan);
 
-/* Local. The learning rate of the step numbered `at`, from 0, rounded to float as Keras keeps it. */
+/* Local. The learning rate of the step numbered `at`, from 0, rounded to float as Keras keeps
+ * it. */
 double fmd_schedule_rate(const fmd_schedule *s, uint64_t at);
 
 /* Local. Whether the spec names the rates themselves, so that there is no other learning rate. */

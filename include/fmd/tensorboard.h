@@ -1,7 +1,7 @@
 /* Event files that TensorBoard reads: scalars by tag and step.
  *
- * Every process begins a file of its own; TensorBoard reads all files of a folder as one log, in the
- * order of their names, which begin with the time. */
+ * Every process begins a file of its own; TensorBoard reads all files of a folder as one log, in
+ * the order of their names, which begin with the time. */
 #ifndef FMD_TENSORBOARD_H
 #define FMD_TENSORBOARD_H
 
@@ -11,8 +11,9 @@
 
 typedef struct fmd_tensorboard fmd_tensorboard;
 
-/* Local. A new file in RUN_FOLDER/tensorboard/`log`, with the folders that it takes. What an earlier
- * file has of `step` and later ones is void from now on; FMD_TENSORBOARD_ADD: nothing is. FMD_EIO. */
+/* Local. A new file in RUN_FOLDER/tensorboard/`log`, with the folders that it takes. What an
+ * earlier file has of `step` and later ones is void from now on; FMD_TENSORBOARD_ADD: nothing is.
+ * FMD_EIO. */
 enum { FMD_TENSORBOARD_ADD = -1 };
 FMD_CHECKED fmd_status fmd_tensorboard_open(fmd_tensorboard **out, const char *run_folder,
                                             const char *log, int64_t step);

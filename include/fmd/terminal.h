@@ -18,8 +18,8 @@ typedef struct fmd_terminal {
     int columns;       /* 0: not known; of no terminal, as many as one likes */
 } fmd_terminal;
 
-/* Local. Looks behind Open MPI's mpirun, which gives every rank a terminal for stdout, also where its
- * own goes into a file. */
+/* Local. Looks behind Open MPI's mpirun, which gives every rank a terminal for stdout, also where
+ * its own goes into a file. */
 fmd_terminal fmd_terminal_of_stdout(void);
 
 /* Local. The sequence for an SGR code such as "1;36", or "" without colours. */
