@@ -187,6 +187,10 @@ enum { FMD_HELP_BYTES = 512 };
 const char *fmd_help_usage(const fmd_option *o, char text[FMD_HELP_BYTES]);
 const char *fmd_help_text(const fmd_option *o, char text[FMD_HELP_BYTES]);
 
+/* Local. A layer or an optimizer as it is typed, "dropout:RATE" or "leakyrelu[:slope=0.3]". */
+const char *fmd_help_spec(const char *name, const fmd_option *args, size_t n,
+                          char text[FMD_HELP_BYTES]);
+
 /* Local. Ends the line that stands at column `at` with `text`, which begins at `column` and is broken
  * between words. */
 void fmd_print_text(int at, int column, const char *text);

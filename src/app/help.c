@@ -1,6 +1,9 @@
 /* --help, made of the tables of commands and options. */
 #include "app/config.h"
+#include "fmd/layer.h"
+#include "fmd/optimizer.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -77,9 +80,52 @@ const char *fmd_help_text(const fmd_option *o, char text[FMD_HELP_BYTES])
     char details[DETAILS_BYTES];
     details_text(o, details);
     const int at = snprintf(text, FMD_HELP_BYTES, "%s%s", o->help, details);
-    if (o->keras != NULL)
+    if (o->keras != NULL && strcmp(o->keras, o->name) != 0)
         snprintf(text + at, FMD_HELP_BYTES - (size_t)at, " (Keras: %s)", o->keras);
     return text;
+}
+
+const char *fmd_help_spec(const char *name, const fmd_option *args, size_t n,
+                          char text[FMD_HELP_BYTES])
+{
+    size_t at = (size_t)snprintf(text, FMD_HELP_BYTES, "%s", name);
+    for (size_t i = 0; i < n && at < FMD_HELP_BYTES; i++) {
+        const fmd_option *o = &args[i];
+        const bool on = o->initial != NULL && strcmp(o->initial, "true") == 0;
+        if (o->initial == NULL) {
+            text[at++] = ':';
+            for (const char *c = o->name; *c != '\0' && at < FMD_HELP_BYTES - 1; c++)
+                text[at++] = (char)toupper((unsigned char)*c);
+            text[at] = '\0';
+        } else if (o->kind == FMD_OPTION_BOOL)
+            at += (size_t)snprintf(text + at, FMD_HELP_BYTES - at, "[:%s%s]", on ? "no" : "",
+                                   o->name);
+        else
+            at += (size_t)snprintf(text + at, FMD_HELP_BYTES - at, "[:%s=%s]", o->name, o->initial);
+    }
+    return text;
+}
+
+/* What --layers and --optimizer are made of, for a command that takes them. */
+static void print_specs(const fmd_command *command)
+{
+    char text[FMD_HELP_BYTES];
+    const fmd_layer_ops *layer;
+    const fmd_optimizer_ops *optimizer;
+    const size_t n = fmd_config_table_length;
+    if (fmd_command_takes(command, fmd_option_find(fmd_config_table, n, "layers"))) {
+        printf("\nlayers; in brackets what may be left out\n");
+        for (size_t i = 0; (layer = fmd_layer_ops_at(i)) != NULL; i++)
+            fmd_print_text(
+                printf("  %s", fmd_help_spec(layer->name, layer->args, layer->n_args, text)),
+                OPTION_COLUMN, layer->help);
+    }
+    if (fmd_command_takes(command, fmd_option_find(fmd_config_table, n, "optimizer"))) {
+        printf("\noptimizers\n");
+        for (size_t i = 0; (optimizer = fmd_optimizer_ops_at(i)) != NULL; i++)
+            printf("  %s\n",
+                   fmd_help_spec(optimizer->name, optimizer->args, optimizer->n_args, text));
+    }
 }
 
 static void print_option(const fmd_option *o)
@@ -110,6 +156,7 @@ void fmd_help_command(const fmd_command *command)
     if (command->example != NULL)
         printf("for example: fmnist-dist %s %s\n", command->name, command->example);
     print_options(command);
+    print_specs(command);
     printf("\nconfiguration\n");
     fmd_print_text(printf("  --config FILE"), OPTION_COLUMN,
                    "a JSON file with any of these options");
@@ -117,8 +164,8 @@ void fmd_help_command(const fmd_command *command)
         printf("  FMNIST_DIST_<OPTION>"), OPTION_COLUMN,
         "the same in the environment, as in FMNIST_DIST_BATCH_SIZE=32; flags win over it, "
         "it wins over the file");
-    printf("\nIn brackets: the default, and what numbers may be. In parentheses: the name in "
-           "Keras.\n");
+    printf("\nIn brackets: the default, and what numbers may be.\n"
+           "In parentheses: the name in Keras, where it is another.\n");
 }
 
 static void print_section(fmd_section section, const char *heading)

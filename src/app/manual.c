@@ -1,5 +1,7 @@
 /* The manual page in the language of man(7), made of the tables of commands and options. */
 #include "app/config.h"
+#include "fmd/layer.h"
+#include "fmd/optimizer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -137,7 +139,7 @@ static void print_options(void)
     print_text(
         "Each can be given as a flag, in the environment, or in a file; a flag wins over the "
         "environment, the environment over the file. In brackets: the default, and what "
-        "numbers may be. In parentheses: the name in Keras.");
+        "numbers may be. In parentheses: the name in Keras, where it is another.");
     putchar('\n');
     print_entry("--config FILE", "a JSON file with any of these options");
     print_entry("--help, --version", "the options of a command; the version of this program, of "
@@ -148,6 +150,41 @@ static void print_options(void)
             print_group(o);
         group = o->group;
         print_entry(fmd_help_usage(o, usage), fmd_help_text(o, text));
+    }
+}
+
+/* A layer or an optimizer with its arguments. */
+static void print_spec(const char *name, const char *help, const fmd_option *args, size_t n)
+{
+    char text[FMD_HELP_BYTES], line[FMD_HELP_BYTES];
+    print_entry(fmd_help_spec(name, args, n, text), help);
+    for (size_t i = 0; i < n; i++) {
+        const bool chosen = args[i].kind == FMD_OPTION_CHOICE;
+        snprintf(line, sizeof line, "%s: %s%s%s", args[i].name, fmd_help_text(&args[i], text),
+                 chosen ? "; one of " : "", chosen ? args[i].choices : "");
+        if (line[strlen(line) - 1] == '|')
+            line[strlen(line) - 1] = '\0';
+        printf(".br\n");
+        print_text(line);
+        putchar('\n');
+    }
+}
+
+static void print_specs(void)
+{
+    char help[FMD_HELP_BYTES];
+    const fmd_layer_ops *layer;
+    const fmd_optimizer_ops *optimizer;
+    print_request(".SH", "LAYERS");
+    print_text("The parts of --layers, with commas between them, and how an argument is given: by "
+               "its place or as name=value. What is in brackets may be left out.");
+    putchar('\n');
+    for (size_t i = 0; (layer = fmd_layer_ops_at(i)) != NULL; i++)
+        print_spec(layer->name, layer->help, layer->args, layer->n_args);
+    print_request(".SH", "OPTIMIZERS");
+    for (size_t i = 0; (optimizer = fmd_optimizer_ops_at(i)) != NULL; i++) {
+        snprintf(help, sizeof help, "with the formulas of Keras' %s", optimizer->keras_class);
+        print_spec(optimizer->name, help, optimizer->args, optimizer->n_args);
     }
 }
 
@@ -180,6 +217,7 @@ void fmd_help_manual(void)
     putchar('\n');
     print_commands();
     print_options();
+    print_specs();
     print_entries("ENVIRONMENT", environment, sizeof environment / sizeof *environment);
     print_entries("FILES", files, sizeof files / sizeof *files);
     print_exit_codes();
