@@ -1,6 +1,5 @@
 /* Keras' EarlyStopping (keras/src/callbacks/early_stopping.py, 3.15), rule for rule. */
-#include "train/cb_early_stopping.h"
-
+#include "fmd/callback.h"
 #include "fmd/log.h"
 #include "fmd/mem.h"
 
@@ -9,11 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What it knows after an epoch: with a copy of the best weights, all that a checkpoint needs. */
+typedef struct early_stopping_state {
+    double best;       /* value of the metric; meaningless unless has_best */
+    int64_t wait;      /* epochs since the last progress */
+    int best_epoch;    /* from 0 */
+    int stopped_epoch; /* meaningless unless stopped */
+    bool has_best, stopped;
+} early_stopping_state;
+
 typedef struct early_stopping {
     fmd_callback base;
     fmd_early_stopping_args args;
     const char *monitor;
-    fmd_early_stopping_state state;
+    early_stopping_state state;
     float *best_params; /* NULL unless they are to be restored */
     size_t n_params;
 } early_stopping;
@@ -75,7 +83,7 @@ static fmd_status train_end(fmd_callback *c, const fmd_event *e, float *params)
 static size_t items(fmd_callback *c, fmd_item *out)
 {
     early_stopping *s = (early_stopping *)c;
-    fmd_early_stopping_state *t = &s->state;
+    early_stopping_state *t = &s->state;
     size_t n = 0;
     out[n++] = (fmd_item){"early_stopping_has_best", FMD_ITEM_U8, 1, &t->has_best};
     out[n++] = (fmd_item){"early_stopping_best", FMD_ITEM_F64, 1, &t->best};
@@ -126,9 +134,4 @@ fmd_status fmd_cb_early_stopping_create(fmd_callback **out, const fmd_early_stop
     }
     *out = &s->base;
     return FMD_OK;
-}
-
-fmd_early_stopping_state *fmd_cb_early_stopping_state(fmd_callback *c)
-{
-    return &((early_stopping *)c)->state;
 }

@@ -1,16 +1,23 @@
 /* Keras' ReduceLROnPlateau (keras/src/callbacks/reduce_lr_on_plateau.py, 3.15), rule for rule. */
-#include "train/cb_plateau.h"
-
+#include "fmd/callback.h"
 #include "fmd/log.h"
 #include "fmd/mem.h"
 
 #include <stdlib.h>
 
+/* What it knows after an epoch: all that a checkpoint needs of it. */
+typedef struct plateau_state {
+    double best;      /* value of the metric; meaningless unless has_best */
+    int64_t wait;     /* epochs since the last progress or reduction */
+    int64_t cooldown; /* epochs in which nothing is counted */
+    bool has_best;
+} plateau_state;
+
 typedef struct plateau {
     fmd_callback base;
     fmd_plateau_args args;
     const char *monitor;
-    fmd_plateau_state state;
+    plateau_state state;
 } plateau;
 
 /* Keras keeps the rate as a float and multiplies in double. */
@@ -29,7 +36,7 @@ static void reduce(plateau *p, const fmd_event *e, fmd_control *control)
 static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
 {
     plateau *p = (plateau *)c;
-    fmd_plateau_state *s = &p->state;
+    plateau_state *s = &p->state;
     const double value = *fmd_metric_find(&e->metrics, p->monitor);
     if (s->cooldown > 0) {
         s->cooldown--;
@@ -49,7 +56,7 @@ static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *co
 
 static size_t items(fmd_callback *c, fmd_item *out)
 {
-    fmd_plateau_state *s = &((plateau *)c)->state;
+    plateau_state *s = &((plateau *)c)->state;
     size_t n = 0;
     out[n++] = (fmd_item){"plateau_has_best", FMD_ITEM_U8, 1, &s->has_best};
     out[n++] = (fmd_item){"plateau_best", FMD_ITEM_F64, 1, &s->best};
@@ -76,9 +83,4 @@ fmd_status fmd_cb_plateau_create(fmd_callback **out, const fmd_plateau_args *arg
     p->monitor = fmd_metric_name(args->monitor);
     *out = &p->base;
     return FMD_OK;
-}
-
-const fmd_plateau_state *fmd_cb_plateau_state(const fmd_callback *c)
-{
-    return &((const plateau *)c)->state;
 }

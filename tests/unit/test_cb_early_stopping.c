@@ -1,12 +1,10 @@
 /* Early stopping, held against the traces of Keras' own. */
 #include "support/fmd_test.h"
-#include "train/cb_early_stopping.h"
+#include "support/keras_trace.h"
 
 #include "fmd/model.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A small model: after an epoch all of its parameters are the epoch's number. */
@@ -37,37 +35,21 @@ static void set_params(float value)
         params[i] = value;
 }
 
-enum { MAX_EPOCHS = 64 };
-
 typedef struct trace {
     char name[64];
     fmd_early_stopping_args args;
     int n_values, epochs_run;
-    double values[MAX_EPOCHS], wait[MAX_EPOCHS], best[MAX_EPOCHS];
+    double values[TRACE_EPOCHS], wait[TRACE_EPOCHS], best[TRACE_EPOCHS];
     int stopped, stopped_epoch, best_epoch, weights_from;
 } trace;
-
-static int read_row(FILE *file, const char *name, double *values)
-{
-    char found[16];
-    int n;
-    assert_int_equal(fscanf(file, "%15s %d", found, &n), 2);
-    assert_string_equal(found, name);
-    assert_in_range(n, 1, MAX_EPOCHS);
-    for (int i = 0; i < n; i++)
-        assert_int_equal(fscanf(file, "%lf", &values[i]), 1);
-    return n;
-}
 
 /* False at the end of the file. */
 static bool read_trace(FILE *file, trace *t)
 {
     memset(t, 0, sizeof *t);
     int c = 0;
-    if (fscanf(file, " trace %63s", t->name) != 1) {
-        assert_true(feof(file));
+    if (!trace_begins(file, t->name))
         return false;
-    }
     char mode[8];
     fmd_early_stopping_args *a = &t->args;
     assert_int_equal(fscanf(file,
@@ -78,67 +60,21 @@ static bool read_trace(FILE *file, trace *t)
                      7);
     a->restore_best = c != 0;
     a->n_params = N_PARAMS;
-    a->mode = strcmp(mode, "min") == 0   ? FMD_MODE_MIN
-              : strcmp(mode, "max") == 0 ? FMD_MODE_MAX
-                                         : FMD_MODE_AUTO;
-    t->n_values = read_row(file, "values", t->values);
-    t->epochs_run = read_row(file, "wait", t->wait);
-    assert_int_equal(read_row(file, "best", t->best), t->epochs_run);
+    a->mode = trace_mode(mode);
+    t->n_values = trace_row(file, "values", t->values);
+    t->epochs_run = trace_row(file, "wait", t->wait);
+    assert_int_equal(trace_row(file, "best", t->best), t->epochs_run);
     assert_int_equal(fscanf(file, " stopped %d stopped_epoch %d best_epoch %d weights_from %d",
                             &t->stopped, &t->stopped_epoch, &t->best_epoch, &t->weights_from),
                      4);
     return true;
 }
 
-static FILE *open_traces(void)
+static double known(fmd_callback *c, const char *name)
 {
-    const char *source = getenv("FMD_SOURCE_DIR");
-    char path[1024];
-    snprintf(path, sizeof path, "%s/tests/golden/early_stopping.txt", source ? source : ".");
-    FILE *file = fopen(path, "r");
-    if (file == NULL)
-        fail_msg("cannot read '%s'", path);
-    char comment[256];
-    int c;
-    while ((c = getc(file)) == '#')
-        assert_non_null(fgets(comment, sizeof comment, file));
-    ungetc(c, file);
-    return file;
-}
-
-/* The other metrics stand still, as if nothing got better. */
-static fmd_metrics metrics_of(const char *monitor, double value)
-{
-    fmd_metrics m = {0.1, 9, 0.1, 9, 0.01};
-    double *to = strcmp(monitor, "accuracy") == 0       ? &m.accuracy
-                 : strcmp(monitor, "loss") == 0         ? &m.loss
-                 : strcmp(monitor, "val_accuracy") == 0 ? &m.val_accuracy
-                                                        : &m.val_loss;
-    *to = value;
-    return m;
-}
-
-static bool same(double a, double b)
-{
-    return a == b || (isnan(a) && isnan(b));
-}
-
-/* Another one that knows what this one knew, as after a checkpoint; this one is gone. */
-static fmd_callback *go_on_with_another(fmd_callback *before, const fmd_early_stopping_args *args)
-{
-    fmd_callback *c;
-    fmd_item from[FMD_CALLBACK_ITEMS], to[FMD_CALLBACK_ITEMS];
-    assert_ok(fmd_cb_early_stopping_create(&c, args, true));
-    const size_t n = before->ops->items(before, from);
-    assert_int_equal(c->ops->items(c, to), n);
-    assert_in_range(n, 1, FMD_CALLBACK_ITEMS);
-    for (size_t i = 0; i < n; i++) {
-        assert_string_equal(from[i].name, to[i].name);
-        assert_int_equal(fmd_item_bytes(&from[i]), fmd_item_bytes(&to[i]));
-        memcpy(to[i].data, from[i].data, fmd_item_bytes(&from[i]));
-    }
-    before->ops->destroy(before);
-    return c;
+    char full[64];
+    snprintf(full, sizeof full, "early_stopping_%s", name);
+    return callback_item(c, full);
 }
 
 /* Before the epoch `resumed` another process takes over; -1: none. */
@@ -146,30 +82,33 @@ static void replay(const trace *t, int resumed)
 {
     fmd_callback *c;
     assert_ok(fmd_cb_early_stopping_create(&c, &t->args, true));
-    const fmd_early_stopping_state *s = fmd_cb_early_stopping_state(c);
     fmd_event e = {.epochs = t->n_values, .model = model};
     fmd_control control = {.stop = false};
     for (e.epoch = 0; e.epoch < t->n_values && !control.stop; e.epoch++) {
         if (e.epoch == resumed) {
-            c = go_on_with_another(c, &t->args);
-            s = fmd_cb_early_stopping_state(c);
+            fmd_callback *before = c;
+            assert_ok(fmd_cb_early_stopping_create(&c, &t->args, true));
+            callback_hand_over(before, c);
         }
         set_params((float)e.epoch);
-        e.metrics = metrics_of(t->args.monitor, t->values[e.epoch]);
+        e.metrics = trace_metrics(t->args.monitor, t->values[e.epoch]);
         assert_ok(c->ops->epoch_end(c, &e, &control));
         if (e.epoch >= t->epochs_run)
             fail_msg("%s: epoch %d should not have run", t->name, e.epoch);
-        double best = s->has_best ? s->best : (double)NAN;
-        if (s->wait != (int64_t)t->wait[e.epoch] || !same(best, t->best[e.epoch]))
-            fail_msg("%s, epoch %d: wait %" PRId64 " best %.17g; Keras: wait %g best %.17g",
-                     t->name, e.epoch, s->wait, best, t->wait[e.epoch], t->best[e.epoch]);
+        const double wait = known(c, "wait");
+        const double best = known(c, "has_best") != 0 ? known(c, "best") : (double)NAN;
+        if (wait != t->wait[e.epoch] || !trace_same(best, t->best[e.epoch]))
+            fail_msg("%s, epoch %d: wait %g best %.17g; Keras: wait %g best %.17g", t->name,
+                     e.epoch, wait, best, t->wait[e.epoch], t->best[e.epoch]);
     }
     assert_ok(c->ops->train_end(c, &e, params));
-    if (e.epoch != t->epochs_run || s->stopped != t->stopped ||
-        s->stopped_epoch != t->stopped_epoch || s->best_epoch != t->best_epoch)
+    const int stopped = (int)known(c, "stopped"), stopped_epoch = (int)known(c, "stopped_epoch");
+    const int best_epoch = (int)known(c, "best_epoch");
+    if (e.epoch != t->epochs_run || stopped != control.stop || stopped != t->stopped ||
+        stopped_epoch != t->stopped_epoch || best_epoch != t->best_epoch)
         fail_msg("%s: ran %d, stopped %d in %d, best %d; Keras: ran %d, stopped %d in %d, best %d",
-                 t->name, e.epoch, s->stopped, s->stopped_epoch, s->best_epoch, t->epochs_run,
-                 t->stopped, t->stopped_epoch, t->best_epoch);
+                 t->name, e.epoch, stopped, stopped_epoch, best_epoch, t->epochs_run, t->stopped,
+                 t->stopped_epoch, t->best_epoch);
     for (int i = 0; i < N_PARAMS; i++)
         if (params[i] != (float)t->weights_from)
             fail_msg("%s: weights of epoch %g, Keras: of %d", t->name, (double)params[i],
@@ -182,7 +121,7 @@ static void every_trace_of_keras_is_reproduced(void **state)
     (void)state;
     trace t;
     int n = 0;
-    FILE *file = open_traces();
+    FILE *file = trace_open("early_stopping.txt");
     for (; read_trace(file, &t); n++)
         replay(&t, -1);
     fclose(file);
@@ -193,7 +132,7 @@ static void every_trace_is_the_same_with_another_process_after_any_epoch(void **
 {
     (void)state;
     trace t;
-    FILE *file = open_traces();
+    FILE *file = trace_open("early_stopping.txt");
     while (read_trace(file, &t))
         for (int i = 0; i < t.epochs_run; i++)
             replay(&t, i);
@@ -209,7 +148,7 @@ static void run(const fmd_early_stopping_args *args, const double *accuracies, i
     fmd_event e = {.epochs = n};
     memset(control, 0, sizeof *control);
     for (e.epoch = 0; e.epoch < n && !control->stop; e.epoch++) {
-        e.metrics = metrics_of("accuracy", accuracies[e.epoch]);
+        e.metrics = trace_metrics("accuracy", accuracies[e.epoch]);
         assert_ok(c->ops->epoch_end(c, &e, control));
     }
     c->ops->destroy(c);

@@ -1,43 +1,25 @@
 /* The learning rate on plateaus, held against the traces of Keras' own callback. */
 #include "support/fmd_test.h"
-#include "train/cb_plateau.h"
+#include "support/keras_trace.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { MAX_EPOCHS = 64 };
 
 typedef struct trace {
     char name[64];
     fmd_plateau_args args;
     double rate;
     int n;
-    double values[MAX_EPOCHS], wait[MAX_EPOCHS], cooldown[MAX_EPOCHS], best[MAX_EPOCHS];
-    double rates[MAX_EPOCHS];
+    double values[TRACE_EPOCHS], wait[TRACE_EPOCHS], cooldown[TRACE_EPOCHS], best[TRACE_EPOCHS];
+    double rates[TRACE_EPOCHS];
 } trace;
-
-static int read_row(FILE *file, const char *name, double *values)
-{
-    char found[32];
-    int n;
-    assert_int_equal(fscanf(file, "%31s %d", found, &n), 2);
-    assert_string_equal(found, name);
-    assert_in_range(n, 1, MAX_EPOCHS);
-    for (int i = 0; i < n; i++)
-        assert_int_equal(fscanf(file, "%lf", &values[i]), 1);
-    return n;
-}
 
 /* False at the end of the file. */
 static bool read_trace(FILE *file, trace *t)
 {
     memset(t, 0, sizeof *t);
-    if (fscanf(file, " trace %63s", t->name) != 1) {
-        assert_true(feof(file));
+    if (!trace_begins(file, t->name))
         return false;
-    }
     char mode[8];
     fmd_plateau_args *a = &t->args;
     assert_int_equal(fscanf(file,
@@ -46,59 +28,13 @@ static bool read_trace(FILE *file, trace *t)
                             a->monitor, mode, &a->patience, &a->min_delta, &a->factor, &a->cooldown,
                             &a->min_lr, &t->rate),
                      8);
-    a->mode = strcmp(mode, "min") == 0   ? FMD_MODE_MIN
-              : strcmp(mode, "max") == 0 ? FMD_MODE_MAX
-                                         : FMD_MODE_AUTO;
-    t->n = read_row(file, "values", t->values);
-    assert_int_equal(read_row(file, "wait", t->wait), t->n);
-    assert_int_equal(read_row(file, "cooldown_counter", t->cooldown), t->n);
-    assert_int_equal(read_row(file, "best", t->best), t->n);
-    assert_int_equal(read_row(file, "lr_after", t->rates), t->n);
+    a->mode = trace_mode(mode);
+    t->n = trace_row(file, "values", t->values);
+    assert_int_equal(trace_row(file, "wait", t->wait), t->n);
+    assert_int_equal(trace_row(file, "cooldown_counter", t->cooldown), t->n);
+    assert_int_equal(trace_row(file, "best", t->best), t->n);
+    assert_int_equal(trace_row(file, "lr_after", t->rates), t->n);
     return true;
-}
-
-static FILE *open_traces(void)
-{
-    const char *source = getenv("FMD_SOURCE_DIR");
-    char path[1024], comment[256];
-    snprintf(path, sizeof path, "%s/tests/golden/plateau.txt", source ? source : ".");
-    FILE *file = fopen(path, "r");
-    if (file == NULL)
-        fail_msg("cannot read '%s'", path);
-    int c;
-    while ((c = getc(file)) == '#')
-        assert_non_null(fgets(comment, sizeof comment, file));
-    ungetc(c, file);
-    return file;
-}
-
-/* The other metrics stand still, as if nothing got better. */
-static fmd_metrics metrics_of(const char *monitor, double value)
-{
-    fmd_metrics m = {0.1, 9, 0.1, 9, 0.01};
-    *(double *)((char *)&m + ((const char *)fmd_metric_find(&m, monitor) - (const char *)&m)) =
-        value;
-    return m;
-}
-
-static bool same(double a, double b)
-{
-    return a == b || (isnan(a) && isnan(b));
-}
-
-/* Another one that knows what this one knew, as after a checkpoint; this one is gone. */
-static fmd_callback *go_on_with_another(fmd_callback *before, const fmd_plateau_args *args)
-{
-    fmd_callback *c;
-    fmd_item from[FMD_CALLBACK_ITEMS], to[FMD_CALLBACK_ITEMS];
-    assert_ok(fmd_cb_plateau_create(&c, args, true));
-    const size_t n = before->ops->items(before, from);
-    assert_int_equal(c->ops->items(c, to), n);
-    assert_in_range(n, 1, FMD_CALLBACK_ITEMS);
-    for (size_t i = 0; i < n; i++)
-        memcpy(to[i].data, from[i].data, fmd_item_bytes(&from[i]));
-    before->ops->destroy(before);
-    return c;
 }
 
 /* Before the epoch `resumed` another process takes over; -1: none. Returns epochs that differ. */
@@ -109,18 +45,21 @@ static int replay(const trace *t, const fmd_plateau_args *args, int resumed)
     fmd_event e = {.epochs = t->n, .base_rate = t->rate};
     int differing = 0;
     for (e.epoch = 0; e.epoch < t->n; e.epoch++) {
-        if (e.epoch == resumed)
-            c = go_on_with_another(c, args);
+        if (e.epoch == resumed) {
+            fmd_callback *before = c;
+            assert_ok(fmd_cb_plateau_create(&c, args, true));
+            callback_hand_over(before, c);
+        }
         fmd_control control = {.stop = false};
-        e.metrics = metrics_of(args->monitor, t->values[e.epoch]);
+        e.metrics = trace_metrics(args->monitor, t->values[e.epoch]);
         assert_ok(c->ops->epoch_end(c, &e, &control));
         assert_false(control.stop);
         if (control.base_rate > 0)
             e.base_rate = control.base_rate;
-        const fmd_plateau_state *s = fmd_cb_plateau_state(c);
-        differing += s->wait != (int64_t)t->wait[e.epoch] ||
-                     s->cooldown != (int64_t)t->cooldown[e.epoch] ||
-                     !same(s->best, t->best[e.epoch]) || e.base_rate != t->rates[e.epoch];
+        differing += callback_item(c, "plateau_wait") != t->wait[e.epoch] ||
+                     callback_item(c, "plateau_cooldown") != t->cooldown[e.epoch] ||
+                     !trace_same(callback_item(c, "plateau_best"), t->best[e.epoch]) ||
+                     e.base_rate != t->rates[e.epoch];
     }
     c->ops->destroy(c);
     return differing;
@@ -131,7 +70,7 @@ static void every_trace_of_keras_is_reproduced_by_any_number_of_processes(void *
     (void)state;
     trace t;
     int n = 0;
-    FILE *file = open_traces();
+    FILE *file = trace_open("plateau.txt");
     for (; read_trace(file, &t); n++)
         for (int resumed = -1; resumed < t.n; resumed++)
             if (replay(&t, &t.args, resumed) > 0)
@@ -146,7 +85,7 @@ static void another_patience_is_seen(void **state)
     (void)state;
     trace t;
     int differing = 0;
-    FILE *file = open_traces();
+    FILE *file = trace_open("plateau.txt");
     while (read_trace(file, &t)) {
         fmd_plateau_args args = t.args;
         args.patience++;
