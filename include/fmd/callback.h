@@ -8,6 +8,7 @@
 #include "fmd/checkpoint.h"
 #include "fmd/error.h"
 #include "fmd/model.h"
+#include "fmd/phases.h"
 #include "fmd/schedule.h"
 
 #include <math.h>
@@ -39,16 +40,6 @@ bool fmd_metric_better(const char *name, fmd_monitor_mode mode, double min_delta
 /* Local. FMD_EUSAGE with the list and the nearest name unless `name` is a metric that a run has;
  * `validation` tells whether there are val_ ones. `label` starts the message. */
 FMD_CHECKED fmd_status fmd_metric_check(const char *name, bool validation, const char *label);
-
-/* Seconds of one rank, by phase of a step. Training has `convert` and `wait` in `reduce`; `bench`
- * tells them apart. Rounding to the grid is in `backward`, rounding back in `update`: what is in
- * the cache is worked on while it is there. */
-typedef struct fmd_phase_seconds {
-    double assemble, forward, backward;
-    double convert; /* what surrounds the message: counters, checksum, flags */
-    double wait;    /* for the last rank, before the collective */
-    double reduce, update;
-} fmd_phase_seconds;
 
 /* What a hook is told. */
 typedef struct fmd_event {

@@ -38,7 +38,7 @@ typedef struct fmd_fit_result {
     uint64_t steps, samples;  /* over all ranks */
     double seconds;           /* of training, validation not counted */
     int64_t repeats;          /* steps computed again on a wider grid */
-    fmd_phase_seconds phases; /* mean over the ranks */
+    fmd_phase_spread phases;  /* over the ranks */
     fmd_metrics first;        /* of the first epoch */
     fmd_metrics metrics;      /* of the last completed epoch */
     char reason[160];         /* why training ended before its last epoch, or empty */

@@ -13,7 +13,6 @@
 enum { BAR_WIDTH = 20, SPARKS = 40, SHORT_TEXT = 64 };
 
 /* As events.jsonl calls them. */
-static const char *const phases[] = {"assemble", "forward", "backward", "reduce", "update"};
 
 typedef struct watch {
     fmd_followed_run run;
@@ -169,13 +168,13 @@ static void print_times(const watch *w, FILE *out)
     double all = 0;
     if (e == NULL)
         return;
-    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++)
-        all += fmd_json_get_real(e, phases[i], "mean");
+    for (size_t i = 0; i < FMD_PHASES; i++)
+        all += fmd_json_get_real(e, fmd_phase_names[i], "mean");
     if (all > 0) {
         fprintf(out, "time    ");
-        for (size_t i = 0; i < sizeof phases / sizeof *phases; i++)
-            fprintf(out, "%s%s %.0f %%", i > 0 ? " · " : "", phases[i],
-                    100 * fmd_json_get_real(e, phases[i], "mean") / all);
+        for (size_t i = 0; i < FMD_PHASES; i++)
+            fprintf(out, "%s%s %.0f %%", i > 0 ? " · " : "", fmd_phase_names[i],
+                    100 * fmd_json_get_real(e, fmd_phase_names[i], "mean") / all);
         fputc('\n', out);
     }
     if (real(w->run.head, "ranks") > 1)

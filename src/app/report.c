@@ -107,6 +107,25 @@ static void add_place(fmd_json *r, const fmd_job *j)
         fmd_json_append(r, NULL, "hosts", j->hosts + (size_t)i * FMD_HOST_BYTES);
 }
 
+/* Where the time went on the ranks, and who computed longest. */
+static void add_phases(fmd_json *r, const fmd_job *j)
+{
+    const fmd_phase_spread *t = &j->result.phases;
+    for (size_t p = 0; p < FMD_PHASES; p++) {
+        char key[64];
+        snprintf(key, sizeof key, "%s_seconds", fmd_phase_names[p]);
+        fmd_json_real(r, "time", key, t->mean[p]);
+        snprintf(key, sizeof key, "%s_seconds_min", fmd_phase_names[p]);
+        fmd_json_real(r, "time", key, t->min[p]);
+        snprintf(key, sizeof key, "%s_seconds_max", fmd_phase_names[p]);
+        fmd_json_real(r, "time", key, t->max[p]);
+    }
+    fmd_json_int(r, "slowest", "rank", t->slowest);
+    fmd_json_text(r, "slowest", "host", j->hosts + (size_t)t->slowest * FMD_HOST_BYTES);
+    fmd_json_real(r, "slowest", "compute_seconds", t->slowest_seconds);
+    fmd_json_real(r, "slowest", "above_mean", t->above_mean);
+}
+
 fmd_status fmd_report_record(const fmd_job *j, const char *weights)
 {
     static const char *const files[] = {"train_images", "train_labels", "test_images",
@@ -146,13 +165,10 @@ fmd_status fmd_report_record(const fmd_job *j, const char *weights)
     fmd_json_real(r, "time", "setup_mpi_seconds", j->setup.mpi);
     fmd_json_real(r, "time", "setup_data_seconds", j->setup.data);
     fmd_json_real(r, "time", "setup_rest_seconds", j->setup.rest);
+    fmd_json_int(r, "time", "steps", (long long)(j->result.steps - j->result.resumed_step));
     fmd_json_real(r, "time", "training_seconds", j->result.seconds);
     fmd_json_real(r, "time", "images_per_second", (double)j->result.samples / j->result.seconds);
-    fmd_json_real(r, "time", "assemble_seconds", j->result.phases.assemble);
-    fmd_json_real(r, "time", "forward_seconds", j->result.phases.forward);
-    fmd_json_real(r, "time", "backward_seconds", j->result.phases.backward);
-    fmd_json_real(r, "time", "reduce_seconds", j->result.phases.reduce);
-    fmd_json_real(r, "time", "update_seconds", j->result.phases.update);
+    add_phases(r, j);
     fmd_status st = fmd_json_write(r, fmd_run_folder_file(&j->folder, "run.json", path));
     fmd_json_destroy(r);
     return st;
@@ -240,14 +256,14 @@ void fmd_report_result(const fmd_job *j, const char *weights)
     printf("setup  %.2f s = MPI %.2f + data %.2f + rest %.2f\n",
            j->setup.mpi + j->setup.data + j->setup.rest, j->setup.mpi, j->setup.data,
            j->setup.rest);
-    if (r->steps > r->resumed_step)
-        printf("time   %.2f s training · %.0f images/s · step %.3f ms = assemble %.3f + forward "
-               "%.3f + "
-               "backward %.3f + reduce %.3f + update %.3f\n",
-               r->seconds, (double)r->samples / r->seconds, r->seconds * per_step,
-               r->phases.assemble * per_step, r->phases.forward * per_step,
-               r->phases.backward * per_step, r->phases.reduce * per_step,
-               r->phases.update * per_step);
+    if (r->steps > r->resumed_step) {
+        printf("time   %.2f s training · %.0f images/s · step %.3f ms", r->seconds,
+               (double)r->samples / r->seconds, r->seconds * per_step);
+        for (size_t p = 0; p < FMD_PHASES; p++)
+            printf(" %c %s %.3f", p == 0 ? '=' : '+', fmd_phase_names[p],
+                   r->phases.mean[p] * per_step);
+        printf("\n");
+    }
     if (r->saves > 0 && r->seconds > 0)
         printf("saved  %d checkpoint%s in %.3f s, %.1f %% of training\n", r->saves,
                r->saves == 1 ? "" : "s", r->save_seconds, 100 * r->save_seconds / r->seconds);

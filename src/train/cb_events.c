@@ -27,31 +27,6 @@ typedef struct events {
     char path[];
 } events;
 
-static const struct phase {
-    const char *name;
-    size_t offset;
-    bool computes; /* rather than waits for other ranks */
-} phases[] = {
-    {"assemble", offsetof(fmd_phase_seconds, assemble), true},
-    {"forward", offsetof(fmd_phase_seconds, forward), true},
-    {"backward", offsetof(fmd_phase_seconds, backward), true},
-    {"reduce", offsetof(fmd_phase_seconds, reduce), false},
-    {"update", offsetof(fmd_phase_seconds, update), true},
-};
-
-enum { N_PHASES = sizeof phases / sizeof *phases };
-
-static double seconds_of(const fmd_phase_seconds *p, size_t phase)
-{
-    return *(const double *)((const char *)p + phases[phase].offset);
-}
-
-/* Seconds that a rank spent in a phase of this epoch. */
-static double spent(const events *s, const fmd_event *e, int rank, size_t phase)
-{
-    return seconds_of(&e->phases[rank], phase) - seconds_of(&s->earlier[rank], phase);
-}
-
 /* Times with no more digits than they are good for: microseconds, and a tenth of a sample. */
 static void add_seconds(fmd_json *j, const char *group, const char *key, double seconds)
 {
@@ -152,44 +127,20 @@ static void batch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
     s->samples = e->samples;
 }
 
-/* Seconds of this epoch in each phase, over the ranks. */
+/* Seconds of this epoch in each phase, over the ranks; and the one that the others wait for. */
 static void add_phases(const events *s, fmd_json *j, const fmd_event *e)
 {
-    for (size_t p = 0; p < N_PHASES; p++) {
-        double min = spent(s, e, 0, p), max = min, sum = 0;
-        for (int r = 0; r < e->ranks; r++) {
-            const double t = spent(s, e, r, p);
-            min = fmin(min, t);
-            max = fmax(max, t);
-            sum += t;
-        }
-        add_seconds(j, phases[p].name, "min", min);
-        add_seconds(j, phases[p].name, "mean", sum / e->ranks);
-        add_seconds(j, phases[p].name, "max", max);
+    const fmd_phase_spread t = fmd_phases_compare(e->phases, s->earlier, e->ranks);
+    for (size_t p = 0; p < FMD_PHASES; p++) {
+        add_seconds(j, fmd_phase_names[p], "min", t.min[p]);
+        add_seconds(j, fmd_phase_names[p], "mean", t.mean[p]);
+        add_seconds(j, fmd_phase_names[p], "max", t.max[p]);
     }
-}
-
-/* The rank that computed longest: the others wait for it. */
-static void add_slowest(const events *s, fmd_json *j, const fmd_event *e)
-{
-    int slowest = 0;
-    double most = 0, sum = 0;
-    for (int r = 0; r < e->ranks; r++) {
-        double t = 0;
-        for (size_t p = 0; p < N_PHASES; p++)
-            t += phases[p].computes ? spent(s, e, r, p) : 0;
-        sum += t;
-        if (t > most) {
-            most = t;
-            slowest = r;
-        }
-    }
-    const char *host = fmd_json_get_item(s->head, NULL, "hosts", (size_t)slowest);
-    fmd_json_int(j, "slowest", "rank", slowest);
+    const char *host = fmd_json_get_item(s->head, NULL, "hosts", (size_t)t.slowest);
+    fmd_json_int(j, "slowest", "rank", t.slowest);
     fmd_json_text(j, "slowest", "host", host != NULL ? host : "");
-    add_seconds(j, "slowest", "compute_seconds", most);
-    const double above = sum > 0 ? most * e->ranks / sum - 1 : 0;
-    fmd_json_real(j, "slowest", "above_mean", rint(above * 1e4) / 1e4);
+    add_seconds(j, "slowest", "compute_seconds", t.slowest_seconds);
+    fmd_json_real(j, "slowest", "above_mean", rint(t.above_mean * 1e4) / 1e4);
 }
 
 static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
@@ -204,7 +155,6 @@ static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *co
     add_seconds(line, NULL, "seconds", e->seconds);
     add_rate(line, e->samples - s->first_samples, s->training_seconds);
     add_phases(s, line, e);
-    add_slowest(s, line, e);
     memcpy(s->earlier, e->phases, (size_t)e->ranks * sizeof *s->earlier);
     return write_line(s, line);
 }

@@ -371,17 +371,14 @@ static fmd_status end_epoch(loop *l)
     return due ? save(l) : FMD_OK;
 }
 
-/* Collective. The means over the ranks of where the time went. */
+/* Collective. Where the time of this process went. */
 static void collect_phases(loop *l)
 {
     const fmd_phase_seconds mine = fmd_stepper_seconds(l->stepper);
-    double mean[] = {mine.assemble, mine.forward, mine.backward, mine.reduce, mine.update};
-    fmd_comm_mean(l->comm, mean, sizeof mean / sizeof *mean);
-    l->result->phases = (fmd_phase_seconds){.assemble = mean[0],
-                                            .forward = mean[1],
-                                            .backward = mean[2],
-                                            .reduce = mean[3],
-                                            .update = mean[4]};
+    fmd_comm_gather(l->comm, &mine, sizeof mine, l->phases);
+    if (l->root)
+        l->result->phases = fmd_phases_compare(l->phases, NULL, fmd_comm_size(l->comm));
+    fmd_comm_bcast(l->comm, &l->result->phases, sizeof l->result->phases);
 }
 
 /* Collective. Ends early, to go on another time. */
