@@ -30,6 +30,15 @@ FMD_CHECKED fmd_status fmd_classify(fmd_classification *out, const fmd_predictio
                                     const uint8_t *labels);
 void fmd_classification_free(fmd_classification *r);
 
+/* Images of one class that are predicted as another. */
+typedef struct fmd_confused {
+    size_t label, predicted, n;
+} fmd_confused;
+
+/* Local. The confusions with the most images, at most `most` of them, the largest first; of equals
+ * the one that comes first in the matrix. Returns how many there are. */
+size_t fmd_most_confused(const fmd_classification *r, fmd_confused *out, size_t most);
+
 /* Local. The share of images with fewer than k classes more probable than the label's (Keras' and
  * TensorFlow's in_top_k: of equals all are in). */
 double fmd_top_k(const fmd_prediction *p, const uint8_t *labels, size_t k);

@@ -28,6 +28,10 @@ void fmd_prediction_free(fmd_prediction *p);
 /* Local. The probability of the class that is predicted for image i. */
 float fmd_confidence(const fmd_prediction *p, size_t i);
 
+/* Local. The classes of image i that are most probable, at most `most` of them: the predicted one,
+ * then by probability; of equals the smaller one first. Returns how many there are. */
+size_t fmd_top_classes(const fmd_prediction *p, size_t i, size_t *classes, size_t most);
+
 /* Local. Puts the images that are predicted wrongly into `index` (room for n), in their order;
  * returns how many there are. */
 size_t fmd_mistakes(const fmd_prediction *p, const uint8_t *labels, uint32_t *index);

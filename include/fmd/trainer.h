@@ -34,17 +34,17 @@ typedef struct fmd_fit_args {
 } fmd_fit_args;
 
 typedef struct fmd_fit_result {
-    int epochs;               /* completed */
-    uint64_t steps, samples;  /* over all ranks */
-    double seconds;           /* of training, validation not counted */
-    int64_t repeats;          /* steps computed again on a wider grid */
-    fmd_phase_spread phases;  /* over the ranks */
-    fmd_metrics first;        /* of the first epoch */
-    fmd_metrics metrics;      /* of the last completed epoch */
-    char reason[160];         /* why training ended before its last epoch, or empty */
-    bool interrupted;         /* by a signal or the clock: it can be resumed */
-    uint64_t resumed_step;    /* steps that an earlier process did */
-    double save_seconds;      /* rank 0: taken by checkpoints */
+    int epochs;              /* completed */
+    uint64_t steps, samples; /* over all ranks */
+    double seconds;          /* of training, validation not counted */
+    int64_t repeats;         /* steps computed again on a wider grid */
+    fmd_phase_spread phases; /* over the ranks */
+    fmd_metrics first;       /* of the first epoch */
+    fmd_metrics metrics;     /* of the last completed epoch */
+    char reason[160];        /* why training ended before its last epoch, or empty */
+    bool interrupted;        /* by a signal or the clock: it can be resumed */
+    uint64_t resumed_step;   /* steps that an earlier process did */
+    double save_seconds;     /* rank 0: taken by checkpoints */
     int saves;
 } fmd_fit_result;
 

@@ -97,38 +97,19 @@ static void print_matrix(const verdict *v, const fmd_terminal *t, int width)
     }
 }
 
-/* Images of one class that are predicted as another. */
-typedef struct confusion {
-    size_t label, predicted, n;
-} confusion;
-
-/* Puts a confusion into its place among the most frequent ones; *n is how many there are. */
-static void rank_confusion(confusion pairs[MOST_PAIRS], size_t *n, confusion c)
-{
-    if (*n == MOST_PAIRS && c.n <= pairs[MOST_PAIRS - 1].n)
-        return;
-    size_t at = *n < MOST_PAIRS ? (*n)++ : MOST_PAIRS - 1;
-    for (; at > 0 && c.n > pairs[at - 1].n; at--)
-        pairs[at] = pairs[at - 1];
-    pairs[at] = c;
-}
-
 static void print_pairs(const verdict *v)
 {
-    const fmd_classification *r = &v->classes;
-    confusion pairs[MOST_PAIRS];
-    size_t n = 0;
+    const fmd_dataset_info *data = &v->model->data.info;
+    fmd_confused pairs[MOST_PAIRS];
+    const size_t n = fmd_most_confused(&v->classes, pairs, MOST_PAIRS);
     char label[FMD_CLASS_TEXT], taken_for[FMD_CLASS_TEXT];
-    for (size_t l = 0; l < r->classes; l++)
-        for (size_t k = 0; k < r->classes; k++)
-            if (k != l && r->confusion[l * r->classes + k] > 0)
-                rank_confusion(pairs, &n, (confusion){l, k, r->confusion[l * r->classes + k]});
     if (n > 0)
         printf("\nmost often confused\n");
     for (size_t i = 0; i < n; i++)
-        printf("%6zu of %zu: %s taken for %s\n", pairs[i].n, r->of_class[pairs[i].label].support,
-               fmd_class_text(&v->model->data.info, (int)pairs[i].label, label),
-               fmd_class_text(&v->model->data.info, (int)pairs[i].predicted, taken_for));
+        printf("%6zu of %zu: %s taken for %s\n", pairs[i].n,
+               v->classes.of_class[pairs[i].label].support,
+               fmd_class_text(data, (int)pairs[i].label, label),
+               fmd_class_text(data, (int)pairs[i].predicted, taken_for));
 }
 
 static void print_text(const verdict *v)

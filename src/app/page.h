@@ -4,6 +4,13 @@
 
 #include "app/run_view.h"
 #include "fmd/html.h"
+#include "fmd/picture.h"
+
+/* Classes of which there is a confusion matrix: more would make a table that nobody reads. */
+enum { FMD_PAGE_MOST_CLASSES = 40 };
+
+/* A picture, `scale` times as large, which is then released. FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_page_picture(fmd_html *h, fmd_picture *p, size_t scale, const char *alt);
 
 /* How the run ended, what came out, and what is worth to know about it. */
 void fmd_page_verdict(fmd_html *h, const fmd_run_view *v);

@@ -9,34 +9,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Epochs in the data block; classes of whose confusion it has the matrix. */
-enum { MOST_EPOCHS = 2000, MOST_CLASSES = 40 };
+/* Epochs in the data block. */
+enum { MOST_EPOCHS = 2000 };
 
-static const char *in_record(const fmd_run_view *v, const char *group, const char *key)
+static const char *known(const char *text)
 {
-    const char *text = v->record != NULL ? fmd_json_get_text(v->record, group, key) : NULL;
     return text != NULL ? text : "not known";
+}
+
+fmd_status fmd_page_picture(fmd_html *h, fmd_picture *p, size_t scale, const char *alt)
+{
+    void *png = NULL;
+    size_t bytes = 0;
+    const fmd_status st = fmd_picture_encode(p, &png, &bytes);
+    if (st == FMD_OK)
+        fmd_html_png(h, png, bytes, (int)(p->width * scale), (int)(p->height * scale), alt);
+    free(png);
+    fmd_picture_free(p);
+    return st;
 }
 
 /* What each unit of the first layer looks for, as a picture in the page. */
 static fmd_status put_weights(fmd_html *h, const fmd_run_view *v)
 {
     fmd_picture picture;
-    void *png = NULL;
-    size_t bytes = 0;
     char alt[160];
     int units;
     FMD_TRY(fmd_plot_weight_tiles(v, &picture, &units));
     if (units == 0)
         return FMD_OK; /* its weights are no images */
-    const fmd_status st = fmd_picture_encode(&picture, &png, &bytes);
-    const int width = (int)picture.width, height = (int)picture.height;
-    fmd_picture_free(&picture);
-    FMD_TRY(st);
     snprintf(alt, sizeof alt, "The weights of %d units of the first dense layer as images", units);
     fmd_html_markup(h, "<figure>");
-    fmd_html_png(h, png, bytes, 2 * width, 2 * height, alt);
-    free(png);
+    FMD_TRY(fmd_page_picture(h, &picture, 2, alt));
     fmd_html_markup(h, "<figcaption>");
     fmd_html_text(h,
                   "What %d units of the first dense layer look for: their weights, a pixel each. "
@@ -52,7 +56,7 @@ fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v)
     fmd_html_section(h, "model", "Model");
     if (v->trained.model == NULL) {
         fmd_html_paragraph(h, "note", "There are no weights: %s", v->no_model.why);
-        fmd_html_paragraph(h, "", "Layers: %s", in_record(v, "model", "layers"));
+        fmd_html_paragraph(h, "", "Layers: %s", known(fmd_run_view_text(v, "model", "layers")));
         return FMD_OK;
     }
     char caption[FMD_CONFIG_LAYERS_BYTES + 96], total[32];
@@ -130,8 +134,7 @@ void fmd_page_repeat(fmd_html *h, const fmd_run_view *v)
                                           {"train_labels", "Training labels"},
                                           {"test_images", "Test images"},
                                           {"test_labels", "Test labels"}};
-    const double ranks =
-        v->record != NULL ? fmd_json_get_real(v->record, NULL, "ranks") : (double)NAN;
+    const double ranks = fmd_run_view_real(v, NULL, "ranks");
     const bool exact = v->config.reduce == FMD_REDUCE_EXACT;
     char folder[2 * FMD_PATH_BYTES], file[FMD_RUN_PATH_BYTES];
     snprintf(file, sizeof file, "%s/config.json", v->path);
@@ -154,9 +157,11 @@ void fmd_page_repeat(fmd_html *h, const fmd_run_view *v)
     fmd_html_table_begin(h, "hashes",
                          "What it is made of and what came out, as XXH3 hashes of 128 bits",
                          "What|Hash");
-    fmd_html_row(h, (const char *const[]){"Final weights", in_record(v, "result", "weights_xxh3")});
+    fmd_html_row(h, (const char *const[]){"Final weights",
+                                          known(fmd_run_view_text(v, "result", "weights_xxh3"))});
     for (size_t i = 0; i < sizeof data / sizeof *data; i++)
-        fmd_html_row(h, (const char *const[]){data[i][1], in_record(v, "data", data[i][0])});
+        fmd_html_row(
+            h, (const char *const[]){data[i][1], known(fmd_run_view_text(v, "data", data[i][0]))});
     fmd_html_table_end(h);
 }
 
@@ -201,7 +206,8 @@ void fmd_page_environment(fmd_html *h, const fmd_run_view *v)
     fmd_html_table_begin(h, "facts", "The program, its libraries and its machines", "What|Value");
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
         fmd_html_row(
-            h, (const char *const[]){facts[i].name, in_record(v, facts[i].group, facts[i].key)});
+            h, (const char *const[]){facts[i].name,
+                                     known(fmd_run_view_text(v, facts[i].group, facts[i].key))});
     host_text(v, hosts, sizeof hosts);
     fmd_html_row(h, (const char *const[]){"Hosts (ranks)", hosts});
     fmd_html_table_end(h);
@@ -238,7 +244,7 @@ static void add_test(fmd_json *j, const fmd_run_view *v)
     fmd_json_real(j, group, "high", r->high);
     for (size_t k = 0; k < r->classes; k++)
         fmd_json_append(j, group, "classes", fmd_run_view_class(v, k, name));
-    for (size_t i = 0; r->classes <= MOST_CLASSES && i < r->classes * r->classes; i++)
+    for (size_t i = 0; r->classes <= FMD_PAGE_MOST_CLASSES && i < r->classes * r->classes; i++)
         fmd_json_append_int(j, group, "confusion", (long long)r->confusion[i]);
 }
 

@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* More would make a table that nobody reads. */
-enum { MOST_CLASSES = 40, MOST_PAIRS = 8, MOST_MISTAKES = 12, TOP = 3, MISTAKE_PIXELS = 112 };
+enum { MOST_PAIRS = 8, MOST_MISTAKES = 12, TOP = 3, MISTAKE_PIXELS = 112 };
 
 static void put_score(fmd_html *h, const char *name, const fmd_score *s)
 {
@@ -72,44 +71,23 @@ static void put_matrix(fmd_html *h, const fmd_run_view *v)
     fmd_html_markup(h, "</tbody></table></div>\n");
 }
 
-/* The cells off the diagonal with the most images, the largest first. */
-static size_t largest_pairs(const fmd_classification *r, size_t pairs[MOST_PAIRS])
-{
-    size_t n = 0;
-    for (size_t i = 0; i < r->classes * r->classes; i++) {
-        if (i / r->classes == i % r->classes || r->confusion[i] == 0)
-            continue;
-        size_t at = n;
-        while (at > 0 && r->confusion[i] > r->confusion[pairs[at - 1]])
-            at--;
-        if (at == MOST_PAIRS)
-            continue;
-        n = n < MOST_PAIRS ? n + 1 : n;
-        for (size_t k = n - 1; k > at; k--)
-            pairs[k] = pairs[k - 1];
-        pairs[at] = i;
-    }
-    return n;
-}
-
 static void put_pairs(fmd_html *h, const fmd_run_view *v)
 {
     const fmd_classification *r = &v->classification;
-    size_t pairs[MOST_PAIRS];
-    const size_t n = largest_pairs(r, pairs);
+    fmd_confused pairs[MOST_PAIRS];
+    const size_t n = fmd_most_confused(r, pairs, MOST_PAIRS);
     char label[64], predicted[64], images[32], share[32];
     if (n == 0)
         return;
     fmd_html_table_begin(h, "pairs", "What is taken for what most often",
                          "Is|Taken for|#Images|#Share of its class");
     for (size_t i = 0; i < n; i++) {
-        const size_t of = r->of_class[pairs[i] / r->classes].support;
+        const fmd_confused *c = &pairs[i];
         snprintf(share, sizeof share, "%.1f %%",
-                 100 * (double)r->confusion[pairs[i]] / (double)(of > 0 ? of : 1));
-        fmd_html_row(h,
-                     (const char *const[]){fmd_run_view_class(v, pairs[i] / r->classes, label),
-                                           fmd_run_view_class(v, pairs[i] % r->classes, predicted),
-                                           fmd_grouped(r->confusion[pairs[i]], images), share});
+                 100 * (double)c->n / (double)r->of_class[c->label].support);
+        fmd_html_row(h, (const char *const[]){fmd_run_view_class(v, c->label, label),
+                                              fmd_run_view_class(v, c->predicted, predicted),
+                                              fmd_grouped(c->n, images), share});
     }
     fmd_html_table_end(h);
 }
@@ -117,8 +95,7 @@ static void put_pairs(fmd_html *h, const fmd_run_view *v)
 static void put_means(fmd_html *h, const fmd_run_view *v)
 {
     const fmd_classification *r = &v->classification;
-    const double loss =
-        v->record != NULL ? fmd_json_get_real(v->record, "result", "test_loss") : (double)NAN;
+    const double loss = fmd_run_view_real(v, "result", "test_loss");
     char right[32], all[32];
     fmd_html_markup(h,
                     "<dl class=\"key\"><div><dt>Accuracy</dt><dd>%.4f</dd></div>"
@@ -147,7 +124,7 @@ void fmd_page_test(fmd_html *h, const fmd_run_view *v)
         fmd_html_paragraph(h, "note", "By the weights of %s, the newest that there are.",
                            v->trained.file.path);
     put_means(h, v);
-    if (v->classification.classes <= MOST_CLASSES)
+    if (v->classification.classes <= FMD_PAGE_MOST_CLASSES)
         put_matrix(h, v);
     fmd_html_markup(h, "<div class=\"row\">\n");
     put_scores(h, v);
@@ -161,29 +138,19 @@ static void put_probabilities(fmd_html *h, const fmd_run_view *v, size_t image)
     const fmd_prediction *p = &v->prediction;
     const float *row = p->probabilities + image * p->classes;
     const size_t label = v->trained.split.labels[image];
-    const size_t n = p->classes < TOP ? p->classes : TOP;
+    size_t top[TOP];
+    const size_t n = fmd_top_classes(p, image, top, TOP);
     fmd_bar bars[TOP];
     char caption[64], name[64];
-    float below = INFINITY; /* probability and class of the one before */
-    size_t before = 0;
     for (size_t i = 0; i < n; i++) {
-        size_t best = p->classes;
-        for (size_t k = 0; k < p->classes; k++) {
-            const bool after = row[k] < below || (row[k] == below && k > before);
-            if (after && (best == p->classes || row[k] > row[best]))
-                best = k;
-        }
-        if (best == p->classes)
-            return; /* not a number */
-        snprintf(bars[i].name, sizeof bars[i].name, "%s%s", fmd_run_view_class(v, best, name),
-                 best == label                 ? " ✓"
-                 : best == p->predicted[image] ? " ✗"
-                                               : "");
-        snprintf(bars[i].text, sizeof bars[i].text, "%.1f %%", 100 * (double)row[best]);
-        bars[i].share = (double)row[best];
-        bars[i].colour = best == label ? "one" : best == p->predicted[image] ? "two" : "rest";
-        below = row[best];
-        before = best;
+        const bool right = top[i] == label, predicted = top[i] == p->predicted[image];
+        snprintf(bars[i].name, sizeof bars[i].name, "%s%s", fmd_run_view_class(v, top[i], name),
+                 right       ? " ✓"
+                 : predicted ? " ✗"
+                             : "");
+        snprintf(bars[i].text, sizeof bars[i].text, "%.1f %%", 100 * (double)row[top[i]]);
+        bars[i].share = (double)row[top[i]];
+        bars[i].colour = right ? "one" : predicted ? "two" : "rest";
     }
     snprintf(caption, sizeof caption, "Test image %zu", image);
     fmd_html_bars(h, caption, bars, n);
@@ -191,25 +158,17 @@ static void put_probabilities(fmd_html *h, const fmd_run_view *v, size_t image)
 
 static fmd_status put_mistake(fmd_html *h, const fmd_run_view *v, size_t image)
 {
-    const fmd_shape s = v->trained.data.info.image;
-    const size_t channels = s.rank == 3 ? (size_t)s.dim[2] : 1;
-    const int scale = s.dim[1] < MISTAKE_PIXELS ? MISTAKE_PIXELS / s.dim[1] : 1;
+    const size_t width = (size_t)v->trained.data.info.image.dim[1];
     char label[64], predicted[64], alt[192];
     fmd_picture picture;
-    void *png = NULL;
-    size_t bytes = 0;
     fmd_run_view_class(v, v->trained.split.labels[image], label);
     fmd_run_view_class(v, v->prediction.predicted[image], predicted);
     snprintf(alt, sizeof alt, "Test image %zu: %s, taken for %s", image, label, predicted);
     fmd_html_markup(h, "<figure>");
-    if (channels == 1 || channels == 3) {
-        FMD_TRY(fmd_picture_create(&picture, (size_t)s.dim[1], (size_t)s.dim[0], channels));
-        fmd_plot_image(v, image, 1, false, 0, &picture);
-        const fmd_status st = fmd_picture_encode(&picture, &png, &bytes);
-        fmd_picture_free(&picture);
-        FMD_TRY(st);
-        fmd_html_png(h, png, bytes, s.dim[1] * scale, s.dim[0] * scale, alt);
-        free(png);
+    if (fmd_plot_has_images(v)) {
+        FMD_TRY(fmd_plot_images(v, image, 1, 1, false, &picture));
+        FMD_TRY(fmd_page_picture(h, &picture, width < MISTAKE_PIXELS ? MISTAKE_PIXELS / width : 1,
+                                 alt));
     }
     fmd_html_markup(h, "<figcaption>");
     fmd_html_text(h, "%s, taken for %s", label, predicted);

@@ -15,11 +15,6 @@ enum { MOST_ROWS = 200, MOST_POINTS = 1000 };
 /* Memory for the points of two curves and their x. */
 static const size_t room_for_one = MOST_POINTS + 1;
 
-static double in_record(const fmd_run_view *v, const char *group, const char *key)
-{
-    return v->record != NULL ? fmd_json_get_real(v->record, group, key) : (double)NAN;
-}
-
 /* How it ended, by STATUS.json and by whether somebody is still at it. */
 static void put_state(fmd_html *h, const fmd_run_view *v)
 {
@@ -62,8 +57,8 @@ static void put_state(fmd_html *h, const fmd_run_view *v)
 static void put_accuracy(fmd_html *h, const fmd_run_view *v)
 {
     const fmd_classification *r = &v->classification;
-    const double accuracy = in_record(v, "result", "test_accuracy");
-    const double images = in_record(v, "data", "n_test");
+    const double accuracy = fmd_run_view_real(v, "result", "test_accuracy");
+    const double images = fmd_run_view_real(v, "data", "n_test");
     double low = r->low, high = r->high;
     char n[32];
     if (v->no_data.status == FMD_OK) {
@@ -112,31 +107,24 @@ static void put_fit(fmd_html *h, const fmd_run_view *v)
 /* The pair of classes that is confused most often. */
 static void put_confusion(fmd_html *h, const fmd_run_view *v)
 {
-    const fmd_classification *r = &v->classification;
-    size_t worst = 0;
+    fmd_confused worst;
     char label[64], predicted[64], n[32];
-    if (v->no_data.status != FMD_OK)
-        return;
-    for (size_t i = 0; i < r->classes * r->classes; i++)
-        if (i / r->classes != i % r->classes &&
-            (worst == 0 || r->confusion[i] > r->confusion[worst]))
-            worst = i;
-    if (worst == 0 || r->confusion[worst] == 0)
+    if (v->no_data.status != FMD_OK || fmd_most_confused(&v->classification, &worst, 1) == 0)
         return;
     fmd_html_markup(h, "<li>");
     fmd_html_text(h, "The most frequent mistake: %s taken for %s, %s of %zu.",
-                  fmd_run_view_class(v, worst / r->classes, label),
-                  fmd_run_view_class(v, worst % r->classes, predicted),
-                  fmd_grouped(r->confusion[worst], n), r->of_class[worst / r->classes].support);
+                  fmd_run_view_class(v, worst.label, label),
+                  fmd_run_view_class(v, worst.predicted, predicted), fmd_grouped(worst.n, n),
+                  v->classification.of_class[worst.label].support);
     fmd_html_markup(h, "</li>\n");
 }
 
 static void put_speed(fmd_html *h, const fmd_run_view *v)
 {
-    const double seconds = in_record(v, "time", "training_seconds");
-    const double rate = in_record(v, "time", "images_per_second");
-    const double reduce = in_record(v, "time", "reduce_seconds");
-    const double ranks = in_record(v, NULL, "ranks");
+    const double seconds = fmd_run_view_real(v, "time", "training_seconds");
+    const double rate = fmd_run_view_real(v, "time", "images_per_second");
+    const double reduce = fmd_run_view_real(v, "time", "reduce_seconds");
+    const double ranks = fmd_run_view_real(v, NULL, "ranks");
     char n[32];
     if (!(seconds > 0) || !(rate > 0))
         return;
@@ -257,42 +245,93 @@ fmd_status fmd_page_training(fmd_html *h, const fmd_run_view *v)
     return FMD_OK;
 }
 
+/* What the times are of: all ranks, and the steps that the last process of the run has done. */
+static void put_whose(char *text, size_t size, const fmd_run_view *v, double seconds)
+{
+    const double ranks = fmd_run_view_real(v, NULL, "ranks");
+    const double all = fmd_run_view_real(v, "result", "steps");
+    const double steps = fmd_run_view_real(v, "time", "steps");
+    size_t n = (size_t)snprintf(text, size, "%.2f s of training", seconds);
+    if (steps > 0)
+        n += (size_t)snprintf(text + n, size - n, ", %.3f ms a step", 1e3 * seconds / steps);
+    if (steps < all)
+        n += (size_t)snprintf(text + n, size - n,
+                              ", since the run was resumed: the last %.0f of %.0f steps", steps,
+                              all);
+    if (ranks > 1)
+        snprintf(text + n, size - n,
+                 ". The mean of %.0f ranks; in brackets the rank with the least and the one with "
+                 "the most",
+                 ranks);
+}
+
+/* Who keeps the others waiting. */
+static void put_slowest(fmd_html *h, const fmd_run_view *v)
+{
+    const double ranks = fmd_run_view_real(v, NULL, "ranks");
+    const double rank = fmd_run_view_real(v, "slowest", "rank");
+    const char *host = fmd_run_view_text(v, "slowest", "host");
+    if (!(ranks > 1) || !(rank >= 0) || host == NULL)
+        return;
+    fmd_html_paragraph(h, "",
+                       "Rank %.0f on %s computed longest: %.2f s, %.0f %% above the mean of the "
+                       "ranks. The others wait for it; the waiting is part of their reduce.",
+                       rank, host, fmd_run_view_real(v, "slowest", "compute_seconds"),
+                       100 * fmd_run_view_real(v, "slowest", "above_mean"));
+}
+
+/* Where run.json has a part of the time: "forward_seconds", and with _min and _max over the ranks. */
+static double part_seconds(const fmd_run_view *v, const char *phase, const char *end)
+{
+    char key[64];
+    snprintf(key, sizeof key, "%s_seconds%s", phase, end);
+    return fmd_run_view_real(v, "time", key);
+}
+
+static void put_part(fmd_bar *bar, const fmd_run_view *v, const char *phase, double all)
+{
+    const double mean = part_seconds(v, phase, ""), least = part_seconds(v, phase, "_min");
+    const double seconds = fmax(mean, 0);
+    const bool spread = least >= 0 && fmd_run_view_real(v, NULL, "ranks") > 1;
+    size_t n = (size_t)snprintf(bar->text, sizeof bar->text, "%.2f s", seconds);
+    if (spread)
+        n += (size_t)snprintf(bar->text + n, sizeof bar->text - n, " (%.2f to %.2f)", least,
+                              part_seconds(v, phase, "_max"));
+    snprintf(bar->text + n, sizeof bar->text - n, " · %.0f %%", 100 * seconds / all);
+    bar->share = seconds / all;
+}
+
 void fmd_page_time(fmd_html *h, const fmd_run_view *v)
 {
     static const struct part {
-        const char *key, *name, *colour;
-    } parts[] = {{"forward_seconds", "forward: what the model says", "one"},
-                 {"backward_seconds", "backward: gradients", "one"},
-                 {"update_seconds", "update: the optimizer", "one"},
-                 {"assemble_seconds", "assemble: batches from bytes", "three"},
-                 {"reduce_seconds", "reduce: sums over the ranks, with waiting", "two"}};
+        const char *phase, *name, *colour;
+    } parts[] = {{"forward", "forward: what the model says", "one"},
+                 {"backward", "backward: gradients", "one"},
+                 {"update", "update: the optimizer", "one"},
+                 {"assemble", "assemble: batches from bytes", "three"},
+                 {"reduce", "reduce: sums over the ranks, with waiting", "two"}};
     enum { N_PARTS = sizeof parts / sizeof *parts };
-    const double seconds = in_record(v, "time", "training_seconds");
-    const double steps = in_record(v, "result", "steps");
-    fmd_bar bars[N_PARTS + 1];
-    double rest = seconds;
+    const double seconds = fmd_run_view_real(v, "time", "training_seconds");
+    fmd_bar bars[N_PARTS + 1] = {[N_PARTS] = {.name = "everything else", .colour = "rest"}};
+    char caption[256];
+    double rest = 1;
     fmd_html_section(h, "time", "Time");
     if (!(seconds > 0)) {
         fmd_html_paragraph(h, "note", "There are no times: %s.",
                            v->record == NULL ? v->no_record.why : "no step was done");
         return;
     }
-    for (size_t i = 0; i <= N_PARTS; i++) {
-        const double part =
-            i < N_PARTS ? fmax(in_record(v, "time", parts[i].key), 0) : fmax(rest, 0);
-        rest -= part;
-        snprintf(bars[i].name, sizeof bars[i].name, "%s",
-                 i < N_PARTS ? parts[i].name : "everything else");
-        snprintf(bars[i].text, sizeof bars[i].text, "%.2f s · %.0f %%", part, 100 * part / seconds);
-        bars[i].share = part / seconds;
-        bars[i].colour = i < N_PARTS ? parts[i].colour : "rest";
+    for (size_t i = 0; i < N_PARTS; i++) {
+        snprintf(bars[i].name, sizeof bars[i].name, "%s", parts[i].name);
+        bars[i].colour = parts[i].colour;
+        put_part(&bars[i], v, parts[i].phase, seconds);
+        rest -= bars[i].share;
     }
-    char caption[160];
-    snprintf(caption, sizeof caption,
-             "%.2f s of training on rank 0: computing (first three), data, communication%s",
-             seconds, steps > 0 ? "" : ".");
-    if (steps > 0)
-        snprintf(caption + strlen(caption), sizeof caption - strlen(caption), "; %.3f ms a step",
-                 1e3 * seconds / steps);
+    rest = fmax(rest, 0);
+    bars[N_PARTS].share = rest;
+    snprintf(bars[N_PARTS].text, sizeof bars[N_PARTS].text, "%.2f s · %.0f %%", rest * seconds,
+             100 * rest);
+    put_whose(caption, sizeof caption, v, seconds);
     fmd_html_bars(h, caption, bars, N_PARTS + 1);
+    put_slowest(h, v);
 }

@@ -24,13 +24,13 @@ static fmd_status finish(fmd_plot_draft *d, const fmd_plot_target *t, const char
     return FMD_OK;
 }
 
-/* A string of gnuplot; of CSV, where a quote has no place. */
-static void put_quoted(FILE *out, const char *text, char quote)
+/* A string of gnuplot and of CSV, without what would end it. */
+static void put_quoted(FILE *out, const char *text)
 {
-    fputc(quote, out);
+    fputc('"', out);
     for (const char *c = text; *c != '\0'; c++)
-        fputc(*c == quote || (unsigned char)*c < ' ' ? ' ' : *c, out);
-    fputc(quote, out);
+        fputc(*c == '"' || (unsigned char)*c < ' ' ? ' ' : *c, out);
+    fputc('"', out);
 }
 
 fmd_status fmd_plot_curves(const fmd_plot_target *t, const fmd_run_view *v)
@@ -101,9 +101,9 @@ fmd_status fmd_plot_confusion(const fmd_plot_target *t, const fmd_run_view *v)
         const size_t label = i / n, support = r->of_class[label].support;
         fprintf(d.data, "%zu,%zu,%zu,%.6g,", label, i % n, r->confusion[i],
                 support > 0 ? (double)r->confusion[i] / (double)support : 0);
-        put_quoted(d.data, fmd_run_view_class(v, label, name), '"');
+        put_quoted(d.data, fmd_run_view_class(v, label, name));
         fputc(',', d.data);
-        put_quoted(d.data, fmd_run_view_class(v, i % n, other), '"');
+        put_quoted(d.data, fmd_run_view_class(v, i % n, other));
         fputc('\n', d.data);
     }
     fprintf(
@@ -121,7 +121,7 @@ fmd_status fmd_plot_confusion(const fmd_plot_target *t, const fmd_run_view *v)
         fprintf(d.commands, axis == 0 ? "set xtics rotate by 40 right (" : "set ytics (");
         for (size_t k = 0; k < n; k++) {
             fprintf(d.commands, k > 0 ? ", " : "");
-            put_quoted(d.commands, fmd_run_view_class(v, k, name), '"');
+            put_quoted(d.commands, fmd_run_view_class(v, k, name));
             fprintf(d.commands, " %zu", k);
         }
         fprintf(d.commands, ")\n");
@@ -137,19 +137,34 @@ fmd_status fmd_plot_confusion(const fmd_plot_target *t, const fmd_run_view *v)
     return finish(&d, t, "confusion", 760, 640);
 }
 
-void fmd_plot_image(const fmd_run_view *v, size_t i, size_t scale, bool inverted, size_t left,
-                    fmd_picture *out)
+/* 1 is grey, 3 are colours. */
+static size_t channels_of(const fmd_run_view *v)
 {
     const fmd_shape s = v->trained.data.info.image;
-    const size_t height = (size_t)s.dim[0], width = (size_t)s.dim[1], channels = out->channels;
-    const uint8_t *image = v->trained.split.images + i * height * width * channels;
-    for (size_t y = 0; y < height * scale; y++)
-        for (size_t x = 0; x < width * scale; x++)
-            for (size_t c = 0; c < channels; c++) {
-                const uint8_t value = image[(y / scale * width + x / scale) * channels + c];
-                out->pixels[(y * out->width + left + x) * channels + c] =
-                    (uint8_t)(inverted ? 255 - value : value);
-            }
+    return s.rank == 3 ? (size_t)s.dim[2] : 1;
+}
+
+bool fmd_plot_has_images(const fmd_run_view *v)
+{
+    return channels_of(v) == 1 || channels_of(v) == 3;
+}
+
+fmd_status fmd_plot_images(const fmd_run_view *v, size_t first, size_t n, size_t scale,
+                           bool inverted, fmd_picture *out)
+{
+    const fmd_shape s = v->trained.data.info.image;
+    const size_t height = (size_t)s.dim[0], width = (size_t)s.dim[1], channels = channels_of(v);
+    FMD_TRY(fmd_picture_create(out, n * width * scale, height * scale, channels));
+    for (size_t y = 0; y < out->height; y++)
+        for (size_t x = 0; x < out->width; x++) {
+            const size_t image = first + x / (width * scale), column = x / scale % width;
+            const uint8_t *from = v->trained.split.images +
+                                  ((image * height + y / scale) * width + column) * channels;
+            uint8_t *to = out->pixels + (y * out->width + x) * channels;
+            for (size_t c = 0; c < channels; c++)
+                to[c] = (uint8_t)(inverted ? 255 - from[c] : from[c]);
+        }
+    return FMD_OK;
 }
 
 enum { GRID_ROWS = 5, GRID_COLUMNS = 3, GRID_SCALE = 4 };
@@ -157,16 +172,11 @@ enum { GRID_ROWS = 5, GRID_COLUMNS = 3, GRID_SCALE = 4 };
 /* The images of the grid, side by side, as gnuplot reads them. */
 static fmd_status write_images(const fmd_plot_target *t, const fmd_run_view *v, size_t n)
 {
-    const fmd_shape s = v->trained.data.info.image;
-    const size_t channels = s.rank == 3 ? (size_t)s.dim[2] : 1;
     fmd_picture strip;
     char path[FMD_RUN_PATH_BYTES + 64];
-    const size_t width = (size_t)s.dim[1] * GRID_SCALE, height = (size_t)s.dim[0] * GRID_SCALE;
-    if (channels != 1 && channels != 3)
-        return FMD_FAIL(FMD_EDATA, "images of %zu channels cannot be shown", channels);
-    FMD_TRY(fmd_picture_create(&strip, n * width, height, channels));
-    for (size_t i = 0; i < n; i++)
-        fmd_plot_image(v, i, GRID_SCALE, channels == 1, i * width, &strip);
+    if (!fmd_plot_has_images(v))
+        return FMD_FAIL(FMD_EDATA, "images of %zu channels cannot be shown", channels_of(v));
+    FMD_TRY(fmd_plot_images(v, 0, n, GRID_SCALE, channels_of(v) == 1, &strip));
     snprintf(path, sizeof path, "%s/predictions-images.png", t->folder);
     const fmd_status st = fmd_picture_write(&strip, path);
     fmd_picture_free(&strip);
@@ -195,7 +205,7 @@ static void put_predictions(fmd_plot_draft *d, const fmd_run_view *v, size_t n)
             snprintf(text + used, sizeof text - (size_t)used, ", but: %s",
                      fmd_run_view_class(v, (size_t)label, other));
         fprintf(d->commands, "caption[%zu] = ", i + 1);
-        put_quoted(d->commands, text, '"');
+        put_quoted(d->commands, text);
         fprintf(d->commands, "; right[%zu] = %d\n", i + 1, label == predicted);
     }
 }
@@ -253,6 +263,7 @@ static const fmd_tensor *first_kernel(const fmd_model *m)
 
 /* How the units lie side by side, with a line of a pixel between them. */
 typedef struct tiles {
+    const char *layer;
     const float *weights; /* pixels times all */
     int all, units, columns, rows, width, height, wide, high;
     double limit; /* three standard deviations */
@@ -265,7 +276,9 @@ static bool lay_tiles(const fmd_run_view *v, tiles *t)
     double squares = 0;
     if (k == NULL)
         return false;
-    *t = (tiles){.weights = fmd_model_params(v->trained.model) + k->offset, .all = k->shape.dim[1]};
+    *t = (tiles){.layer = fmd_model_layer(v->trained.model, (size_t)k->layer)->name,
+                 .weights = fmd_model_params(v->trained.model) + k->offset,
+                 .all = k->shape.dim[1]};
     for (size_t i = 0; i < k->count; i++)
         squares += (double)t->weights[i] * (double)t->weights[i];
     t->limit = fmax(3 * sqrt(squares / (double)k->count), 1e-30);
@@ -310,9 +323,8 @@ fmd_status fmd_plot_weights(const fmd_plot_target *target, const fmd_run_view *v
         "set palette defined (-1 \"#004a75\", -0.5 \"#5aa9d6\", 0 \"#ffffff\", 0.5 \"#ea9a55\", "
         "1 \"#8f3f00\")\n"
         "plot data matrix with image\n",
-        t.units < t.all ? "first " : "", t.units,
-        fmd_model_layer(v->trained.model, (size_t)first_kernel(v->trained.model)->layer)->name,
-        t.high - 1, t.wide - 1, t.limit, t.limit);
+        t.units < t.all ? "first " : "", t.units, t.layer, t.high - 1, t.wide - 1, t.limit,
+        t.limit);
     return finish(&d, target, "weights", 60 + t.columns * 56 + 100, 90 + t.rows * 56);
 }
 

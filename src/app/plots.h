@@ -22,10 +22,13 @@ FMD_CHECKED fmd_status fmd_plot_predictions(const fmd_plot_target *t, const fmd_
 /* Local. What each unit of the first layer looks for, as an image. Needs the model. */
 FMD_CHECKED fmd_status fmd_plot_weights(const fmd_plot_target *t, const fmd_run_view *v);
 
-/* Local. Image i of the test images as a picture of 1 or 3 channels, `scale` times as large, put at
- * column `left` of *out; `inverted`: dark on light. */
-void fmd_plot_image(const fmd_run_view *v, size_t i, size_t scale, bool inverted, size_t left,
-                    fmd_picture *out);
+/* Local. Whether the test images can be shown: they are grey or have three colours. */
+bool fmd_plot_has_images(const fmd_run_view *v);
+
+/* Local. `n` of such test images from `first` on as one picture, side by side, each `scale` times as
+ * large; `inverted`: dark on light. FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_plot_images(const fmd_run_view *v, size_t first, size_t n, size_t scale,
+                                       bool inverted, fmd_picture *out);
 
 /* Local. The weights of the first kernel as RGB tiles, a unit each, in few shades so that the file is
  * small; *units is how many, 0 where they are no images: then there is no picture. */

@@ -66,26 +66,6 @@ static widths measure(const fmd_told *t)
     return w;
 }
 
-/* The places of the largest probabilities, the predicted class first. */
-static size_t find_top(const fmd_told *t, size_t image, size_t top[TOP])
-{
-    const float *p = row_of(t, image);
-    size_t n = 0;
-    top[n++] = t->prediction->predicted[image];
-    while (n < TOP && n < t->prediction->classes) {
-        size_t best = t->prediction->classes;
-        for (size_t k = 0; k < t->prediction->classes; k++) {
-            bool taken = false;
-            for (size_t i = 0; i < n; i++)
-                taken = taken || top[i] == k;
-            if (!taken && (best == t->prediction->classes || p[k] > p[best]))
-                best = k;
-        }
-        top[n++] = best;
-    }
-    return n;
-}
-
 /* In eighths of a column where there is UTF-8. */
 static void print_bar(float share, bool last, const fmd_terminal *terminal)
 {
@@ -106,7 +86,7 @@ static void print_row(const fmd_told *t, size_t image, const widths *w,
 {
     char text[FMD_PICTURE_NAME], class[FMD_CLASS_TEXT], style[16];
     size_t top[TOP];
-    const size_t n = find_top(t, image, top);
+    const size_t n = fmd_top_classes(t->prediction, image, top, TOP);
     const bool wrong = is_wrong(t, image);
     fmd_print_padded(image_text(t, image, text), t->names != NULL ? w->image : -w->image);
     if (t->labels != NULL) {

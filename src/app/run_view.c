@@ -153,6 +153,16 @@ int fmd_run_view_best(const fmd_run_view *v, const char **metric)
     return best;
 }
 
+double fmd_run_view_real(const fmd_run_view *v, const char *group, const char *key)
+{
+    return v->record != NULL ? fmd_json_get_real(v->record, group, key) : (double)NAN;
+}
+
+const char *fmd_run_view_text(const fmd_run_view *v, const char *group, const char *key)
+{
+    return v->record != NULL ? fmd_json_get_text(v->record, group, key) : NULL;
+}
+
 const char *fmd_run_view_class(const fmd_run_view *v, size_t label, char text[64])
 {
     snprintf(text, 64, "%s", fmd_class_name(&v->trained.data.info, (int)label));

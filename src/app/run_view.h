@@ -44,6 +44,10 @@ void fmd_run_view_close(fmd_run_view *v);
  * for none. */
 int fmd_run_view_best(const fmd_run_view *v, const char **metric);
 
+/* Local. A member of run.json, or of its group: NAN or NULL where there is none. */
+double fmd_run_view_real(const fmd_run_view *v, const char *group, const char *key);
+const char *fmd_run_view_text(const fmd_run_view *v, const char *group, const char *key);
+
 /* Local. The name of a class of the data, or "class 3". */
 const char *fmd_run_view_class(const fmd_run_view *v, size_t label, char text[64]);
 

@@ -81,6 +81,24 @@ void fmd_classification_free(fmd_classification *r)
     *r = (fmd_classification){.n = 0};
 }
 
+size_t fmd_most_confused(const fmd_classification *r, fmd_confused *out, size_t most)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->classes * r->classes; i++) {
+        const fmd_confused c = {i / r->classes, i % r->classes, r->confusion[i]};
+        size_t at = n;
+        while (at > 0 && c.n > out[at - 1].n)
+            at--;
+        if (c.label == c.predicted || c.n == 0 || at == most)
+            continue;
+        n = n < most ? n + 1 : n;
+        for (size_t k = n - 1; k > at; k--)
+            out[k] = out[k - 1];
+        out[at] = c;
+    }
+    return n;
+}
+
 double fmd_top_k(const fmd_prediction *p, const uint8_t *labels, size_t k)
 {
     size_t hits = 0;

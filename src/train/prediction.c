@@ -134,6 +134,24 @@ float fmd_confidence(const fmd_prediction *p, size_t i)
     return p->probabilities[i * p->classes + p->predicted[i]];
 }
 
+size_t fmd_top_classes(const fmd_prediction *p, size_t i, size_t *classes, size_t most)
+{
+    const float *row = p->probabilities + i * p->classes;
+    size_t n = 0;
+    while (n < most && n < p->classes) {
+        size_t best = p->predicted[i];
+        for (size_t k = 0; n > 0 && k < p->classes; k++) {
+            bool taken = false;
+            for (size_t j = 0; j < n; j++)
+                taken = taken || classes[j] == k;
+            if (!taken && (best == classes[0] || row[k] > row[best]))
+                best = k;
+        }
+        classes[n++] = best;
+    }
+    return n;
+}
+
 size_t fmd_mistakes(const fmd_prediction *p, const uint8_t *labels, uint32_t *index)
 {
     size_t n = 0;

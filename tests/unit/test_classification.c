@@ -68,6 +68,43 @@ static void test_classification__top_k_has_the_label_among_the_k_most_probable(v
     assert_true(fmd_top_k(&one, (uint8_t[]){3}, 1) == 1);
 }
 
+static void
+test_classification__the_most_probable_classes_begin_with_the_predicted_one(void **state)
+{
+    (void)state;
+    const size_t expected[][3] = {{0, 1, 2}, {0, 1, 2}, {0, 1, 2}, {1, 0, 2}, {1, 0, 2},
+                                  {1, 0, 2}, {2, 0, 1}, {0, 1, 2}, {0, 2, 3}, {1, 0, 2}};
+    size_t top[CLASSES + 1];
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(fmd_top_classes(&prediction, i, top, 3), 3);
+        assert_memory_equal(top, expected[i], sizeof expected[i]);
+    }
+    assert_int_equal(fmd_top_classes(&prediction, 8, top, CLASSES + 1), CLASSES);
+    assert_int_equal(top[3], 1);
+    /* Scores differ where probabilities do not any more. */
+    uint8_t second[] = {1};
+    float equal[] = {0.5F, 0.5F};
+    const fmd_prediction tie = {.n = 1, .classes = 2, .probabilities = equal, .predicted = second};
+    assert_int_equal(fmd_top_classes(&tie, 0, top, 3), 2);
+    assert_true(top[0] == 1 && top[1] == 0);
+}
+
+static void test_classification__what_is_confused_most_comes_first(void **state)
+{
+    (void)state;
+    size_t counts[] = {9, 2, 0, 1, 9, 2, 2, 3, 0};
+    fmd_score scores[3] = {{0}};
+    const fmd_classification r = {.classes = 3, .confusion = counts, .of_class = scores};
+    const fmd_confused expected[] = {{2, 1, 3}, {0, 1, 2}, {1, 2, 2}, {2, 0, 2}, {1, 0, 1}};
+    fmd_confused found[9];
+    assert_int_equal(fmd_most_confused(&r, found, 9), 5);
+    assert_memory_equal(found, expected, sizeof expected);
+    assert_int_equal(fmd_most_confused(&r, found, 2), 2);
+    assert_memory_equal(found, expected, 2 * sizeof *expected);
+    counts[1] = counts[3] = counts[5] = counts[6] = counts[7] = 0;
+    assert_int_equal(fmd_most_confused(&r, found, 9), 0);
+}
+
 static void test_classification__mistakes_are_found_and_sorted(void **state)
 {
     (void)state;
@@ -110,6 +147,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_classification__scores_are_those_of_the_counts),
         cmocka_unit_test(test_classification__top_k_has_the_label_among_the_k_most_probable),
+        cmocka_unit_test(
+            test_classification__the_most_probable_classes_begin_with_the_predicted_one),
+        cmocka_unit_test(test_classification__what_is_confused_most_comes_first),
         cmocka_unit_test(test_classification__mistakes_are_found_and_sorted),
         cmocka_unit_test(test_classification__the_interval_is_wilsons),
     };
