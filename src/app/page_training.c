@@ -108,14 +108,14 @@ static void put_fit(fmd_html *h, const fmd_run_view *v)
 static void put_confusion(fmd_html *h, const fmd_run_view *v)
 {
     fmd_confused worst;
-    char label[64], predicted[64], n[32];
+    char label[64], predicted[64], n[32], of[32];
     if (v->no_data.status != FMD_OK || fmd_most_confused(&v->classification, &worst, 1) == 0)
         return;
     fmd_html_markup(h, "<li>");
-    fmd_html_text(h, "The most frequent mistake: %s taken for %s, %s of %zu.",
+    fmd_html_text(h, "The most frequent mistake: %s taken for %s, %s of %s.",
                   fmd_run_view_class(v, worst.label, label),
                   fmd_run_view_class(v, worst.predicted, predicted), fmd_grouped(worst.n, n),
-                  v->classification.of_class[worst.label].support);
+                  fmd_grouped(v->classification.of_class[worst.label].support, of));
     fmd_html_markup(h, "</li>\n");
 }
 
