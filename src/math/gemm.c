@@ -88,8 +88,10 @@ static size_t piece(size_t total, size_t most)
     return (even + VECTOR - 1) / VECTOR * VECTOR;
 }
 
-size_t fmd_gemm_panel(size_t m, size_t n, size_t k)
+size_t fmd_gemm_panel(size_t products, size_t m, size_t n, size_t k)
 {
+    if (own != NULL && products == 1)
+        return m;
     size_t most = SUM_VALUES / n;
     if (own == NULL) {
         most = BLAS_SUM_VALUES / n;

@@ -52,8 +52,8 @@ void fmd_gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, const
 void fmd_gemm_at_lanes(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                        fmd_lanes *lanes, size_t offset);
 
-/* Local. How many of the m rows of A^T B should be made at a time, when several such products are
- * added up, for their sums to stay in the first cache. */
-size_t fmd_gemm_panel(size_t m, size_t n, size_t k);
+/* Local. How many of the m rows of A^T B should be made at a time, when so many such products are
+ * added up, for their sums to stay in the first cache. With BLAS it does not depend on how many. */
+size_t fmd_gemm_panel(size_t products, size_t m, size_t n, size_t k);
 
 #endif

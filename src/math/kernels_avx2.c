@@ -6,7 +6,7 @@ typedef __m256 vec;
 typedef __m256i ivec;
 typedef __m256i mask;
 
-enum { VL = 8, ROWS = 6 };
+enum { VL = 8, ROWS = 6, PAIR_VECTORS = 4 };
 
 /* The first n lanes, from a window over ones and zeros. */
 static inline mask first_lanes(size_t n)
@@ -22,6 +22,11 @@ static inline uint32_t largest_lane(ivec v)
     for (int i = 0; i < 8; i++)
         largest = lane[i] > largest ? lane[i] : largest;
     return largest;
+}
+
+static inline unsigned nonzero_lanes(vec v)
+{
+    return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_NEQ_UQ));
 }
 
 #define MASK(n)                first_lanes(n)
@@ -42,6 +47,8 @@ static inline uint32_t largest_lane(ivec v)
 #define ROUND(v)               _mm256_cvtps_epi32(v)
 #define IZERO                  _mm256_setzero_si256()
 #define LARGEST(v)             largest_lane(v)
+#define ONCE(v)                __asm__("" : "+x"(v))
+#define NONZERO(v)             nonzero_lanes(v)
 
 #include "math/kernels_body.h"
 

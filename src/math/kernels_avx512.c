@@ -6,7 +6,7 @@ typedef __m512 vec;
 typedef __m512i ivec;
 typedef __mmask16 mask;
 
-enum { VL = 16, ROWS = 8 };
+enum { VL = 16, ROWS = 8, PAIR_VECTORS = 8 };
 
 #define MASK(n)                ((mask)((1u << (n)) - 1))
 #define LOAD(x)                _mm512_loadu_ps(x)
@@ -26,6 +26,8 @@ enum { VL = 16, ROWS = 8 };
 #define ROUND(v)               _mm512_cvtps_epi32(v)
 #define IZERO                  _mm512_setzero_si512()
 #define LARGEST(v)             ((uint32_t)_mm512_reduce_max_epu32(v))
+#define ONCE(v)                __asm__("" : "+v"(v))
+#define NONZERO(v)             _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ)
 
 #include "math/kernels_body.h"
 

@@ -7,7 +7,10 @@
  *   MAGNITUDE IMAX IADD   bits without the sign; unsigned maximum; sum modulo 2^32
  *   ROUND                 to the nearest int32, ties to even
  *   LARGEST               the largest of all lanes, as uint32_t
+ *   ONCE                  keeps what was loaded in a register; a compiler would load it for each use
+ *   NONZERO               the bits of the lanes that are not zero
  *   ROWS                  rows of C in one block, 4 or more; its columns are 2 * VL
+ *   PAIR_VECTORS          vectors to a row of a block that leaves out zeros
  *
  * A block of C, ROWS x 2 VL, stays in registers over the whole inner dimension: a row of it takes
  * one float of A, a column of it one vector of B. */
@@ -36,6 +39,16 @@ typedef struct operand {
     const float *at;
     size_t row_step, inner_step;
 } operand;
+
+/* Where the block begins whose first element is `values` further on. */
+INLINE target moved(target t, size_t values)
+{
+    if (t.c != NULL)
+        t.c += values;
+    else
+        t.lanes += values;
+    return t;
+}
 
 /* How wide a block is; all but `last` are constants once they are inlined. */
 typedef struct shape {
@@ -121,10 +134,7 @@ INLINE void rows_of_blocks(const shape s, size_t m, size_t k, operand a, const f
         else
             block(1, s, k, a, b, ldb, &t);
         a.at += rows * a.row_step;
-        if (t.c != NULL)
-            t.c += rows * t.ldc;
-        else
-            t.lanes += rows * t.ldc;
+        t = moved(t, rows * t.ldc);
         m -= rows;
     }
 }
@@ -147,12 +157,12 @@ static inline size_t least(size_t x, size_t y)
     return x < y ? x : y;
 }
 
-/* Rows first to first + rows - 1 and n columns of B, side by side. */
-static void pack(float *to, size_t rows, size_t n, const float *b, size_t ldb)
+/* A few rows and n columns of B, side by side. */
+static void pack(float *to, size_t stride, size_t rows, size_t n, const float *b, size_t ldb)
 {
     for (size_t p = 0; p < rows; p++)
         for (size_t j = 0; j < n; j++)
-            to[p * WIDTH + j] = b[p * ldb + j];
+            to[p * stride + j] = b[p * ldb + j];
 }
 
 /* The same of B^T. */
@@ -174,16 +184,25 @@ static void by_parts(bool transposed, size_t m, size_t n, size_t k, const float 
             if (transposed)
                 pack_transposed(part, rows, width, b + j * ldb + p, ldb);
             else
-                pack(part, rows, width, b + p * ldb + j, ldb);
+                pack(part, WIDTH, rows, width, b + p * ldb + j, ldb);
             const target t = {
                 .bias = bias != NULL ? bias + j : NULL, .c = c + j, .ldc = n, .go_on = p > 0};
             blocks(width, m, rows, (operand){a + p, k, 1}, part, WIDTH, t);
         }
 }
 
+#include "math/kernels_zeros.h"
+
 static void gemm(size_t m, size_t n, size_t k, const float *a, const float *b, const float *bias,
                  float *c)
 {
+    if (n % STRIP == 0 && m >= FEWEST_ROWS && rows_have_zeros(m, k, a)) {
+        const size_t even = m / PAIR * PAIR;
+        gemm_zeros(even, n, k, a, b, bias, c);
+        m -= even;
+        a += even * k;
+        c += even * n;
+    }
     if (n > PACK_STRIDE && m >= PACK_USES) {
         by_parts(false, m, n, k, a, b, n, bias, c);
         return;
@@ -207,21 +226,36 @@ INLINE void transposed_blocks(size_t m, size_t n, size_t k, const float *a, size
                               const float *b, target t)
 {
     for (size_t i = 0; i < m; i += ROWS)
-        for (size_t j = 0; j < n; j += WIDTH) {
-            target here = t;
-            if (t.c != NULL)
-                here.c += i * n + j;
-            else
-                here.lanes += i * n + j;
+        for (size_t j = 0; j < n; j += WIDTH)
             blocks(least(n - j, WIDTH), least(m - i, ROWS), k, (operand){a + i, 1, lda}, b + j, n,
-                   here);
+                   moved(t, i * n + j));
+}
+
+/* The same, without zeros where there are enough of them. */
+INLINE void transposed(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
+                       target t)
+{
+    const bool look =
+        n % STRIP == 0 && n <= PACK_STRIDE && k >= FEWEST_TERMS && (t.c != NULL || k <= TERMS);
+    const size_t part = look ? TERMS : k, height = look ? GROUP : m;
+    for (size_t p = 0; p < k; p += part)
+        for (size_t i = 0; i < m; i += height) {
+            const size_t now = least(k - p, part), rows = least(m - i, height);
+            const float *columns = a + p * lda + i;
+            uint64_t terms[GROUP / PAIR];
+            target here = moved(t, i * n);
+            here.go_on = t.c != NULL && p > 0;
+            if (look && rows == GROUP && columns_have_zeros(now, columns, lda, terms))
+                group_zeros(n, terms, columns, lda, b + p * n, here);
+            else
+                transposed_blocks(rows, n, now, columns, lda, b + p * n, here);
         }
 }
 
 static void gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                     float *c)
 {
-    transposed_blocks(m, n, k, a, lda, b, (target){.c = c, .ldc = n});
+    transposed(m, n, k, a, lda, b, (target){.c = c, .ldc = n});
 }
 
 static void gemm_at_lanes(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
@@ -230,7 +264,7 @@ static void gemm_at_lanes(size_t m, size_t n, size_t k, const float *a, size_t l
     ivec largest = IZERO;
     const target t = {
         .lanes = lanes->at + offset, .ldc = n, .inverse = lanes->inverse, .largest = &largest};
-    transposed_blocks(m, n, k, a, lda, b, t);
+    transposed(m, n, k, a, lda, b, t);
     const uint32_t most = LARGEST(largest);
     if (most > lanes->largest)
         lanes->largest = most;

@@ -7,7 +7,7 @@
 /* Any CPU: loops that the compiler turns into its vectors where it has some. fmaf rounds once, by an
  * instruction or, slowly, without one. */
 
-enum { VL = 4, ROWS = 4 };
+enum { VL = 4, ROWS = 4, PAIR_VECTORS = 4 };
 
 typedef struct vec {
     float lane[VL];
@@ -87,6 +87,13 @@ static inline uint32_t largest_lane(ivec x)
     return largest;
 }
 
+static inline unsigned nonzero_lanes(vec x)
+{
+    unsigned bits = 0;
+    EACH bits |= (unsigned)(x.lane[i] != 0) << i;
+    return bits;
+}
+
 #define MASK(n)              (n)
 #define LOAD(x)              load_some(x, VL)
 #define STORE(x, v)          memcpy(x, (v).lane, sizeof(v))
@@ -105,6 +112,8 @@ static inline uint32_t largest_lane(ivec x)
 #define ROUND(v)             round_lanes(v)
 #define IZERO                ((ivec){{0}})
 #define LARGEST(v)           largest_lane(v)
+#define ONCE(v)              (void)(v)
+#define NONZERO(v)           nonzero_lanes(v)
 
 #include "math/kernels_body.h"
 

@@ -85,12 +85,12 @@ static void forward(const fmd_layer *l, const fmd_pass *p, const float *x, float
 }
 
 /* dK = x^T dz of each leaf, in panels of kernel rows whose sums stay in the cache until all leaves
- * are added; the panel's height depends on the shapes alone. */
+ * are added. */
 static void kernel_gradient(const fmd_layer *l, const fmd_pass *p, const sizes *s, const float *x,
                             const float *dz, const fmd_sink *sink)
 {
     const size_t tensor = l->first_tensor + KERNEL;
-    const size_t panel = fmd_gemm_panel(s->in, s->out, s->m);
+    const size_t panel = fmd_gemm_panel((size_t)p->leaves, s->in, s->out, s->m);
     fmd_lanes *lanes = sink->lanes != NULL ? sink->lanes(sink->self, tensor) : NULL;
     for (size_t row = 0; row < s->in; row += panel) {
         const size_t rows = s->in - row < panel ? s->in - row : panel;

@@ -192,6 +192,58 @@ static void test_gemm__a_row_does_not_depend_on_the_others(void **state)
     free_product(&p);
 }
 
+/* As images have them: long runs of zeros here, single ones there, more to the left. */
+static void strew_zeros(product *p)
+{
+    const fmd_rng rng = {.seed = 5, .purpose = FMD_RNG_INIT, .stream = 5};
+    for (size_t i = 0; i < p->m; i++)
+        for (size_t j = 0; j < p->k; j++) {
+            uint32_t r[4];
+            fmd_rng_block(&rng, i * p->k + j, r);
+            if ((i / 3 + j / 5) % 3 == 0 || r[0] % (j + 2) < 2)
+                p->at[j * p->lda + i] = p->a[i * p->k + j] = r[1] % 2 == 0 ? 0.0f : -0.0f;
+        }
+}
+
+/* Each value is the chain of all its terms, those that are zero too. */
+static void assert_chains(const product *p, const results *r)
+{
+    for (size_t i = 0; i < p->m; i++)
+        for (size_t j = 0; j < p->n; j++) {
+            float sum = 0, with_bias = p->bias != NULL ? p->bias[j] : 0;
+            for (size_t l = 0; l < p->k; l++) {
+                sum = fmaf(p->a[i * p->k + l], p->b[l * p->n + j], sum);
+                with_bias = fmaf(p->a[i * p->k + l], p->b[l * p->n + j], with_bias);
+            }
+            assert_memory_equal(&r->at[i * p->n + j], &sum, sizeof sum);
+            assert_memory_equal(&r->c[i * p->n + j], &with_bias, sizeof with_bias);
+        }
+}
+
+/* Odd rows at the end, terms of one word and of several, strips that are packed, more rows than one
+ * slice, and too few terms to look for zeros. */
+static const size_t shapes_with_zeros[][3] = {{27, 128, 100}, {33, 512, 130}, {48, 256, 64},
+                                              {83, 128, 33},  {520, 128, 40}, {32, 128, 4}};
+
+static void test_gemm__zeros_are_left_out_and_change_no_bit(void **state)
+{
+    (void)state;
+    const fmd_kernels *tables[3];
+    const size_t n = usable(tables);
+    for (size_t i = 0; i < sizeof shapes_with_zeros / sizeof *shapes_with_zeros; i++) {
+        const size_t *s = shapes_with_zeros[i];
+        product p = make_product(s[0], s[1], s[2], i % 2 != 0);
+        strew_zeros(&p);
+        for (size_t t = 0; t < n; t++) {
+            results r = multiply(tables[t], &p);
+            assert_chains(&p, &r);
+            assert_lanes(&p, &r);
+            free_results(&r);
+        }
+        free_product(&p);
+    }
+}
+
 /* The control: OpenBLAS and our own kernels add in another order. */
 static void test_gemm__openblas_is_as_right_but_not_the_same(void **state)
 {
@@ -252,6 +304,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gemm__all_instruction_sets_give_the_same_right_bits),
         cmocka_unit_test(test_gemm__a_row_does_not_depend_on_the_others),
+        cmocka_unit_test(test_gemm__zeros_are_left_out_and_change_no_bit),
         cmocka_unit_test(test_gemm__openblas_is_as_right_but_not_the_same),
         cmocka_unit_test(test_gemm__more_threads_than_one_are_openblas),
         cmocka_unit_test(test_gemm__largest_value_is_seen),
