@@ -48,9 +48,9 @@ void fmd_gemm_bt(size_t blocks, size_t m, size_t n, size_t k, const float *a, co
 void fmd_gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                  float *c);
 
-/* Local. The same, added to the m n lanes from `offset` on. */
-void fmd_gemm_at_lanes(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
-                       fmd_lanes *lanes, size_t offset);
+/* Local. The same of each leaf, a block of k rows of A and of B, added to the m n lanes from `offset`. */
+void fmd_gemm_at_lanes(size_t leaves, size_t m, size_t n, size_t k, const float *a, size_t lda,
+                       const float *b, fmd_lanes *lanes, size_t offset);
 
 /* Local. How many of the m rows of A^T B should be made at a time, when so many such products are
  * added up, for their sums to stay in the first cache. With BLAS it does not depend on how many. */

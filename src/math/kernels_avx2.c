@@ -6,7 +6,7 @@ typedef __m256 vec;
 typedef __m256i ivec;
 typedef __m256i mask;
 
-enum { VL = 8, ROWS = 6, PAIR_VECTORS = 4 };
+enum { VL = 8, ROWS = 6, LEAF_ROWS = 2, PAIR_VECTORS = 4 };
 
 /* The first n lanes, from a window over ones and zeros. */
 static inline mask first_lanes(size_t n)

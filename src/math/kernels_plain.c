@@ -7,7 +7,7 @@
 /* Any CPU: loops that the compiler turns into its vectors where it has some. fmaf rounds once, by an
  * instruction or, slowly, without one. */
 
-enum { VL = 4, ROWS = 4, PAIR_VECTORS = 4 };
+enum { VL = 4, ROWS = 4, LEAF_ROWS = 2, PAIR_VECTORS = 4 };
 
 typedef struct vec {
     float lane[VL];

@@ -94,12 +94,13 @@ static void kernel_gradient(const fmd_layer *l, const fmd_pass *p, const sizes *
     fmd_lanes *lanes = sink->lanes != NULL ? sink->lanes(sink->self, tensor) : NULL;
     for (size_t row = 0; row < s->in; row += panel) {
         const size_t rows = s->in - row < panel ? s->in - row : panel;
+        if (lanes != NULL) {
+            fmd_gemm_at_lanes((size_t)p->leaves, rows, s->out, s->m, x + row, s->in, dz, lanes,
+                              row * s->out);
+            continue;
+        }
         for (size_t i = 0; i < (size_t)p->leaves; i++) {
             const float *leaf_x = x + i * s->m * s->in + row, *leaf_dz = dz + i * s->m * s->out;
-            if (lanes != NULL) {
-                fmd_gemm_at_lanes(rows, s->out, s->m, leaf_x, s->in, leaf_dz, lanes, row * s->out);
-                continue;
-            }
             float *sum = sink->room(sink->self, tensor, row * s->out, rows * s->out);
             fmd_gemm_at(rows, s->out, s->m, leaf_x, s->in, leaf_dz, sum);
             sink->add(sink->self, tensor, row * s->out, rows * s->out);

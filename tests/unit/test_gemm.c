@@ -76,7 +76,7 @@ static results multiply(const fmd_kernels *kernels, const product *p)
     kernels->gemm(p->m, p->n, p->k, p->a, p->b, p->bias, r.c);
     kernels->gemm_bt(p->m, p->n, p->k, p->a, p->bt, r.bt);
     kernels->gemm_at(p->m, p->n, p->k, p->at, p->lda, p->b, r.at);
-    kernels->gemm_at_lanes(p->m, p->n, p->k, p->at, p->lda, p->b, &lanes, 0);
+    kernels->gemm_at_lanes(1, p->m, p->n, p->k, p->at, p->lda, p->b, &lanes, 0);
     r.largest = lanes.largest;
     /* Nothing behind the end is touched. */
     assert_true(r.c[mn] == 0 && r.bt[mn] == 0 && r.at[mn] == 0 && r.lanes[mn] == 0);
@@ -244,6 +244,38 @@ static void test_gemm__zeros_are_left_out_and_change_no_bit(void **state)
     }
 }
 
+/* Leaves long and short, of whole blocks and of others. */
+static const size_t leaf_shapes[][4] = {{8, 16, 128, 4}, {3, 16, 64, 1},  {5, 18, 70, 4},
+                                        {2, 13, 64, 7},  {4, 48, 96, 15}, {3, 32, 128, 20}};
+
+static void test_gemm__each_leaf_is_rounded_by_itself(void **state)
+{
+    (void)state;
+    const fmd_kernels *tables[3];
+    const size_t n_tables = usable(tables);
+    for (size_t i = 0; i < sizeof leaf_shapes / sizeof *leaf_shapes; i++) {
+        const size_t *s = leaf_shapes[i], leaves = s[0], m = s[1], n = s[2], k = s[3];
+        product p = make_product(m, n, leaves * k, false);
+        for (size_t t = 0; t < n_tables; t++) {
+            uint32_t *one_by_one = room(m * n), *at_once = room(m * n);
+            fmd_lanes expected = {.at = one_by_one, .inverse = UNITS};
+            fmd_lanes lanes = {.at = at_once, .inverse = UNITS};
+            float *c = room(m * n);
+            for (size_t l = 0; l < leaves; l++) {
+                tables[t]->gemm_at(m, n, k, p.at + l * k * p.lda, p.lda, p.b + l * k * n, c);
+                fmd_lanes_add(&expected, 0, m * n, c);
+            }
+            tables[t]->gemm_at_lanes(leaves, m, n, k, p.at, p.lda, p.b, &lanes, 0);
+            assert_memory_equal(at_once, one_by_one, (m * n + 1) * sizeof *at_once);
+            assert_int_equal(lanes.largest, expected.largest);
+            free(c);
+            free(one_by_one);
+            free(at_once);
+        }
+        free_product(&p);
+    }
+}
+
 /* The control: OpenBLAS and our own kernels add in another order. */
 static void test_gemm__openblas_is_as_right_but_not_the_same(void **state)
 {
@@ -257,7 +289,7 @@ static void test_gemm__openblas_is_as_right_but_not_the_same(void **state)
     fmd_gemm(2, 32, p.n, p.k, p.a, p.b, p.bias, blas.c);
     fmd_gemm_bt(2, 32, p.n, p.k, p.a, p.bt, blas.bt);
     fmd_gemm_at(p.m, p.n, p.k, p.at, p.lda, p.b, blas.at);
-    fmd_gemm_at_lanes(p.m, p.n, p.k, p.at, p.lda, p.b, &lanes, 0);
+    fmd_gemm_at_lanes(1, p.m, p.n, p.k, p.at, p.lda, p.b, &lanes, 0);
     blas.largest = lanes.largest;
     fmd_math_open(FMD_GEMM_AUTO, 1);
     assert_right(&p, &blas);
@@ -287,12 +319,12 @@ static void test_gemm__largest_value_is_seen(void **state)
         uint32_t at[6] = {0};
         fmd_lanes lanes = {.at = at, .inverse = 4};
         float largest;
-        tables[t]->gemm_at_lanes(3, 2, 1, a, 3, b, &lanes, 0);
+        tables[t]->gemm_at_lanes(1, 3, 2, 1, a, 3, b, &lanes, 0);
         memcpy(&largest, &lanes.largest, sizeof largest);
         assert_true(largest == 60);
         assert_int_equal((int32_t)at[2], -60);
         a[1] = NAN;
-        tables[t]->gemm_at_lanes(3, 2, 1, a, 3, b, &lanes, 0);
+        tables[t]->gemm_at_lanes(1, 3, 2, 1, a, 3, b, &lanes, 0);
         memcpy(&largest, &lanes.largest, sizeof largest);
         assert_true(isnan(largest));
         assert_int_equal((int32_t)at[0], 24);
@@ -305,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_gemm__all_instruction_sets_give_the_same_right_bits),
         cmocka_unit_test(test_gemm__a_row_does_not_depend_on_the_others),
         cmocka_unit_test(test_gemm__zeros_are_left_out_and_change_no_bit),
+        cmocka_unit_test(test_gemm__each_leaf_is_rounded_by_itself),
         cmocka_unit_test(test_gemm__openblas_is_as_right_but_not_the_same),
         cmocka_unit_test(test_gemm__more_threads_than_one_are_openblas),
         cmocka_unit_test(test_gemm__largest_value_is_seen),
