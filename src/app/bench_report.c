@@ -159,10 +159,10 @@ static void report_limits(const fmd_bench *b, const fmd_bench_result *r, double 
         fmd_json_int(json, "floor", "message_bytes", (long long)r->message_bytes);
         return;
     }
-    printf(
-        "\nGEMM     forward + backward: %.1f MFLOP a rank and step at %.1f GFLOP/s, %.0f %% of the "
-        "peak\n",
-        p.flops * 1e-6, p.rate * 1e-9, 100 * p.rate / p.peak);
+    printf("\nGEMM     forward + backward: %.1f MFLOP a rank and step, zeros included, at %.1f "
+           "GFLOP/s, "
+           "%.0f %% of the peak\n",
+           p.flops * 1e-6, p.rate * 1e-9, 100 * p.rate / p.peak);
     printf("peak     %.1f GFLOP/s a rank, all at once: %s\n", p.peak * 1e-9, text);
     printf("roofline floor %.4f ms = GEMM %.4f + update of %.2f MB %.4f + allreduce of %zu bytes "
            "%.4f\n",
