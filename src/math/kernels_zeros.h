@@ -1,4 +1,4 @@
-/* Products A B and A^T B where A has zeros: half the pixels of an image, half of what relu leaves.
+/* Products A B and A^T B where A has zeros: half the pixels of an image, many values behind relu.
  *
  * A term with a zero of A adds nothing to its sum, so that a block of C may leave out the terms for
  * which all its rows have zeros; docs/exactness.md says why no bit of a training changes. Such blocks
