@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -21,62 +20,86 @@ enum {
     MAX_HEADER_BYTES = MAGIC_BYTES + MAX_DIMS * DIM_BYTES,
     TYPE_UBYTE = 0x08,
     DEFLATE_RATIO = 1032, /* one byte of deflate data never holds more than this many */
+    BUFFER_BYTES = 1 << 16,
 };
 
 struct fmd_idx {
     char *path;
     fmd_idx_header header;
-    uint8_t *map; /* the file as it is on disk */
-    size_t map_bytes;
-    size_t taken;    /* bytes of it that were consumed */
-    size_t unpacked; /* bytes of the IDX file that came out so far */
+    int fd;
+    size_t disk_bytes; /* of the file as it lies there, when it was opened */
+    size_t read_bytes; /* of them, so far */
+    size_t unpacked;   /* bytes of the IDX file that came out so far */
     bool packed;
     bool ended; /* the last gzip member seen is complete */
     z_stream stream;
     bool stream_open;
     size_t head_bytes;
     uint8_t head[MAX_HEADER_BYTES];
+    uint8_t *next; /* what was read, and not taken yet */
+    size_t left;
+    uint8_t buffer[BUFFER_BYTES];
 };
 
-static fmd_status map_file(fmd_idx *f)
+static fmd_status open_file(fmd_idx *f)
 {
-    fmd_status status = FMD_OK;
     struct stat st;
     /* O_NONBLOCK: opening a FIFO would otherwise wait for a writer. */
-    int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
+    f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (f->fd < 0)
         return FMD_FAIL(errno == ENOENT || errno == ENOTDIR ? FMD_ENOINPUT : FMD_EIO,
                         "cannot open '%s': %s", f->path, strerror(errno));
-    if (fstat(fd, &st) != 0) {
-        status = FMD_FAIL(FMD_EIO, "cannot examine '%s': %s", f->path, strerror(errno));
-        goto out;
+    if (fstat(f->fd, &st) != 0)
+        return FMD_FAIL(FMD_EIO, "cannot examine '%s': %s", f->path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return FMD_FAIL(FMD_EDATA, "'%s': found %s, expected an IDX file", f->path,
+                        S_ISDIR(st.st_mode) ? "a folder" : "a pipe or device");
+    if (st.st_size == 0)
+        return FMD_FAIL(FMD_EDATA, "'%s': the file is empty, expected an IDX file", f->path);
+    f->disk_bytes = (size_t)st.st_size;
+    return FMD_OK;
+}
+
+/* Reads the next `want` bytes of the file; *got is less only at its end. It is read and not mapped: a
+ * map of a file that shrinks, or whose server is gone, ends the process. */
+static fmd_status read_bytes(fmd_idx *f, uint8_t *to, size_t want, size_t *got)
+{
+    ssize_t n = 1;
+    for (*got = 0; *got < want && n > 0; *got += (size_t)n) {
+        do
+            n = read(f->fd, to + *got, want - *got);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+            return FMD_FAIL(FMD_EIO, "cannot read '%s': %s", f->path, strerror(errno));
     }
-    if (!S_ISREG(st.st_mode)) {
-        status = FMD_FAIL(FMD_EDATA, "'%s': found %s, expected an IDX file", f->path,
-                          S_ISDIR(st.st_mode) ? "a folder" : "a pipe or device");
-        goto out;
-    }
-    if (st.st_size == 0) {
-        status = FMD_FAIL(FMD_EDATA, "'%s': the file is empty, expected an IDX file", f->path);
-        goto out;
-    }
-    f->map_bytes = (size_t)st.st_size;
-    void *map = mmap(NULL, f->map_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map == MAP_FAILED) {
-        status = FMD_FAIL(FMD_EIO, "cannot map '%s': %s", f->path, strerror(errno));
-        goto out;
-    }
-    f->map = map;
-out:
-    close(fd);
-    return status;
+    f->read_bytes += *got;
+    return FMD_OK;
+}
+
+/* Sees to it that `want` bytes are left in the buffer, or all that the file still has. */
+static fmd_status fill(fmd_idx *f, size_t want)
+{
+    size_t got;
+    if (f->left >= want)
+        return FMD_OK;
+    memmove(f->buffer, f->next, f->left);
+    FMD_TRY(read_bytes(f, f->buffer + f->left, BUFFER_BYTES - f->left, &got));
+    f->next = f->buffer;
+    f->left += got;
+    return FMD_OK;
+}
+
+/* Bytes of the file that were taken. */
+static size_t taken(const fmd_idx *f)
+{
+    return f->read_bytes - f->left;
 }
 
 static fmd_status zlib_failure(const fmd_idx *f, int code)
 {
     if (code == Z_MEM_ERROR)
         return FMD_FAIL(FMD_ENOMEM, "out of memory: unpacking '%s'", f->path);
-    return FMD_FAIL(FMD_EDATA, "'%s': damaged gzip data at byte %zu: %s", f->path, f->taken,
+    return FMD_FAIL(FMD_EDATA, "'%s': damaged gzip data at byte %zu: %s", f->path, taken(f),
                     f->stream.msg != NULL ? f->stream.msg : zError(code));
 }
 
@@ -86,15 +109,21 @@ static uInt window(size_t bytes)
     return bytes > UINT_MAX ? UINT_MAX : (uInt)bytes;
 }
 
+static fmd_status look_for_gzip(fmd_idx *f, bool *found)
+{
+    FMD_TRY(fill(f, 2));
+    *found = f->left >= 2 && f->next[0] == 0x1f && f->next[1] == 0x8b;
+    return FMD_OK;
+}
+
 /* A gzip file may have several members, one after the other; together they are one stream
  * (RFC 1952, 2.2). */
-static bool start_next_member(fmd_idx *f)
+static fmd_status start_next_member(fmd_idx *f)
 {
-    const uint8_t *p = f->map + f->taken;
-    if (f->map_bytes - f->taken < 2 || p[0] != 0x1f || p[1] != 0x8b)
-        return false;
-    f->ended = false;
-    return inflateReset(&f->stream) == Z_OK;
+    bool found;
+    FMD_TRY(look_for_gzip(f, &found));
+    f->ended = !found || inflateReset(&f->stream) != Z_OK;
+    return FMD_OK;
 }
 
 /* Unpacks up to `want` bytes; *got is less only where the gzip data end. */
@@ -103,15 +132,19 @@ static fmd_status inflate_bytes(fmd_idx *f, uint8_t *to, size_t want, size_t *go
     z_stream *z = &f->stream;
     *got = 0;
     while (*got < want) {
-        if (f->ended && !start_next_member(f))
+        if (f->ended)
+            FMD_TRY(start_next_member(f));
+        if (f->ended)
             return FMD_OK;
-        uInt in = window(f->map_bytes - f->taken), out = window(want - *got);
-        z->next_in = f->map + f->taken;
-        z->avail_in = in;
+        FMD_TRY(fill(f, 1));
+        const uInt out = window(want - *got);
+        z->next_in = f->next;
+        z->avail_in = (uInt)f->left;
         z->next_out = to + *got;
         z->avail_out = out;
         int code = inflate(z, Z_NO_FLUSH);
-        f->taken += in - z->avail_in;
+        f->next = z->next_in;
+        f->left = z->avail_in;
         *got += out - z->avail_out;
         f->unpacked += out - z->avail_out;
         if (code == Z_BUF_ERROR) /* all input is used up */
@@ -128,10 +161,12 @@ static fmd_status take(fmd_idx *f, uint8_t *to, size_t want, size_t *got)
 {
     if (f->packed)
         return inflate_bytes(f, to, want, got);
-    size_t left = f->map_bytes - f->taken;
-    *got = want < left ? want : left;
-    memcpy(to, f->map + f->taken, *got);
-    f->taken += *got;
+    const size_t kept = want < f->left ? want : f->left;
+    memcpy(to, f->next, kept);
+    f->next += kept;
+    f->left -= kept;
+    FMD_TRY(read_bytes(f, to + kept, want - kept, got));
+    *got += kept;
     f->unpacked += *got;
     return FMD_OK;
 }
@@ -142,7 +177,7 @@ static fmd_status cut_off(const fmd_idx *f, const char *part, size_t expected)
         return FMD_FAIL(FMD_EDATA,
                         "'%s': the gzip data are cut off at byte %zu: found %zu unpacked bytes, "
                         "expected %zu",
-                        f->path, f->map_bytes, f->unpacked, expected);
+                        f->path, taken(f), f->unpacked, expected);
     return FMD_FAIL(FMD_EDATA, "'%s': the %s is cut off: found %zu%s bytes, expected %zu", f->path,
                     part, f->unpacked, f->packed ? " unpacked" : "", expected);
 }
@@ -235,26 +270,26 @@ static fmd_status check_size(const fmd_idx *f)
 {
     size_t expected = f->head_bytes + f->header.bytes;
     if (f->packed) {
-        if (expected / DEFLATE_RATIO > f->map_bytes)
+        if (expected / DEFLATE_RATIO > f->disk_bytes)
             return FMD_FAIL(FMD_EDATA,
                             "'%s': the header announces %zu bytes, more than %zu bytes of gzip "
                             "data can hold",
-                            f->path, expected, f->map_bytes);
+                            f->path, expected, f->disk_bytes);
         return FMD_OK;
     }
-    if (f->map_bytes != expected)
+    if (f->disk_bytes != expected)
         return FMD_FAIL(FMD_EDATA,
                         "'%s': the file is too %s: found %zu bytes, expected %zu (%zu of header, "
                         "%zu for %zu %s)",
-                        f->path, f->map_bytes < expected ? "short" : "long", f->map_bytes, expected,
-                        f->head_bytes, f->header.bytes, f->header.n,
+                        f->path, f->disk_bytes < expected ? "short" : "long", f->disk_bytes,
+                        expected, f->head_bytes, f->header.bytes, f->header.n,
                         f->header.image.rank == 0 ? "labels" : "images");
     return FMD_OK;
 }
 
 static fmd_status start_unpacking(fmd_idx *f)
 {
-    f->packed = f->map_bytes >= 2 && f->map[0] == 0x1f && f->map[1] == 0x8b;
+    FMD_TRY(look_for_gzip(f, &f->packed));
     if (!f->packed)
         return FMD_OK;
     int code = inflateInit2(&f->stream, 15 + 16); /* gzip only */
@@ -270,12 +305,14 @@ fmd_status fmd_idx_open(fmd_idx **out, const char *path, fmd_idx_kind kind)
     fmd_status status = fmd_alloc(&f, 1, sizeof *f, "an IDX file");
     if (status != FMD_OK)
         return status;
+    f->fd = -1;
+    f->next = f->buffer;
     f->path = strdup(path);
     if (f->path == NULL) {
         status = FMD_FAIL(FMD_ENOMEM, "out of memory: opening '%s'", path);
         goto out;
     }
-    if ((status = map_file(f)) != FMD_OK || (status = start_unpacking(f)) != FMD_OK ||
+    if ((status = open_file(f)) != FMD_OK || (status = start_unpacking(f)) != FMD_OK ||
         (status = take_head(f, MAGIC_BYTES)) != FMD_OK || (status = check_magic(f, kind)) != FMD_OK)
         goto out;
     int dims = f->head[3];
@@ -295,8 +332,8 @@ void fmd_idx_close(fmd_idx *f)
         return;
     if (f->stream_open)
         inflateEnd(&f->stream);
-    if (f->map != NULL)
-        munmap(f->map, f->map_bytes);
+    if (f->fd >= 0)
+        close(f->fd);
     free(f->path);
     free(f);
 }
@@ -313,7 +350,7 @@ const char *fmd_idx_path(const fmd_idx *f)
 
 size_t fmd_idx_disk_bytes(const fmd_idx *f)
 {
-    return f->map_bytes;
+    return f->disk_bytes;
 }
 
 size_t fmd_idx_bytes(const fmd_idx *f)
@@ -336,11 +373,11 @@ static fmd_status check_end(fmd_idx *f)
         return FMD_FAIL(FMD_EDATA,
                         "'%s': the gzip data are cut off at byte %zu: the checksum is "
                         "missing",
-                        f->path, f->map_bytes);
-    if (f->taken != f->map_bytes)
+                        f->path, taken(f));
+    if (f->left > 0)
         return FMD_FAIL(FMD_EDATA,
                         "'%s': byte %zu: found %zu more bytes, expected the end of the file",
-                        f->path, f->taken, f->map_bytes - f->taken);
+                        f->path, taken(f), f->disk_bytes - taken(f));
     return FMD_OK;
 }
 

@@ -1,6 +1,6 @@
 /* IDX files (http://yann.lecun.com/exdb/mnist), plain or gzipped: images or labels as bytes.
  *
- * Opening maps the file and checks its header, so that the caller knows how much memory the payload
+ * Opening checks the header, so that the caller knows how much memory the payload
  * takes; reading fills that memory and then checks that the file ends where it must. Every message
  * names the file, the byte or field, what was found and what was expected. */
 #ifndef FMD_DATA_IDX_H

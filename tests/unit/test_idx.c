@@ -3,6 +3,8 @@
 #include "support/fmd_test.h"
 #include "support/idx_files.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -130,6 +132,29 @@ static void test_idx__gzip_members_are_one_stream(void **state)
         p.n += pack_gzip(c.at + cuts[i], cuts[i + 1] - cuts[i], 9, p.at + p.n, CAPACITY - p.n);
     put(&p);
     assert_reads(&c, FMD_IDX_IMAGES, 5, (fmd_shape){2, {3, 4}});
+}
+
+/* The reader has 64 KiB of the file at a time: the second member begins before, at and behind their
+ * end. */
+static void test_idx__gzip_members_meet_anywhere(void **state)
+{
+    (void)state;
+    enum { BYTES = 70000, WINDOW = 1 << 16 };
+    static uint8_t file[16 + BYTES], disk[2 * BYTES], payload[BYTES];
+    const size_t n = put_idx_header(file, 3, (uint32_t[]){1, 7, BYTES / 7}) + BYTES;
+    for (size_t i = n - BYTES; i < n; i++)
+        file[i] = (uint8_t)(i * i >> 3);
+    for (size_t cut = WINDOW - 40; cut < WINDOW + 10; cut++) {
+        fmd_idx *f;
+        fmd_hash hash;
+        size_t bytes = pack_gzip(file, cut, 0, disk, sizeof disk);
+        bytes += pack_gzip(file + cut, n - cut, 9, disk + bytes, sizeof disk - bytes);
+        write_file(".", "file", disk, bytes);
+        assert_ok(fmd_idx_open(&f, "file", FMD_IDX_IMAGES));
+        assert_ok(fmd_idx_read(f, payload, &hash));
+        assert_memory_equal(payload, file + n - BYTES, BYTES);
+        fmd_idx_close(f);
+    }
 }
 
 static void test_idx__missing_file_is_no_input(void **state)
@@ -299,6 +324,47 @@ static void test_idx__impossible_packed_size_is_named_at_opening(void **state)
                                      "39 bytes of gzip data can hold");
 }
 
+/* The header is read by then. */
+static void test_idx__a_file_that_shrinks_after_opening_is_named(void **state)
+{
+    (void)state;
+    enum { SIDE = 512 };
+    static uint8_t file[16 + SIDE * SIDE], payload[SIDE * SIDE];
+    fmd_idx *f;
+    fmd_hash hash;
+    write_file(".", "file", file,
+               put_idx_header(file, 3, (uint32_t[]){1, SIDE, SIDE}) + SIDE * SIDE);
+    assert_ok(fmd_idx_open(&f, "file", FMD_IDX_IMAGES));
+    assert_int_equal(truncate("file", 100000), 0);
+    assert_fails(fmd_idx_read(f, payload, &hash), FMD_EDATA,
+                 "'file': the payload is cut off: found 100000 bytes, expected 262160");
+    fmd_idx_close(f);
+}
+
+static void test_idx__a_file_that_cannot_be_read_on_is_an_io_error(void **state)
+{
+    (void)state;
+    static uint8_t payload[1 << 20];
+    static const uint8_t zeros[(1 << 20) + 16];
+    uint8_t head[16];
+    fmd_idx *f;
+    fmd_hash hash;
+    write_file(".", "file", zeros, sizeof zeros);
+    FILE *file = fopen("file", "r+b");
+    assert_int_equal(fwrite(head, 1, put_idx_header(head, 3, (uint32_t[]){1, 1024, 1024}), file),
+                     16);
+    assert_int_equal(fclose(file), 0);
+    const int next = dup(STDERR_FILENO); /* the number that the file gets */
+    close(next);
+    assert_ok(fmd_idx_open(&f, "file", FMD_IDX_IMAGES));
+    const int write_only = open("other", O_WRONLY | O_CREAT, 0666);
+    assert_int_equal(dup2(write_only, next), next);
+    close(write_only);
+    assert_fails(fmd_idx_read(f, payload, &hash), FMD_EIO,
+                 "cannot read 'file': Bad file descriptor");
+    fmd_idx_close(f);
+}
+
 static void test_idx__packed_file_of_wrong_length_is_named(void **state)
 {
     (void)state;
@@ -390,6 +456,7 @@ int main(void)
         in_folder(test_idx__colour_images_have_three_dimensions),
         in_folder(test_idx__labels_are_read),
         in_folder(test_idx__gzip_members_are_one_stream),
+        in_folder(test_idx__gzip_members_meet_anywhere),
         in_folder(test_idx__missing_file_is_no_input),
         in_folder(test_idx__forbidden_file_is_an_io_error),
         in_folder(test_idx__folder_is_named),
@@ -404,6 +471,8 @@ int main(void)
         in_folder(test_idx__huge_dimensions_are_named),
         in_folder(test_idx__wrong_size_is_named_at_opening),
         in_folder(test_idx__impossible_packed_size_is_named_at_opening),
+        in_folder(test_idx__a_file_that_shrinks_after_opening_is_named),
+        in_folder(test_idx__a_file_that_cannot_be_read_on_is_an_io_error),
         in_folder(test_idx__packed_file_of_wrong_length_is_named),
         in_folder(test_idx__truncated_gzip_is_named),
         in_folder(test_idx__every_truncation_of_a_gzip_fails),
