@@ -1,6 +1,7 @@
 # How every file of the project is compiled: the interface target fmd_options.
 option(FMD_WERROR "Treat warnings as errors" OFF)
 option(FMD_COVERAGE "Instrument for gcov" OFF)
+option(FMD_FUZZ "Build the fuzzers, with clang" OFF)
 set(FMD_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize")
 
 set(FMD_ISA "" CACHE STRING
