@@ -111,7 +111,7 @@ static fmd_status take(fmd_followed_run *r, const char *text, size_t bytes)
 
 static void forget(fmd_followed_run *r)
 {
-    cut(r, -1);
+    cut(r, -(double)INFINITY);
     keep(&r->head, NULL);
     keep(&r->place, NULL);
     keep(&r->saved, NULL);

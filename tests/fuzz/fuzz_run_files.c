@@ -33,6 +33,7 @@ size_t fuzz_seed(size_t i, uint8_t out[FUZZ_BYTES])
         "{\"type\":\"checkpoint\",\"global_step\":10,\"file\":\"a\",\"seconds\":0.1}\n"
         "{\"type\":\"resume\",\"time\":2,\"global_step\":5}\n"
         "{\"type\":\"end\",\"state\":\"done\",\"exit_code\":0,\"message\":\"\"}\n",
+        "e{\"type\":\"epoch\",\"global_step\":-100.5,\"loss\":0.5}\n",
     };
     if (i >= sizeof seeds / sizeof *seeds)
         return 0;
