@@ -221,16 +221,30 @@ static fmd_status save(loop *l)
     return share_decision(l, st, NULL);
 }
 
+/* Whether a training like this one comes to where the checkpoint says that it was. */
+static fmd_status check_position(loop *l)
+{
+    const position p = l->at;
+    if (p.epoch >= 0 && p.epoch <= l->args->epochs && p.step >= 0 && (uint64_t)p.step <= l->steps &&
+        memchr(p.reason, '\0', REASON_BYTES) != NULL)
+        return FMD_OK;
+    l->at = (position){.epoch = 0};
+    return FMD_FAIL(FMD_EDATA,
+                    "the checkpoint is of step %" PRId64 " in epoch %" PRId64
+                    ", but there are %d epochs of %" PRIu64 " steps",
+                    p.step, p.epoch, l->args->epochs, l->steps);
+}
+
 /* Rank 0. Finds and reads what to go on from. */
 static fmd_status load(loop *l, bool *found)
 {
     const fmd_fit_args *a = l->args;
-    *found = false;
-    if (a->resume_from != NULL) {
-        *found = true;
-        return fmd_checkpoint_read(a->resume_from, &l->state);
-    }
-    return a->saver != NULL && a->resume ? fmd_saver_load(a->saver, &l->state, found) : FMD_OK;
+    *found = a->resume_from != NULL;
+    if (*found)
+        FMD_TRY(fmd_checkpoint_read(a->resume_from, &l->state));
+    else if (a->saver != NULL && a->resume)
+        FMD_TRY(fmd_saver_load(a->saver, &l->state, found));
+    return *found ? check_position(l) : FMD_OK;
 }
 
 /* Collective. Goes on where an earlier process was, if there is a checkpoint. */

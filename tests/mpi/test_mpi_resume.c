@@ -482,6 +482,60 @@ static void a_checkpoint_of_another_run_is_refused_by_all_ranks(void **state)
     close_folder(folder);
 }
 
+/* Rank 0. The file again, with another value for an item. */
+static void forge(const char *path, const char *name, int64_t value)
+{
+    fmd_checkpoint_contents c;
+    fmd_model *m = NULL;
+    fmd_optimizer *o = NULL;
+    assert_int_equal(fmd_checkpoint_read_contents(path, &c), FMD_OK);
+    assert_int_equal(fmd_model_create(&m, layers, image_shape, 1), FMD_OK);
+    assert_int_equal(fmd_optimizer_create(&o, "adam", fmd_model_n_params(m)), FMD_OK);
+    fmd_state s = {.model = m, .optimizer = o, .items = c.items, .n_items = c.n_items};
+    assert_int_equal(fmd_checkpoint_read(path, &s), FMD_OK);
+    for (size_t i = 0; i < c.n_items; i++)
+        if (strcmp(c.items[i].name, name) == 0)
+            *(int64_t *)c.items[i].data = value;
+    s.normalize = true;
+    s.step = STEPS;
+    s.traits = c.traits;
+    s.n_traits = c.n_traits;
+    assert_int_equal(fmd_checkpoint_write(path, &s), FMD_OK);
+    fmd_checkpoint_free_contents(&c);
+    fmd_optimizer_destroy(o);
+    fmd_model_destroy(m);
+}
+
+/* Its hash is right, so it is some program that is wrong. */
+static void a_checkpoint_of_no_place_in_the_run_is_refused_by_all_ranks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *item;
+        int64_t value;
+        const char *message;
+    } wrong[] = {{"epoch", 5, "step 0 in epoch 5"},
+                 {"epoch", -1, "step 0 in epoch -1"},
+                 {"step", 5, "step 5 in epoch 1"},
+                 {"step", -1, "step -1 in epoch 1"}};
+    char folder[TEST_PATH_BYTES], path[TEST_PATH_BYTES], message[128];
+    open_folder(folder);
+    process p = {.folder = folder, .stop_after = STEPS};
+    train(&p);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        if (is_root())
+            forge(step_file(folder, STEPS, path), wrong[i].item, wrong[i].value);
+        p = (process){.resume_from = step_file(folder, STEPS, path)};
+        train(&p);
+        snprintf(message, sizeof message,
+                 "the checkpoint is of %s, but there are 4 epochs of 4 steps", wrong[i].message);
+        assert_all_ranks(p.status == FMD_EDATA && strcmp(p.message, message) == 0);
+        if (is_root())
+            forge(step_file(folder, STEPS, path), wrong[i].item, wrong[i].item[0] == 'e');
+    }
+    close_folder(folder);
+}
+
 static void without_a_good_checkpoint_no_rank_begins_again(void **state)
 {
     (void)state;
@@ -540,6 +594,7 @@ int main(void)
         cmocka_unit_test(a_run_without_checkpoints_of_its_own_goes_on_with_a_file),
         cmocka_unit_test(what_there_is_is_left_alone_unless_it_is_to_be_resumed),
         cmocka_unit_test(a_checkpoint_of_another_run_is_refused_by_all_ranks),
+        cmocka_unit_test(a_checkpoint_of_no_place_in_the_run_is_refused_by_all_ranks),
         cmocka_unit_test(without_a_good_checkpoint_no_rank_begins_again),
         cmocka_unit_test(a_signal_to_one_rank_stops_all_of_them),
     };
