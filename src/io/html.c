@@ -260,11 +260,12 @@ fmd_status fmd_html_write(fmd_html *h, const char *path)
     char *text = NULL;
     size_t bytes = 0;
     end_section(h);
-    const bool whole = !h->failed && fflush(h->contents) == 0 && fflush(h->body) == 0;
+    const bool whole = !h->failed && fflush(h->contents) == 0 && fflush(h->body) == 0 &&
+                       !ferror(h->contents) && !ferror(h->body);
     FILE *out = whole ? open_memstream(&text, &bytes) : NULL;
     if (out != NULL)
         put_page(out, h);
-    if (out == NULL || ferror(h->contents) || ferror(h->body) || fclose(out) != 0) {
+    if (out == NULL || fclose(out) != 0) {
         free(text);
         return FMD_FAIL(FMD_ENOMEM, "out of memory: cannot write '%s'", path);
     }

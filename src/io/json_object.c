@@ -137,6 +137,7 @@ void fmd_json_row(fmd_json *j, const char *array)
 
 void fmd_json_attach(fmd_json *j, const char *key, const fmd_json *value)
 {
+    note(j, key, value->failed[0] == '\0');
     add(j, NULL, key, json_incref(value->root));
 }
 
