@@ -9,6 +9,8 @@
 static const char magic[8] = {'F', 'M', 'D', 'C', 'K', 'P', 'T', '\n'};
 
 /* Little-endian, as everything in the file is; the rest of the 512 bytes is zero. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "numbers are written as they lie in memory");
 typedef struct block {
     char magic[sizeof magic];
     uint64_t version, bytes, step;
