@@ -332,10 +332,22 @@ static const char *list_args(const fmd_option *table, size_t n, char text[FMD_OP
     return text;
 }
 
+/* The nearest of all words that the arguments may be, as fmd_did_you_mean. */
+static const char *nearest_arg(const fmd_option *table, size_t n, const char *word,
+                               char text[FMD_OPTION_TEXT_BYTES])
+{
+    char words[FMD_OPTION_TEXT_BYTES] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < n && used < sizeof words; i++)
+        used += (size_t)snprintf(words + used, sizeof words - used, "%s|%s|", table[i].name,
+                                 table[i].kind == FMD_OPTION_CHOICE ? table[i].choices : "");
+    return fmd_did_you_mean(words, word, text);
+}
+
 fmd_status fmd_options_parse_args(const fmd_option *table, size_t n, void *base, const char *label,
                                   const char *args)
 {
-    char text[FMD_OPTION_TEXT_BYTES], list[FMD_OPTION_TEXT_BYTES];
+    char text[FMD_OPTION_TEXT_BYTES], list[FMD_OPTION_TEXT_BYTES], hint[FMD_OPTION_TEXT_BYTES];
     uint64_t given = 0;
     FMD_TRY(fmd_options_reset(table, n, base));
     if (strlen(args) >= sizeof text)
@@ -346,8 +358,8 @@ fmd_status fmd_options_parse_args(const fmd_option *table, size_t n, void *base,
         const char *value = "";
         const fmd_option *o = match_arg(table, n, given, word, &value);
         if (o == NULL)
-            return FMD_FAIL(FMD_EUSAGE, "%s: does not understand '%s'; it takes %s", label, word,
-                            list_args(table, n, list));
+            return FMD_FAIL(FMD_EUSAGE, "%s: does not understand '%s'%s; it takes %s", label, word,
+                            nearest_arg(table, n, word, hint), list_args(table, n, list));
         if (given >> (o - table) & 1)
             return FMD_FAIL(FMD_EUSAGE, "%s: %s is given twice", label, o->name);
         given |= UINT64_C(1) << (o - table);

@@ -82,7 +82,8 @@ static void test_model__faults_in_a_spec_are_named(void **state)
                              "dense|flatten|dropout|activation|leakyrelu"},
         {"dense", "--layers: dense: needs units; it takes units, activation, init, [no]bias"},
         {"dense:0", "--layers: dense:0: units: '0' is not an integer from 1 to 65536"},
-        {"dense:8:rely", "--layers: dense:8:rely: does not understand 'rely'; it takes units, "
+        {"dense:8:rely", "--layers: dense:8:rely: does not understand 'rely' (did you mean "
+                         "'relu'?); it takes units, "
                          "activation, init, [no]bias"},
         {"dense:8:activation=rely",
          "--layers: dense:8:activation=rely: activation: 'rely' is not one of "
