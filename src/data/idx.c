@@ -194,6 +194,8 @@ static fmd_status take_head(fmd_idx *f, size_t bytes)
 /* Servers answer with a page where a file is gone, and browsers save it under the file's name. */
 static const char *looks_like(const uint8_t *p)
 {
+    if (p[1] == TYPE_UBYTE && p[2] == 0 && p[3] == 0)
+        return " (little-endian?)";
     for (int i = 0; i < MAGIC_BYTES; i++) {
         if ((p[i] < ' ' || p[i] > '~') && p[i] != '\n' && p[i] != '\r' && p[i] != '\t')
             return "";
@@ -252,8 +254,9 @@ static fmd_status read_dims(fmd_idx *f, fmd_idx_kind kind, int dims)
         /* Layers count the values of an image in int. */
         if (__builtin_mul_overflow(image, dim, &image) || image > INT_MAX)
             return FMD_FAIL(FMD_EDATA,
-                            "'%s': byte %d, %s: found %u, expected an image of at most %d bytes",
-                            f->path, MAGIC_BYTES + i * DIM_BYTES, fields[i], dim, INT_MAX);
+                            "'%s': byte %d, %s: found %u%s, expected an image of at most %d bytes",
+                            f->path, MAGIC_BYTES + i * DIM_BYTES, fields[i], dim,
+                            dim % (1 << 16) == 0 ? " (little-endian?)" : "", INT_MAX);
         h->image.dim[h->image.rank++] = (int)dim;
     }
     /* So far below SIZE_MAX that the sum of a data set's files cannot overflow either. */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { MAX_PLACES = 8 };
 
@@ -117,7 +118,7 @@ static fmd_status require_folder(const char *path)
         return FMD_FAIL(errno == EACCES ? FMD_EIO : FMD_ENOINPUT,
                         "cannot open the data folder '%s': %s", path, strerror(errno));
     if (!S_ISDIR(st.st_mode))
-        return FMD_FAIL(FMD_ENOINPUT, "'%s': found a file, expected a folder with a data set",
+        return FMD_FAIL(FMD_ENOINPUT, "'%s': found a file, expected a folder with four IDX files",
                         path);
     return FMD_OK;
 }
@@ -144,7 +145,7 @@ static fmd_status list_places(places *p, const char *name, const char *dir)
         name = set->name;
     if (*dir == '\0')
         dir = env("FMNIST_DIST_DATA");
-    if (fmd_dataset_is_path(name) || (set == NULL && *dir == '\0' && is_folder(name))) {
+    if (fmd_dataset_is_path(name) || (set == NULL && *dir == '\0' && access(name, F_OK) == 0)) {
         FMD_TRY(require_folder(name));
         add_place(p, "%s", name);
     } else if (*dir != '\0') {
@@ -216,6 +217,7 @@ static void find_emnist(const char *path, char set[64])
     globfree(&found);
 }
 
+/* Where the user named the folder itself, that is the only place. */
 static fmd_status not_found(const char *name, const places *p, const bool denied[MAX_PLACES])
 {
     const fmd_published *set = fmd_published_find(name);
@@ -237,7 +239,7 @@ static fmd_status not_found(const char *name, const places *p, const bool denied
                         "cannot find data set '%s': get it with scripts/get-data %s, or name its "
                         "folder with --data-dir; looked in %s",
                         set->name, set->name, looked);
-    if (fmd_dataset_is_path(name))
+    if (strcmp(p->path[0], name) == 0)
         return FMD_FAIL(FMD_ENOINPUT,
                         "cannot find a data set in '%s': expected train-images-idx3-ubyte and "
                         "train-labels-idx1-ubyte, and the same with t10k, plain or .gz%s",
