@@ -34,7 +34,7 @@ typedef struct target {
     float *values;
 } target;
 
-static const char hdf5_magic[] = "\x89HDF\r\n\x1a\n", zip_magic[] = "PK\x03\x04";
+static const char hdf5_magic[] = "\x89HDF\r\n\x1a\n";
 
 /* Whether a regular file begins so. What cannot be opened does not: the reader of our own files
  * says why. */
@@ -53,12 +53,21 @@ static bool begins_with(const char *path, const char *magic)
     return same;
 }
 
-static fmd_status refuse_zip(const char *path)
+/* FMD_EDATA for files that people take for weights, by their first bytes. */
+static fmd_status refuse_others(const char *path)
 {
-    return FMD_FAIL(FMD_EDATA,
-                    "'%s' is a .keras archive; this program reads *.h5 and *.weights.h5: in Keras, "
-                    "model.save('model.h5')",
-                    path);
+    static const struct {
+        const char *magic, *kind;
+    } others[] = {{"PK\x03\x04", "a zip archive, as .keras files are"},
+                  {"\x93NUMPY", "an array of NumPy"},
+                  {"\x89PNG\r\n\x1a\n", "a picture"}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (begins_with(path, others[i].magic))
+            return FMD_FAIL(FMD_EDATA,
+                            "'%s' is %s; weights are *.h5 and *.weights.h5: in Keras, "
+                            "model.save('model.h5')",
+                            path, others[i].kind);
+    return FMD_OK;
 }
 
 static fmd_status find_layout(source *s)
@@ -114,8 +123,7 @@ fmd_status fmd_weights_read_info(const char *path, fmd_weights_info *info)
     fmd_weights_info read = {.keras = true, .model = {.normalize = true}};
     fmd_strings config = {0};
     source s;
-    if (begins_with(path, zip_magic))
-        return refuse_zip(path);
+    FMD_TRY(refuse_others(path));
     if (!begins_with(path, hdf5_magic)) {
         info->keras = false;
         return fmd_checkpoint_read_info(path, &info->model);
@@ -147,6 +155,12 @@ static bool is_inside(hid_t dataset)
     return inside;
 }
 
+/* What helps where the file does not say its layers. */
+static const char *cure(const target *t)
+{
+    return t->from->layout == LAYOUT_MODEL ? "" : "; --layers says what the file is for";
+}
+
 /* Says how the file and the model do not fit. */
 static fmd_status check_tensor(const target *t, const fmd_tensor *tensor, const char *at,
                                hid_t dataset, hid_t type, hid_t space)
@@ -160,11 +174,12 @@ static fmd_status check_tensor(const target *t, const fmd_tensor *tensor, const 
         return FMD_FAIL(FMD_EDATA, "'%s': the data of '%.200s' are in another file, expected here",
                         r->path, at);
     if (!fmd_h5_space_equals(space, tensor->shape))
-        return FMD_FAIL(
-            FMD_EDATA, "'%s': '%.200s' has shape %s, expected %s: the %s of %s in '%.300s'",
-            r->path, at, fmd_h5_space_text(space, found, sizeof found),
-            fmd_shape_text(tensor->shape, 0, expected), tensor->name,
-            fmd_model_layer(t->model, (size_t)tensor->layer)->name, fmd_model_spec(t->model));
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s': '%.200s' has shape %s, expected %s: the %s of %s in '%.300s'%s",
+                        r->path, at, fmd_h5_space_text(space, found, sizeof found),
+                        fmd_shape_text(tensor->shape, 0, expected), tensor->name,
+                        fmd_model_layer(t->model, (size_t)tensor->layer)->name,
+                        fmd_model_spec(t->model), cure(t));
     return FMD_OK;
 }
 
@@ -223,15 +238,13 @@ static const fmd_layer *next_with_tensors(const fmd_model *m, size_t *i)
 static fmd_status surplus(const target *t, const char *name)
 {
     return FMD_FAIL(FMD_EDATA, "'%s' has weights for the layer '%.64s', which '%.300s' has not%s",
-                    t->from->reader.path, name, fmd_model_spec(t->model),
-                    t->from->layout == LAYOUT_MODEL ? "" : "; --layers says what the file is for");
+                    t->from->reader.path, name, fmd_model_spec(t->model), cure(t));
 }
 
 static fmd_status missing(const target *t, const fmd_layer *l)
 {
     return FMD_FAIL(FMD_EDATA, "'%s' has no weights for %s in '%.300s'%s", t->from->reader.path,
-                    l->name, fmd_model_spec(t->model),
-                    t->from->layout == LAYOUT_MODEL ? "" : "; --layers says what the file is for");
+                    l->name, fmd_model_spec(t->model), cure(t));
 }
 
 /* By the list of names of one layer: the next one of the model, unless the list is empty. */
@@ -373,8 +386,7 @@ fmd_status fmd_weights_read_params(const char *path, fmd_model *m)
     source s;
     hid_t root = H5I_INVALID_HID;
     target t = {.from = &s, .model = m};
-    if (begins_with(path, zip_magic))
-        return refuse_zip(path);
+    FMD_TRY(refuse_others(path));
     if (!begins_with(path, hdf5_magic))
         return fmd_checkpoint_read_params(path, m);
     FMD_TRY(open_source(&s, path));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 static const char magic[8] = {'F', 'M', 'D', 'C', 'K', 'P', 'T', '\n'};
+static const char hdf5[8] = {'\x89', 'H', 'D', 'F', '\r', '\n', '\x1a', '\n'};
 
 /* Little-endian, as everything in the file is; the rest of the 512 bytes is zero. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
@@ -46,6 +47,11 @@ fmd_status fmd_user_block_check(const void *image, size_t bytes, const char *pat
     const char *data = image;
     static const char zeros[FMD_USER_BLOCK_BYTES - sizeof(block)];
     block b;
+    if (bytes >= sizeof hdf5 && memcmp(data, hdf5, sizeof hdf5) == 0)
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s' is an HDF5 file, maybe of Keras, but not a checkpoint of "
+                        "fmnist-dist; summary, evaluate and --weights take those of Keras",
+                        path);
     if (bytes < FMD_USER_BLOCK_BYTES)
         return FMD_FAIL(FMD_EDATA, "'%s' is damaged: it has %zu bytes, too few for a checkpoint",
                         path, bytes);

@@ -17,7 +17,8 @@ fmd_status fmd_whole_file_read(void **out, size_t *bytes, const char *path)
     size_t used = 0, capacity = 1 << 16;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return FMD_FAIL(FMD_ENOINPUT, "cannot open '%s': %s", path, strerror(errno));
+        return FMD_FAIL(errno == ENOENT || errno == ENOTDIR ? FMD_ENOINPUT : FMD_EIO,
+                        "cannot open '%s': %s", path, strerror(errno));
 
     /* One byte more than a regular file has, so that its end is seen without growing. */
     struct stat info;

@@ -632,7 +632,7 @@ static void test_keras_import__weights_for_another_model_are_refused(void **stat
     H5Fclose(start_numbers(path, "/layers"));
     check_refused(path, "flatten,dense:3:softmax",
                   ": '/layers/dense/vars/0' has shape (12, 5), expected (12, 3): the kernel of "
-                  "dense in 'flatten,dense:3:softmax'");
+                  "dense in 'flatten,dense:3:softmax'; --layers says what the file is for");
     check_refused(path, "flatten,dense:5:nobias,dense:3:softmax",
                   ": '/layers/dense/vars/' has 2 arrays, expected 1 for dense in "
                   "'flatten,dense:5:nobias,dense:3:softmax'");
@@ -669,11 +669,19 @@ static void test_keras_import__what_has_no_weights_is_refused(void **state)
     fmd_weights_info info;
     char text[FMD_ERROR_BYTES];
     const char *path = temp_path("strange.h5");
-    static const char zip[] = "PK\x03\x04 and so on", hdf5[] = "\x89HDF\r\n\x1a\n and no more";
+    static const char zip[] = "PK\x03\x04 and so on", numpy[] = "\x93NUMPY and so on";
+    static const char hdf5[] = "\x89HDF\r\n\x1a\n and no more";
 
     write_bytes(path, zip, sizeof zip);
     snprintf(text, sizeof text,
-             "'%s' is a .keras archive; this program reads *.h5 and *.weights.h5: in Keras, "
+             "'%s' is a zip archive, as .keras files are; weights are *.h5 and *.weights.h5: in "
+             "Keras, model.save('model.h5')",
+             path);
+    assert_fails(fmd_weights_read_info(path, &info), FMD_EDATA, text);
+
+    write_bytes(path, numpy, sizeof numpy);
+    snprintf(text, sizeof text,
+             "'%s' is an array of NumPy; weights are *.h5 and *.weights.h5: in Keras, "
              "model.save('model.h5')",
              path);
     assert_fails(fmd_weights_read_info(path, &info), FMD_EDATA, text);
