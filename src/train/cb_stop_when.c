@@ -86,8 +86,9 @@ static fmd_status parse(condition *k, char *text, bool validation)
     size_t op_bytes = text[at] == '\0' ? 0 : text[at + 1] == '=' ? 2 : 1;
     if (at == 0 || op_bytes == 0)
         return FMD_FAIL(FMD_EUSAGE,
-                        LABEL ": '%s' is not METRIC OP NUMBER with one of < > <= >=, as in %s",
-                        text, "accuracy>0.99");
+                        LABEL ": '%s' is not METRIC OP NUMBER with one of < > <= >=, as in "
+                              "'accuracy>0.99': in quotes, or the shell takes it for a file",
+                        text);
     k->op = (text[at] == '<' ? LESS : GREATER) + (op_bytes == 2 ? 2 : 0);
 
     char *end, *number = trim(text + at + op_bytes);

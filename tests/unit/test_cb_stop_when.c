@@ -106,19 +106,23 @@ static void assert_refused(const char *conditions, const char *message)
     assert_null(c);
 }
 
+#define QUOTED "'accuracy>0.99': in quotes, or the shell takes it for a file"
+
 static void a_condition_without_its_three_parts_is_refused(void **state)
 {
     (void)state;
-    assert_refused("accuracy", "--stop-when: 'accuracy' is not METRIC OP NUMBER with one of "
-                               "< > <= >=, as in accuracy>0.99");
-    assert_refused("accuracy=0.9", "--stop-when: 'accuracy=0.9' is not METRIC OP NUMBER with one "
-                                   "of < > <= >=, as in accuracy>0.99");
-    assert_refused(">0.9", "--stop-when: '>0.9' is not METRIC OP NUMBER with one of < > <= >=, as "
-                           "in accuracy>0.99");
-    assert_refused("", "--stop-when: '' is not METRIC OP NUMBER with one of < > <= >=, as in "
-                       "accuracy>0.99");
-    assert_refused("loss<1,", "--stop-when: '' is not METRIC OP NUMBER with one of < > <= >=, as "
-                              "in accuracy>0.99");
+    assert_refused(
+        "accuracy",
+        "--stop-when: 'accuracy' is not METRIC OP NUMBER with one of < > <= >=, as in " QUOTED);
+    assert_refused(
+        "accuracy=0.9",
+        "--stop-when: 'accuracy=0.9' is not METRIC OP NUMBER with one of < > <= >=, as in " QUOTED);
+    assert_refused(
+        ">0.9", "--stop-when: '>0.9' is not METRIC OP NUMBER with one of < > <= >=, as in " QUOTED);
+    assert_refused("",
+                   "--stop-when: '' is not METRIC OP NUMBER with one of < > <= >=, as in " QUOTED);
+    assert_refused("loss<1,",
+                   "--stop-when: '' is not METRIC OP NUMBER with one of < > <= >=, as in " QUOTED);
 }
 
 static void a_threshold_that_is_no_number_is_refused(void **state)
