@@ -262,6 +262,7 @@ typedef struct findings {
     int differing;           /* files */
     size_t repeated, leaked; /* training images that are there already; test images in training */
     int unseen;              /* a class of test images that no training image has; -1: none */
+    int unused;              /* classes without any image */
 } findings;
 
 typedef struct digest {
@@ -315,6 +316,8 @@ static fmd_status examine(const fmd_dataset *d, findings *f)
     for (int i = d->info.classes - 1; i >= 0; i--)
         if (test[i] > 0 && train[i] == 0)
             f->unseen = i;
+    for (int i = 0; i < d->info.classes; i++)
+        f->unused += test[i] == 0 && train[i] == 0;
     return count_equal_images(d, f);
 }
 
@@ -339,6 +342,12 @@ static void print_findings(const loaded *l, const findings *f)
     if (f->unseen >= 0)
         printf("note     label %d is in the test images only: no training image has it\n",
                f->unseen);
+    if (f->unused > 0)
+        printf("note     %d of %d labels are on no image: numbered from 0 without gaps, the model "
+               "needs fewer outputs\n",
+               f->unused, d->classes);
+    if (d->classes == 1)
+        printf("note     all labels are 0: there is nothing to tell apart\n");
     if (f->repeated > 0)
         printf("note     %zu training images repeat another one\n", f->repeated);
     if (f->leaked > 0)
@@ -356,6 +365,7 @@ static fmd_status print_findings_json(const loaded *l, const findings *f)
     fmd_json_int(j, NULL, "repeated_training_images", (long long)f->repeated);
     fmd_json_int(j, NULL, "test_images_in_training", (long long)f->leaked);
     fmd_json_bool(j, NULL, "test_only_labels", f->unseen >= 0);
+    fmd_json_int(j, NULL, "unused_labels", f->unused);
     const fmd_status st = fmd_print_json(j);
     fmd_json_destroy(j);
     return st;

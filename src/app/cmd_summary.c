@@ -75,22 +75,11 @@ static const char *shape_text(fmd_shape s, char text[FMD_SHAPE_TEXT])
     return text;
 }
 
-/* "397.54 KB" of so many parameters. */
-static const char *size_text(size_t params, char text[32])
-{
-    static const char *const units[] = {"B", "KB", "MB", "GB"};
-    double size = (double)(params * sizeof(float));
-    int unit = 0;
-    for (; size >= 1024 && unit < 3; unit++)
-        size /= 1024;
-    snprintf(text, 32, "%.2f %s", size, units[unit]);
-    return text;
-}
-
 static void print_total(const char *what, size_t params)
 {
     char count[32], size[32];
-    printf(" %s: %s (%s)\n", what, fmd_grouped(params, count), size_text(params, size));
+    printf(" %s: %s (%s)\n", what, fmd_grouped(params, count),
+           fmd_bytes_text(params * sizeof(float), size));
 }
 
 static void print_table(const fmd_model *m)

@@ -350,6 +350,14 @@ static fmd_status gather_hosts(fmd_job *j)
     return FMD_OK;
 }
 
+/* Rank 0. A checkpoint that the user named is looked at before there is a run folder. */
+static fmd_status find_checkpoint(fmd_job *j)
+{
+    uint64_t step;
+    FMD_TRY(fmd_weights_path(j->config->resume, j->resume_from));
+    return fmd_checkpoint_verify(j->resume_from, &step);
+}
+
 /* Collective. All that can go wrong before the first step, but for reading a checkpoint. */
 static fmd_status prepare(fmd_job *j)
 {
@@ -373,15 +381,15 @@ static fmd_status prepare(fmd_job *j)
     FMD_TRY(fmd_comm_agree(j->comm, st));
     FMD_TRY(check_ranks(j));
     FMD_TRY(gather_hosts(j));
-    st = is_root(j) ? open_folder(j) : FMD_OK;
-    FMD_TRY(fmd_comm_agree(j->comm, st));
-    FMD_TRY(fmd_comm_agree(j->comm, create_saver(j, &saving)));
     j->fit.resume = strcmp(c->resume, "auto") == 0;
     if (!j->fit.resume && strcmp(c->resume, "none") != 0) {
         j->fit.resume_from = j->resume_from;
-        st = is_root(j) ? fmd_weights_path(c->resume, j->resume_from) : FMD_OK;
-        FMD_TRY(fmd_comm_agree(j->comm, st));
+        st = is_root(j) ? find_checkpoint(j) : FMD_OK;
     }
+    if (st == FMD_OK && is_root(j))
+        st = open_folder(j);
+    FMD_TRY(fmd_comm_agree(j->comm, st));
+    FMD_TRY(fmd_comm_agree(j->comm, create_saver(j, &saving)));
     fmd_report_waste(j);
     if (is_root(j))
         fmd_report_header(j);
@@ -467,8 +475,10 @@ fmd_status fmd_train(fmd_comm *c, const fmd_config *config, fmd_outcome *out)
         st = train(j);
     for (int i = 0; i < j->fit.n_callbacks; i++)
         j->callbacks[i]->ops->destroy(j->callbacks[i]);
-    /* A checkpoint of another run leaves the folder as it is. */
-    if (begun && st != FMD_EUSAGE && is_root(j))
+    /* A checkpoint of another run leaves the folder as it is, and a new one is gone again. */
+    if (begun && st == FMD_EUSAGE && is_root(j))
+        fmd_run_folder_discard(&j->folder);
+    else if (begun && is_root(j))
         st = write_verdict(j, st);
     if (begun)
         st = fmd_comm_agree(c, st);

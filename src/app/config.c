@@ -20,18 +20,43 @@ static const fmd_option *option_named(const char *name)
 }
 
 /* "data|model" contains "model". */
-static bool has_group(const char *groups, const char *group)
+static bool is_among(const char *words, const char *word)
 {
-    const size_t n = strlen(group);
-    for (const char *at = groups; (at = strstr(at, group)) != NULL; at += n)
-        if ((at == groups || at[-1] == '|') && (at[n] == '|' || at[n] == '\0'))
+    const size_t n = strlen(word);
+    for (const char *at = words; n > 0 && (at = strstr(at, word)) != NULL; at += n)
+        if ((at == words || at[-1] == '|') && (at[n] == '|' || at[n] == '\0'))
             return true;
     return false;
 }
 
 bool fmd_command_takes(const fmd_command *command, const fmd_option *o)
 {
-    return has_group(command->groups, o->group);
+    return is_among(command->groups, o->group);
+}
+
+/* What other programs have and this one does without. */
+static const struct {
+    const char *names, *answer;
+} foreign[] = {
+    {"np|n|nproc|nproc-per-node|nnodes|nodes|num-proc|ntasks|world-size",
+     "how many ranks is for mpirun to know: mpirun -np 2 fmnist-dist ..."},
+    {"gpu|gpus|device|cuda|no-cuda",
+     "this program computes on CPUs, one core to each rank of mpirun"},
+    {"loss", "the loss is always sparse categorical cross-entropy"},
+    {"metrics", "loss and accuracy are always reported; more of them by evaluate"},
+    {"callbacks", "each is an option of its own, such as --stop-when, --patience or --save-best"},
+};
+
+static const char *foreign_answer(const char *name)
+{
+    char dashed[FMD_OPTION_TEXT_BYTES];
+    snprintf(dashed, sizeof dashed, "%s", name);
+    for (char *c = dashed; *c != '\0'; c++)
+        *c = *c == '_' ? '-' : *c;
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+        if (is_among(foreign[i].names, dashed))
+            return foreign[i].answer;
+    return NULL;
 }
 
 /* Finds an option by what the user called it; an unknown one is named with the nearest of those
@@ -49,6 +74,9 @@ static fmd_status find(const fmd_option **out, const char *name, const char *lab
                         label, command->name, command->name);
     if (*out != NULL)
         return FMD_OK;
+    const char *answer = foreign_answer(name);
+    if (answer != NULL)
+        return FMD_FAIL(FMD_EUSAGE, "%s: %s", label, answer);
     char names[NAMES_BYTES] = "config", near[FMD_OPTION_TEXT_BYTES];
     size_t used = strlen(names);
     for (size_t i = 0; i < fmd_config_table_length && used < sizeof names; i++)
@@ -134,7 +162,7 @@ static fmd_status read_word(fmd_config *config, const fmd_command *command, bool
                         "'%s': how many ranks is for mpirun to know: mpirun -np 2 "
                         "fmnist-dist ...",
                         word);
-    if (*word == '-')
+    if (*word == '-' && strcmp(word, "--") != 0)
         return FMD_FAIL(FMD_EUSAGE,
                         "'%s': options begin with two dashes; see fmnist-dist %s --help", word,
                         command->name);

@@ -270,3 +270,10 @@ fmd_status fmd_followed_run_newest(char folder[FMD_PATH_BYTES])
         return FMD_FAIL(FMD_ENOINPUT, "there is no run in runs/: name the folder of a run");
     return FMD_OK;
 }
+
+const char *fmd_followed_run_example(char folder[FMD_PATH_BYTES])
+{
+    if (fmd_followed_run_newest(folder) != FMD_OK)
+        snprintf(folder, FMD_PATH_BYTES, "runs/20260131-120000");
+    return folder;
+}

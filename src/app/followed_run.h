@@ -47,4 +47,7 @@ void fmd_followed_run_free(fmd_followed_run *r);
 /* Local. The folder in runs/ that was written to last. FMD_ENOINPUT. */
 FMD_CHECKED fmd_status fmd_followed_run_newest(char folder[FMD_PATH_BYTES]);
 
+/* Local. The same for messages, or a made-up one. */
+const char *fmd_followed_run_example(char folder[FMD_PATH_BYTES]);
+
 #endif

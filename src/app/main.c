@@ -137,6 +137,13 @@ const size_t fmd_commands_length = sizeof fmd_commands / sizeof *fmd_commands;
 
 fmd_status fmd_command_find(const fmd_command **out, const char *name)
 {
+    /* what Keras and others call them */
+    static const char *const other_names[][2] = {
+        {"fit", "train"}, {"run", "train"}, {"test", "evaluate"}, {"eval", "evaluate"}};
+    for (size_t i = 0; i < sizeof other_names / sizeof *other_names; i++)
+        if (strcmp(name, other_names[i][0]) == 0)
+            return FMD_FAIL(FMD_EUSAGE, "'%s' is not a command (did you mean '%s'?)", name,
+                            other_names[i][1]);
     char names[256] = "help", hint[FMD_OPTION_TEXT_BYTES];
     size_t used = strlen(names);
     for (size_t i = 0; i < fmd_commands_length && used < sizeof names; i++) {

@@ -59,11 +59,10 @@ fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v)
         fmd_html_paragraph(h, "", "Layers: %s", known(fmd_run_view_text(v, "model", "layers")));
         return FMD_OK;
     }
-    char caption[FMD_CONFIG_LAYERS_BYTES + 96], total[32];
-    snprintf(caption, sizeof caption, "%s: %s parameters, %.2f KB",
-             fmd_model_spec(v->trained.model),
+    char caption[FMD_CONFIG_LAYERS_BYTES + 96], total[32], size[32];
+    snprintf(caption, sizeof caption, "%s: %s parameters, %s", fmd_model_spec(v->trained.model),
              fmd_grouped(fmd_model_n_params(v->trained.model), total),
-             (double)fmd_model_n_params(v->trained.model) * sizeof(float) / 1024);
+             fmd_bytes_text(fmd_model_n_params(v->trained.model) * sizeof(float), size));
     fmd_html_table_begin(h, "layers", caption, "Layer|Type|Output shape|#Parameters");
     for (size_t i = 0; i < fmd_model_n_layers(v->trained.model); i++) {
         const fmd_layer *l = fmd_model_layer(v->trained.model, i);

@@ -35,7 +35,7 @@ void fmd_report_header(const fmd_job *j)
     const fmd_dataset_info *d = &j->data.info;
     const int size = fmd_comm_size(j->comm), nodes = fmd_comm_nodes(j->comm);
     const fmd_fit_args *f = &j->fit;
-    char text[FMD_SHAPE_TEXT], n[32];
+    char text[FMD_SHAPE_TEXT], n[32], size_text[32];
     printf("fmnist-dist " FMD_VERSION " · %d rank%s on %d node%s · %s · ", size,
            size == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", fmd_comm_library());
     if (fmd_math_is_own())
@@ -48,11 +48,11 @@ void fmd_report_header(const fmd_job *j)
     const bool on_test = j->config->validation_data == FMD_VALIDATION_TEST;
     if (f->validation.n > 0 && !on_test)
         printf("%zu validation, ", f->validation.n);
-    printf("%zu test%s, %s, %d classes\n", d->n_test, on_test ? " and validation" : "",
-           fmd_image_shape_text(d->image, text), d->classes);
-    printf("model  sequential: %s · %s parameters (%.2f KB)\n", fmd_model_spec(j->model),
+    printf("%zu test%s, %s, %d class%s\n", d->n_test, on_test ? " and validation" : "",
+           fmd_image_shape_text(d->image, text), d->classes, d->classes == 1 ? "" : "es");
+    printf("model  sequential: %s · %s parameters (%s)\n", fmd_model_spec(j->model),
            fmd_grouped(fmd_model_n_params(j->model), n),
-           (double)fmd_model_n_params(j->model) * sizeof(float) / 1024);
+           fmd_bytes_text(fmd_model_n_params(j->model) * sizeof(float), size_text));
     if (*j->config->weights != '\0')
         printf("start  from the weights in %s\n", j->config->weights);
     const size_t leaves = (f->batch_size + f->leaf_size - 1) / f->leaf_size;
@@ -62,10 +62,10 @@ void fmd_report_header(const fmd_job *j)
                f->leaf_size, size, size == 1 ? "" : "s");
     else
         printf(" over %d rank%s", size, size == 1 ? "" : "s");
-    printf(" · %zu steps/epoch · %s lr %g %s · reduce %s · seed %" PRIu64 "\n",
-           (f->train.n + f->batch_size - 1) / f->batch_size, fmd_optimizer_spec(j->optimizer),
-           f->schedule.base, f->schedule.spec, f->reduce == FMD_REDUCE_EXACT ? "exact" : "native",
-           f->seed);
+    const size_t steps = (f->train.n + f->batch_size - 1) / f->batch_size;
+    printf(" · %zu step%s/epoch · %s lr %g %s · reduce %s · seed %" PRIu64 "\n", steps,
+           steps == 1 ? "" : "s", fmd_optimizer_spec(j->optimizer), f->schedule.base,
+           f->schedule.spec, f->reduce == FMD_REDUCE_EXACT ? "exact" : "native", f->seed);
     report_rates(j);
     if (j->folder.path[0] != '\0')
         printf("run    %s\n", j->folder.path);

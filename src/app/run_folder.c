@@ -23,8 +23,8 @@ fmd_status fmd_make_folders(const char *path, const char *what)
             continue;
         *c = '\0';
         if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            return FMD_FAIL(FMD_EBUSY, "cannot make the %s '%s': %s: %s", what, path, part,
-                            strerror(errno));
+            return FMD_FAIL(FMD_EBUSY, "cannot make the %s '%s': %s%s%s", what, path,
+                            end == '\0' ? "" : part, end == '\0' ? "" : ": ", strerror(errno));
         if (end == '\0')
             return FMD_OK;
         *c = end;
@@ -113,6 +113,19 @@ static void delete_remains(const fmd_run_folder *f)
         closedir(folder);
 }
 
+void fmd_run_folder_discard(fmd_run_folder *f)
+{
+    static const char *const names[] = {"events.jsonl", "config.json", "generation", "run.lock"};
+    char path[FMD_RUN_PATH_BYTES];
+    if (f->path[0] == '\0' || !f->fresh)
+        return;
+    fmd_run_lock_release(&f->lock);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unlink(fmd_run_folder_file(f, names[i], path));
+    rmdir(fmd_run_folder_file(f, "checkpoints", path)); /* only what is empty goes */
+    rmdir(f->path);
+}
+
 fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config)
 {
     char path[FMD_RUN_PATH_BYTES];
@@ -138,13 +151,9 @@ fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config)
         delete_remains(f);
     if (st == FMD_OK)
         st = write_config(f, config);
-    if (st != FMD_OK && st != FMD_EBUSY && !reused) { /* what is empty goes */
-        fmd_run_lock_release(&f->lock);
-        unlink(fmd_run_folder_file(f, "generation", path));
-        unlink(fmd_run_folder_file(f, "run.lock", path));
-        rmdir(fmd_run_folder_file(f, "checkpoints", path));
-        rmdir(f->path);
-    }
+    f->fresh = !reused;
+    if (st != FMD_OK && st != FMD_EBUSY)
+        fmd_run_folder_discard(f);
     return st;
 }
 

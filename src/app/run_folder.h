@@ -9,6 +9,7 @@
 
 typedef struct fmd_run_folder {
     char path[FMD_PATH_BYTES]; /* empty: nothing is written */
+    bool fresh;                /* made by this process */
     fmd_run_lock lock;
 } fmd_run_folder;
 
@@ -21,6 +22,10 @@ FMD_CHECKED fmd_status fmd_make_folders(const char *path, const char *what);
  * there. FMD_EBUSY where it is in use, holds a run that is not to be resumed, or cannot be made;
  * FMD_EIO. */
 FMD_CHECKED fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config);
+
+/* Local. Releases and removes a folder that this process has made, as long as nothing but its
+ * beginnings is in it. */
+void fmd_run_folder_discard(fmd_run_folder *f);
 
 /* Local. The path of `name` in the folder. */
 const char *fmd_run_folder_file(const fmd_run_folder *f, const char *name,

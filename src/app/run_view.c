@@ -1,4 +1,5 @@
 #include "app/run_view.h"
+#include "app/followed_run.h"
 
 #include "fmd/mem.h"
 #include "fmd/run_lock.h"
@@ -28,9 +29,10 @@ static fmd_status find_run(const fmd_run_view *v)
 {
     static const char *const names[] = {"config.json", "history.csv", "run.json", "STATUS.json"};
     struct stat s;
-    char path[FMD_RUN_PATH_BYTES];
+    char path[FMD_RUN_PATH_BYTES], example[FMD_PATH_BYTES];
     if (*v->path == '\0')
-        return FMD_FAIL(FMD_EUSAGE, "which run? Name its folder, such as runs/20260131-120000");
+        return FMD_FAIL(FMD_EUSAGE, "which run? Name its folder, such as %s",
+                        fmd_followed_run_example(example));
     if (stat(v->path, &s) != 0)
         return FMD_FAIL(FMD_ENOINPUT, "cannot open '%s': %s", v->path, strerror(errno));
     if (!S_ISDIR(s.st_mode))

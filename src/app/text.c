@@ -17,6 +17,17 @@ const char *fmd_grouped(size_t n, char text[32])
     return text;
 }
 
+const char *fmd_bytes_text(size_t bytes, char text[32])
+{
+    static const char *const units[] = {"B", "KB", "MB", "GB"};
+    double size = (double)bytes;
+    int unit = 0;
+    for (; size >= 1024 && unit < 3; unit++)
+        size /= 1024;
+    snprintf(text, 32, "%.2f %s", size, units[unit]);
+    return text;
+}
+
 const char *fmd_image_shape_text(fmd_shape s, char text[FMD_SHAPE_TEXT])
 {
     size_t used = 0;

@@ -1,4 +1,5 @@
 #include "app/weights.h"
+#include "app/followed_run.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,10 +9,12 @@
 fmd_status fmd_weights_path(const char *given, char path[FMD_WEIGHTS_PATH_BYTES])
 {
     struct stat s;
-    char target[FMD_PATH_BYTES];
+    char target[FMD_PATH_BYTES], example[FMD_PATH_BYTES];
     if (*given == '\0')
-        return FMD_FAIL(FMD_EUSAGE, "which weights? Name a *.weights.h5 file or the folder of a "
-                                    "run, such as runs/20260131-120000");
+        return FMD_FAIL(
+            FMD_EUSAGE,
+            "which weights? Name a *.weights.h5 file or the folder of a run, such as %s",
+            fmd_followed_run_example(example));
     snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s", given);
     if (stat(given, &s) == 0 && S_ISDIR(s.st_mode)) {
         snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/latest", given);
