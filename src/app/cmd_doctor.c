@@ -198,8 +198,10 @@ static void check_data(fmd_findings *f, fmd_comm *c, const fmd_config *config)
         return;
     if (st != FMD_OK) {
         fmd_find(f, FMD_PROBLEM, "data",
-                 known ? "scripts/get-data mnist" : "scripts/get-data fashion-mnist", "%.500s",
-                 fmd_error_message());
+                 st == FMD_ENOMEM ? "more memory: see memory and shm"
+                 : known          ? "scripts/get-data mnist"
+                                  : "scripts/get-data fashion-mnist",
+                 "%.500s", fmd_error_message());
         return;
     }
     const bool named = !fmd_dataset_is_path(config->dataset);

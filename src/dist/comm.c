@@ -8,11 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 /* Bytes that one broadcast carries at most: counts in MPI are ints. */
-enum { BCAST_BYTES = 1 << 28, COMPARE_BYTES = 256 };
+enum { BCAST_BYTES = 1 << 28, COMPARE_BYTES = 256, PAGE_BYTES = 1 << 13 };
 
 void fmd_comm_check(fmd_comm *c, int code, const char *call)
 {
@@ -284,9 +285,31 @@ fmd_status fmd_comm_same(fmd_comm *c, const void *data, size_t bytes, const char
     return FMD_OK;
 }
 
+/* Collective over the node. Where there is too little room, Open MPI 4.1 fails on one rank alone and
+ * leaves the others waiting for ever; so that is found out before. Where it may not write there, it
+ * takes the folder of its session. */
+static fmd_status check_shared_room(fmd_comm *c, size_t bytes)
+{
+    const char *set = getenv("OMPI_MCA_osc_sm_backing_directory");
+    const char *folder = set != NULL ? set : "/dev/shm";
+    struct statvfs disk;
+    uint64_t needed = bytes + PAGE_BYTES; /* of the rank and its share of Open MPI's own */
+    FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, &needed, 1, MPI_UINT64_T, MPI_SUM, c->node));
+    if (c->node_size == 1 || access(folder, W_OK) != 0 || statvfs(folder, &disk) != 0)
+        return FMD_OK;
+    const double room = (double)disk.f_bavail * (double)disk.f_frsize;
+    if ((double)needed <= room)
+        return FMD_OK;
+    return FMD_FAIL(FMD_ENOMEM,
+                    "the ranks of %s share %.1f MB of memory, but %.200s has %.1f MB free: make it "
+                    "larger (in a container: --shm-size)",
+                    c->host, (double)needed / 1e6, folder, room / 1e6);
+}
+
 fmd_status fmd_comm_window(fmd_comm *c, size_t bytes, MPI_Win *window)
 {
     void *base;
+    FMD_TRY(fmd_comm_agree(c, check_shared_room(c, bytes)));
     const int code =
         MPI_Win_allocate_shared((MPI_Aint)bytes, 1, MPI_INFO_NULL, c->node, &base, window);
     return fmd_comm_agree(
