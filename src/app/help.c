@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Columns of the whole, and where texts begin; a name that needs more has a line of its own. */
-enum { WIDTH = 100, COMMAND_COLUMN = 14, OPTION_COLUMN = 30, DETAILS_BYTES = 128 };
+enum { WIDTH = 80, COMMAND_COLUMN = 14, OPTION_COLUMN = 30, DETAILS_BYTES = 128 };
 
 void fmd_print_text(int at, int column, const char *text)
 {
@@ -67,7 +67,7 @@ static void details_text(const fmd_option *o, char text[DETAILS_BYTES])
 const char *fmd_help_usage(const fmd_option *o, char text[FMD_HELP_BYTES])
 {
     const bool on = o->kind == FMD_OPTION_BOOL && strcmp(o->initial, "true") == 0;
-    const char *value = o->kind == FMD_OPTION_CHOICE ? o->choices : o->value;
+    const char *value = o->value != NULL ? o->value : o->choices;
     int at = snprintf(text, FMD_HELP_BYTES, "--%s%s", on ? "no-" : "", o->name);
     if (value != NULL) /* a table of choices may end in "|" */
         snprintf(text + at, FMD_HELP_BYTES - (size_t)at, " %.*s",
@@ -154,7 +154,7 @@ void fmd_help_command(const fmd_command *command)
     printf("usage: %sfmnist-dist %s %s\n\n%s\n", launcher, command->name, command->usage,
            command->help);
     if (command->example != NULL)
-        printf("for example: fmnist-dist %s %s\n", command->name, command->example);
+        printf("\nfor example\n  fmnist-dist %s %s\n", command->name, command->example);
     print_options(command);
     print_specs(command);
     printf("\nconfiguration\n");
@@ -192,12 +192,11 @@ void fmd_help_overview(void)
     fmd_print_text(printf("  help"), COMMAND_COLUMN,
                    "this text, or with a command its options; help --man: a manual page");
     printf("\nexamples\n"
-           "  mpirun -np 8 fmnist-dist                                     the Keras tutorial's "
-           "training\n"
-           "  mpirun -np 8 fmnist-dist --hidden 512 --stop-when 'loss<0.4' another model, and a "
-           "callback\n"
-           "  fmnist-dist evaluate runs/20260131-120000                    a model that was "
-           "trained\n"
-           "\nnext: fmnist-dist help train (its options), fmnist-dist doctor (is all in order?), "
-           "fmnist-dist tutorial\n");
+           "  mpirun -np 8 fmnist-dist              the training of the Keras tutorial\n"
+           "  mpirun -np 8 fmnist-dist --hidden 512 --stop-when 'loss<0.4'\n"
+           "                                        another model, and a callback\n"
+           "  fmnist-dist evaluate runs/20260131-120000\n"
+           "                                        a model that was trained\n"
+           "\nnext: fmnist-dist help train (its options), fmnist-dist doctor (is all in\n"
+           "order?), fmnist-dist tutorial\n");
 }

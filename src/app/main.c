@@ -15,7 +15,7 @@ const fmd_command fmd_commands[] = {
      .usage = "[OPTIONS]",
      .help = "train a model (the default command)",
      .section = FMD_TO_TRAIN,
-     .example = "--hidden 512 --batch-size 128 --validation-split 0.1 --patience 3",
+     .example = "--hidden 512 --validation-split 0.1 --patience 3",
      .groups = "data|training "
                "data|amount|model|weights|training|stopping|checkpoints|distribution|run|output",
      .needs_mpi = true,
@@ -64,7 +64,7 @@ const fmd_command fmd_commands[] = {
      .run = fmd_cmd_inspect},
     {.name = "watch",
      .usage = "[RUN_DIR] [OPTIONS]",
-     .help = "how a run gets on: progress, loss, rates, who is slow; on this machine or another",
+     .help = "how a run gets on: progress, loss, rates, who is slow; from anywhere",
      .section = FMD_TO_LOOK,
      .example = "runs/20260131-120000 --interval 5",
      .groups = "watching",

@@ -32,7 +32,7 @@ const fmd_option fmd_config_table[] = {
     {.name = "normalize", .group = "model", .kind = FMD_OPTION_BOOL, FIELD(normalize),
      .initial = "true", .help = "leave pixels at 0 to 255, do not divide them by 255"},
     {.name = "layers", .group = "model", .kind = FMD_OPTION_TEXT, FIELD(layers), .initial = "",
-     .value = "SPEC", .help = "some of those below, as in 'flatten,dense:128:relu,dropout:0.2,dense:10:softmax'"},
+     .value = "SPEC", .help = "some of those below, as in 'flatten,dense:128:relu,dense:10:softmax'"},
     {.name = "hidden", .group = "model", .kind = FMD_OPTION_TEXT, FIELD(hidden), .initial = "128",
      .value = "N,...", .help = "short for flatten, dense relu layers of these sizes, and the output"},
     {.name = "model", .group = "model", .kind = FMD_OPTION_TEXT, FIELD(model), .initial = "",
@@ -223,7 +223,7 @@ const fmd_option fmd_config_table[] = {
      .help = "file to write: of show a PNG, not the terminal; of report a page, RUN_DIR/report.html"},
     /* tutorial */
     {.name = "lesson", .group = "tutorial", .kind = FMD_OPTION_CHOICE, FIELD(lesson),
-     .initial = "list", .choices = "list|all|"
+     .initial = "list", .value = "list|all|LESSON", .choices = "list|all|"
 #define LESSON(NAME, ...) NAME "|"
 #include "app/lessons.def"
 #undef LESSON

@@ -25,7 +25,8 @@ static const style unstyled = {"", "", "", "", "─"};
 typedef struct progress {
     fmd_callback base;
     const style *style;
-    int columns;                           /* of the unfinished line on the screen */
+    int screen;                            /* its columns; 0: not known */
+    int columns;                           /* of the unfinished line on it */
     double drawn_at;                       /* these three: seconds of the epoch */
     double first_step_seconds;             /* NAN before it */
     double training_seconds;               /* without validation */
@@ -146,6 +147,21 @@ static void add_bar(line *l, const style *s, const fmd_event *e)
     add(l, " ");
 }
 
+/* A line that wraps could not be drawn over by the next. */
+static void cut_to_screen(line *l, const progress *p)
+{
+    int n = 0;
+    for (char *s = l->text; *s != '\0' && p->screen > 0; s++) {
+        if (*s == '\033')
+            s += strcspn(s, "m");
+        else if (((unsigned char)*s & 0xC0) != 0x80 && ++n == p->screen) {
+            l->used = (size_t)(s - l->text);
+            add(l, "%s", p->style->plain);
+            return;
+        }
+    }
+}
+
 static void redraw(progress *p, const line *l, const char *end)
 {
     int columns = count_columns(l->text);
@@ -197,6 +213,7 @@ static void bar_batch_end(fmd_callback *c, const fmd_event *e, fmd_control *cont
     add(&l, "%s ", p->style->plain);
     add_seconds_per_step(&l, per_step);
     add_metrics(&l, &e->metrics);
+    cut_to_screen(&l, p);
     redraw(p, &l, "");
 }
 
@@ -286,6 +303,7 @@ fmd_status fmd_cb_progress_create(fmd_callback **out, fmd_progress kind)
                   : kind == FMD_PROGRESS_LINE ? &line_ops
                                               : &none_ops;
     p->style = t.colour != FMD_COLOUR_NONE ? &styled : &unstyled;
+    p->screen = t.columns;
     *out = &p->base;
     return FMD_OK;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -210,6 +211,20 @@ static void no_color_leaves_a_bar_without_escape_sequences(void **state)
     const char *text = show_epoch(&s, FMD_PROGRESS_AUTO, trained);
     assert_null(strchr(text, '\033'));
     assert_non_null(strstr(text, "\r118/235 " FIVE FIVE "────────── 0s 3ms/step" METRICS "   \r"));
+    assert_non_null(
+        strstr(text, "\r235/235 " FIVE FIVE FIVE FIVE " 1s 4ms/step" METRICS " - 60k samples/s\n"));
+}
+
+static void a_bar_fits_a_narrow_terminal_until_its_epoch_ends(void **state)
+{
+    (void)state;
+    screen s;
+    open_terminal(&s);
+    setenv("NO_COLOR", "1", 1);
+    const struct winsize narrow = {.ws_row = 24, .ws_col = 40};
+    assert_int_equal(ioctl(s.write_fd, TIOCSWINSZ, &narrow), 0);
+    const char *text = show_epoch(&s, FMD_PROGRESS_AUTO, trained);
+    assert_non_null(strstr(text, "\r118/235 " FIVE FIVE "────────── 0s 3ms/ste\r"));
     assert_non_null(
         strstr(text, "\r235/235 " FIVE FIVE FIVE FIVE " 1s 4ms/step" METRICS " - 60k samples/s\n"));
 }
@@ -449,6 +464,7 @@ int main(void)
         in_environment(small_values_have_an_exponent),
         in_environment(a_terminal_gets_the_bar_of_keras),
         in_environment(no_color_leaves_a_bar_without_escape_sequences),
+        in_environment(a_bar_fits_a_narrow_terminal_until_its_epoch_ends),
         in_environment(an_empty_no_color_means_colors),
         in_environment(a_bar_asked_for_in_a_file_has_no_escape_sequences),
         in_environment(a_dumb_terminal_gets_lines),
