@@ -77,14 +77,15 @@ make_data() {
     "$FMD_MAKE_DATA" "$folder" "$@"
 }
 
-# Whatever hangs is ended after some minutes, with the exit code 124.
+# Whatever hangs is ended after some minutes, with the exit code 124. In the process group of the test,
+# so that who ends that ends this too.
 run() {
     local n=$1 command=("$FMD_PROGRAM")
     shift
     [[ $n == 0 ]] || command=(mpirun "${mpirun_options[@]}" -np "$n" "$FMD_PROGRAM")
     last_run="np $n: fmnist-dist $*"
     status=0
-    timeout -k 5 200 "${command[@]}" "$@" >"$out" 2>"$err" </dev/null || status=$?
+    timeout --foreground -k 5 200 "${command[@]}" "$@" >"$out" 2>"$err" </dev/null || status=$?
 }
 
 expect_exit() {
