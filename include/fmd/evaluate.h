@@ -4,6 +4,7 @@
 
 #include "fmd/comm.h"
 #include "fmd/dataset.h"
+#include "fmd/guardian.h"
 #include "fmd/model.h"
 
 /* Rows that a model needs room for to be evaluated. */
@@ -14,10 +15,10 @@ typedef struct fmd_evaluation {
     double seconds;
 } fmd_evaluation;
 
-/* Collective. Runs `split` through the model, which has room for
- * FMD_EVALUATE_ROWS rows. `divisor` is what pixels are divided by. The result is the same on every
- * rank and for every number of ranks. FMD_EDIVERGED where a loss is not finite. */
+/* Collective. Runs `split` through the model, which has room for FMD_EVALUATE_ROWS rows. `divisor` is
+ * what pixels are divided by. The guardian, or NULL, hears of every FMD_EVALUATE_ROWS rows. The result
+ * is the same on every rank and for every number of ranks. FMD_EDIVERGED where a loss is not finite. */
 FMD_CHECKED fmd_status fmd_evaluate(fmd_comm *c, fmd_model *m, const fmd_split *split,
-                                    float divisor, fmd_evaluation *out);
+                                    float divisor, fmd_guardian *guardian, fmd_evaluation *out);
 
 #endif

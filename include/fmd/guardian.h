@@ -19,9 +19,12 @@ typedef struct fmd_guardian fmd_guardian;
  * wait for the guardian. SIGTERM is blocked, before MPI starts threads of its own. */
 void fmd_guardian_prepare(void);
 
+/* With files everything may last so many times as long: disks and networks are slow at times. */
+enum { FMD_GUARDIAN_FILES = 10 };
+
 /* Local. Starts the thread; the state is not free. Handles SIGINT too; the second SIGINT ends the
- * process. `hang_seconds` without a change of phase end the process with FMD_EHANG; 0: never.
- * FMD_EINTERNAL, FMD_ENOMEM. */
+ * process. `hang_seconds` without word of a phase end the process with FMD_EHANG; 0: never. The start
+ * is a phase with files. FMD_EINTERNAL, FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_guardian_start(fmd_guardian **out, int rank, const char *host,
                                           double hang_seconds);
 
@@ -31,8 +34,12 @@ void fmd_guardian_stop(fmd_guardian *g);
 /* Local. The signal that asks to stop, or 0. */
 int fmd_guardian_signal(const fmd_guardian *g);
 
-/* Local. What the training does from now on ("allreduce"); a text that lives for ever. */
+/* Local. What the training does from now on ("allreduce"), or still does, if that lasts; a text that
+ * lives for ever. */
 void fmd_guardian_phase(fmd_guardian *g, const char *phase);
+
+/* Local. The same for phases in which this rank, or one that it waits for, reads or writes files. */
+void fmd_guardian_files(fmd_guardian *g, const char *phase);
 
 /* Local. Between free and own the state does not change and another thread may write it. */
 void fmd_guardian_free_state(fmd_guardian *g);

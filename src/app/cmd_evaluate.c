@@ -204,7 +204,7 @@ fmd_status fmd_cmd_evaluate(fmd_comm *c, const fmd_config *config)
     fmd_prediction p = {.n = 0};
     verdict v = {.model = &t};
     FMD_TRY(fmd_trained_open(&t, c, config, FMD_NEEDS_IMAGES));
-    fmd_status st = fmd_evaluate(c, t.model, &t.split, t.divisor, &v.means);
+    fmd_status st = fmd_evaluate(c, t.model, &t.split, t.divisor, NULL, &v.means);
     if (st == FMD_OK)
         st = fmd_predict(c, t.model, &t.split, t.divisor, &p);
     if (st == FMD_OK)

@@ -414,7 +414,9 @@ static fmd_status finish(fmd_job *j)
 /* Collective. Evaluates on the test images and leaves the results. */
 static fmd_status conclude(fmd_job *j)
 {
-    FMD_TRY(fmd_evaluate(j->comm, j->model, &j->data.test, j->fit.divisor, &j->test));
+    FMD_TRY(
+        fmd_evaluate(j->comm, j->model, &j->data.test, j->fit.divisor, j->fit.guardian, &j->test));
+    fmd_guardian_files(j->fit.guardian, "writing the results");
     return fmd_comm_agree(j->comm, is_root(j) ? finish(j) : FMD_OK);
 }
 

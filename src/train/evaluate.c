@@ -27,7 +27,7 @@ static void evaluate_rows(fmd_model *m, const fmd_split *split, float divisor, s
 }
 
 fmd_status fmd_evaluate(fmd_comm *c, fmd_model *m, const fmd_split *split, float divisor,
-                        fmd_evaluation *out)
+                        fmd_guardian *guardian, fmd_evaluation *out)
 {
     const double start = fmd_now();
     const size_t leaves = (split->n + LEAF - 1) / LEAF;
@@ -36,8 +36,10 @@ fmd_status fmd_evaluate(fmd_comm *c, fmd_model *m, const fmd_split *split, float
     fmd_loss_sums sums = {.of = split->n};
     for (size_t done = 0; done < mine.count; done += at_once) {
         const size_t now = mine.count - done < at_once ? mine.count - done : at_once;
+        fmd_guardian_phase(guardian, "evaluating");
         evaluate_rows(m, split, divisor, (mine.first + done) * LEAF, now * LEAF, &sums);
     }
+    fmd_guardian_phase(guardian, "the sum of the evaluation");
     int64_t total[] = {sums.loss, sums.correct, sums.failed};
     fmd_comm_sum_i64(c, total, 3);
     if (total[2] > 0)

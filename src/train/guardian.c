@@ -26,6 +26,7 @@ struct fmd_guardian {
     double hang_seconds;
     _Atomic double since; /* the phase began */
     _Atomic(const char *) phase;
+    atomic_bool files;
     atomic_bool end, waits; /* `waits`: the state is free */
     void (*write)(void *);  /* these two belong to the state */
     void *self;
@@ -73,18 +74,19 @@ static void gasp(fmd_guardian *g)
 static void check_progress(fmd_guardian *g, double now, bool *warned)
 {
     const char *phase = g->phase;
+    const double limit = g->hang_seconds * (g->files ? FMD_GUARDIAN_FILES : 1);
     const double idle = now - g->since;
     const bool waits = g->waits;
     if (idle < warn_seconds)
         *warned = false;
     if (g->hang_seconds <= 0)
         return;
-    if (idle >= warn_seconds && !*warned && idle < g->hang_seconds) {
+    if (idle >= warn_seconds && !*warned && idle < limit) {
         *warned = true;
         fprintf(stderr, "fmnist-dist: warning: rank %d (%s): no progress for %.0f s in %s\n",
                 g->rank, g->host, idle, phase);
     }
-    if (idle < g->hang_seconds + (waits ? courtesy_seconds : 0))
+    if (idle < limit + (waits ? courtesy_seconds : 0))
         return;
     fprintf(stderr,
             "fmnist-dist: error: rank %d (%s): no progress for %.0f s in %s; ended by "
@@ -131,6 +133,7 @@ fmd_status fmd_guardian_start(fmd_guardian **out, int rank, const char *host, do
     g->hang_seconds = hang_seconds;
     g->since = fmd_now();
     g->phase = "start";
+    g->files = true;
     pthread_mutex_init(&g->state, NULL);
     pthread_mutex_lock(&g->state);
 
@@ -162,12 +165,24 @@ int fmd_guardian_signal(const fmd_guardian *g)
     return g != NULL ? pending : 0;
 }
 
-void fmd_guardian_phase(fmd_guardian *g, const char *phase)
+/* The clock first, which check_progress reads last: no phase is measured by the limit of the next. */
+static void enter(fmd_guardian *g, const char *phase, bool files)
 {
     if (g == NULL)
         return;
-    g->phase = phase;
     g->since = fmd_now();
+    g->phase = phase;
+    g->files = files;
+}
+
+void fmd_guardian_phase(fmd_guardian *g, const char *phase)
+{
+    enter(g, phase, false);
+}
+
+void fmd_guardian_files(fmd_guardian *g, const char *phase)
+{
+    enter(g, phase, true);
 }
 
 void fmd_guardian_free_state(fmd_guardian *g)

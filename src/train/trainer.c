@@ -156,7 +156,7 @@ static fmd_status share_decision(loop *l, fmd_status mine, bool *save)
     decision d = {.status = mine, .control = l->control, .save = save != NULL && *save};
     if (mine != FMD_OK)
         snprintf(d.message, sizeof d.message, "%s", fmd_error_message());
-    fmd_guardian_phase(l->args->guardian, "the decision of rank 0");
+    fmd_guardian_files(l->args->guardian, "the decision of rank 0");
     fmd_guardian_free_state(l->args->guardian);
     fmd_comm_bcast(l->comm, &d, sizeof d);
     fmd_guardian_own_state(l->args->guardian);
@@ -213,7 +213,7 @@ static fmd_status compare_replicas(loop *l)
 static fmd_status save(loop *l)
 {
     FMD_TRY(compare_replicas(l));
-    fmd_guardian_phase(l->args->guardian, "writing a checkpoint");
+    fmd_guardian_files(l->args->guardian, "writing a checkpoint");
     const int before = fmd_saver_count(l->args->saver);
     const fmd_status st = l->root ? fmd_saver_write(l->args->saver, state_now(l)) : FMD_OK;
     if (fmd_saver_count(l->args->saver) > before)
@@ -353,13 +353,14 @@ static fmd_status end_epoch(loop *l)
     FMD_TRY(compare_replicas(l));
     fmd_status st = FMD_OK;
     fmd_evaluation e = {.loss = (double)NAN, .accuracy = (double)NAN};
-    fmd_guardian_phase(a->guardian, "evaluating");
+    fmd_guardian_phase(a->guardian, "gathering times");
     fmd_guardian_free_state(a->guardian);
     const fmd_phase_seconds mine = fmd_stepper_seconds(l->stepper);
     fmd_comm_gather(l->comm, &mine, sizeof mine, l->phases);
     if (a->validation.n > 0)
-        st = fmd_evaluate(l->comm, l->model, &a->validation, a->divisor, &e);
+        st = fmd_evaluate(l->comm, l->model, &a->validation, a->divisor, a->guardian, &e);
     fmd_guardian_own_state(a->guardian);
+    fmd_guardian_files(a->guardian, "the end of the epoch");
     FMD_TRY(st);
     if (a->validation.n > 0) {
         l->event.metrics.val_loss = e.loss;

@@ -682,11 +682,37 @@ static void evaluation_counts_each_sample_once(void **state)
         const double n = (double)split.n;
         const fmd_loss_sums sums = evaluate_alone(m, split.n);
         fmd_evaluation e = {.loss = -1};
-        assert_all_ok(fmd_evaluate(mpi_comm, m, &split, 255, &e));
+        assert_all_ok(fmd_evaluate(mpi_comm, m, &split, 255, NULL, &e));
         assert_all_ranks(e.accuracy == (double)sums.correct / n);
         assert_all_ranks(fabs(e.accuracy * n - round(e.accuracy * n)) < 1e-9);
         assert_all_ranks(e.loss == (double)sums.loss * FMD_LOSS_UNIT / n);
     }
+    fmd_model_destroy(m);
+}
+
+/* How often the guardian was told of a phase; its own function does not take part. */
+static size_t words;
+
+void __wrap_fmd_guardian_phase(fmd_guardian *g, const char *phase);
+void __wrap_fmd_guardian_phase(fmd_guardian *g, const char *phase)
+{
+    (void)g;
+    words += strcmp(phase, "evaluating") == 0;
+}
+
+/* A long evaluation is no hang. */
+static void evaluation_tells_the_guardian_that_it_goes_on(void **state)
+{
+    (void)state;
+    const fmd_fit_args args = plain_args(WATCHED, WATCHED_BATCH);
+    const fmd_split split = samples(0, SAMPLES);
+    const size_t leaves = (SAMPLES + EVALUATE_LEAF - 1) / EVALUATE_LEAF;
+    fmd_model *m = create_model(&args, SEED);
+    fmd_evaluation e;
+    words = 0;
+    assert_all_ok(fmd_evaluate(mpi_comm, m, &split, 255, NULL, &e));
+    const size_t mine = fmd_share(leaves, rank_of(), fmd_comm_size(mpi_comm)).count;
+    assert_all_ranks(words == (mine * EVALUATE_LEAF + FMD_EVALUATE_ROWS - 1) / FMD_EVALUATE_ROWS);
     fmd_model_destroy(m);
 }
 
@@ -716,7 +742,7 @@ static void without_validation_data_there_are_no_such_metrics(void **state)
     assert_all_ranks(isnan(o.result.metrics.val_loss) && isnan(o.result.metrics.val_accuracy));
     fmd_model *m = create_model(&args, SEED);
     fmd_evaluation e = {.loss = 0};
-    assert_all_ok(fmd_evaluate(mpi_comm, m, &args.validation, 255, &e));
+    assert_all_ok(fmd_evaluate(mpi_comm, m, &args.validation, 255, NULL, &e));
     assert_all_ranks(isnan(e.loss) && isnan(e.accuracy));
     fmd_model_destroy(m);
 }
@@ -729,7 +755,7 @@ static void a_loss_that_is_not_finite_fails_evaluation_on_all_ranks(void **state
     fmd_model *m = create_model(&args, SEED);
     fmd_model_params(m)[fmd_model_n_params(m) - 1] = NAN;
     fmd_evaluation e = {.loss = 0};
-    assert_all_fail(fmd_evaluate(mpi_comm, m, &split, 255, &e), FMD_EDIVERGED,
+    assert_all_fail(fmd_evaluate(mpi_comm, m, &split, 255, NULL, &e), FMD_EDIVERGED,
                     "the loss of 40 of 40 images is not finite");
     fmd_model_destroy(m);
 }
@@ -827,6 +853,7 @@ int main(void)
         cmocka_unit_test(the_last_hook_may_fail_after_it_set_the_weights),
         cmocka_unit_test(divergence_ends_training_on_all_ranks_alike),
         cmocka_unit_test(evaluation_counts_each_sample_once),
+        cmocka_unit_test(evaluation_tells_the_guardian_that_it_goes_on),
         cmocka_unit_test(validation_is_an_evaluation_of_the_final_weights),
         cmocka_unit_test(without_validation_data_there_are_no_such_metrics),
         cmocka_unit_test(a_loss_that_is_not_finite_fails_evaluation_on_all_ranks),

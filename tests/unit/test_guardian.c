@@ -206,6 +206,7 @@ static void a_second_int_ends_the_process_at_once(void **state)
 static int without_guardian(void)
 {
     fmd_guardian_phase(NULL, "nothing");
+    fmd_guardian_files(NULL, "nothing");
     fmd_guardian_free_state(NULL);
     fmd_guardian_own_state(NULL);
     fmd_guardian_on_gasp(NULL, NULL, NULL);
@@ -413,6 +414,36 @@ static void a_phase_that_does_not_end_ends_the_process_and_is_named(void **state
     assert_non_null(strstr(said, " s in the sum of the gradients; ended by --hang-timeout\n"));
 }
 
+static int write_for_ever(void)
+{
+    fmd_guardian *g = start(0.1);
+    fmd_guardian_files(g, "writing");
+    sleep_ms(20000);
+    fmd_guardian_stop(g);
+    return 0;
+}
+
+/* Longer than the timeout at a file; and from there to a phase that is just as short. */
+static int write_slowly_then_go_on(void)
+{
+    fmd_guardian *g = start(0.6);
+    sleep_ms(LONG_MS);
+    fmd_guardian_files(g, "writing");
+    sleep_ms(LONG_MS);
+    fmd_guardian_phase(g, "training");
+    fmd_guardian_stop(g);
+    return 0;
+}
+
+static void files_have_ten_times_as_long_but_not_for_ever(void **state)
+{
+    (void)state;
+    assert_exits(write_slowly_then_go_on, 0);
+    assert_string_equal(said, "");
+    assert_exits(write_for_ever, FMD_EHANG);
+    assert_non_null(strstr(said, " s in writing; ended by --hang-timeout\n"));
+}
+
 /* After the timeout, and before the two seconds by which the culprit comes first. */
 static int wait_in_vain(void)
 {
@@ -509,6 +540,8 @@ static int begin_all(void **state)
                                    request_met,
                                    owner_comes_back,
                                    hang,
+                                   write_for_ever,
+                                   write_slowly_then_go_on,
                                    wait_in_vain,
                                    move_on,
                                    hang_for_ever,
@@ -536,6 +569,7 @@ int main(void)
         cmocka_unit_test(only_term_makes_a_last_checkpoint),
         cmocka_unit_test(the_state_is_not_owned_while_it_is_written),
         cmocka_unit_test(a_phase_that_does_not_end_ends_the_process_and_is_named),
+        cmocka_unit_test(files_have_ten_times_as_long_but_not_for_ever),
         cmocka_unit_test(who_waits_for_others_lets_the_culprit_speak_first),
         cmocka_unit_test(who_moves_on_is_left_alone),
         cmocka_unit_test(a_timeout_of_nothing_means_never),
