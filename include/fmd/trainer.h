@@ -27,7 +27,7 @@ typedef struct fmd_fit_args {
     int n_callbacks;
     fmd_saver *saver;        /* NULL: no checkpoints */
     bool resume;             /* go on from the saver's newest checkpoint, if there is one */
-    const char *resume_from; /* or from this file; NULL: none */
+    const char *resume_from; /* if there is none, from this file; NULL: from the start */
     const fmd_trait *traits; /* what a checkpoint to go on from must have in common */
     size_t n_traits;
     fmd_guardian *guardian; /* NULL: signals are not handled */

@@ -381,8 +381,8 @@ static fmd_status prepare(fmd_job *j)
     FMD_TRY(fmd_comm_agree(j->comm, st));
     FMD_TRY(check_ranks(j));
     FMD_TRY(gather_hosts(j));
-    j->fit.resume = strcmp(c->resume, "auto") == 0;
-    if (!j->fit.resume && strcmp(c->resume, "none") != 0) {
+    j->fit.resume = strcmp(c->resume, "none") != 0;
+    if (j->fit.resume && strcmp(c->resume, "auto") != 0) {
         j->fit.resume_from = j->resume_from;
         st = is_root(j) ? find_checkpoint(j) : FMD_OK;
     }

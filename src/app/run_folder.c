@@ -68,13 +68,14 @@ static fmd_status check_unused(const fmd_run_folder *f)
     return FMD_OK;
 }
 
-/* Without --resume a folder must be new to this program; with it, a config.json alone is somebody
- * else's. */
+/* With --resume none a folder must be new to this program; otherwise a config.json alone is somebody
+ * else's. --resume FILE is for the first start: the second finds a folder with checkpoints of its own,
+ * and a requeued job goes on. */
 static fmd_status check_reuse(const fmd_run_folder *f, const fmd_config *config)
 {
     char path[FMD_RUN_PATH_BYTES];
     const bool ours = access(fmd_run_folder_file(f, "generation", path), F_OK) == 0;
-    return ours && strcmp(config->resume, "auto") == 0 ? FMD_OK : check_unused(f);
+    return ours && strcmp(config->resume, "none") != 0 ? FMD_OK : check_unused(f);
 }
 
 /* The options of train, as --config takes them. */
@@ -170,6 +171,9 @@ static fmd_status note_running(fmd_callback *c, const fmd_event *e)
     if (step > 0) {
         printf("resume from step %" PRIu64 ": epoch %d, step %" PRIu64 " of %" PRIu64 "\n", step,
                e->epoch + 1, e->step, e->steps);
+        fflush(stdout);
+    } else if (s->folder->lock.generation > 1) {
+        printf("no checkpoint in '%s' yet: training begins anew\n", s->folder->path);
         fflush(stdout);
     }
     return fmd_run_folder_status(s->folder, "running", FMD_OK, "", step);

@@ -239,11 +239,13 @@ static fmd_status check_position(loop *l)
 static fmd_status load(loop *l, bool *found)
 {
     const fmd_fit_args *a = l->args;
-    *found = a->resume_from != NULL;
-    if (*found)
-        FMD_TRY(fmd_checkpoint_read(a->resume_from, &l->state));
-    else if (a->saver != NULL && a->resume)
+    *found = false;
+    if (a->saver != NULL && a->resume)
         FMD_TRY(fmd_saver_load(a->saver, &l->state, found));
+    if (!*found && a->resume_from != NULL) {
+        FMD_TRY(fmd_checkpoint_read(a->resume_from, &l->state));
+        *found = true;
+    }
     return *found ? check_position(l) : FMD_OK;
 }
 
