@@ -12,4 +12,8 @@ enum { FMD_ALIGN = 64 };
  * message of FMD_ENOMEM. A product that overflows is FMD_ENOMEM too. */
 FMD_CHECKED fmd_status fmd_alloc(void *out, size_t count, size_t size, const char *what);
 
+/* Local. FMD_ENOMEM, with `cure`, if `bytes` are more than this machine or the control groups of this
+ * process have left; the kernel would kill somebody later. `what` needs them. */
+FMD_CHECKED fmd_status fmd_mem_check(double bytes, const char *what, const char *cure);
+
 #endif

@@ -28,6 +28,10 @@ FMD_CHECKED fmd_status fmd_model_create(fmd_model **out, const char *layers, fmd
                                         size_t max_rows);
 void fmd_model_destroy(fmd_model *m);
 
+/* Local. Parameters of such a model, and the bytes that it would take; as fmd_model_create. */
+FMD_CHECKED fmd_status fmd_model_measure(double *n_params, double *bytes, const char *layers,
+                                         fmd_shape in, size_t max_rows);
+
 /* Local. The shape check of a classifier: one row of scores an image, and a unit for each of
  * `classes` classes; `largest_name` is the name of the last, or empty. FMD_EUSAGE. */
 FMD_CHECKED fmd_status fmd_model_check_classes(const fmd_model *m, int classes,

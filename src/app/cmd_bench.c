@@ -38,7 +38,7 @@ static fmd_status prepare(fmd_job *j)
 {
     const fmd_weights_file none = {.path = ""};
     FMD_TRY(load_data(j));
-    FMD_TRY(fmd_comm_agree(j->comm, fmd_job_build(j, &none)));
+    FMD_TRY(fmd_job_build(j, &none));
     fmd_report_waste(j);
     return FMD_OK;
 }

@@ -7,7 +7,6 @@
 #include "fmd/log.h"
 #include "fmd/mem.h"
 #include "fmd/run_lock.h"
-#include "fmd/sampler.h"
 #include "fmd/timer.h"
 #include "math/gemm.h"
 
@@ -17,111 +16,9 @@
 #include <string.h>
 #include <time.h>
 
-/* Chosen on the last sixth of the training images; docs/learning-rate.md has the figures. */
-static const double adam_learning_rate = 0.005;
-
 static bool is_root(const fmd_job *j)
 {
     return fmd_comm_rank(j->comm) == 0;
-}
-
-/* The images to train on and those to validate on: the last ones of the former, as Keras, or the
- * test images. */
-static fmd_status split_data(fmd_job *j)
-{
-    const fmd_config *c = j->config;
-    const size_t image_bytes = fmd_shape_count(j->data.info.image);
-    fmd_split all = j->data.train;
-    if (c->limit != FMD_UNSET_INT && (size_t)c->limit < all.n)
-        all.n = (size_t)c->limit;
-    if (c->validation_data == FMD_VALIDATION_TEST) {
-        j->fit.train = all;
-        j->fit.validation = j->data.test;
-        return FMD_OK;
-    }
-    const size_t n = (size_t)((double)all.n * (1 - c->validation_split));
-    if (n == 0)
-        return FMD_FAIL(FMD_EUSAGE, "--validation-split %g of %zu images leaves none to train on",
-                        c->validation_split, all.n);
-    j->fit.train = (fmd_split){.n = n, .images = all.images, .labels = all.labels};
-    j->fit.validation = (fmd_split){
-        .n = all.n - n, .images = all.images + n * image_bytes, .labels = all.labels + n};
-    return FMD_OK;
-}
-
-/* The learning rate for the base batch; NAN where the schedule names its rates. */
-static double learning_rate(const fmd_job *j)
-{
-    const fmd_config *c = j->config;
-    if (!isnan(c->learning_rate) || fmd_schedule_has_rates(c->lr_schedule))
-        return c->learning_rate;
-    const fmd_optimizer_ops *ops = fmd_optimizer_ops_of(j->optimizer);
-    return strcmp(ops->name, "adam") == 0 ? adam_learning_rate : ops->learning_rate;
-}
-
-/* Goyal et al., 2017, for linear; Krizhevsky, "One weird trick", 2014, for the root. */
-static double lr_scale(const fmd_config *c, size_t batch)
-{
-    const double k = (double)batch / (double)c->lr_base_batch;
-    if (c->lr_scaling == FMD_LR_AS_IT_IS)
-        return 1;
-    return c->lr_scaling == FMD_LR_LINEAR ? k : sqrt(k);
-}
-
-/* Local. The learning rate of each step, from options and the number of steps. */
-static fmd_status plan_rates(fmd_job *j)
-{
-    const fmd_config *c = j->config;
-    const fmd_fit_args *f = &j->fit;
-    j->learning_rate = learning_rate(j);
-    j->lr_scale = lr_scale(c, f->batch_size);
-    const fmd_schedule_plan plan = {.learning_rate = j->learning_rate,
-                                    .scale = j->lr_scale,
-                                    .warmup_epochs = c->warmup_epochs,
-                                    .epoch_steps = (f->train.n + f->batch_size - 1) / f->batch_size,
-                                    .epochs = (uint64_t)f->epochs};
-    return fmd_schedule_create(&j->fit.schedule, c->lr_schedule, &plan);
-}
-
-/* A model from a file may be for other images. */
-static fmd_status check_images(const fmd_job *j)
-{
-    const fmd_shape in = fmd_model_in(j->model), image = j->data.info.image;
-    char wanted[FMD_SHAPE_TEXT], found[FMD_SHAPE_TEXT];
-    if (fmd_weights_same_images(in, image))
-        return FMD_OK;
-    return FMD_FAIL(FMD_EUSAGE,
-                    "--weights: the model takes images of shape %s, but those of %s "
-                    "have %s",
-                    fmd_shape_text(in, 0, wanted), j->data.info.name,
-                    fmd_shape_text(image, 0, found));
-}
-
-fmd_status fmd_job_build(fmd_job *j, const fmd_weights_file *weights)
-{
-    const fmd_config *c = j->config;
-    const int size = fmd_comm_size(j->comm);
-    FMD_TRY(split_data(j));
-    int64_t batch = c->batch_size;
-    if (c->batch_size_per_rank != FMD_UNSET_INT)
-        batch = c->batch_size_per_rank * size;
-    j->fit.divisor = c->normalize ? 255 : 1;
-    j->fit.epochs = (int)c->epochs;
-    j->fit.batch_size = (size_t)batch;
-    j->fit.leaf_size = fmd_leaf_size(c->leaf_size, (size_t)batch);
-    j->fit.reduce = (fmd_reduction_mode)c->reduce;
-    j->fit.allreduce = (fmd_allreduce)c->allreduce;
-    j->fit.seed = (uint64_t)c->seed;
-    j->fit.shuffle = c->shuffle;
-    FMD_TRY(fmd_weights_file_model(&j->model, weights, c, j->data.info.image, j->data.info.classes,
-                                   fmd_fit_rows(&j->fit, size)));
-    FMD_TRY(check_images(j));
-    FMD_TRY(fmd_model_check_classes(j->model, j->data.info.classes,
-                                    fmd_class_name(&j->data.info, j->data.info.classes - 1)));
-    FMD_TRY(fmd_optimizer_create(&j->optimizer, c->optimizer, fmd_model_n_params(j->model)));
-    FMD_TRY(plan_rates(j));
-    fmd_model_init(j->model, j->fit.seed);
-    return FMD_OK;
 }
 
 static void add_callback(fmd_job *j, fmd_callback *callback)
@@ -369,7 +266,7 @@ static fmd_status prepare(fmd_job *j)
     const double loaded = fmd_now();
     if (*c->weights != '\0')
         FMD_TRY(fmd_weights_file_open(j->comm, &weights, c->weights));
-    fmd_status st = fmd_comm_agree(j->comm, fmd_job_build(j, &weights));
+    fmd_status st = fmd_job_build(j, &weights);
     if (st == FMD_OK && *c->weights != '\0')
         st = start_from(j, &weights);
     if (st == FMD_OK)
@@ -464,6 +361,7 @@ fmd_status fmd_train(fmd_comm *c, const fmd_config *config, fmd_outcome *out)
     j->comm = c;
     j->config = config;
     j->fit.callbacks = j->callbacks;
+    j->saves = strcmp(config->run_dir, "none") != 0;
     const time_t now = time(NULL);
     struct tm utc;
     strftime(j->started, sizeof j->started, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));

@@ -1,5 +1,6 @@
 /* What the doctor looks at on one machine; without MPI. */
 #include "app/doctor.h"
+#include "fmd/system_files.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -9,8 +10,6 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-enum { PATH_BYTES = 2048, LINE_BYTES = 512 };
 
 /* Memory of a rank of its own, and Open MPI's share of /dev/shm for it; generous. */
 static const double rank_bytes = 100e6, rank_shm_bytes = 8e6;
@@ -35,47 +34,9 @@ void fmd_find(fmd_findings *f, fmd_grade grade, const char *topic, const char *c
 
 static bool exists(const char *root, const char *name)
 {
-    char path[PATH_BYTES];
+    char path[FMD_SYSTEM_PATH];
     snprintf(path, sizeof path, "%s%s", root, name);
     return access(path, F_OK) == 0;
-}
-
-static FILE *open_file(const char *root, const char *name)
-{
-    char path[2 * PATH_BYTES];
-    snprintf(path, sizeof path, "%s%s", root, name);
-    return fopen(path, "r");
-}
-
-/* The first line of a file without its end; false: there is none. */
-static bool read_line(const char *root, const char *name, char line[LINE_BYTES])
-{
-    FILE *file = open_file(root, name);
-    const bool good = file != NULL && fgets(line, LINE_BYTES, file) != NULL;
-    if (file != NULL)
-        fclose(file);
-    if (good)
-        line[strcspn(line, "\n")] = '\0';
-    return good;
-}
-
-/* What stands behind the colon of the line that begins with `key`; false: there is none. */
-static bool read_field(const char *root, const char *name, const char *key, char value[LINE_BYTES])
-{
-    char line[LINE_BYTES];
-    FILE *file = open_file(root, name);
-    bool found = false;
-    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
-        const char *colon = strchr(line, ':');
-        if (colon == NULL || strncmp(line, key, strlen(key)) != 0)
-            continue;
-        colon += 1 + strspn(colon + 1, " \t");
-        snprintf(value, LINE_BYTES, "%.*s", (int)strcspn(colon, "\n"), colon);
-        found = true;
-    }
-    if (file != NULL)
-        fclose(file);
-    return found;
 }
 
 static const char *container(const char *root)
@@ -86,11 +47,11 @@ static const char *container(const char *root)
                  {"/run/.containerenv", "Podman"},
                  {"/.singularity.d", "Apptainer"}};
     static const char *const groups[] = {"docker", "kubepods", "libpod", "lxc"};
-    char line[LINE_BYTES];
+    char line[FMD_SYSTEM_LINE];
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         if (exists(root, marks[i].file))
             return marks[i].name;
-    FILE *file = open_file(root, "/proc/1/cgroup");
+    FILE *file = fmd_system_open(root, "/proc/1/cgroup");
     const char *found = NULL;
     while (file != NULL && found == NULL && fgets(line, sizeof line, file) != NULL)
         for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
@@ -103,11 +64,12 @@ static const char *container(const char *root)
 
 static void check_processor(fmd_findings *f, const char *root)
 {
-    char model[LINE_BYTES], memory[LINE_BYTES];
-    if (!read_field(root, "/proc/cpuinfo", "model name", model))
+    char model[FMD_SYSTEM_LINE], memory[FMD_SYSTEM_LINE];
+    if (!fmd_system_field(root, "/proc/cpuinfo", "model name", model))
         snprintf(model, sizeof model, "processor unknown");
-    const double bytes =
-        read_field(root, "/proc/meminfo", "MemTotal", memory) ? 1024 * strtod(memory, NULL) : 0;
+    const double bytes = fmd_system_field(root, "/proc/meminfo", "MemTotal", memory)
+                             ? 1024 * strtod(memory, NULL)
+                             : 0;
     const char *inside = container(root);
     fmd_find(f, FMD_FINE, "machine", "", "%.200s, %.1f GB of memory, %s%s", model, bytes / 1e9,
              inside != NULL ? "in a container: " : "no container", inside != NULL ? inside : "");
@@ -115,14 +77,14 @@ static void check_processor(fmd_findings *f, const char *root)
 
 static void check_governor(fmd_findings *f, const char *root)
 {
-    char governor[LINE_BYTES], driver[LINE_BYTES] = "";
+    char governor[FMD_SYSTEM_LINE], driver[FMD_SYSTEM_LINE] = "";
     const char *folder = "/sys/devices/system/cpu/cpu0/cpufreq/";
-    char name[PATH_BYTES];
+    char name[FMD_SYSTEM_PATH];
     snprintf(name, sizeof name, "%sscaling_governor", folder);
-    if (!read_line(root, name, governor))
+    if (!fmd_system_line(root, name, governor))
         return;
     snprintf(name, sizeof name, "%sscaling_driver", folder);
-    read_line(root, name, driver);
+    fmd_system_line(root, name, driver);
     /* Under these two drivers it means that the processor itself decides. */
     const bool own = strstr(driver, "intel_pstate") != NULL || strstr(driver, "amd-pstate") != NULL;
     const bool slow = strcmp(governor, "powersave") == 0 && !own;
@@ -140,46 +102,11 @@ static void check_user(fmd_findings *f)
         fmd_find(f, FMD_FINE, "user", "", "not root");
 }
 
-/* The smallest of a limit of the control groups that this process is in, from its own one to the
- * top. `file` is that of version 2, `old` that of version 1, in the folder of its controller. The
- * limit is what `read` makes of the file; INFINITY: none. */
-static double group_limit(const char *root, const char *controller, const char *file,
-                          const char *old, double (*read)(const char *root, const char *path))
-{
-    char line[LINE_BYTES];
-    double least = (double)INFINITY;
-    FILE *groups = open_file(root, "/proc/self/cgroup");
-    while (groups != NULL && fgets(line, sizeof line, groups) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        char *names = strchr(line, ':'), *path = names != NULL ? strchr(names + 1, ':') : NULL;
-        if (path == NULL)
-            continue;
-        *path++ = '\0';
-        const char *name = names + 1;
-        if (*name != '\0' && strstr(name, controller) == NULL)
-            continue;
-        for (;;) {
-            char at[PATH_BYTES];
-            const char *slash = strcmp(path, "/") == 0 ? "" : path;
-            snprintf(at, sizeof at, "/sys/fs/cgroup%s%s%s/%s", *name != '\0' ? "/" : "", name,
-                     slash, *name != '\0' ? old : file);
-            least = fmin(least, read(root, at));
-            char *last = strrchr(path, '/');
-            if (last == NULL)
-                break;
-            *last = '\0';
-        }
-    }
-    if (groups != NULL)
-        fclose(groups);
-    return least;
-}
-
 /* "150000 100000" of cpu.max, or version 1's cpu.cfs_quota_us, which has the period beside it. */
 static double read_quota(const char *root, const char *path)
 {
-    char line[LINE_BYTES], other[PATH_BYTES];
-    if (!read_line(root, path, line))
+    char line[FMD_SYSTEM_LINE], other[FMD_SYSTEM_PATH];
+    if (!fmd_system_line(root, path, line))
         return (double)INFINITY;
     char *end;
     const double quota = strtod(line, &end);
@@ -187,23 +114,15 @@ static double read_quota(const char *root, const char *path)
     const char *name = strstr(path, "cpu.cfs_quota_us");
     if (name != NULL) {
         snprintf(other, sizeof other, "%.*scpu.cfs_period_us", (int)(name - path), path);
-        period = read_line(root, other, line) ? strtod(line, NULL) : 0;
+        period = fmd_system_line(root, other, line) ? strtod(line, NULL) : 0;
     }
     return end != line && quota > 0 && period > 0 ? quota / period : (double)INFINITY;
 }
 
-static double read_bytes(const char *root, const char *path)
-{
-    char line[LINE_BYTES], *end;
-    if (!read_line(root, path, line))
-        return (double)INFINITY;
-    const double bytes = strtod(line, &end);
-    return end != line && bytes < 1e18 ? bytes : (double)INFINITY; /* "max"; version 1: 2^63 */
-}
-
 static void check_quota(fmd_findings *f, const char *root, const fmd_needs *needs)
 {
-    const double cores = group_limit(root, "cpu", "cpu.max", "cpu.cfs_quota_us", read_quota);
+    const double cores =
+        fmd_system_group_limit(root, "cpu", "cpu.max", "cpu.cfs_quota_us", read_quota);
     if (isfinite(cores))
         fmd_find(f, needs->ranks * needs->threads > cores ? FMD_PROBLEM : FMD_FINE, "quota",
                  "fewer ranks; docker run --cpus, a larger limit of the pod or the job",
@@ -214,25 +133,19 @@ static void check_quota(fmd_findings *f, const char *root, const fmd_needs *need
 
 static void check_memory(fmd_findings *f, const char *root, const fmd_needs *needs)
 {
-    char text[LINE_BYTES];
     const double needed = (double)needs->shared_bytes + needs->ranks * rank_bytes;
-    const double limit =
-        group_limit(root, "memory", "memory.max", "memory.limit_in_bytes", read_bytes);
-    double room = (double)INFINITY;
-    if (read_field(root, "/proc/meminfo", "MemAvailable", text))
-        room = 1024 * strtod(text, NULL);
-    const bool limited = limit < room;
-    room = fmin(room, limit);
+    bool limited;
+    const double room = fmd_system_memory(root, &limited);
     if (isfinite(room))
         fmd_find(f, needed > room ? FMD_PROBLEM : FMD_FINE, "memory",
                  "fewer ranks to a machine, or --mem of the job, --memory of the container",
                  "%.2f GB %s, about %.2f GB needed", room / 1e9,
-                 limited ? "are the limit of its control group" : "free", needed / 1e9);
+                 limited ? "left by its control group" : "free", needed / 1e9);
 }
 
 static void check_shm(fmd_findings *f, const char *root, const fmd_needs *needs)
 {
-    char path[PATH_BYTES];
+    char path[FMD_SYSTEM_PATH];
     struct statvfs s;
     snprintf(path, sizeof path, "%s/dev/shm", root);
     if (statvfs(path, &s) != 0) {

@@ -28,6 +28,7 @@ typedef struct fmd_job {
     double learning_rate, lr_scale; /* for the base batch; what it is multiplied by */
     fmd_callback *callbacks[FMD_JOB_CALLBACKS];
     fmd_trait traits[FMD_JOB_TRAITS];
+    bool saves; /* checkpoints, into a run folder */
     fmd_run_folder folder;
     fmd_fit_result result;
     fmd_evaluation test;
@@ -37,7 +38,8 @@ typedef struct fmd_job {
     fmd_setup_seconds setup;
 } fmd_job;
 
-/* Local. Model, optimizer and what fmd_fit is told, from data and options. FMD_EUSAGE, FMD_ENOMEM. */
+/* Collective. Model, optimizer and what fmd_fit is told, from data and options. FMD_EUSAGE; FMD_ENOMEM
+ * before any of it is made, where it clearly does not fit. */
 FMD_CHECKED fmd_status fmd_job_build(fmd_job *j, const fmd_weights_file *weights);
 
 /* What comes out of a training. */

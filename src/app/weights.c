@@ -82,18 +82,36 @@ static bool describes(const fmd_config *config)
     return *config->layers != '\0' || strcmp(config->hidden, hidden->initial) != 0;
 }
 
+/* The layers, and what they take in. */
+static fmd_status choose_layers(const fmd_weights_file *f, const fmd_config *config, int classes,
+                                char spec[FMD_CONFIG_LAYERS_BYTES], fmd_shape *in)
+{
+    const fmd_checkpoint_info *file = &f->info.model;
+    const bool told = *file->layers != '\0';
+    if (told)
+        *in = file->in;
+    if (!told || describes(config))
+        return fmd_config_layers(config, classes, spec);
+    memcpy(spec, file->layers, FMD_CONFIG_LAYERS_BYTES);
+    return FMD_OK;
+}
+
 fmd_status fmd_weights_file_model(fmd_model **out, const fmd_weights_file *f,
                                   const fmd_config *config, fmd_shape image, int classes,
                                   size_t max_rows)
 {
     char spec[FMD_CONFIG_LAYERS_BYTES];
-    const fmd_checkpoint_info *file = &f->info.model;
-    const bool told = *file->layers != '\0';
-    if (told && !describes(config))
-        memcpy(spec, file->layers, sizeof spec);
-    else
-        FMD_TRY(fmd_config_layers(config, classes, spec));
-    return fmd_model_create(out, spec, told ? file->in : image, max_rows);
+    FMD_TRY(choose_layers(f, config, classes, spec, &image));
+    return fmd_model_create(out, spec, image, max_rows);
+}
+
+fmd_status fmd_weights_file_measure(double *n_params, double *bytes, const fmd_weights_file *f,
+                                    const fmd_config *config, fmd_shape image, int classes,
+                                    size_t max_rows)
+{
+    char spec[FMD_CONFIG_LAYERS_BYTES];
+    FMD_TRY(choose_layers(f, config, classes, spec, &image));
+    return fmd_model_measure(n_params, bytes, spec, image, max_rows);
 }
 
 fmd_status fmd_weights_file_load(fmd_comm *c, const fmd_weights_file *f, fmd_model *m)

@@ -1,5 +1,7 @@
 #include "fmd/mem.h"
 
+#include "fmd/system_files.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,4 +20,14 @@ fmd_status fmd_alloc(void *out, size_t count, size_t size, const char *what)
     memset(p, 0, bytes);
     memcpy(out, &p, sizeof p);
     return FMD_OK;
+}
+
+fmd_status fmd_mem_check(double bytes, const char *what, const char *cure)
+{
+    bool limited;
+    const double left = fmd_system_memory("", &limited);
+    if (bytes <= left)
+        return FMD_OK;
+    return FMD_FAIL(FMD_ENOMEM, "out of memory: %s needs %.2f GB, and %.2f GB are %s: %s", what,
+                    bytes / 1e9, left / 1e9, limited ? "left by the control group" : "free", cure);
 }

@@ -20,6 +20,7 @@ struct fmd_model {
     fmd_tensor tensors[MAX_TENSORS];
     size_t n_params;
     char spec[SPEC_BYTES];
+    size_t row, widest; /* floats of a row: of what lives from forward to backward, of one layer */
 
     bool softmax;         /* the last layer's softmax was left to the loss */
     float *params;        /* all parameters, tensor after tensor */
@@ -165,24 +166,30 @@ static fmd_status add_layers(fmd_model *m, const char *layers, size_t saved[][FM
     return FMD_OK;
 }
 
-/* One allocation for parameters, one for what lives from forward to backward, two for gradients. */
-static fmd_status allocate(fmd_model *m, size_t saved[][FMD_LAYER_SLOTS])
+static void measure_rows(fmd_model *m, size_t saved[][FMD_LAYER_SLOTS])
 {
-    size_t row = 0, widest = fmd_shape_count(m->in);
+    m->row = 0;
+    m->widest = fmd_shape_count(m->in);
     for (size_t i = 0; i < m->n_layers; i++) {
         const fmd_layer *l = &m->layers[i];
         const size_t out = fmd_shape_count(l->out);
-        row += l->ops->forward != NULL ? out : 0;
-        widest = out > widest ? out : widest;
+        m->row += l->ops->forward != NULL ? out : 0;
+        m->widest = out > m->widest ? out : m->widest;
         for (size_t j = 0; j < FMD_LAYER_SLOTS; j++)
-            row += saved[i][j];
+            m->row += saved[i][j];
     }
+}
+
+/* One allocation for parameters, one for what lives from forward to backward, two for gradients. */
+static fmd_status allocate(fmd_model *m, size_t saved[][FMD_LAYER_SLOTS])
+{
     FMD_TRY(fmd_alloc(&m->params, m->n_params, sizeof(float), "the parameters"));
     FMD_TRY(fmd_alloc(&m->input, m->max_rows, fmd_shape_count(m->in) * sizeof(float),
                       "the rows of a batch"));
-    FMD_TRY(fmd_alloc(&m->outputs, m->max_rows, row * sizeof(float), "the rows of a batch"));
+    FMD_TRY(fmd_alloc(&m->outputs, m->max_rows, m->row * sizeof(float), "the rows of a batch"));
     for (int i = 0; i < 2; i++)
-        FMD_TRY(fmd_alloc(&m->dy[i], m->max_rows, widest * sizeof(float), "the rows of a batch"));
+        FMD_TRY(
+            fmd_alloc(&m->dy[i], m->max_rows, m->widest * sizeof(float), "the rows of a batch"));
 
     float *next = m->outputs;
     for (size_t i = 0; i < m->n_layers; i++) {
@@ -203,21 +210,47 @@ static fmd_status allocate(fmd_model *m, size_t saved[][FMD_LAYER_SLOTS])
     return FMD_OK;
 }
 
-fmd_status fmd_model_create(fmd_model **out, const char *layers, fmd_shape in, size_t max_rows)
+/* A model without memory for its numbers. */
+static fmd_status design(fmd_model **out, const char *layers, fmd_shape in, size_t max_rows,
+                         size_t saved[][FMD_LAYER_SLOTS])
 {
     fmd_model *m = NULL;
-    size_t saved[MAX_LAYERS][FMD_LAYER_SLOTS] = {{0}};
     FMD_TRY(fmd_alloc(&m, 1, sizeof *m, "the model"));
     m->in = in;
     m->max_rows = max_rows;
     fmd_status st = add_layers(m, layers, saved);
-    if (st == FMD_OK) {
-        fmd_layer *last = &m->layers[m->n_layers - 1];
-        m->softmax = last->activation != NULL && strcmp(last->activation->name, "softmax") == 0;
-        if (m->softmax)
-            last->activation = fmd_activation_at(0);
-        st = allocate(m, saved);
+    if (st != FMD_OK) {
+        fmd_model_destroy(m);
+        return st;
     }
+    measure_rows(m, saved);
+    *out = m;
+    return FMD_OK;
+}
+
+fmd_status fmd_model_measure(double *n_params, double *bytes, const char *layers, fmd_shape in,
+                             size_t max_rows)
+{
+    fmd_model *m;
+    size_t saved[MAX_LAYERS][FMD_LAYER_SLOTS] = {{0}};
+    FMD_TRY(design(&m, layers, in, max_rows, saved));
+    const size_t row = fmd_shape_count(in) + m->row + 2 * m->widest;
+    *n_params = (double)m->n_params;
+    *bytes = sizeof(float) * (*n_params + (double)max_rows * (double)row);
+    fmd_model_destroy(m);
+    return FMD_OK;
+}
+
+fmd_status fmd_model_create(fmd_model **out, const char *layers, fmd_shape in, size_t max_rows)
+{
+    fmd_model *m;
+    size_t saved[MAX_LAYERS][FMD_LAYER_SLOTS] = {{0}};
+    FMD_TRY(design(&m, layers, in, max_rows, saved));
+    fmd_layer *last = &m->layers[m->n_layers - 1];
+    m->softmax = last->activation != NULL && strcmp(last->activation->name, "softmax") == 0;
+    if (m->softmax)
+        last->activation = fmd_activation_at(0);
+    const fmd_status st = allocate(m, saved);
     if (st != FMD_OK) {
         fmd_model_destroy(m);
         return st;

@@ -1,5 +1,6 @@
 #include "fmd/feed.h"
 
+#include "fmd/mem.h"
 #include "fmd/rng.h"
 
 /* Rank 0's half of the work before memory is shared. */
@@ -24,6 +25,10 @@ fmd_status fmd_feed_load(fmd_comm *c, const char *name, const char *dir, fmd_dat
     if (st != FMD_OK)
         goto out;
     fmd_comm_bcast(c, &bytes, sizeof bytes);
+    st = fmd_comm_agree(c, fmd_mem_check((double)bytes, "the data set",
+                                         "more memory for the job, or fewer images"));
+    if (st != FMD_OK)
+        goto out;
     if ((st = fmd_comm_shared(c, bytes, &memory)) != FMD_OK)
         goto out;
     if (fmd_comm_rank(c) == 0)

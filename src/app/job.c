@@ -1,0 +1,147 @@
+/* What a training needs, from options and data. */
+#include "app/job.h"
+
+#include "fmd/mem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Chosen on the last sixth of the training images; docs/learning-rate.md has the figures. */
+static const double adam_learning_rate = 0.005;
+
+/* The images to train on and those to validate on: the last ones of the former, as Keras, or the
+ * test images. */
+static fmd_status split_data(fmd_job *j)
+{
+    const fmd_config *c = j->config;
+    const size_t image_bytes = fmd_shape_count(j->data.info.image);
+    fmd_split all = j->data.train;
+    if (c->limit != FMD_UNSET_INT && (size_t)c->limit < all.n)
+        all.n = (size_t)c->limit;
+    if (c->validation_data == FMD_VALIDATION_TEST) {
+        j->fit.train = all;
+        j->fit.validation = j->data.test;
+        return FMD_OK;
+    }
+    const size_t n = (size_t)((double)all.n * (1 - c->validation_split));
+    if (n == 0)
+        return FMD_FAIL(FMD_EUSAGE, "--validation-split %g of %zu images leaves none to train on",
+                        c->validation_split, all.n);
+    j->fit.train = (fmd_split){.n = n, .images = all.images, .labels = all.labels};
+    j->fit.validation = (fmd_split){
+        .n = all.n - n, .images = all.images + n * image_bytes, .labels = all.labels + n};
+    return FMD_OK;
+}
+
+/* The learning rate for the base batch; NAN where the schedule names its rates. */
+static double learning_rate(const fmd_job *j)
+{
+    const fmd_config *c = j->config;
+    if (!isnan(c->learning_rate) || fmd_schedule_has_rates(c->lr_schedule))
+        return c->learning_rate;
+    const fmd_optimizer_ops *ops = fmd_optimizer_ops_of(j->optimizer);
+    return strcmp(ops->name, "adam") == 0 ? adam_learning_rate : ops->learning_rate;
+}
+
+/* Goyal et al., 2017, for linear; Krizhevsky, "One weird trick", 2014, for the root. */
+static double lr_scale(const fmd_config *c, size_t batch)
+{
+    const double k = (double)batch / (double)c->lr_base_batch;
+    if (c->lr_scaling == FMD_LR_AS_IT_IS)
+        return 1;
+    return c->lr_scaling == FMD_LR_LINEAR ? k : sqrt(k);
+}
+
+/* Local. The learning rate of each step, from options and the number of steps. */
+static fmd_status plan_rates(fmd_job *j)
+{
+    const fmd_config *c = j->config;
+    const fmd_fit_args *f = &j->fit;
+    j->learning_rate = learning_rate(j);
+    j->lr_scale = lr_scale(c, f->batch_size);
+    const fmd_schedule_plan plan = {.learning_rate = j->learning_rate,
+                                    .scale = j->lr_scale,
+                                    .warmup_epochs = c->warmup_epochs,
+                                    .epoch_steps = (f->train.n + f->batch_size - 1) / f->batch_size,
+                                    .epochs = (uint64_t)f->epochs};
+    return fmd_schedule_create(&j->fit.schedule, c->lr_schedule, &plan);
+}
+
+/* A model from a file may be for other images. */
+static fmd_status check_images(const fmd_job *j)
+{
+    const fmd_shape in = fmd_model_in(j->model), image = j->data.info.image;
+    char wanted[FMD_SHAPE_TEXT], found[FMD_SHAPE_TEXT];
+    if (fmd_weights_same_images(in, image))
+        return FMD_OK;
+    return FMD_FAIL(FMD_EUSAGE,
+                    "--weights: the model takes images of shape %s, but those of %s "
+                    "have %s",
+                    fmd_shape_text(in, 0, wanted), j->data.info.name,
+                    fmd_shape_text(image, 0, found));
+}
+
+/* Local. Whether all ranks of this node find the memory that they are about to take. */
+static fmd_status check_memory(const fmd_job *j, const fmd_weights_file *weights)
+{
+    const fmd_config *c = j->config;
+    const fmd_dataset_info *data = &j->data.info;
+    const int ranks = fmd_comm_node_size(j->comm);
+    char what[96];
+    double n, model;
+    fmd_optimizer *small;
+    FMD_TRY(fmd_weights_file_measure(&n, &model, weights, c, data->image, data->classes,
+                                     fmd_fit_rows(&j->fit, fmd_comm_size(j->comm))));
+    FMD_TRY(fmd_optimizer_create(&small, c->optimizer, 1));
+    const double slots = (double)fmd_optimizer_n_slots(small), array = n * sizeof(float);
+    fmd_optimizer_destroy(small);
+    /* The message and, once a node, the total; the order of the images; a checkpoint is made whole. */
+    const double rank = model + (slots + 1) * array + (double)j->fit.train.n * sizeof(uint32_t);
+    const double once = (ranks > 1 ? array : 0) +
+                        (fmd_comm_rank(j->comm) == 0 && j->saves ? (1 + slots) * array : 0);
+    snprintf(what, sizeof what, "the training (%.0f parameters, ranks on this machine: %d)", n,
+             ranks);
+    return fmd_mem_check(ranks * rank + once, what,
+                         "a smaller model, fewer ranks to a machine, or more memory for the job");
+}
+
+/* Local. What fmd_fit is told of the amounts. */
+static fmd_status plan(fmd_job *j, const fmd_weights_file *weights)
+{
+    const fmd_config *c = j->config;
+    FMD_TRY(split_data(j));
+    int64_t batch = c->batch_size;
+    if (c->batch_size_per_rank != FMD_UNSET_INT)
+        batch = c->batch_size_per_rank * fmd_comm_size(j->comm);
+    j->fit.divisor = c->normalize ? 255 : 1;
+    j->fit.epochs = (int)c->epochs;
+    j->fit.batch_size = (size_t)batch;
+    j->fit.leaf_size = fmd_leaf_size(c->leaf_size, (size_t)batch);
+    j->fit.reduce = (fmd_reduction_mode)c->reduce;
+    j->fit.allreduce = (fmd_allreduce)c->allreduce;
+    j->fit.seed = (uint64_t)c->seed;
+    j->fit.shuffle = c->shuffle;
+    return check_memory(j, weights);
+}
+
+/* Local. */
+static fmd_status build(fmd_job *j, const fmd_weights_file *weights)
+{
+    const fmd_config *c = j->config;
+    FMD_TRY(fmd_weights_file_model(&j->model, weights, c, j->data.info.image, j->data.info.classes,
+                                   fmd_fit_rows(&j->fit, fmd_comm_size(j->comm))));
+    FMD_TRY(check_images(j));
+    FMD_TRY(fmd_model_check_classes(j->model, j->data.info.classes,
+                                    fmd_class_name(&j->data.info, j->data.info.classes - 1)));
+    FMD_TRY(fmd_optimizer_create(&j->optimizer, c->optimizer, fmd_model_n_params(j->model)));
+    FMD_TRY(plan_rates(j));
+    fmd_model_init(j->model, j->fit.seed);
+    return FMD_OK;
+}
+
+fmd_status fmd_job_build(fmd_job *j, const fmd_weights_file *weights)
+{
+    FMD_TRY(fmd_comm_agree(j->comm, plan(j, weights)));
+    return fmd_comm_agree(j->comm, build(j, weights));
+}

@@ -1,0 +1,120 @@
+#include "fmd/system_files.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+FILE *fmd_system_open(const char *root, const char *name)
+{
+    char path[2 * FMD_SYSTEM_PATH];
+    snprintf(path, sizeof path, "%s%s", root, name);
+    return fopen(path, "r");
+}
+
+bool fmd_system_line(const char *root, const char *name, char line[FMD_SYSTEM_LINE])
+{
+    FILE *file = fmd_system_open(root, name);
+    const bool good = file != NULL && fgets(line, FMD_SYSTEM_LINE, file) != NULL;
+    if (file != NULL)
+        fclose(file);
+    if (good)
+        line[strcspn(line, "\n")] = '\0';
+    return good;
+}
+
+bool fmd_system_field(const char *root, const char *name, const char *key,
+                      char value[FMD_SYSTEM_LINE])
+{
+    char line[FMD_SYSTEM_LINE];
+    const size_t length = strlen(key);
+    FILE *file = fmd_system_open(root, name);
+    bool found = false;
+    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
+        const char *at = line + length;
+        if (strncmp(line, key, length) != 0 || strchr(": \t", *at) == NULL)
+            continue;
+        at += strspn(at, ": \t");
+        snprintf(value, FMD_SYSTEM_LINE, "%.*s", (int)strcspn(at, "\n"), at);
+        found = true;
+    }
+    if (file != NULL)
+        fclose(file);
+    return found;
+}
+
+double fmd_system_group_limit(const char *root, const char *controller, const char *file,
+                              const char *old, double (*read)(const char *root, const char *path))
+{
+    char line[FMD_SYSTEM_LINE];
+    double least = (double)INFINITY;
+    FILE *groups = fmd_system_open(root, "/proc/self/cgroup");
+    while (groups != NULL && fgets(line, sizeof line, groups) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        char *names = strchr(line, ':'), *path = names != NULL ? strchr(names + 1, ':') : NULL;
+        if (path == NULL)
+            continue;
+        *path++ = '\0';
+        const char *name = names + 1;
+        if (*name != '\0' && strstr(name, controller) == NULL)
+            continue;
+        for (;;) {
+            char at[FMD_SYSTEM_PATH];
+            const char *slash = strcmp(path, "/") == 0 ? "" : path;
+            snprintf(at, sizeof at, "/sys/fs/cgroup%s%s%s/%s", *name != '\0' ? "/" : "", name,
+                     slash, *name != '\0' ? old : file);
+            least = fmin(least, read(root, at));
+            char *last = strrchr(path, '/');
+            if (last == NULL)
+                break;
+            *last = '\0';
+        }
+    }
+    if (groups != NULL)
+        fclose(groups);
+    return least;
+}
+
+/* A number of bytes, and what is no number or larger than any memory: "max"; version 1: 2^63. */
+static double read_bytes(const char *root, const char *path)
+{
+    char line[FMD_SYSTEM_LINE], *end;
+    if (!fmd_system_line(root, path, line))
+        return (double)INFINITY;
+    const double bytes = strtod(line, &end);
+    return end != line && bytes < 1e18 ? bytes : (double)INFINITY;
+}
+
+/* What a group may still take. The files of its usage lie beside that of its limit. */
+static double read_room(const char *root, const char *path)
+{
+    static const char *const kept[] = {"active_file", "inactive_file"};
+    const char *name = strrchr(path, '/');
+    const bool old = strcmp(name, "/memory.limit_in_bytes") == 0;
+    char other[FMD_SYSTEM_PATH], key[64], value[FMD_SYSTEM_LINE];
+    const double limit = read_bytes(root, path);
+    snprintf(other, sizeof other, "%.*s/%s", (int)(name - path), path,
+             old ? "memory.usage_in_bytes" : "memory.current");
+    double used = isfinite(limit) ? read_bytes(root, other) : 0;
+    if (!isfinite(used))
+        return limit;
+    snprintf(other, sizeof other, "%.*s/memory.stat", (int)(name - path), path);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        snprintf(key, sizeof key, "%s%s", old ? "total_" : "", kept[i]);
+        used -= fmd_system_field(root, other, key, value) ? strtod(value, NULL) : 0;
+    }
+    return fmax(limit - fmax(used, 0), 0);
+}
+
+double fmd_system_memory(const char *root, bool *limited)
+{
+    char available[FMD_SYSTEM_LINE], swap[FMD_SYSTEM_LINE] = "0";
+    const double group =
+        fmd_system_group_limit(root, "memory", "memory.max", "memory.limit_in_bytes", read_room);
+    double machine = (double)INFINITY;
+    if (fmd_system_field(root, "/proc/meminfo", "MemAvailable", available)) {
+        fmd_system_field(root, "/proc/meminfo", "SwapFree", swap);
+        machine = 1024 * (strtod(available, NULL) + strtod(swap, NULL));
+    }
+    *limited = group < machine;
+    return fmin(group, machine);
+}
