@@ -2,9 +2,9 @@
  *
  * What a file is shows in its first bytes and in what it holds, never in its name. Keras' *.h5 says
  * which layers it has; its *.weights.h5 does not, and fits a model that somebody else describes.
- * Nothing of a Keras file is trusted: every fault is FMD_EDATA and names file, object, what was
- * found and what was expected. One thing is out of reach: such a file has no checksum, and HDF5
- * 1.10 itself may crash on one whose strings of variable length were damaged. */
+ * Nothing of a Keras file is trusted: every fault is FMD_EDATA and names file, object, what was found
+ * and what was expected. One thing is out of reach: such a file has no hash, and HDF5 1.10 itself may
+ * crash on a damaged one. */
 #ifndef FMD_KERAS_IMPORT_H
 #define FMD_KERAS_IMPORT_H
 
@@ -14,6 +14,9 @@ typedef struct fmd_weights_info {
     fmd_checkpoint_info model; /* layers "" and a shape of rank 0: the file does not say */
     bool keras;                /* Keras wrote it, and so whether pixels were divided is not known */
 } fmd_weights_info;
+
+/* Local. Whether the file is one of Keras: HDF5 without our block in front, and so without a hash. */
+bool fmd_weights_is_keras(const char *path);
 
 /* Local. What the file says of its model. A layer or a setting that this program lacks is FMD_EDATA
  * and not FMD_EUSAGE: no other option would help, only another file. Our checkpoints as in

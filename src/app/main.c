@@ -1,5 +1,6 @@
 /* fmnist-dist [COMMAND] [OPTIONS]: parses on rank 0, runs one command, returns one exit code. */
 #include "app/config.h"
+#include "app/weights.h"
 #include "fmd/comm.h"
 #include "fmd/guardian.h"
 #include "math/gemm.h"
@@ -225,10 +226,22 @@ fmd_status fmd_command_configure(const fmd_command *command, fmd_comm *c, int ar
     return FMD_OK;
 }
 
-/* Collective, where there is MPI. */
-static fmd_status run(const fmd_command *command, fmd_comm *c, int argc, char **argv)
+/* What is done while there is no MPI yet, by the first process. Options that are wrong are found wrong
+ * later. */
+static fmd_status prepare(const fmd_command *command, int argc, char **argv)
 {
     fmd_config config;
+    if (is_follower() || fmd_config_parse(&config, command, argc, argv) != FMD_OK)
+        return FMD_OK;
+    return fmd_weights_try(&config);
+}
+
+/* Collective, where there is MPI. `early`: of `prepare`. */
+static fmd_status run(const fmd_command *command, fmd_comm *c, int argc, char **argv,
+                      fmd_status early)
+{
+    fmd_config config;
+    FMD_TRY(c != NULL ? fmd_comm_agree(c, early) : early);
     FMD_TRY(fmd_command_configure(command, c, argc, argv, &config));
     return command->run(c, &config);
 }
@@ -260,11 +273,12 @@ static fmd_status run_with_mpi(const fmd_command *command, int argc, char **argv
     fmd_comm *c = NULL;
     if (command->run == fmd_cmd_train || command->run == fmd_cmd_tutorial)
         fmd_guardian_prepare();
+    const fmd_status early = prepare(command, argc, argv);
     fmd_status st = fmd_comm_open(&c);
     if (st == FMD_OK && command->run != fmd_cmd_doctor) /* that reports it */
         st = fmd_comm_check_launcher(c);
     if (st == FMD_OK)
-        st = run(command, c, argc, argv);
+        st = run(command, c, argc, argv, early);
     if (c == NULL || fmd_comm_rank(c) == 0)
         st = conclude(st);
     fmd_comm_close(c);
@@ -288,6 +302,7 @@ int main(int argc, char **argv)
     if (st == FMD_OK && question)
         st = answer(named ? command : NULL, argc, argv);
     else if (st == FMD_OK)
-        st = run(command, NULL, argc - first, argv + first);
+        st = run(command, NULL, argc - first, argv + first,
+                 prepare(command, argc - first, argv + first));
     return (int)conclude(st);
 }

@@ -35,6 +35,11 @@ FMD_CHECKED fmd_status fmd_weights_file_measure(double *n_params, double *bytes,
 /* Collective. The parameters in the file, on every rank. As fmd_weights_read_params. */
 FMD_CHECKED fmd_status fmd_weights_file_load(fmd_comm *c, const fmd_weights_file *f, fmd_model *m);
 
+/* Local, before MPI starts, as it forks. Reads the weights that the user names in a process that may die
+ * of it: files of Keras have no hash, and some damages end the HDF5 library. Then it is FMD_EDATA; all
+ * else that is wrong with them is found later. */
+FMD_CHECKED fmd_status fmd_weights_try(const fmd_config *config);
+
 /* Local. Whether the model takes images of this shape. The values are the same for (28, 28), (28,
  * 28, 1) and (784). */
 bool fmd_weights_same_images(fmd_shape in, fmd_shape image);

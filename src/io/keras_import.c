@@ -53,6 +53,11 @@ static bool begins_with(const char *path, const char *magic)
     return same;
 }
 
+bool fmd_weights_is_keras(const char *path)
+{
+    return begins_with(path, hdf5_magic);
+}
+
 /* FMD_EDATA for files that people take for weights, by their first bytes. */
 static fmd_status refuse_others(const char *path)
 {
