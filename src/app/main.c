@@ -7,9 +7,11 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const fmd_command fmd_commands[] = {
     {.name = "train",
@@ -268,6 +270,15 @@ static fmd_status conclude(fmd_status st)
     return st;
 }
 
+/* A file that is opened while stdin, stdout or stderr is closed would get its number, and the next
+ * message. What takes their places cannot be read or written, as a closed one. */
+static void hold_standard_files(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 static fmd_status run_with_mpi(const fmd_command *command, int argc, char **argv)
 {
     fmd_comm *c = NULL;
@@ -287,6 +298,7 @@ static fmd_status run_with_mpi(const fmd_command *command, int argc, char **argv
 
 int main(int argc, char **argv)
 {
+    hold_standard_files();
     const fmd_command *command = &fmd_commands[0];
     const bool named = argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "help") != 0;
     const int first = named ? 2 : 1;
