@@ -79,8 +79,7 @@ static void test_doctor_machine__little_memory_is_a_problem(void **state)
     put(root, "/sys/fs/cgroup/job/step/memory.max", "max\n");
     put(root, "/sys/fs/cgroup/job/memory.max", "100000000\n"); /* of the group above */
     f = examine(root);
-    expect(&f, "memory", FMD_PROBLEM,
-           "0.10 GB left by its control group, about 0.26 GB needed");
+    expect(&f, "memory", FMD_PROBLEM, "0.10 GB left by its control group, about 0.26 GB needed");
 }
 
 static void test_doctor_machine__time_of_the_control_group_is_compared(void **state)
