@@ -145,7 +145,12 @@ static void check_kernels(fmd_findings *f)
 static void check_blas(fmd_findings *f, fmd_comm *c)
 {
     char core[64] = "";
-    fmd_find(f, FMD_FINE, "blas", "", "%s", fmd_math_library());
+    const char *blas;
+    if (fmd_math_blas(&blas) == FMD_OK)
+        fmd_find(f, FMD_FINE, "blas", "", "%s", blas);
+    else
+        fmd_find(f, FMD_WARN, "blas", "install OpenBLAS, or do without --gemm openblas", "%s",
+                 fmd_error_message());
     snprintf(core, sizeof core, "%s", fmd_math_core());
     if (fmd_comm_same(c, core, sizeof core, "the kernels of matrix products") != FMD_OK)
         fmd_find(f, FMD_PROBLEM, "kernels", "--gemm own, or OPENBLAS_CORETYPE=Haswell on all ranks",

@@ -162,8 +162,10 @@ fmd_status fmd_command_find(const fmd_command **out, const char *name)
 
 static void print_version(void)
 {
-    printf("fmnist-dist " FMD_VERSION "\nMPI   %s\nBLAS  %s\n", fmd_comm_library(),
-           fmd_math_library());
+    const char *blas;
+    if (fmd_math_blas(&blas) != FMD_OK)
+        blas = fmd_error_message();
+    printf("fmnist-dist " FMD_VERSION "\nMPI   %s\nBLAS  %s\n", fmd_comm_library(), blas);
 }
 
 /* A process that a launcher started as anything but the first one. */
@@ -224,8 +226,8 @@ fmd_status fmd_command_configure(const fmd_command *command, fmd_comm *c, int ar
     if (st != FMD_OK)
         return st;
     fmd_log_open((fmd_log_level)config->log_level, c != NULL ? fmd_comm_rank(c) : 0);
-    fmd_math_open((fmd_gemm_kind)config->gemm, (int)config->threads);
-    return FMD_OK;
+    st = fmd_math_open((fmd_gemm_kind)config->gemm, (int)config->threads);
+    return c != NULL ? fmd_comm_agree(c, st) : st;
 }
 
 /* What is done while there is no MPI yet, by the first process. Options that are wrong are found wrong

@@ -1,9 +1,9 @@
 #include "math/gemm.h"
 
 #include "math/kernels.h"
+#include "math/openblas.h"
 #include "math/vec.h"
 
-#include <cblas.h>
 #include <stdint.h>
 #include <stdio.h>
 #if defined(__SSE__)
@@ -21,6 +21,8 @@ enum { MOST_ROWS = 8, FEWEST_ROWS = 4, VECTOR = 16 };
 enum { SUM_VALUES = 2048, BUFFER_VALUES = 65536, BLAS_SUM_VALUES = 16384 };
 
 static const fmd_kernels *own; /* NULL: OpenBLAS */
+static const fmd_openblas *openblas;
+static int blas_threads = 1;
 
 const fmd_kernels *fmd_kernels_best(void)
 {
@@ -37,14 +39,16 @@ const fmd_kernels *fmd_kernels_best(void)
     return NULL;
 }
 
-void fmd_math_open(fmd_gemm_kind kind, int threads)
+fmd_status fmd_math_open(fmd_gemm_kind kind, int threads)
 {
     own = fmd_kernels_best();
     if (kind == FMD_GEMM_OPENBLAS || (kind == FMD_GEMM_AUTO && threads > 1))
         own = NULL;
     else if (kind == FMD_GEMM_OWN && own == NULL)
         own = &fmd_kernels_plain;
-    openblas_set_num_threads(threads);
+    blas_threads = threads;
+    if (own == NULL)
+        FMD_TRY(fmd_openblas_load(&openblas, threads));
 #if defined(__SSE__)
     _mm_setcsr(_mm_getcsr() | 0x8040); /* FTZ and DAZ */
 #elif defined(__aarch64__)
@@ -52,6 +56,7 @@ void fmd_math_open(fmd_gemm_kind kind, int threads)
     __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
     __asm__ volatile("msr fpcr, %0" ::"r"(fpcr | UINT64_C(1) << 24));
 #endif
+    return FMD_OK;
 }
 
 bool fmd_math_is_own(void)
@@ -64,18 +69,31 @@ const char *fmd_math_core(void)
     static char name[64];
     if (own != NULL)
         return "own";
-    snprintf(name, sizeof name, "OpenBLAS %s", openblas_get_corename());
+    snprintf(name, sizeof name, "OpenBLAS %s", openblas->get_corename());
     return name;
 }
 
 const char *fmd_math_instructions(void)
 {
-    return own != NULL ? own->name : openblas_get_corename();
+    return own != NULL ? own->name : openblas->get_corename();
 }
 
 const char *fmd_math_library(void)
 {
-    return openblas_get_config();
+    return own != NULL ? "none: own kernels" : openblas->get_config();
+}
+
+fmd_status fmd_math_blas(const char **config)
+{
+    FMD_TRY(fmd_openblas_load(&openblas, blas_threads));
+    *config = openblas->get_config();
+    return FMD_OK;
+}
+
+void fmd_plain_gemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
+{
+    openblas->sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)m, (blasint)n, (blasint)k,
+                    1, a, (blasint)k, b, (blasint)n, 0, c, (blasint)n);
 }
 
 /* Cuts `total` into pieces of at most `most`, all but the last equal and whole vectors. */
@@ -126,10 +144,10 @@ static void blas(CBLAS_TRANSPOSE b_form, size_t m, size_t n, size_t k, const flo
     for (size_t i = 0; i < m; i += rows) {
         const size_t r = m - i < rows ? m - i : rows;
         for (size_t j = 0; j < n; j += columns)
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, b_form, (blasint)r,
-                        (blasint)(n - j < columns ? n - j : columns), (blasint)k, 1, a + i * k,
-                        (blasint)k, b + (b_is_plain ? j : j * k), (blasint)(b_is_plain ? n : k), 0,
-                        c + i * n + j, (blasint)n);
+            openblas->sgemm(CblasRowMajor, CblasNoTrans, b_form, (blasint)r,
+                            (blasint)(n - j < columns ? n - j : columns), (blasint)k, 1, a + i * k,
+                            (blasint)k, b + (b_is_plain ? j : j * k), (blasint)(b_is_plain ? n : k),
+                            0, c + i * n + j, (blasint)n);
     }
 }
 
@@ -162,8 +180,8 @@ void fmd_gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, const
     if (own != NULL)
         own->gemm_at(m, n, k, a, lda, b, c);
     else
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, 1,
-                    a, (blasint)lda, b, (blasint)n, 0, c, (blasint)n);
+        openblas->sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)m, (blasint)n, (blasint)k,
+                        1, a, (blasint)lda, b, (blasint)n, 0, c, (blasint)n);
 }
 
 void fmd_gemm_at_lanes(size_t leaves, size_t m, size_t n, size_t k, const float *a, size_t lda,

@@ -5,6 +5,7 @@
 #ifndef FMD_MATH_GEMM_H
 #define FMD_MATH_GEMM_H
 
+#include "fmd/error.h"
 #include "fmd/lanes.h"
 
 #include <stdbool.h>
@@ -17,8 +18,8 @@ typedef enum fmd_gemm_kind { FMD_GEMM_AUTO, FMD_GEMM_OWN, FMD_GEMM_OPENBLAS } fm
 /* Local. Prepares this process for the arithmetic of the program: who multiplies (auto: OpenBLAS for
  * more than one thread or on a CPU without fused multiply-add, else our own), `threads` BLAS threads,
  * and subnormal results and operands flushed to zero (Adam's moments of rarely lit pixels decay into
- * subnormals, which cost five to ten times as much). */
-void fmd_math_open(fmd_gemm_kind kind, int threads);
+ * subnormals, which cost five to ten times as much). FMD_EINTERNAL: there is no OpenBLAS. */
+FMD_CHECKED fmd_status fmd_math_open(fmd_gemm_kind kind, int threads);
 
 /* Local. What the bits of a product depend on: "own", or OpenBLAS and its kernel family, "OpenBLAS
  * SkylakeX". Results of equal names are equal. */
@@ -31,8 +32,15 @@ bool fmd_math_is_own(void);
  * its kernel family. */
 const char *fmd_math_instructions(void);
 
-/* Local. The BLAS library and its configuration, one line. */
+/* Local. The BLAS library that multiplies and its configuration, one line; or that none does. */
 const char *fmd_math_library(void);
+
+/* Local. Loads OpenBLAS, whoever multiplies, and tells its configuration, one line. FMD_EINTERNAL. */
+FMD_CHECKED fmd_status fmd_math_blas(const char **config);
+
+/* Local. C = A B in one plain call of OpenBLAS, a yardstick for our own products; fmd_math_blas comes
+ * first. A: m x k, B: k x n, C: m x n, all row-major and dense. */
+void fmd_plain_gemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
 
 /* Local. C = A B for each of `blocks` blocks of m rows of A and C, plus a row `bias` unless it is
  * NULL; A: blocks m x k, B: k x n, C: blocks m x n, all row-major and dense. A row's bits depend on

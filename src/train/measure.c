@@ -111,7 +111,10 @@ fmd_status fmd_measure_product(fmd_comm *c, const fmd_product *p, size_t n, doub
                                double *plain)
 {
     product_work w = {.p = p};
-    fmd_status st = create_filled(&w.a, p->m * p->k);
+    const char *blas;
+    fmd_status st = fmd_math_blas(&blas);
+    if (st == FMD_OK)
+        st = create_filled(&w.a, p->m * p->k);
     if (st == FMD_OK)
         st = create_filled(&w.b, p->k * p->n);
     if (st == FMD_OK)

@@ -233,6 +233,7 @@ int main(void)
         cmocka_unit_test(test_golden_fit__two_epochs_match_keras),
         cmocka_unit_test(test_golden_fit__another_epsilon_is_seen),
     };
-    fmd_math_open(FMD_GEMM_AUTO, 1);
+    if (fmd_math_open(FMD_GEMM_AUTO, 1) != FMD_OK)
+        return 1;
     return cmocka_run_group_tests(tests, open_data, close_data);
 }

@@ -288,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_golden_model__gradients_of_the_input_match_keras),
         cmocka_unit_test(test_golden_model__a_shifted_bias_is_seen),
     };
-    fmd_math_open(FMD_GEMM_AUTO, 1);
+    if (fmd_math_open(FMD_GEMM_AUTO, 1) != FMD_OK)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -270,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_golden_optimizer__a_setting_a_little_off_is_seen),
         cmocka_unit_test(test_golden_optimizer__the_place_of_epsilon_is_seen),
     };
-    fmd_math_open(FMD_GEMM_AUTO, 1);
+    if (fmd_math_open(FMD_GEMM_AUTO, 1) != FMD_OK)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

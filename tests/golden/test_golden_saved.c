@@ -161,6 +161,7 @@ int main(void)
         cmocka_unit_test(test_golden_saved__saved_weights_predict_what_keras_predicts),
         cmocka_unit_test(test_golden_saved__a_changed_weight_is_seen),
     };
-    fmd_math_open(FMD_GEMM_AUTO, 1);
+    if (fmd_math_open(FMD_GEMM_AUTO, 1) != FMD_OK)
+        return 1;
     return cmocka_run_group_tests(tests, open_data, close_data);
 }

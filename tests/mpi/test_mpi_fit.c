@@ -860,7 +860,8 @@ int main(void)
         cmocka_unit_test(a_data_set_that_rank_0_reads_is_on_all_ranks),
         cmocka_unit_test(a_data_set_that_is_bad_fails_on_all_ranks_alike),
     };
-    fmd_math_open(FMD_GEMM_AUTO, 1);
+    if (fmd_math_open(FMD_GEMM_AUTO, 1) != FMD_OK)
+        return 1;
     make_images();
     return mpi_run_tests(tests);
 }

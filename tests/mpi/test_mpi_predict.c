@@ -89,6 +89,7 @@ int main(void)
         fmd_rng_block(&rng, i, x);
         images[i] = (uint8_t)x[0];
     }
-    fmd_math_open(FMD_GEMM_AUTO, 1);
+    if (fmd_math_open(FMD_GEMM_AUTO, 1) != FMD_OK)
+        return 1;
     return mpi_run_tests(tests);
 }

@@ -598,7 +598,8 @@ int main(void)
         cmocka_unit_test(without_a_good_checkpoint_no_rank_begins_again),
         cmocka_unit_test(a_signal_to_one_rank_stops_all_of_them),
     };
-    fmd_math_open(FMD_GEMM_AUTO, 1);
+    if (fmd_math_open(FMD_GEMM_AUTO, 1) != FMD_OK)
+        return 1;
     make_images();
     return mpi_run_tests(tests);
 }

@@ -284,14 +284,14 @@ static void test_gemm__openblas_is_as_right_but_not_the_same(void **state)
     results own = multiply(&fmd_kernels_plain, &p), blas = multiply(&fmd_kernels_plain, &p);
     fmd_lanes lanes = {.at = blas.lanes, .inverse = UNITS};
     memset(blas.lanes, 0, p.m * p.n * sizeof *blas.lanes);
-    fmd_math_open(FMD_GEMM_OPENBLAS, 1);
+    assert_ok(fmd_math_open(FMD_GEMM_OPENBLAS, 1));
     assert_non_null(strstr(fmd_math_core(), "OpenBLAS "));
     fmd_gemm(2, 32, p.n, p.k, p.a, p.b, p.bias, blas.c);
     fmd_gemm_bt(2, 32, p.n, p.k, p.a, p.bt, blas.bt);
     fmd_gemm_at(p.m, p.n, p.k, p.at, p.lda, p.b, blas.at);
     fmd_gemm_at_lanes(1, p.m, p.n, p.k, p.at, p.lda, p.b, &lanes, 0);
     blas.largest = lanes.largest;
-    fmd_math_open(FMD_GEMM_AUTO, 1);
+    assert_ok(fmd_math_open(FMD_GEMM_AUTO, 1));
     assert_right(&p, &blas);
     assert_memory_not_equal(own.c, blas.c, p.m * p.n * sizeof(float));
     free_results(&own);
@@ -302,9 +302,9 @@ static void test_gemm__openblas_is_as_right_but_not_the_same(void **state)
 static void test_gemm__more_threads_than_one_are_openblas(void **state)
 {
     (void)state;
-    fmd_math_open(FMD_GEMM_AUTO, 2);
+    assert_ok(fmd_math_open(FMD_GEMM_AUTO, 2));
     assert_non_null(strstr(fmd_math_core(), "OpenBLAS "));
-    fmd_math_open(FMD_GEMM_OWN, 1);
+    assert_ok(fmd_math_open(FMD_GEMM_OWN, 1));
     assert_string_equal(fmd_math_core(), "own");
 }
 

@@ -427,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_gradients__a_deep_model_with_dropout_matches_finite_differences),
         cmocka_unit_test(test_gradients__dropout_was_active),
     };
-    fmd_math_open(FMD_GEMM_AUTO, 1);
+    if (fmd_math_open(FMD_GEMM_AUTO, 1) != FMD_OK)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

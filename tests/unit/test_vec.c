@@ -74,7 +74,8 @@ static void test_math__subnormals_are_flushed(void **state)
 static int open_math(void **state)
 {
     (void)state;
-    fmd_math_open(FMD_GEMM_AUTO, 1);
+    if (fmd_math_open(FMD_GEMM_AUTO, 1) != FMD_OK)
+        return 1;
     return 0;
 }
 
