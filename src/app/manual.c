@@ -19,7 +19,7 @@ static const struct {
     {FMD_EDATA, "a data or weights file that is not what it should be"},
     {FMD_ENOINPUT, "data or weights that do not exist"},
     {FMD_EINTERNAL, "a fault of this program or of MPI"},
-    {FMD_ENOMEM, "out of memory"},
+    {FMD_ENOMEM, "out of memory, or too little of it in /dev/shm"},
     {FMD_EBUSY, "the run folder holds a run already, or cannot be made"},
     {FMD_EIO, "reading or writing failed"},
     {FMD_ESTOPPED,
