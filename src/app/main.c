@@ -213,12 +213,9 @@ static fmd_status answer(const fmd_command *command, int argc, char **argv)
     return FMD_OK;
 }
 
-fmd_status fmd_command_configure(const fmd_command *command, fmd_comm *c, int argc, char **argv,
-                                 fmd_config *config)
+/* Collective, where there is MPI. What rank 0 has read, and what came of that, on all ranks. */
+static fmd_status adopt(fmd_comm *c, fmd_status st, fmd_config *config)
 {
-    fmd_status st = FMD_OK;
-    if (c == NULL || fmd_comm_rank(c) == 0)
-        st = fmd_config_parse(config, command, argc, argv);
     if (c != NULL) {
         FMD_TRY(fmd_comm_agree(c, st));
         fmd_comm_bcast(c, config, sizeof *config);
@@ -230,24 +227,43 @@ fmd_status fmd_command_configure(const fmd_command *command, fmd_comm *c, int ar
     return c != NULL ? fmd_comm_agree(c, st) : st;
 }
 
-/* What is done while there is no MPI yet, by the first process. Options that are wrong are found wrong
- * later. */
-static fmd_status prepare(const fmd_command *command, int argc, char **argv)
+static bool is_first(fmd_comm *c)
 {
-    fmd_config config;
-    if (is_follower() || fmd_config_parse(&config, command, argc, argv) != FMD_OK)
-        return FMD_OK;
-    return fmd_weights_try(&config);
+    return c == NULL || fmd_comm_rank(c) == 0;
 }
 
-/* Collective, where there is MPI. `early`: of `prepare`. */
-static fmd_status run(const fmd_command *command, fmd_comm *c, int argc, char **argv,
-                      fmd_status early)
+fmd_status fmd_command_configure(const fmd_command *command, fmd_comm *c, int argc, char **argv,
+                                 fmd_config *config)
 {
+    const fmd_status st = is_first(c) ? fmd_config_parse(config, command, argc, argv) : FMD_OK;
+    return adopt(c, st, config);
+}
+
+/* What is done while there is no MPI yet, by the process that is likely to be rank 0. A configuration
+ * may come from a pipe: it is read once. */
+typedef struct early {
+    bool done;
+    fmd_status status;
     fmd_config config;
-    FMD_TRY(c != NULL ? fmd_comm_agree(c, early) : early);
-    FMD_TRY(fmd_command_configure(command, c, argc, argv, &config));
-    return command->run(c, &config);
+} early;
+
+static void prepare(early *e, const fmd_command *command, int argc, char **argv)
+{
+    e->done = !is_follower();
+    e->status = FMD_OK;
+    if (e->done)
+        e->status = fmd_config_parse(&e->config, command, argc, argv);
+    if (e->done && e->status == FMD_OK)
+        e->status = fmd_weights_try(&e->config);
+}
+
+/* Collective, where there is MPI. */
+static fmd_status run(const fmd_command *command, fmd_comm *c, int argc, char **argv, early *e)
+{
+    if (is_first(c) && !e->done)
+        e->status = fmd_config_parse(&e->config, command, argc, argv);
+    FMD_TRY(adopt(c, is_first(c) ? e->status : FMD_OK, &e->config));
+    return command->run(c, &e->config);
 }
 
 /* Prints the message of a failure as one line, whatever was in a name that the user gave. */
@@ -286,12 +302,13 @@ static fmd_status run_with_mpi(const fmd_command *command, int argc, char **argv
     fmd_comm *c = NULL;
     if (command->run == fmd_cmd_train || command->run == fmd_cmd_tutorial)
         fmd_guardian_prepare();
-    const fmd_status early = prepare(command, argc, argv);
+    early e;
+    prepare(&e, command, argc, argv);
     fmd_status st = fmd_comm_open(&c);
     if (st == FMD_OK && command->run != fmd_cmd_doctor) /* that reports it */
         st = fmd_comm_check_launcher(c);
     if (st == FMD_OK)
-        st = run(command, c, argc, argv, early);
+        st = run(command, c, argc, argv, &e);
     if (c == NULL || fmd_comm_rank(c) == 0)
         st = conclude(st);
     fmd_comm_close(c);
@@ -315,8 +332,10 @@ int main(int argc, char **argv)
         return FMD_OK;
     if (st == FMD_OK && question)
         st = answer(named ? command : NULL, argc, argv);
-    else if (st == FMD_OK)
-        st = run(command, NULL, argc - first, argv + first,
-                 prepare(command, argc - first, argv + first));
+    else if (st == FMD_OK) {
+        early e;
+        prepare(&e, command, argc - first, argv + first);
+        st = run(command, NULL, argc - first, argv + first, &e);
+    }
     return (int)conclude(st);
 }
