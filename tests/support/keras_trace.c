@@ -75,7 +75,7 @@ double callback_item(fmd_callback *c, const char *name)
     case FMD_ITEM_U8: return *(uint8_t *)item->data;
     case FMD_ITEM_I32: return *(int32_t *)item->data;
     case FMD_ITEM_I64: return (double)*(int64_t *)item->data;
-    case FMD_ITEM_F32: return *(float *)item->data;
+    case FMD_ITEM_F32: return (double)*(float *)item->data;
     case FMD_ITEM_F64: return *(double *)item->data;
     }
     return (double)NAN;
