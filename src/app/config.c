@@ -51,8 +51,8 @@ static const char *foreign_answer(const char *name)
 {
     char dashed[FMD_OPTION_TEXT_BYTES];
     snprintf(dashed, sizeof dashed, "%s", name);
-    for (char *c = dashed; *c != '\0'; c++)
-        *c = *c == '_' ? '-' : *c;
+    for (char *c = dashed; (c = strchr(c, '_')) != NULL;)
+        *c = '-';
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
         if (is_among(foreign[i].names, dashed))
             return foreign[i].answer;
