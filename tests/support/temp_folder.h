@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char temp_folder[256];
@@ -21,6 +22,23 @@ static inline const char *temp_path(const char *name)
     char *path = paths[next++ % 8];
     snprintf(path, sizeof paths[0], "%s/%s", temp_folder, name);
     return path;
+}
+
+/* Writes a file below `root`, "/proc/meminfo" or the like, and makes the folders that it lies in. */
+static inline void temp_put(const char *root, const char *name, const char *text)
+{
+    char path[2048];
+    snprintf(path, sizeof path, "%s%s", root, name);
+    for (char *c = path + strlen(root) + 1; *c != '\0'; c++)
+        if (*c == '/') {
+            *c = '\0';
+            mkdir(path, 0777);
+            *c = '/';
+        }
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
 }
 
 static inline int temp_folder_make(void **state)

@@ -5,27 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const fmd_needs two_ranks = {.shared_bytes = 55000000, .ranks = 2, .threads = 1};
-
-/* Makes a file and the folders above it. */
-static void put(const char *root, const char *name, const char *text)
-{
-    char path[2048];
-    snprintf(path, sizeof path, "%s%s", root, name);
-    for (char *c = path + strlen(root) + 1; *c != '\0'; c++)
-        if (*c == '/') {
-            *c = '\0';
-            mkdir(path, 0777);
-            *c = '/';
-        }
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
 
 static const fmd_finding *find(const fmd_findings *f, const char *topic)
 {
@@ -55,15 +37,15 @@ static fmd_findings examine(const char *root)
 static void test_doctor_machine__processor_memory_and_container_are_told(void **state)
 {
     const char *root = *state;
-    put(root, "/proc/cpuinfo", "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\n");
-    put(root, "/proc/meminfo", "MemTotal:       8000000 kB\nMemAvailable:    4000000 kB\n");
+    temp_put(root, "/proc/cpuinfo", "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\n");
+    temp_put(root, "/proc/meminfo", "MemTotal:       8000000 kB\nMemAvailable:    4000000 kB\n");
     fmd_findings f = examine(root);
     expect(&f, "machine", FMD_FINE, "Some CPU @ 2 GHz, 8.2 GB of memory, no container");
     expect(&f, "memory", FMD_FINE, "4.10 GB free, about 0.26 GB needed");
-    put(root, "/proc/1/cgroup", "0::/kubepods/pod1\n");
+    temp_put(root, "/proc/1/cgroup", "0::/kubepods/pod1\n");
     f = examine(root);
     expect(&f, "machine", FMD_FINE, "Some CPU @ 2 GHz, 8.2 GB of memory, in a container: kubepods");
-    put(root, "/.dockerenv", "");
+    temp_put(root, "/.dockerenv", "");
     f = examine(root);
     expect(&f, "machine", FMD_FINE, "Some CPU @ 2 GHz, 8.2 GB of memory, in a container: Docker");
 }
@@ -71,13 +53,13 @@ static void test_doctor_machine__processor_memory_and_container_are_told(void **
 static void test_doctor_machine__little_memory_is_a_problem(void **state)
 {
     const char *root = *state;
-    put(root, "/proc/meminfo", "MemAvailable:    200000 kB\n");
+    temp_put(root, "/proc/meminfo", "MemAvailable:    200000 kB\n");
     fmd_findings f = examine(root);
     expect(&f, "memory", FMD_PROBLEM, "0.20 GB free, about 0.26 GB needed");
-    put(root, "/proc/meminfo", "MemAvailable:    4000000 kB\n");
-    put(root, "/proc/self/cgroup", "0::/job/step\n");
-    put(root, "/sys/fs/cgroup/job/step/memory.max", "max\n");
-    put(root, "/sys/fs/cgroup/job/memory.max", "100000000\n"); /* of the group above */
+    temp_put(root, "/proc/meminfo", "MemAvailable:    4000000 kB\n");
+    temp_put(root, "/proc/self/cgroup", "0::/job/step\n");
+    temp_put(root, "/sys/fs/cgroup/job/step/memory.max", "max\n");
+    temp_put(root, "/sys/fs/cgroup/job/memory.max", "100000000\n"); /* of the group above */
     f = examine(root);
     expect(&f, "memory", FMD_PROBLEM, "0.10 GB left by its control group, about 0.26 GB needed");
 }
@@ -87,22 +69,22 @@ static void test_doctor_machine__time_of_the_control_group_is_compared(void **st
     const char *root = *state;
     fmd_findings f = examine(root);
     assert_null(find(&f, "quota"));
-    put(root, "/proc/self/cgroup", "0::/\n");
-    put(root, "/sys/fs/cgroup/cpu.max", "max 100000\n");
+    temp_put(root, "/proc/self/cgroup", "0::/\n");
+    temp_put(root, "/sys/fs/cgroup/cpu.max", "max 100000\n");
     f = examine(root);
     assert_null(find(&f, "quota"));
-    put(root, "/sys/fs/cgroup/cpu.max", "150000 100000\n");
+    temp_put(root, "/sys/fs/cgroup/cpu.max", "150000 100000\n");
     f = examine(root);
     expect(&f, "quota", FMD_PROBLEM,
            "its control group gives the time of 1.5 cores to 2 ranks x 1 thread");
     /* version 1, and a group whose name has nothing to do with it */
-    put(root, "/proc/self/cgroup", "4:cpuset:/x\n3:cpu,cpuacct:/a\n");
-    put(root, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "400000\n");
-    put(root, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us", "200000\n");
+    temp_put(root, "/proc/self/cgroup", "4:cpuset:/x\n3:cpu,cpuacct:/a\n");
+    temp_put(root, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "400000\n");
+    temp_put(root, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us", "200000\n");
     f = examine(root);
     expect(&f, "quota", FMD_FINE,
            "its control group gives the time of 2 cores to 2 ranks x 1 thread");
-    put(root, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "-1\n");
+    temp_put(root, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "-1\n");
     f = examine(root);
     assert_null(find(&f, "quota"));
 }
@@ -113,7 +95,7 @@ static void test_doctor_machine__memory_that_ranks_share_is_looked_at(void **sta
     fmd_findings f = examine(root);
     expect(&f, "shm", FMD_WARN,
            "there is no /dev/shm: ranks share memory through files in $TMPDIR");
-    put(root, "/dev/shm/x", "");
+    temp_put(root, "/dev/shm/x", "");
     f = examine(root);
     assert_int_equal(find(&f, "shm")->grade, FMD_FINE);
     f.n = 0;
@@ -128,11 +110,11 @@ static void test_doctor_machine__a_slow_clock_is_a_warning(void **state)
     char governor[256], driver[256];
     snprintf(governor, sizeof governor, "%sscaling_governor", folder);
     snprintf(driver, sizeof driver, "%sscaling_driver", folder);
-    put(root, governor, "powersave\n");
-    put(root, driver, "acpi-cpufreq\n");
+    temp_put(root, governor, "powersave\n");
+    temp_put(root, driver, "acpi-cpufreq\n");
     fmd_findings f = examine(root);
     expect(&f, "clock", FMD_WARN, "frequency governor powersave, driver acpi-cpufreq");
-    put(root, driver, "intel_pstate\n");
+    temp_put(root, driver, "intel_pstate\n");
     f = examine(root);
     expect(&f, "clock", FMD_FINE, "frequency governor powersave, driver intel_pstate");
 }

@@ -1,44 +1,13 @@
-#include "support/fmd_test.h"
+#include "support/temp_folder.h"
 
 #include "fmd/system_files.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
-enum { PATH = 512 };
-
-/* Writes a file below the root, with its folders. */
-static void put(const char *root, const char *name, const char *text)
-{
-    char path[PATH];
-    snprintf(path, sizeof path, "%s%s", root, name);
-    for (char *c = path + strlen(root) + 1; *c != '\0'; c++)
-        if (*c == '/') {
-            *c = '\0';
-            mkdir(path, 0777);
-            *c = '/';
-        }
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
 
 static int make_root(void **state)
 {
-    char template[] = "/tmp/fmnist-dist-system-XXXXXX";
-    *state = strdup(mkdtemp(template));
-    return *state == NULL;
-}
-
-static int remove_root(void **state)
-{
-    char command[PATH];
-    snprintf(command, sizeof command, "rm -rf '%s'", (const char *)*state);
-    free(*state);
-    return system(command);
+    *state = temp_folder;
+    return temp_folder_make(state);
 }
 
 static void expect_left(const char *root, double bytes, bool limited)
@@ -57,45 +26,47 @@ static void test_system_files__without_files_nobody_knows(void **state)
 static void test_system_files__the_machine_gives_what_is_available_and_swap(void **state)
 {
     const char *root = *state;
-    put(root, "/proc/meminfo", "MemTotal:  9 kB\nMemAvailable:    1000 kB\n");
+    temp_put(root, "/proc/meminfo", "MemTotal:  9 kB\nMemAvailable:    1000 kB\n");
     expect_left(root, 1000 * 1024, false);
-    put(root, "/proc/meminfo", "MemAvailable:    1000 kB\nSwapTotal: 800 kB\nSwapFree:  500 kB\n");
+    temp_put(root, "/proc/meminfo",
+             "MemAvailable:    1000 kB\nSwapTotal: 800 kB\nSwapFree:  500 kB\n");
     expect_left(root, 1500 * 1024, false);
 }
 
 static void test_system_files__a_group_leaves_its_limit_less_what_is_used(void **state)
 {
     const char *root = *state;
-    put(root, "/proc/meminfo", "MemAvailable:    1000 kB\n");
-    put(root, "/proc/self/cgroup", "0::/job/step\n");
-    put(root, "/sys/fs/cgroup/job/step/memory.max", "max\n");
-    put(root, "/sys/fs/cgroup/job/step/memory.current", "12345\n");
+    temp_put(root, "/proc/meminfo", "MemAvailable:    1000 kB\n");
+    temp_put(root, "/proc/self/cgroup", "0::/job/step\n");
+    temp_put(root, "/sys/fs/cgroup/job/step/memory.max", "max\n");
+    temp_put(root, "/sys/fs/cgroup/job/step/memory.current", "12345\n");
     expect_left(root, 1000 * 1024, false);
-    put(root, "/sys/fs/cgroup/job/memory.max", "500000\n"); /* of the group above */
+    temp_put(root, "/sys/fs/cgroup/job/memory.max", "500000\n"); /* of the group above */
     expect_left(root, 500000, true);
-    put(root, "/sys/fs/cgroup/job/memory.current", "300000\n");
+    temp_put(root, "/sys/fs/cgroup/job/memory.current", "300000\n");
     expect_left(root, 200000, true);
-    put(root, "/sys/fs/cgroup/job/memory.stat",
-        "anon 5\nactive_file 10000\ninactive_file_x 7\ninactive_file 40000\n");
+    temp_put(root, "/sys/fs/cgroup/job/memory.stat",
+             "anon 5\nactive_file 10000\ninactive_file_x 7\ninactive_file 40000\n");
     expect_left(root, 250000, true);
-    put(root, "/sys/fs/cgroup/job/memory.current", "700000\n");
-    put(root, "/sys/fs/cgroup/job/memory.stat", "");
+    temp_put(root, "/sys/fs/cgroup/job/memory.current", "700000\n");
+    temp_put(root, "/sys/fs/cgroup/job/memory.stat", "");
     expect_left(root, 0, true);
-    put(root, "/sys/fs/cgroup/job/memory.max", "900000000\n");
+    temp_put(root, "/sys/fs/cgroup/job/memory.max", "900000000\n");
     expect_left(root, 1000 * 1024, false);
 }
 
 static void test_system_files__groups_of_version_1_count_as_well(void **state)
 {
     const char *root = *state;
-    put(root, "/proc/meminfo", "MemAvailable:    1000 kB\n");
-    put(root, "/proc/self/cgroup", "5:devices:/x\n4:memory:/slurm/job\n0::/\n");
-    put(root, "/sys/fs/cgroup/memory/slurm/job/memory.limit_in_bytes", "9223372036854771712\n");
+    temp_put(root, "/proc/meminfo", "MemAvailable:    1000 kB\n");
+    temp_put(root, "/proc/self/cgroup", "5:devices:/x\n4:memory:/slurm/job\n0::/\n");
+    temp_put(root, "/sys/fs/cgroup/memory/slurm/job/memory.limit_in_bytes",
+             "9223372036854771712\n");
     expect_left(root, 1000 * 1024, false);
-    put(root, "/sys/fs/cgroup/memory/slurm/memory.limit_in_bytes", "500000\n");
-    put(root, "/sys/fs/cgroup/memory/slurm/memory.usage_in_bytes", "100000\n");
-    put(root, "/sys/fs/cgroup/memory/slurm/memory.stat",
-        "inactive_file 9\ntotal_inactive_file 20000\n");
+    temp_put(root, "/sys/fs/cgroup/memory/slurm/memory.limit_in_bytes", "500000\n");
+    temp_put(root, "/sys/fs/cgroup/memory/slurm/memory.usage_in_bytes", "100000\n");
+    temp_put(root, "/sys/fs/cgroup/memory/slurm/memory.stat",
+             "inactive_file 9\ntotal_inactive_file 20000\n");
     expect_left(root, 420000, true);
 }
 
@@ -103,7 +74,7 @@ static void test_system_files__fields_end_at_a_colon_or_a_blank(void **state)
 {
     const char *root = *state;
     char value[FMD_SYSTEM_LINE] = "";
-    put(root, "/proc/cpuinfo", "model\t\t: 85\nmodel name\t: Some CPU @ 2 GHz\n");
+    temp_put(root, "/proc/cpuinfo", "model\t\t: 85\nmodel name\t: Some CPU @ 2 GHz\n");
     assert_true(fmd_system_field(root, "/proc/cpuinfo", "model name", value));
     assert_string_equal(value, "Some CPU @ 2 GHz");
     assert_false(fmd_system_field(root, "/proc/cpuinfo", "mod", value));
@@ -112,7 +83,7 @@ static void test_system_files__fields_end_at_a_colon_or_a_blank(void **state)
 
 int main(void)
 {
-#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, make_root, remove_root)
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, make_root, temp_folder_remove)
     const struct CMUnitTest tests[] = {
         TEST(test_system_files__without_files_nobody_knows),
         TEST(test_system_files__the_machine_gives_what_is_available_and_swap),
