@@ -6,6 +6,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+size_t fuzz_text_seed(const char *const *texts, size_t n, size_t i, uint8_t out[FUZZ_BYTES])
+{
+    if (i >= n)
+        return 0;
+    memcpy(out, texts[i], strlen(texts[i]));
+    return strlen(texts[i]);
+}
+
 void fuzz_check_status(fmd_status st, fmd_status one, fmd_status other)
 {
     if (st == FMD_OK)

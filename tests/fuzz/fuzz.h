@@ -13,6 +13,9 @@ enum { FUZZ_BYTES = 4096 };
 /* Writes seed number `i`, good input, into `out`; returns its length, 0 past the last. */
 size_t fuzz_seed(size_t i, uint8_t out[FUZZ_BYTES]);
 
+/* The same of `n` texts. */
+size_t fuzz_text_seed(const char *const *texts, size_t n, size_t i, uint8_t out[FUZZ_BYTES]);
+
 /* Gives the input to the parser; aborts where the parser breaks a promise. Returns 0. The name is
  * libFuzzer's. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

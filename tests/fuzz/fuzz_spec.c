@@ -32,10 +32,7 @@ size_t fuzz_seed(size_t i, uint8_t out[FUZZ_BYTES])
         "f1h30m",
         "f500",
     };
-    if (i >= sizeof seeds / sizeof *seeds)
-        return 0;
-    memcpy(out, seeds[i], strlen(seeds[i]));
-    return strlen(seeds[i]);
+    return fuzz_text_seed(seeds, sizeof seeds / sizeof *seeds, i, out);
 }
 
 /* Few digits make small layers. */
