@@ -24,7 +24,8 @@ static const fmd_kernels *own; /* NULL: OpenBLAS */
 static const fmd_openblas *openblas;
 static int blas_threads = 1;
 
-const fmd_kernels *fmd_kernels_best(void)
+/* The fastest table for this CPU; NULL where none has a fused multiply-add behind it. */
+static const fmd_kernels *best_kernels(void)
 {
 #if defined(__x86_64__) && !defined(FMD_ISA_BASELINE)
 #if !defined(FMD_ISA_AVX2)
@@ -41,7 +42,7 @@ const fmd_kernels *fmd_kernels_best(void)
 
 fmd_status fmd_math_open(fmd_gemm_kind kind, int threads)
 {
-    own = fmd_kernels_best();
+    own = best_kernels();
     if (kind == FMD_GEMM_OPENBLAS || (kind == FMD_GEMM_AUTO && threads > 1))
         own = NULL;
     else if (kind == FMD_GEMM_OWN && own == NULL)

@@ -35,7 +35,4 @@ extern const fmd_kernels fmd_kernels_plain;
 extern const fmd_kernels fmd_kernels_avx512, fmd_kernels_avx2;
 #endif
 
-/* Local. The fastest table for this CPU; NULL where none has a fused multiply-add behind it. */
-const fmd_kernels *fmd_kernels_best(void);
-
 #endif
