@@ -2,7 +2,7 @@
 #ifndef FMD_APP_BENCH_TABLE_H
 #define FMD_APP_BENCH_TABLE_H
 
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 
 #include <stddef.h>
 

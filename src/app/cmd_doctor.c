@@ -4,7 +4,7 @@
 #include "app/text.h"
 #include "fmd/binding.h"
 #include "fmd/feed.h"
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 #include "fmd/mem.h"
 #include "fmd/timer.h"
 #include "math/gemm.h"

@@ -5,7 +5,7 @@
 #include "fmd/classification.h"
 #include "fmd/comm.h"
 #include "fmd/evaluate.h"
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 #include "fmd/terminal.h"
 
 #include <stdio.h>

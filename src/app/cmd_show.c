@@ -4,7 +4,7 @@
 #include "app/index_list.h"
 #include "app/trained.h"
 #include "fmd/mem.h"
-#include "fmd/picture.h"
+#include "io/pictures/picture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

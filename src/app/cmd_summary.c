@@ -2,7 +2,7 @@
 #include "app/config.h"
 #include "app/text.h"
 #include "app/weights.h"
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 #include "fmd/terminal.h"
 
 #include <stdio.h>

@@ -3,10 +3,10 @@
 #include "app/weights.h"
 
 #include "fmd/feed.h"
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 #include "fmd/log.h"
 #include "fmd/mem.h"
-#include "fmd/run_lock.h"
+#include "io/run_lock.h"
 #include "fmd/timer.h"
 #include "math/gemm.h"
 

@@ -1,7 +1,7 @@
 /* tutorial: runs the lessons of the Keras tutorial, all ranks together, and says what to see. */
 #include "app/job.h"
 #include "app/lessons.h"
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 #include "fmd/timer.h"
 
 #include <dirent.h>

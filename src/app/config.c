@@ -1,7 +1,7 @@
 #include "app/config.h"
 
-#include "fmd/json_file.h"
-#include "fmd/keras_import.h"
+#include "io/json/json_file.h"
+#include "io/keras/import.h"
 #include "math/gemm.h"
 
 #include <ctype.h>

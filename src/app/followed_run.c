@@ -1,7 +1,7 @@
 #include "app/followed_run.h"
 
 #include "fmd/mem.h"
-#include "fmd/run_lock.h"
+#include "io/run_lock.h"
 
 #include <dirent.h>
 #include <errno.h>

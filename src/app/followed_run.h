@@ -4,7 +4,7 @@
 #define FMD_APP_FOLLOWED_RUN_H
 
 #include "fmd/dataset.h"
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 
 #include <stddef.h>
 #include <sys/types.h>

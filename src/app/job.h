@@ -7,7 +7,7 @@
 #include "app/weights.h"
 #include "fmd/comm.h"
 #include "fmd/evaluate.h"
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 #include "fmd/trainer.h"
 
 enum { FMD_JOB_CALLBACKS = 9, FMD_JOB_TRAITS = 40, FMD_HOST_BYTES = 64 };

@@ -3,8 +3,8 @@
 #define FMD_APP_PAGE_H
 
 #include "app/run_view.h"
-#include "fmd/html.h"
-#include "fmd/picture.h"
+#include "report/html.h"
+#include "io/pictures/picture.h"
 
 /* Classes of which there is a confusion matrix: more would make a table that nobody reads. */
 enum { FMD_PAGE_MOST_CLASSES = 40 };

@@ -2,7 +2,7 @@
 #include "app/page.h"
 #include "app/plots.h"
 #include "app/text.h"
-#include "fmd/html_chart.h"
+#include "report/html_chart.h"
 #include "fmd/mem.h"
 
 #include <math.h>

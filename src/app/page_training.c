@@ -1,7 +1,7 @@
 /* What a report says of the training: verdict, curves, epochs, time. */
 #include "app/page.h"
 #include "app/text.h"
-#include "fmd/html_chart.h"
+#include "report/html_chart.h"
 #include "fmd/mem.h"
 
 #include <math.h>

@@ -3,7 +3,7 @@
 #include "fmd/image.h"
 #include "fmd/log.h"
 #include "fmd/mem.h"
-#include "fmd/picture.h"
+#include "io/pictures/picture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #ifndef FMD_APP_PLOT_DRAFT_H
 #define FMD_APP_PLOT_DRAFT_H
 
-#include "fmd/gnuplot.h"
+#include "report/gnuplot.h"
 
 #include <stdio.h>
 

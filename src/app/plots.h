@@ -3,7 +3,7 @@
 #define FMD_APP_PLOTS_H
 
 #include "app/run_view.h"
-#include "fmd/picture.h"
+#include "io/pictures/picture.h"
 
 typedef struct fmd_plot_target {
     const char *folder;  /* it exists */

@@ -1,7 +1,7 @@
 #include "app/prediction_table.h"
 #include "app/text.h"
 
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 #include "fmd/terminal.h"
 
 #include <stdio.h>

@@ -2,9 +2,9 @@
 #include "app/job.h"
 #include "app/text.h"
 
-#include "fmd/event_log.h"
+#include "io/json/event_log.h"
 #include "fmd/log.h"
-#include "fmd/tensorboard.h"
+#include "io/tensorboard/tensorboard.h"
 #include "math/gemm.h"
 
 #include <inttypes.h>

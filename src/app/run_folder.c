@@ -1,6 +1,6 @@
 #include "app/run_folder.h"
 
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 #include "fmd/mem.h"
 
 #include <dirent.h>

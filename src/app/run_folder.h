@@ -3,7 +3,7 @@
 #define FMD_APP_RUN_FOLDER_H
 
 #include "app/config.h"
-#include "fmd/run_lock.h"
+#include "io/run_lock.h"
 
 #include <stdint.h>
 

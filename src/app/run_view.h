@@ -8,7 +8,7 @@
 #include "app/trained.h"
 #include "fmd/classification.h"
 #include "fmd/history.h"
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 
 /* Whether a part is absent, and why; FMD_OK: it is there. */
 typedef struct fmd_absence {

@@ -8,7 +8,7 @@
 #define FMD_APP_STUDY_H
 
 #include "app/config.h"
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 #include "fmd/scaling.h"
 #include "fmd/stats.h"
 

@@ -1,8 +1,8 @@
 /* report.html of a scaling study: one file that stands alone. */
 #include "app/study.h"
 
-#include "fmd/html.h"
-#include "fmd/picture.h"
+#include "report/html.h"
+#include "io/pictures/picture.h"
 
 #include <stdlib.h>
 #include <string.h>

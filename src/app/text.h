@@ -2,7 +2,7 @@
 #ifndef FMD_APP_TEXT_H
 #define FMD_APP_TEXT_H
 
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 #include "fmd/shape.h"
 
 #include <stddef.h>

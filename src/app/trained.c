@@ -2,7 +2,7 @@
 
 #include "fmd/evaluate.h"
 #include "fmd/feed.h"
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 #include "fmd/log.h"
 
 #include <errno.h>

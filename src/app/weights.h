@@ -3,7 +3,7 @@
 #define FMD_APP_WEIGHTS_H
 
 #include "app/config.h"
-#include "fmd/keras_import.h"
+#include "io/keras/import.h"
 
 enum { FMD_WEIGHTS_PATH_BYTES = FMD_PATH_BYTES + 64 };
 

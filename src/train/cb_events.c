@@ -1,7 +1,7 @@
 /* events.jsonl: what docs/logs.md says of it. Lines of steps come as time passes, not as steps do,
  * and more rarely as the run grows older: a day's log is some 2 MB. */
 #include "fmd/callback.h"
-#include "fmd/event_log.h"
+#include "io/json/event_log.h"
 #include "fmd/mem.h"
 #include "fmd/timer.h"
 

@@ -2,7 +2,7 @@
 
 #include "fmd/log.h"
 #include "fmd/mem.h"
-#include "fmd/run_lock.h"
+#include "io/run_lock.h"
 #include "fmd/timer.h"
 
 #include <ctype.h>

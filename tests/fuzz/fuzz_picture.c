@@ -1,5 +1,5 @@
 /* PNG files, read as grey and as coloured. */
-#include "fmd/picture.h"
+#include "io/pictures/picture.h"
 #include "fuzz/fuzz.h"
 
 #include <stdlib.h>

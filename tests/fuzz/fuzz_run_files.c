@@ -4,7 +4,7 @@
 #include "fmd/history.h"
 #include "fmd/log.h"
 #include "fuzz/fuzz.h"
-#include "io/keras_spec.h"
+#include "io/keras/spec.h"
 #include "support/idx_files.h"
 
 #include <stdbool.h>

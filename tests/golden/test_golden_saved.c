@@ -5,7 +5,7 @@
 #include "support/golden.h"
 
 #include "fmd/dataset.h"
-#include "fmd/keras_import.h"
+#include "io/keras/import.h"
 #include "fmd/loss.h"
 #include "math/gemm.h"
 

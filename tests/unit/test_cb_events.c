@@ -2,7 +2,7 @@
 #include "support/temp_folder.h"
 
 #include "fmd/callback.h"
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 
 #include <unistd.h>
 

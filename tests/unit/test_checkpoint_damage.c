@@ -2,7 +2,7 @@
  * is wrong inside a whole file is in test_checkpoint_sealed.c. */
 #include "fmd/checkpoint.h"
 
-#include "io/user_block.h"
+#include "io/checkpoint/user_block.h"
 #include "support/fmd_test.h"
 #include "support/temp_folder.h"
 #include "support/trained.h"

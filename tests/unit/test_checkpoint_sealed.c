@@ -1,7 +1,7 @@
 /* What is wrong behind a user block that is right: no accident, but it must not be read. */
 #include "fmd/checkpoint.h"
 
-#include "io/user_block.h"
+#include "io/checkpoint/user_block.h"
 #include "support/fmd_test.h"
 #include "support/temp_folder.h"
 #include "support/trained.h"

@@ -1,7 +1,7 @@
 /* events.jsonl: whole lines whatever happens. */
 #include "support/temp_folder.h"
 
-#include "fmd/event_log.h"
+#include "io/json/event_log.h"
 
 #include <signal.h>
 #include <sys/resource.h>

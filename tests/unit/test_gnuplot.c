@@ -1,4 +1,4 @@
-#include "fmd/gnuplot.h"
+#include "report/gnuplot.h"
 
 #include "support/fmd_test.h"
 #include "support/temp_folder.h"

@@ -1,4 +1,4 @@
-#include "fmd/html_chart.h"
+#include "report/html_chart.h"
 
 #include "support/fmd_test.h"
 #include "support/temp_folder.h"

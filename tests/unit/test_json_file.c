@@ -1,4 +1,4 @@
-#include "fmd/json_file.h"
+#include "io/json/json_file.h"
 
 #include "support/fmd_test.h"
 #include "support/temp_folder.h"

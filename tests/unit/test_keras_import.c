@@ -2,7 +2,7 @@
 #include "support/temp_folder.h"
 
 #include "fmd/checkpoint.h"
-#include "fmd/keras_import.h"
+#include "io/keras/import.h"
 
 #include <hdf5.h>
 #include <math.h>

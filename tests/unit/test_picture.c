@@ -3,7 +3,7 @@
 #include "support/fmd_test.h"
 #include "support/temp_folder.h"
 
-#include "fmd/picture.h"
+#include "io/pictures/picture.h"
 
 #include <png.h>
 #include <sys/stat.h>

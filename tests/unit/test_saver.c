@@ -3,7 +3,7 @@
 #include "support/idx_files.h"
 
 #include "fmd/log.h"
-#include "fmd/run_lock.h"
+#include "io/run_lock.h"
 #include "fmd/saver.h"
 #include "fmd/timer.h"
 

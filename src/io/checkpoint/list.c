@@ -1,0 +1,119 @@
+/* Traits and items of a file whose names are not known before. */
+#include "fmd/checkpoint.h"
+#include "fmd/mem.h"
+#include "io/keras/layout.h"
+#include "io/checkpoint/reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { NAME_BYTES = 64, MOST = 1000 };
+
+/* How many traits and items there are, and room for as many. */
+static fmd_status make_room(const fmd_reader *r, fmd_checkpoint_contents *c)
+{
+    H5O_info_t traits;
+    H5G_info_t items;
+    if (H5Oget_info_by_name2(r->file, FMD_KERAS_TRAITS, &traits, H5O_INFO_NUM_ATTRS, H5P_DEFAULT) <
+        0)
+        return fmd_reader_damaged(r, FMD_KERAS_TRAITS);
+    if (H5Gget_info_by_name(r->file, FMD_KERAS_STATE, &items, H5P_DEFAULT) < 0)
+        return fmd_reader_damaged(r, FMD_KERAS_STATE);
+    if (traits.num_attrs > MOST || items.nlinks > MOST)
+        return FMD_FAIL(FMD_EDATA, "'%s' is damaged: it has more than %d traits or values", r->path,
+                        MOST);
+    c->n_traits = (size_t)traits.num_attrs;
+    c->n_items = (size_t)items.nlinks;
+    FMD_TRY(fmd_alloc(&c->traits, c->n_traits + 1, sizeof *c->traits, "the traits of a file"));
+    FMD_TRY(fmd_alloc(&c->items, c->n_items + 1, sizeof *c->items, "the values of a file"));
+    return fmd_alloc(&c->names, c->n_traits + c->n_items + 1, NAME_BYTES, "the names in a file");
+}
+
+/* The kind of values of this type; false: of none. */
+static bool find_kind(hid_t type, fmd_item_kind *kind)
+{
+    for (int k = FMD_ITEM_U8; k <= FMD_ITEM_F64; k++) {
+        *kind = (fmd_item_kind)k;
+        if (H5Tequal(type, fmd_item_memory_type(&(fmd_item){.kind = *kind})) > 0)
+            return true;
+    }
+    return false;
+}
+
+static fmd_status read_item(const fmd_reader *r, fmd_item *item)
+{
+    fmd_status status = FMD_OK;
+    char at[FMD_KERAS_PATH];
+    hid_t type = H5I_INVALID_HID, space = H5I_INVALID_HID;
+    hssize_t count = 0;
+    snprintf(at, sizeof at, FMD_KERAS_STATE "/%s", item->name);
+    hid_t dataset = H5Dopen2(r->file, at, H5P_DEFAULT);
+    if (dataset < 0 || (type = H5Dget_type(dataset)) < 0 || (space = H5Dget_space(dataset)) < 0 ||
+        (count = H5Sget_simple_extent_npoints(space)) < 0) {
+        status = fmd_reader_damaged(r, at);
+        goto out;
+    }
+    item->count = (size_t)count;
+    /* More values than the file has bytes would ask for all the memory there is. */
+    if (!find_kind(type, &item->kind) || item->count > r->bytes) {
+        status = FMD_FAIL(FMD_EDATA, "'%s' is damaged: %s is not an array of numbers", r->path, at);
+        goto out;
+    }
+    if ((status = fmd_alloc(&item->data, fmd_item_bytes(item) + 1, 1, item->name)) != FMD_OK)
+        goto out;
+    if (H5Dread(dataset, fmd_item_memory_type(item), H5S_ALL, H5S_ALL, H5P_DEFAULT, item->data) < 0)
+        status = fmd_reader_damaged(r, at);
+out:
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Dclose(dataset);
+    return status;
+}
+
+static fmd_status read_contents(const fmd_reader *r, fmd_checkpoint_contents *c)
+{
+    FMD_TRY(fmd_reader_text(r, FMD_KERAS_OURS, "program_version", c->program_version,
+                            sizeof c->program_version));
+    FMD_TRY(make_room(r, c));
+    char *name = c->names;
+    for (size_t i = 0; i < c->n_traits; i++, name += NAME_BYTES) {
+        fmd_trait *t = &c->traits[i];
+        t->name = name;
+        if (H5Aget_name_by_idx(r->file, FMD_KERAS_TRAITS, H5_INDEX_NAME, H5_ITER_INC, i, name,
+                               NAME_BYTES, H5P_DEFAULT) < 0)
+            return fmd_reader_damaged(r, FMD_KERAS_TRAITS);
+        FMD_TRY(fmd_reader_text(r, FMD_KERAS_TRAITS, name, t->text, sizeof t->text));
+    }
+    for (size_t i = 0; i < c->n_items; i++, name += NAME_BYTES) {
+        c->items[i].name = name;
+        if (H5Lget_name_by_idx(r->file, FMD_KERAS_STATE, H5_INDEX_NAME, H5_ITER_INC, i, name,
+                               NAME_BYTES, H5P_DEFAULT) < 0)
+            return fmd_reader_damaged(r, FMD_KERAS_STATE);
+        FMD_TRY(read_item(r, &c->items[i]));
+    }
+    return FMD_OK;
+}
+
+fmd_status fmd_checkpoint_read_contents(const char *path, fmd_checkpoint_contents *out)
+{
+    fmd_checkpoint_contents read = {.n_traits = 0};
+    fmd_reader r;
+    FMD_TRY(fmd_reader_open(&r, path));
+    const fmd_status status = read_contents(&r, &read);
+    if (status == FMD_OK)
+        *out = read;
+    else
+        fmd_checkpoint_free_contents(&read);
+    fmd_reader_close(&r);
+    return status;
+}
+
+void fmd_checkpoint_free_contents(fmd_checkpoint_contents *c)
+{
+    for (size_t i = 0; c->items != NULL && i < c->n_items; i++)
+        free(c->items[i].data);
+    free(c->items);
+    free(c->traits);
+    free(c->names);
+    *c = (fmd_checkpoint_contents){.n_traits = 0};
+}

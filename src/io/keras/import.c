@@ -1,0 +1,412 @@
+#include "io/keras/import.h"
+
+#include "fmd/mem.h"
+#include "io/keras/layout.h"
+#include "io/keras/spec.h"
+#include "io/keras/strings.h"
+#include "io/atomic_file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MAX_LINKS = 4096, NAME_BYTES = 128 };
+
+/* How Keras laid a file out. */
+typedef enum layout {
+    LAYOUT_MODEL,  /* *.h5: a description, and weights by lists of names below /model_weights */
+    LAYOUT_NAMES,  /* *.h5 of save_weights in Keras 2: the lists alone, at the root */
+    LAYOUT_NUMBERS /* *.weights.h5: weights by number, below /layers/NAME/vars */
+} layout;
+
+typedef struct source {
+    fmd_reader reader;
+    layout layout;
+    const char *group; /* where the weights are */
+} source;
+
+/* What is read so far of a model's parameters. */
+typedef struct target {
+    const source *from;
+    const fmd_model *model;
+    float *values;
+} target;
+
+static const char hdf5_magic[] = "\x89HDF\r\n\x1a\n";
+
+/* Whether a regular file begins so. What cannot be opened does not: the reader of our own files
+ * says why. */
+static bool begins_with(const char *path, const char *magic)
+{
+    const size_t n = strlen(magic);
+    char head[8];
+    struct stat info;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        return false;
+    FILE *file = fopen(path, "rbe");
+    if (file == NULL)
+        return false;
+    const bool same = fread(head, 1, n, file) == n && memcmp(head, magic, n) == 0;
+    fclose(file);
+    return same;
+}
+
+bool fmd_weights_is_keras(const char *path)
+{
+    return begins_with(path, hdf5_magic);
+}
+
+/* FMD_EDATA for files that people take for weights, by their first bytes. */
+static fmd_status refuse_others(const char *path)
+{
+    static const struct {
+        const char *magic, *kind;
+    } others[] = {{"PK\x03\x04", "a zip archive, as .keras files are"},
+                  {"\x93NUMPY", "an array of NumPy"},
+                  {"\x89PNG\r\n\x1a\n", "a picture"}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (begins_with(path, others[i].magic))
+            return FMD_FAIL(FMD_EDATA,
+                            "'%s' is %s; weights are *.h5 and *.weights.h5: in Keras, "
+                            "model.save('model.h5')",
+                            path, others[i].kind);
+    return FMD_OK;
+}
+
+static fmd_status find_layout(source *s)
+{
+    static const char *const numbers[] = {"layers", "_layer_checkpoint_dependencies"};
+    const hid_t file = s->reader.file;
+    s->layout = LAYOUT_NUMBERS;
+    if (fmd_h5_has_attribute(file, "model_config")) {
+        s->layout = LAYOUT_MODEL;
+        s->group = "model_weights";
+        return FMD_OK;
+    }
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (H5Lexists(file, numbers[i], H5P_DEFAULT) > 0) {
+            s->group = numbers[i];
+            return FMD_OK;
+        }
+    if (fmd_h5_has_attribute(file, "layer_names") || fmd_h5_has_attribute(file, "layer_names0")) {
+        s->layout = LAYOUT_NAMES;
+        s->group = "";
+        return FMD_OK;
+    }
+    return FMD_FAIL(FMD_EDATA,
+                    "'%s' has neither a model nor weights of Keras: no model_config, no "
+                    "layer_names, no group '/layers'",
+                    s->reader.path);
+}
+
+static void close_source(source *s)
+{
+    H5Fclose(s->reader.file);
+}
+
+static fmd_status open_source(source *s, const char *path)
+{
+    void *data = NULL;
+    fmd_status status = FMD_OK;
+    *s = (source){.reader = {.path = path, .file = H5I_INVALID_HID}};
+    FMD_TRY(fmd_whole_file_read(&data, &s->reader.bytes, path));
+    const hid_t access = fmd_h5_memory_access();
+    if (H5Pset_file_image(access, data, s->reader.bytes) < 0 ||
+        (s->reader.file = H5Fopen(FMD_H5_MEMORY, H5F_ACC_RDONLY, access)) < 0)
+        status = fmd_reader_damaged(&s->reader, "it does not open");
+    else if ((status = find_layout(s)) != FMD_OK)
+        close_source(s);
+    H5Pclose(access);
+    free(data);
+    return status;
+}
+
+fmd_status fmd_weights_read_info(const char *path, fmd_weights_info *info)
+{
+    fmd_weights_info read = {.keras = true, .model = {.normalize = true}};
+    fmd_strings config = {0};
+    source s;
+    FMD_TRY(refuse_others(path));
+    if (!begins_with(path, hdf5_magic)) {
+        info->keras = false;
+        return fmd_checkpoint_read_info(path, &info->model);
+    }
+    FMD_TRY(open_source(&s, path));
+    fmd_status status = FMD_OK;
+    if (s.layout == LAYOUT_MODEL)
+        status = fmd_h5_strings(&config, &s.reader, s.reader.file, "/", "model_config");
+    if (status == FMD_OK && s.layout == LAYOUT_MODEL && config.n != 1)
+        status =
+            FMD_FAIL(FMD_EDATA, "'%s': model_config has %zu texts, expected 1", path, config.n);
+    if (status == FMD_OK && s.layout == LAYOUT_MODEL)
+        status = fmd_keras_spec(path, config.at[0], read.model.layers, sizeof read.model.layers,
+                                &read.model.in);
+    free(config.at);
+    close_source(&s);
+    if (status == FMD_OK)
+        *info = read;
+    return status;
+}
+
+/* Only data that lie in the file itself: external files and virtual datasets name other ones. */
+static bool is_inside(hid_t dataset)
+{
+    const hid_t creation = H5Dget_create_plist(dataset);
+    const bool inside =
+        H5Pget_layout(creation) != H5D_VIRTUAL && H5Pget_external_count(creation) == 0;
+    H5Pclose(creation);
+    return inside;
+}
+
+/* What helps where the file does not say its layers. */
+static const char *cure(const target *t)
+{
+    return t->from->layout == LAYOUT_MODEL ? "" : "; --layers says what the file is for";
+}
+
+/* Says how the file and the model do not fit. */
+static fmd_status check_tensor(const target *t, const fmd_tensor *tensor, const char *at,
+                               hid_t dataset, hid_t type, hid_t space)
+{
+    const fmd_reader *r = &t->from->reader;
+    char found[FMD_KERAS_PATH], expected[FMD_SHAPE_TEXT];
+    if (H5Tget_class(type) != H5T_FLOAT)
+        return FMD_FAIL(FMD_EDATA, "'%s': '%.200s' has %s, expected floats", r->path, at,
+                        fmd_h5_type_text(type, found, sizeof found));
+    if (!is_inside(dataset))
+        return FMD_FAIL(FMD_EDATA, "'%s': the data of '%.200s' are in another file, expected here",
+                        r->path, at);
+    if (!fmd_h5_space_equals(space, tensor->shape))
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s': '%.200s' has shape %s, expected %s: the %s of %s in '%.300s'%s",
+                        r->path, at, fmd_h5_space_text(space, found, sizeof found),
+                        fmd_shape_text(tensor->shape, 0, expected), tensor->name,
+                        fmd_model_layer(t->model, (size_t)tensor->layer)->name,
+                        fmd_model_spec(t->model), cure(t));
+    return FMD_OK;
+}
+
+/* Reads one tensor from the dataset at `path` below `from`. Half and double precision, and the
+ * other order of bytes, are converted by HDF5. */
+static fmd_status read_tensor(const target *t, const fmd_tensor *tensor, hid_t from,
+                              const char *where, const char *path)
+{
+    const fmd_reader *r = &t->from->reader;
+    float *values = t->values + tensor->offset;
+    char at[2 * FMD_OPTION_TEXT_BYTES];
+    hid_t dataset, type = H5I_INVALID_HID, space = H5I_INVALID_HID;
+    fmd_status status = FMD_OK;
+    FMD_TRY(fmd_h5_open(&dataset, r, from, where, path));
+    snprintf(at, sizeof at, "%s%s", where, path);
+    if (H5Iget_type(dataset) != H5I_DATASET)
+        status = FMD_FAIL(FMD_EDATA, "'%s': '%.200s' is not a dataset", r->path, at);
+    else if ((type = H5Dget_type(dataset)) < 0 || (space = H5Dget_space(dataset)) < 0)
+        status = fmd_reader_damaged(r, at);
+    else
+        status = check_tensor(t, tensor, at, dataset, type, space);
+    if (status == FMD_OK &&
+        H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+        status = fmd_reader_damaged(r, at);
+    for (size_t i = 0; status == FMD_OK && i < tensor->count; i++)
+        if (!isfinite(values[i]))
+            status = FMD_FAIL(FMD_EDATA, "'%s': '%.200s' has %g at index %zu", r->path, at,
+                              (double)values[i], i);
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Oclose(dataset);
+    return status;
+}
+
+/* FMD_EDATA: a layer of the file has another number of arrays than that of the model. */
+static fmd_status check_arrays(const target *t, const fmd_layer *l, const char *where, size_t found)
+{
+    if (found == l->n_tensors)
+        return FMD_OK;
+    return FMD_FAIL(FMD_EDATA, "'%s': '%.200s' has %zu arrays, expected %zu for %s in '%.300s'",
+                    t->from->reader.path, where, found, l->n_tensors, l->name,
+                    fmd_model_spec(t->model));
+}
+
+static const fmd_layer *next_with_tensors(const fmd_model *m, size_t *i)
+{
+    while (*i < fmd_model_n_layers(m)) {
+        const fmd_layer *l = fmd_model_layer(m, (*i)++);
+        if (l->n_tensors > 0)
+            return l;
+    }
+    return NULL;
+}
+
+/* FMD_EDATA: the file goes on where the model ends, or the other way round. */
+static fmd_status surplus(const target *t, const char *name)
+{
+    return FMD_FAIL(FMD_EDATA, "'%s' has weights for the layer '%.64s', which '%.300s' has not%s",
+                    t->from->reader.path, name, fmd_model_spec(t->model), cure(t));
+}
+
+static fmd_status missing(const target *t, const fmd_layer *l)
+{
+    return FMD_FAIL(FMD_EDATA, "'%s' has no weights for %s in '%.300s'%s", t->from->reader.path,
+                    l->name, fmd_model_spec(t->model), cure(t));
+}
+
+/* By the list of names of one layer: the next one of the model, unless the list is empty. */
+static fmd_status read_named_layer(const target *t, hid_t group, const char *where,
+                                   const char *name, size_t *next)
+{
+    fmd_strings weights = {0};
+    const fmd_reader *r = &t->from->reader;
+    if (!fmd_h5_has_attribute(group, "weight_names"))
+        return FMD_OK;
+    FMD_TRY(fmd_h5_strings(&weights, r, group, where, "weight_names"));
+    fmd_status status = FMD_OK;
+    if (weights.n > 0) {
+        const fmd_layer *l = next_with_tensors(t->model, next);
+        status = l == NULL ? surplus(t, name) : check_arrays(t, l, where, weights.n);
+        for (size_t i = 0; status == FMD_OK && i < weights.n; i++)
+            status = read_tensor(t, fmd_model_tensor(t->model, l->first_tensor + i), group, where,
+                                 weights.at[i]);
+    }
+    free(weights.at);
+    return status;
+}
+
+/* By one of the lists of names: an attribute holds 64 kB at most, so there may be several. */
+static fmd_status read_list(const target *t, hid_t root, const char *attribute, size_t *next)
+{
+    fmd_strings names = {0};
+    const source *s = t->from;
+    char root_name[NAME_BYTES], where[FMD_OPTION_TEXT_BYTES];
+    snprintf(root_name, sizeof root_name, "/%s%s", s->group, *s->group ? "/" : "");
+    FMD_TRY(fmd_h5_strings(&names, &s->reader, root, root_name, attribute));
+    fmd_status status = FMD_OK;
+    for (size_t i = 0; status == FMD_OK && i < names.n; i++) {
+        hid_t group;
+        status = fmd_h5_open_group(&group, &s->reader, root, root_name, names.at[i]);
+        if (status != FMD_OK)
+            break;
+        snprintf(where, sizeof where, "%s%.500s/", root_name, names.at[i]);
+        status = read_named_layer(t, group, where, names.at[i], next);
+        H5Oclose(group);
+    }
+    free(names.at);
+    return status;
+}
+
+static fmd_status read_by_names(const target *t, hid_t root)
+{
+    size_t next = 0;
+    fmd_status status = FMD_OK;
+    if (fmd_h5_has_attribute(root, "layer_names")) {
+        status = read_list(t, root, "layer_names", &next);
+    } else {
+        char name[NAME_BYTES] = "layer_names0";
+        if (!fmd_h5_has_attribute(root, name))
+            return FMD_FAIL(FMD_EDATA, "'%s': '/%s' lacks layer_names", t->from->reader.path,
+                            t->from->group);
+        for (int i = 1; status == FMD_OK && fmd_h5_has_attribute(root, name); i++) {
+            status = read_list(t, root, name, &next);
+            snprintf(name, sizeof name, "layer_names%d", i);
+        }
+    }
+    if (status != FMD_OK)
+        return status;
+    const fmd_layer *l = next_with_tensors(t->model, &next);
+    return l == NULL ? FMD_OK : missing(t, l);
+}
+
+/* The number of links of the group; more than any model has is FMD_EDATA. */
+static fmd_status count_links(const fmd_reader *r, hid_t group, const char *where, size_t *n)
+{
+    H5G_info_t info;
+    if (H5Gget_info(group, &info) < 0)
+        return fmd_reader_damaged(r, where);
+    if (info.nlinks > MAX_LINKS)
+        return FMD_FAIL(FMD_EDATA, "'%s': '%.200s' has %llu members, expected %d at most", r->path,
+                        where, (unsigned long long)info.nlinks, MAX_LINKS);
+    *n = (size_t)info.nlinks;
+    return FMD_OK;
+}
+
+/* The layer of the model that Keras counts as `name`, or NULL. */
+static const fmd_layer *layer_named(const fmd_model *m, const char *name)
+{
+    for (size_t i = 0; i < fmd_model_n_layers(m); i++)
+        if (strcmp(fmd_model_layer(m, i)->name, name) == 0)
+            return fmd_model_layer(m, i);
+    return NULL;
+}
+
+/* /layers/NAME/vars/0, 1, ...: all that the file has for the layer, which must be the model's. */
+static fmd_status read_numbered_layer(const target *t, hid_t root, const char *name)
+{
+    const fmd_reader *r = &t->from->reader;
+    const fmd_layer *l = layer_named(t->model, name);
+    char where[FMD_OPTION_TEXT_BYTES], path[2 * NAME_BYTES];
+    hid_t vars;
+    size_t n = 0;
+    snprintf(where, sizeof where, "/%s/", t->from->group);
+    snprintf(path, sizeof path, "%s/vars", name);
+    FMD_TRY(fmd_h5_open_group(&vars, r, root, where, path));
+    snprintf(where, sizeof where, "/%s/%s/", t->from->group, path);
+    fmd_status status = count_links(r, vars, where, &n);
+    if (status == FMD_OK && n > 0 && (l == NULL || l->n_tensors == 0))
+        status = surplus(t, name);
+    else if (status == FMD_OK && l != NULL)
+        status = check_arrays(t, l, where, n);
+    for (size_t i = 0; status == FMD_OK && i < n; i++) {
+        snprintf(path, sizeof path, "%zu", i);
+        status = read_tensor(t, fmd_model_tensor(t->model, l->first_tensor + i), vars, where, path);
+    }
+    H5Oclose(vars);
+    return status;
+}
+
+static fmd_status read_by_numbers(const target *t, hid_t root)
+{
+    const fmd_reader *r = &t->from->reader;
+    size_t n = 0, next = 0;
+    FMD_TRY(count_links(r, root, t->from->group, &n));
+    for (size_t i = 0; i < n; i++) {
+        char name[NAME_BYTES];
+        const ssize_t length = H5Lget_name_by_idx(root, ".", H5_INDEX_NAME, H5_ITER_INC, i, name,
+                                                  sizeof name, H5P_DEFAULT);
+        if (length < 0)
+            return fmd_reader_damaged(r, t->from->group);
+        if ((size_t)length >= sizeof name)
+            return FMD_FAIL(FMD_EDATA, "'%s': the layer '%.64s...' has a name of %zd characters",
+                            r->path, name, length);
+        FMD_TRY(read_numbered_layer(t, root, name));
+    }
+    for (const fmd_layer *l; (l = next_with_tensors(t->model, &next)) != NULL;)
+        if (H5Lexists(root, l->name, H5P_DEFAULT) <= 0)
+            return missing(t, l);
+    return FMD_OK;
+}
+
+fmd_status fmd_weights_read_params(const char *path, fmd_model *m)
+{
+    source s;
+    hid_t root = H5I_INVALID_HID;
+    target t = {.from = &s, .model = m};
+    FMD_TRY(refuse_others(path));
+    if (!begins_with(path, hdf5_magic))
+        return fmd_checkpoint_read_params(path, m);
+    FMD_TRY(open_source(&s, path));
+    fmd_status status =
+        fmd_alloc(&t.values, fmd_model_n_params(m), sizeof *t.values, "parameters of the file");
+    if (status == FMD_OK && *s.group == '\0')
+        root = H5Gopen2(s.reader.file, "/", H5P_DEFAULT);
+    else if (status == FMD_OK)
+        status = fmd_h5_open_group(&root, &s.reader, s.reader.file, "/", s.group);
+    if (status == FMD_OK)
+        status = s.layout == LAYOUT_NUMBERS ? read_by_numbers(&t, root) : read_by_names(&t, root);
+    if (status == FMD_OK)
+        memcpy(fmd_model_params(m), t.values, fmd_model_n_params(m) * sizeof *t.values);
+    H5Oclose(root);
+    free(t.values);
+    close_source(&s);
+    return status;
+}

@@ -1,0 +1,44 @@
+/* Pictures of bytes, grey or coloured, and the PNG files that hold them.
+ *
+ * Pixels are rows from the top without padding: channel fastest, as in IDX files. A PNG of a grey
+ * picture reads back as the same bytes. */
+#ifndef FMD_IO_PICTURES_PICTURE_H
+#define FMD_IO_PICTURES_PICTURE_H
+
+#include "fmd/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* More is refused: no picture, or one that would take the memory of a node. */
+#define FMD_PICTURE_MAX_PIXELS 100000000
+
+typedef struct fmd_picture {
+    size_t width, height;
+    size_t channels; /* 1: grey; 3: red, green, blue */
+    uint8_t *pixels; /* height times width times channels */
+} fmd_picture;
+
+/* Local. A black picture, released by fmd_picture_free. FMD_EUSAGE for more than
+ * FMD_PICTURE_MAX_PIXELS or none; FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_picture_create(fmd_picture *out, size_t width, size_t height,
+                                          size_t channels);
+
+/* Local. Releases the pixels; a picture of zeros is allowed. */
+void fmd_picture_free(fmd_picture *p);
+
+/* Local. Reads a PNG file of any kind as 8-bit grey (1 channel) or RGB (3). Where it is
+ * transparent, `ground` (0: black, 255: white) shows. Released by fmd_picture_free. FMD_ENOINPUT
+ * where there is no such file, FMD_EDATA where it is no PNG, is damaged or too large, FMD_EIO,
+ * FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_picture_read(fmd_picture *out, const char *path, size_t channels,
+                                        uint8_t ground);
+
+/* Local. The bytes of the PNG file of a picture, the same for the same pixels; *png is released by
+ * free(). FMD_EINTERNAL, FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_picture_encode(const fmd_picture *p, void **png, size_t *bytes);
+
+/* Local. Writes the PNG file of a picture, whole or not at all. FMD_EIO, FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_picture_write(const fmd_picture *p, const char *path);
+
+#endif

@@ -1,0 +1,154 @@
+#include "io/run_lock.h"
+
+#include "fmd/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 1200 };
+
+static int64_t read_generation(const char *folder)
+{
+    char path[PATH_BYTES];
+    int64_t generation = 0;
+    snprintf(path, sizeof path, "%s/generation", folder);
+    FILE *f = fopen(path, "r");
+    if (f == NULL)
+        return 0;
+    char text[32] = "";
+    if (fgets(text, sizeof text, f) != NULL)
+        generation = strtoll(text, NULL, 10);
+    fclose(f);
+    return generation;
+}
+
+static fmd_status write_generation(const char *folder, int64_t generation)
+{
+    char path[PATH_BYTES], temp[PATH_BYTES + 8];
+    snprintf(path, sizeof path, "%s/generation", folder);
+    snprintf(temp, sizeof temp, "%s.new", path);
+    FILE *f = fopen(temp, "w");
+    bool good = f != NULL && fprintf(f, "%" PRId64 "\n", generation) > 0 && fflush(f) == 0 &&
+                fsync(fileno(f)) == 0;
+    if (f != NULL)
+        good = fclose(f) == 0 && good;
+    if (good && rename(temp, path) == 0)
+        return FMD_OK;
+    const int error = errno;
+    unlink(temp);
+    return FMD_FAIL(FMD_EIO, "cannot write '%s': %s", path, strerror(error));
+}
+
+/* Who holds the lock, as the owner wrote it. */
+static void read_owner(int fd, char owner[FMD_RUN_LOCK_OWNER])
+{
+    const ssize_t n = pread(fd, owner, FMD_RUN_LOCK_OWNER - 1, 0);
+    owner[n > 0 ? n : 0] = '\0';
+    owner[strcspn(owner, "\n")] = '\0';
+}
+
+static void write_owner(int fd)
+{
+    char host[128] = "", owner[FMD_RUN_LOCK_OWNER];
+    gethostname(host, sizeof host - 1);
+    const char *job = getenv("SLURM_JOB_ID");
+    const int n = snprintf(owner, sizeof owner, "process %ld on %s%s%s\n", (long)getpid(), host,
+                           job != NULL ? ", job " : "", job != NULL ? job : "");
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, owner, (size_t)n, 0) != n)
+        fmd_debug("cannot note the owner of the run folder: %s", strerror(errno));
+}
+
+/* Lustre mounted without `flock`, and NFS without its lock daemon: better a training without a lock
+ * than none. */
+static bool has_no_locks(int error)
+{
+    return error == ENOSYS || error == EOPNOTSUPP || error == ENOLCK;
+}
+
+static fmd_status take_lock(int fd, const char *folder)
+{
+    char owner[FMD_RUN_LOCK_OWNER];
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_SETLK, &whole) == 0)
+        return FMD_OK;
+    if (has_no_locks(errno)) {
+        fmd_warn("the file system of '%s' has no locks (%s): let no other training use this folder",
+                 folder, strerror(errno));
+        return FMD_OK;
+    }
+    if (errno != EAGAIN && errno != EACCES)
+        return FMD_FAIL(FMD_EBUSY, "cannot lock the run folder '%s': %s", folder, strerror(errno));
+    read_owner(fd, owner);
+    return FMD_FAIL(FMD_EBUSY, "the run folder '%s' is in use by %s", folder,
+                    *owner != '\0' ? owner : "another process");
+}
+
+fmd_status fmd_run_lock_take(fmd_run_lock *l, const char *folder)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/run.lock", folder);
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return FMD_FAIL(FMD_EBUSY, "cannot lock the run folder '%s': %s", folder, strerror(errno));
+    int64_t generation = 0;
+    fmd_status st = take_lock(fd, folder);
+    if (st == FMD_OK) {
+        generation = read_generation(folder) + 1;
+        st = write_generation(folder, generation);
+    }
+    if (st != FMD_OK) {
+        close(fd);
+        return st;
+    }
+    write_owner(fd);
+    *l = (fmd_run_lock){.fd = fd, .generation = generation};
+    return FMD_OK;
+}
+
+bool fmd_run_lock_is_held(const char *folder)
+{
+    char path[PATH_BYTES];
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    snprintf(path, sizeof path, "%s/run.lock", folder);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    const bool held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    close(fd);
+    return held;
+}
+
+void fmd_run_lock_owner(const char *folder, char owner[FMD_RUN_LOCK_OWNER])
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/run.lock", folder);
+    *owner = '\0';
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    read_owner(fd, owner);
+    close(fd);
+}
+
+void fmd_run_lock_release(fmd_run_lock *l)
+{
+    if (l->generation > 0)
+        close(l->fd);
+    l->generation = 0;
+}
+
+fmd_status fmd_run_lock_check(const char *folder, int64_t generation)
+{
+    const int64_t now = read_generation(folder);
+    if (now > generation)
+        return FMD_FAIL(FMD_EBUSY,
+                        "another process has taken the run folder '%s' over (generation %" PRId64
+                        ", this one is %" PRId64 "): nothing more is written",
+                        folder, now, generation);
+    return FMD_OK;
+}
