@@ -3,7 +3,7 @@
 #include "fmd/mem.h"
 #include "fmd/timer.h"
 #include "math/gemm.h"
-#include "math/yardstick.h"
+#include "math/membench.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* What the machine does when nothing is in the way: what our own arithmetic is compared with. */
-#ifndef FMD_MATH_YARDSTICK_H
-#define FMD_MATH_YARDSTICK_H
+#ifndef FMD_MATH_MEMBENCH_H
+#define FMD_MATH_MEMBENCH_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "math/yardstick.h"
+#include "math/membench.h"
 
 #include "fmd/simd.h"
 
