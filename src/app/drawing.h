@@ -2,7 +2,7 @@
 #ifndef FMD_APP_DRAWING_H
 #define FMD_APP_DRAWING_H
 
-#include "fmd/image.h"
+#include "data/image.h"
 #include "fmd/terminal.h"
 
 /* An image to draw; borrows its bytes. */

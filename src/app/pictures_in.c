@@ -1,6 +1,6 @@
 #include "app/pictures_in.h"
 
-#include "fmd/image.h"
+#include "data/image.h"
 #include "fmd/log.h"
 #include "fmd/mem.h"
 #include "io/pictures/picture.h"

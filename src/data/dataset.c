@@ -2,8 +2,8 @@
 
 #include "data/class_names.h"
 #include "data/idx.h"
-#include "data/places.h"
-#include "data/published.h"
+#include "data/locate.h"
+#include "data/known_datasets.h"
 #include "fmd/mem.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "fmd/image.h"
+#include "data/image.h"
 
 #include "data/idx.h"
 #include "fmd/mem.h"

@@ -1,4 +1,4 @@
-#include "fmd/sampler.h"
+#include "data/sampler.h"
 
 #include "fmd/mem.h"
 #include "fmd/rng.h"

@@ -1,7 +1,7 @@
 #include "fmd/bench.h"
 
 #include "fmd/mem.h"
-#include "fmd/sampler.h"
+#include "data/sampler.h"
 #include "fmd/stats.h"
 #include "fmd/timer.h"
 #include "train/step.h"

@@ -1,7 +1,7 @@
 #include "fmd/evaluate.h"
 
 #include "fmd/loss.h"
-#include "fmd/sampler.h"
+#include "data/sampler.h"
 #include "fmd/timer.h"
 
 #include <math.h>

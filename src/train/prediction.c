@@ -3,7 +3,7 @@
 #include "fmd/evaluate.h"
 #include "fmd/loss.h"
 #include "fmd/mem.h"
-#include "fmd/sampler.h"
+#include "data/sampler.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 
 #include "fmd/loss.h"
 #include "fmd/mem.h"
-#include "fmd/sampler.h"
+#include "data/sampler.h"
 #include "fmd/timer.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 
 #include "fmd/evaluate.h"
 #include "fmd/mem.h"
-#include "fmd/sampler.h"
+#include "data/sampler.h"
 #include "fmd/timer.h"
 #include "train/hooks.h"
 #include "train/step.h"

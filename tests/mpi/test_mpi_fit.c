@@ -8,7 +8,7 @@
 #include "fmd/feed.h"
 #include "fmd/loss.h"
 #include "fmd/rng.h"
-#include "fmd/sampler.h"
+#include "data/sampler.h"
 #include "fmd/trainer.h"
 #include "math/gemm.h"
 

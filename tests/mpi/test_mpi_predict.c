@@ -5,7 +5,7 @@
 #include "fmd/loss.h"
 #include "fmd/prediction.h"
 #include "fmd/rng.h"
-#include "fmd/sampler.h"
+#include "data/sampler.h"
 #include "math/gemm.h"
 
 #include <math.h>

@@ -4,7 +4,7 @@
 
 #include "fmd/reduction.h"
 #include "fmd/rng.h"
-#include "fmd/sampler.h"
+#include "data/sampler.h"
 
 #include <math.h>
 #include <stdlib.h>

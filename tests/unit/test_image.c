@@ -2,7 +2,7 @@
 #include "support/fmd_test.h"
 #include "support/idx_files.h"
 
-#include "fmd/image.h"
+#include "data/image.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "fmd/sampler.h"
+#include "data/sampler.h"
 
 #include "support/fmd_test.h"
 

@@ -1,6 +1,6 @@
-#include "data/places.h"
+#include "data/locate.h"
 
-#include "data/published.h"
+#include "data/known_datasets.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* Images of bytes from elsewhere: IDX files without labels, and pictures of other sizes.
  *
  * An image is rows from the top without padding, channel fastest. */
-#ifndef FMD_IMAGE_H
-#define FMD_IMAGE_H
+#ifndef FMD_DATA_IMAGE_H
+#define FMD_DATA_IMAGE_H
 
 #include "fmd/error.h"
 #include "fmd/shape.h"

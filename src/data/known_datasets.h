@@ -1,6 +1,6 @@
 /* The data sets that the program knows by name. */
-#ifndef FMD_DATA_PUBLISHED_H
-#define FMD_DATA_PUBLISHED_H
+#ifndef FMD_DATA_KNOWN_DATASETS_H
+#define FMD_DATA_KNOWN_DATASETS_H
 
 #include "fmd/dataset.h"
 

@@ -3,8 +3,8 @@
  * The order of an epoch is a permutation of all training samples, a pure function of the seed and
  * the epoch, the same on every rank. Each sample occurs exactly once an epoch, whatever the batch
  * size and the number of ranks. */
-#ifndef FMD_SAMPLER_H
-#define FMD_SAMPLER_H
+#ifndef FMD_DATA_SAMPLER_H
+#define FMD_DATA_SAMPLER_H
 
 #include "fmd/dataset.h"
 

@@ -1,6 +1,6 @@
 /* Where data sets are looked for, and by which names of files. */
-#ifndef FMD_DATA_PLACES_H
-#define FMD_DATA_PLACES_H
+#ifndef FMD_DATA_LOCATE_H
+#define FMD_DATA_LOCATE_H
 
 #include "fmd/dataset.h"
 

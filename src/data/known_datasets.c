@@ -1,4 +1,4 @@
-#include "data/published.h"
+#include "data/known_datasets.h"
 
 static const fmd_published known[] = {
     {
