@@ -9,7 +9,7 @@
 #include "fmd/error.h"
 #include "fmd/model.h"
 #include "fmd/phases.h"
-#include "fmd/schedule.h"
+#include "nn/schedule.h"
 
 #include <math.h>
 #include <stdbool.h>

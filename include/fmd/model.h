@@ -8,7 +8,7 @@
 
 #include "fmd/error.h"
 #include "fmd/hash.h"
-#include "fmd/layer.h"
+#include "nn/layer.h"
 
 typedef struct fmd_model fmd_model;
 

@@ -10,7 +10,7 @@
 #include "fmd/optimizer.h"
 #include "fmd/reduction.h"
 #include "fmd/saver.h"
-#include "fmd/schedule.h"
+#include "nn/schedule.h"
 
 typedef struct fmd_fit_args {
     fmd_split train, validation; /* validation.n may be 0 */

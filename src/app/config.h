@@ -10,7 +10,7 @@
 #include "fmd/log.h"
 #include "fmd/option.h"
 #include "fmd/reduction.h"
-#include "fmd/schedule.h"
+#include "nn/schedule.h"
 
 enum { FMD_CONFIG_LAYERS_BYTES = 1024, FMD_OPTIONS_MAX = 160 };
 

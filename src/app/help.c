@@ -1,6 +1,6 @@
 /* --help, made of the tables of commands and options. */
 #include "app/config.h"
-#include "fmd/layer.h"
+#include "nn/layer.h"
 #include "fmd/optimizer.h"
 
 #include <ctype.h>

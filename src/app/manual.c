@@ -1,6 +1,6 @@
 /* The manual page in the language of man(7), made of the tables of commands and options. */
 #include "app/config.h"
-#include "fmd/layer.h"
+#include "nn/layer.h"
 #include "fmd/optimizer.h"
 
 #include <stdio.h>

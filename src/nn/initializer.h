@@ -2,7 +2,7 @@
 #ifndef FMD_NN_INITIALIZER_H
 #define FMD_NN_INITIALIZER_H
 
-#include "fmd/layer.h"
+#include "nn/layer.h"
 
 /* Local. Fills the tensor number `stream` of the model, `values` of shape `shape`. The last
  * dimension is fan-out, the product of the others fan-in. */

@@ -1,6 +1,6 @@
 #include "fmd/model.h"
 
-#include "fmd/activation.h"
+#include "nn/activations/activation.h"
 #include "fmd/mem.h"
 #include "nn/initializer.h"
 
@@ -40,12 +40,12 @@ struct fmd_plan {
 };
 
 #define FMD_LAYER(name) extern const fmd_layer_ops fmd_layer_##name;
-#include "nn/layers.def"
+#include "nn/layers/layers.def"
 #undef FMD_LAYER
 
 static const fmd_layer_ops *const registry[] = {
 #define FMD_LAYER(name) &fmd_layer_##name,
-#include "nn/layers.def"
+#include "nn/layers/layers.def"
 #undef FMD_LAYER
 };
 

@@ -1,6 +1,6 @@
 /* Formulas, names and defaults are those of keras.optimizers.schedules, 3.15; where Keras wants
  * decay_steps there is `auto`. */
-#include "fmd/schedule.h"
+#include "nn/schedule.h"
 
 #include "fmd/option.h"
 

@@ -1,6 +1,6 @@
 #include "fmd/evaluate.h"
 
-#include "fmd/loss.h"
+#include "nn/losses/loss.h"
 #include "data/sampler.h"
 #include "fmd/timer.h"
 

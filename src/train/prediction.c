@@ -1,7 +1,7 @@
 #include "fmd/prediction.h"
 
 #include "fmd/evaluate.h"
-#include "fmd/loss.h"
+#include "nn/losses/loss.h"
 #include "fmd/mem.h"
 #include "data/sampler.h"
 

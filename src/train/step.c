@@ -1,6 +1,6 @@
 #include "train/step.h"
 
-#include "fmd/loss.h"
+#include "nn/losses/loss.h"
 #include "fmd/mem.h"
 #include "data/sampler.h"
 #include "fmd/timer.h"

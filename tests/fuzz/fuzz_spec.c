@@ -4,7 +4,7 @@
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
 #include "fmd/saver.h"
-#include "fmd/schedule.h"
+#include "nn/schedule.h"
 #include "fuzz/fuzz.h"
 
 #include <ctype.h>

@@ -3,7 +3,7 @@
 #include "support/fmd_test.h"
 #include "support/golden.h"
 
-#include "fmd/activation.h"
+#include "nn/activations/activation.h"
 
 #include <math.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "support/plain_sink.h"
 
 #include "fmd/dataset.h"
-#include "fmd/loss.h"
+#include "nn/losses/loss.h"
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
 #include "math/gemm.h"

@@ -3,7 +3,7 @@
 #include "support/golden.h"
 #include "support/plain_sink.h"
 
-#include "fmd/loss.h"
+#include "nn/losses/loss.h"
 #include "fmd/model.h"
 #include "math/gemm.h"
 

@@ -6,7 +6,7 @@
 
 #include "fmd/dataset.h"
 #include "io/keras/import.h"
-#include "fmd/loss.h"
+#include "nn/losses/loss.h"
 #include "math/gemm.h"
 
 #include <math.h>

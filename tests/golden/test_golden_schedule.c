@@ -2,7 +2,7 @@
 #include "support/fmd_test.h"
 #include "support/golden.h"
 
-#include "fmd/schedule.h"
+#include "nn/schedule.h"
 
 #include <math.h>
 

@@ -6,7 +6,7 @@
 
 #include "fmd/evaluate.h"
 #include "fmd/feed.h"
-#include "fmd/loss.h"
+#include "nn/losses/loss.h"
 #include "fmd/rng.h"
 #include "data/sampler.h"
 #include "fmd/trainer.h"

@@ -2,7 +2,7 @@
 #include "support/mpi_main.h"
 
 #include "fmd/evaluate.h"
-#include "fmd/loss.h"
+#include "nn/losses/loss.h"
 #include "fmd/prediction.h"
 #include "fmd/rng.h"
 #include "data/sampler.h"

@@ -6,8 +6,8 @@
 #include "support/fmd_test.h"
 #include "support/plain_sink.h"
 
-#include "fmd/activation.h"
-#include "fmd/loss.h"
+#include "nn/activations/activation.h"
+#include "nn/losses/loss.h"
 #include "fmd/model.h"
 #include "math/gemm.h"
 

@@ -1,7 +1,7 @@
 /* The loss where Keras' numbers do not reach: ties, extremes, padding, exact sums. */
 #include "support/fmd_test.h"
 
-#include "fmd/loss.h"
+#include "nn/losses/loss.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Learning-rate schedules: what Keras' traces in tests/golden do not say. */
 #include "support/fmd_test.h"
 
-#include "fmd/schedule.h"
+#include "nn/schedule.h"
 
 #include <math.h>
 

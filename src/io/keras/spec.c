@@ -1,7 +1,7 @@
 #include "io/keras/spec.h"
 
 #include "io/keras/import.h"
-#include "fmd/layer.h"
+#include "nn/layer.h"
 #include "fmd/log.h"
 #include "fmd/mem.h"
 #include "io/json/json_value.h"

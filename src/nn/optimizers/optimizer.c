@@ -19,12 +19,12 @@ struct fmd_optimizer {
 };
 
 #define FMD_OPTIMIZER(name) extern const fmd_optimizer_ops fmd_optimizer_##name;
-#include "nn/optimizers.def"
+#include "nn/optimizers/optimizers.def"
 #undef FMD_OPTIMIZER
 
 static const fmd_optimizer_ops *const registry[] = {
 #define FMD_OPTIMIZER(name) &fmd_optimizer_##name,
-#include "nn/optimizers.def"
+#include "nn/optimizers/optimizers.def"
 #undef FMD_OPTIMIZER
 };
 

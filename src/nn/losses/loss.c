@@ -1,4 +1,4 @@
-#include "fmd/loss.h"
+#include "nn/losses/loss.h"
 
 #include "math/vec.h"
 

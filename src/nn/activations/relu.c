@@ -1,4 +1,4 @@
-#include "fmd/activation.h"
+#include "nn/activations/activation.h"
 #include "fmd/simd.h"
 
 FMD_SIMD static void forward(size_t rows, size_t cols, const float *x, float *y)

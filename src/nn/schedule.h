@@ -2,8 +2,8 @@
  *
  * A plain struct: a copy of it is another schedule, and the training loop changes `base` in its own
  * when rank 0 has decided on another rate. */
-#ifndef FMD_SCHEDULE_H
-#define FMD_SCHEDULE_H
+#ifndef FMD_NN_SCHEDULE_H
+#define FMD_NN_SCHEDULE_H
 
 #include "fmd/error.h"
 

@@ -5,8 +5,8 @@
  * fail and allocate nothing. A layer knows neither MPI nor ranks: it works on leaves of equal shape
  * and hands the sums of each leaf's gradients to a sink. docs/adding-a-layer.md walks through
  * one. */
-#ifndef FMD_LAYER_H
-#define FMD_LAYER_H
+#ifndef FMD_NN_LAYER_H
+#define FMD_NN_LAYER_H
 
 #include "fmd/lanes.h"
 #include "fmd/option.h"

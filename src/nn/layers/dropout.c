@@ -1,4 +1,4 @@
-#include "fmd/layer.h"
+#include "nn/layer.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "fmd/activation.h"
+#include "nn/activations/activation.h"
 #include "fmd/simd.h"
 #include "math/vec.h"
 

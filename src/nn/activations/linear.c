@@ -1,4 +1,4 @@
-#include "fmd/activation.h"
+#include "nn/activations/activation.h"
 
 #include <string.h>
 

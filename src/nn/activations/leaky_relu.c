@@ -1,4 +1,4 @@
-#include "fmd/activation.h"
+#include "nn/activations/activation.h"
 #include "fmd/simd.h"
 
 /* Keras 3's slope for the activation of this name. */

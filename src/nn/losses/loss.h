@@ -2,8 +2,8 @@
  *
  * A row's loss is log(sum exp(z - max z)) - (z_label - max z): nothing overflows and nothing is
  * clipped, as in Keras on TensorFlow. Sums are integers, so they do not depend on the order. */
-#ifndef FMD_LOSS_H
-#define FMD_LOSS_H
+#ifndef FMD_NN_LOSSES_LOSS_H
+#define FMD_NN_LOSSES_LOSS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-#include "fmd/activation.h"
-#include "fmd/layer.h"
+#include "nn/activations/activation.h"
+#include "nn/layer.h"
 #include "math/gemm.h"
 #include "math/vec.h"
 

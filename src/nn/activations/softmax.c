@@ -1,5 +1,5 @@
-#include "fmd/activation.h"
-#include "fmd/loss.h"
+#include "nn/activations/activation.h"
+#include "nn/losses/loss.h"
 
 static void forward(size_t rows, size_t cols, const float *x, float *y)
 {

@@ -1,6 +1,6 @@
 /* For authors of activations: one file with a const table, and one line in the list below. */
-#ifndef FMD_ACTIVATION_H
-#define FMD_ACTIVATION_H
+#ifndef FMD_NN_ACTIVATIONS_ACTIVATION_H
+#define FMD_NN_ACTIVATIONS_ACTIVATION_H
 
 #include <stdbool.h>
 #include <stddef.h>

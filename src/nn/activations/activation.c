@@ -1,4 +1,4 @@
-#include "fmd/activation.h"
+#include "nn/activations/activation.h"
 
 #define DECLARE(name) extern const fmd_activation fmd_activation_##name;
 #define ADDRESS(name) &fmd_activation_##name,
