@@ -8,7 +8,7 @@
 #include "fmd/comm.h"
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
-#include "fmd/reduction.h"
+#include "dist/reduce/reduction.h"
 
 /* C = A B, C = A B^T with B as n x k, or C = A^T B with A as k x m; C: m x n. */
 typedef enum fmd_product_form { FMD_PRODUCT, FMD_PRODUCT_BT, FMD_PRODUCT_AT } fmd_product_form;

@@ -8,7 +8,7 @@
 #include "fmd/guardian.h"
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
-#include "fmd/reduction.h"
+#include "dist/reduce/reduction.h"
 #include "fmd/saver.h"
 #include "nn/schedule.h"
 

@@ -2,7 +2,7 @@
 #include "app/config.h"
 #include "app/doctor.h"
 #include "app/text.h"
-#include "fmd/binding.h"
+#include "dist/binding.h"
 #include "fmd/feed.h"
 #include "io/json/json_file.h"
 #include "fmd/mem.h"

@@ -9,7 +9,7 @@
 #include "fmd/dataset.h"
 #include "fmd/log.h"
 #include "fmd/option.h"
-#include "fmd/reduction.h"
+#include "dist/reduce/reduction.h"
 #include "nn/schedule.h"
 
 enum { FMD_CONFIG_LAYERS_BYTES = 1024, FMD_OPTIONS_MAX = 160 };

@@ -1,4 +1,4 @@
-#include "fmd/binding.h"
+#include "dist/binding.h"
 
 #include <hwloc.h>
 #include <stdbool.h>

@@ -6,7 +6,7 @@
 #include "fmd/dataset.h"
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
-#include "fmd/reduction.h"
+#include "dist/reduce/reduction.h"
 #include "fmd/trainer.h"
 
 typedef struct fmd_stepper fmd_stepper;

@@ -2,7 +2,7 @@
  * ranks of a node are those that a table puts together. */
 #include "support/mpi_main.h"
 
-#include "dist/node_sum.h"
+#include "dist/reduce/node_shared.h"
 #include "fmd/mem.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
 #include "support/mpi_main.h"
 #include "support/serial_sum.h"
 
-#include "fmd/reduction.h"
+#include "dist/reduce/reduction.h"
 #include "fmd/rng.h"
 #include "data/sampler.h"
 

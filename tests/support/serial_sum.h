@@ -3,7 +3,7 @@
 #ifndef FMD_TEST_SERIAL_SUM_H
 #define FMD_TEST_SERIAL_SUM_H
 
-#include "fmd/reduction.h"
+#include "dist/reduce/reduction.h"
 
 #include <stdbool.h>
 

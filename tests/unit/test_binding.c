@@ -1,5 +1,5 @@
 /* Where ranks may run, with made-up machines. */
-#include "fmd/binding.h"
+#include "dist/binding.h"
 #include "support/fmd_test.h"
 
 #include <stdio.h>

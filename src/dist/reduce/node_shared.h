@@ -3,8 +3,8 @@
  * Each rank has a message in the memory of its node. When all are complete, each rank adds up one
  * slice of them; slices are added over the nodes by MPI_Allreduce; when all slices are there, the
  * total can be read by every rank of the node. The order of additions depends on the ranks alone. */
-#ifndef FMD_DIST_NODE_SUM_H
-#define FMD_DIST_NODE_SUM_H
+#ifndef FMD_DIST_REDUCE_NODE_SHARED_H
+#define FMD_DIST_REDUCE_NODE_SHARED_H
 
 #include "dist/comm_private.h"
 

@@ -1,9 +1,9 @@
 /* A kind of reduction: one file with a const table, one line in reduction.c. */
-#ifndef FMD_DIST_REDUCTION_PRIVATE_H
-#define FMD_DIST_REDUCTION_PRIVATE_H
+#ifndef FMD_DIST_REDUCE_REDUCTION_PRIVATE_H
+#define FMD_DIST_REDUCE_REDUCTION_PRIVATE_H
 
-#include "dist/node_sum.h"
-#include "fmd/reduction.h"
+#include "dist/reduce/node_shared.h"
+#include "dist/reduce/reduction.h"
 
 #include <stdbool.h>
 

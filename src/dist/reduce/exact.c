@@ -1,4 +1,4 @@
-#include "dist/reduction_private.h"
+#include "dist/reduce/reduction_private.h"
 #include "fmd/error.h"
 #include "fmd/simd.h"
 

@@ -1,7 +1,7 @@
-#include "fmd/reduction.h"
+#include "dist/reduce/reduction.h"
 
 #include "dist/comm_private.h"
-#include "dist/reduction_private.h"
+#include "dist/reduce/reduction_private.h"
 #include "fmd/mem.h"
 #include "fmd/timer.h"
 

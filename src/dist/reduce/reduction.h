@@ -4,8 +4,8 @@
  * A reduction sees a gradient as segments of values (one for each parameter tensor) and knows
  * nothing of layers, so no layer can be forgotten in it. In `exact` mode the sums do not depend on
  * which rank computed which leaf, nor on the order in which MPI adds. */
-#ifndef FMD_REDUCTION_H
-#define FMD_REDUCTION_H
+#ifndef FMD_DIST_REDUCE_REDUCTION_H
+#define FMD_DIST_REDUCE_REDUCTION_H
 
 #include "fmd/comm.h"
 #include "fmd/error.h"

@@ -1,4 +1,4 @@
-#include "dist/reduction_private.h"
+#include "dist/reduce/reduction_private.h"
 #include "fmd/simd.h"
 
 /* Floats: the fastest, and the same bits only on the same number of ranks. A rank's rows are one

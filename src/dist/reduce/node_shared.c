@@ -1,4 +1,4 @@
-#include "dist/node_sum.h"
+#include "dist/reduce/node_shared.h"
 
 #include "fmd/mem.h"
 #include "fmd/simd.h"

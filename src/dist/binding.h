@@ -1,7 +1,7 @@
 /* Which cores the ranks may run on, and whether there are enough of them. Knows the hardware by
  * hwloc, which hides what a container or a batch system keeps from the job. */
-#ifndef FMD_BINDING_H
-#define FMD_BINDING_H
+#ifndef FMD_DIST_BINDING_H
+#define FMD_DIST_BINDING_H
 
 #include "fmd/error.h"
 
