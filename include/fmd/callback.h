@@ -8,7 +8,7 @@
 #include "fmd/checkpoint.h"
 #include "fmd/error.h"
 #include "fmd/model.h"
-#include "fmd/phases.h"
+#include "train/phases.h"
 #include "nn/schedule.h"
 
 #include <math.h>

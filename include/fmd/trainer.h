@@ -5,11 +5,11 @@
 #include "fmd/callback.h"
 #include "fmd/comm.h"
 #include "fmd/dataset.h"
-#include "fmd/guardian.h"
+#include "train/watchdog.h"
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
 #include "dist/reduce/reduction.h"
-#include "fmd/saver.h"
+#include "train/checkpointer.h"
 #include "nn/schedule.h"
 
 typedef struct fmd_fit_args {

@@ -4,7 +4,7 @@
 
 #include "app/bench_table.h"
 #include "app/job.h"
-#include "fmd/bench.h"
+#include "measure/step_bench.h"
 
 typedef struct fmd_bench {
     fmd_job *job; /* for `load` only its configuration */

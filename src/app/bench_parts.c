@@ -1,8 +1,8 @@
 /* bench --op allreduce|gemm|update|load: the parts of a training alone. */
 #include "app/bench.h"
 
-#include "fmd/feed.h"
-#include "fmd/stats.h"
+#include "train/loader.h"
+#include "measure/stats.h"
 #include "fmd/timer.h"
 
 #include <stdio.h>

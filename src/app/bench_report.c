@@ -1,8 +1,8 @@
 /* bench --op train: whole steps. */
 #include "app/bench.h"
 
-#include "fmd/bench.h"
-#include "fmd/stats.h"
+#include "measure/step_bench.h"
+#include "measure/stats.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "app/bench.h"
 #include "app/text.h"
 
-#include "fmd/feed.h"
+#include "train/loader.h"
 #include "fmd/log.h"
 #include "fmd/mem.h"
 #include "math/gemm.h"

@@ -3,7 +3,7 @@
 #include "app/doctor.h"
 #include "app/text.h"
 #include "dist/binding.h"
-#include "fmd/feed.h"
+#include "train/loader.h"
 #include "io/json/json_file.h"
 #include "fmd/mem.h"
 #include "fmd/timer.h"

@@ -2,9 +2,9 @@
 #include "app/config.h"
 #include "app/text.h"
 #include "app/trained.h"
-#include "fmd/classification.h"
+#include "train/classification.h"
 #include "fmd/comm.h"
-#include "fmd/evaluate.h"
+#include "train/evaluate.h"
 #include "io/json/json_file.h"
 #include "fmd/terminal.h"
 

@@ -2,7 +2,7 @@
 #include "app/job.h"
 #include "app/weights.h"
 
-#include "fmd/feed.h"
+#include "train/loader.h"
 #include "io/json/json_file.h"
 #include "fmd/log.h"
 #include "fmd/mem.h"

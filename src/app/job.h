@@ -6,7 +6,7 @@
 #include "app/run_folder.h"
 #include "app/weights.h"
 #include "fmd/comm.h"
-#include "fmd/evaluate.h"
+#include "train/evaluate.h"
 #include "io/json/json_file.h"
 #include "fmd/trainer.h"
 

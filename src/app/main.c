@@ -2,7 +2,7 @@
 #include "app/config.h"
 #include "app/weights.h"
 #include "fmd/comm.h"
-#include "fmd/guardian.h"
+#include "train/watchdog.h"
 #include "math/gemm.h"
 
 #include <ctype.h>

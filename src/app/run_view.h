@@ -6,8 +6,8 @@
 #include "app/config.h"
 #include "app/run_folder.h"
 #include "app/trained.h"
-#include "fmd/classification.h"
-#include "fmd/history.h"
+#include "train/classification.h"
+#include "run/history.h"
 #include "io/json/json_file.h"
 
 /* Whether a part is absent, and why; FMD_OK: it is there. */

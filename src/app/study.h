@@ -9,8 +9,8 @@
 
 #include "app/config.h"
 #include "io/json/json_file.h"
-#include "fmd/scaling.h"
-#include "fmd/stats.h"
+#include "measure/scaling.h"
+#include "measure/stats.h"
 
 #include <stdio.h>
 

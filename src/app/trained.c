@@ -1,7 +1,7 @@
 #include "app/trained.h"
 
-#include "fmd/evaluate.h"
-#include "fmd/feed.h"
+#include "train/evaluate.h"
+#include "train/loader.h"
 #include "io/json/json_file.h"
 #include "fmd/log.h"
 

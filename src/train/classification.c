@@ -1,4 +1,4 @@
-#include "fmd/classification.h"
+#include "train/classification.h"
 
 #include "fmd/mem.h"
 

@@ -1,4 +1,4 @@
-#include "fmd/evaluate.h"
+#include "train/evaluate.h"
 
 #include "nn/losses/loss.h"
 #include "data/sampler.h"

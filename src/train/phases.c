@@ -1,4 +1,4 @@
-#include "fmd/phases.h"
+#include "train/phases.h"
 
 #include <math.h>
 #include <stdbool.h>

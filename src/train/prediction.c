@@ -1,6 +1,6 @@
 #include "fmd/prediction.h"
 
-#include "fmd/evaluate.h"
+#include "train/evaluate.h"
 #include "nn/losses/loss.h"
 #include "fmd/mem.h"
 #include "data/sampler.h"

@@ -1,7 +1,7 @@
 /* Text files: config.json, Keras' description of a model, and of a run history.csv and events.jsonl.
  * The first byte says which. */
 #include "app/followed_run.h"
-#include "fmd/history.h"
+#include "run/history.h"
 #include "fmd/log.h"
 #include "fuzz/fuzz.h"
 #include "io/keras/spec.h"

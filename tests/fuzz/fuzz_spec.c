@@ -3,7 +3,7 @@
 #include "fmd/callback.h"
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
-#include "fmd/saver.h"
+#include "train/checkpointer.h"
 #include "nn/schedule.h"
 #include "fuzz/fuzz.h"
 

@@ -4,8 +4,8 @@
 #include "support/mpi_main.h"
 #include "support/serial_sum.h"
 
-#include "fmd/evaluate.h"
-#include "fmd/feed.h"
+#include "train/evaluate.h"
+#include "train/loader.h"
 #include "nn/losses/loss.h"
 #include "fmd/rng.h"
 #include "data/sampler.h"

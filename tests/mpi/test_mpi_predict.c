@@ -1,7 +1,7 @@
 /* Predictions over the ranks, against the same model run over the images on one process. */
 #include "support/mpi_main.h"
 
-#include "fmd/evaluate.h"
+#include "train/evaluate.h"
 #include "nn/losses/loss.h"
 #include "fmd/prediction.h"
 #include "fmd/rng.h"

@@ -3,7 +3,7 @@
  * decides, a machine that is too busy makes a try void, not wrong. */
 #include "support/fmd_test.h"
 
-#include "fmd/guardian.h"
+#include "train/watchdog.h"
 #include "fmd/timer.h"
 
 #include <pthread.h>

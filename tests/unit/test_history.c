@@ -1,4 +1,4 @@
-#include "fmd/history.h"
+#include "run/history.h"
 
 #include "support/fmd_test.h"
 #include "support/temp_folder.h"

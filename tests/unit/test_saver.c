@@ -4,7 +4,7 @@
 
 #include "fmd/log.h"
 #include "io/run_lock.h"
-#include "fmd/saver.h"
+#include "train/checkpointer.h"
 #include "fmd/timer.h"
 
 #include <dirent.h>

@@ -1,7 +1,7 @@
 /* The arithmetic of scaling studies, on made-up measurements whose answers are known. */
 #include "support/fmd_test.h"
 
-#include "fmd/scaling.h"
+#include "measure/scaling.h"
 
 #include <math.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "fmd/stats.h"
+#include "measure/stats.h"
 
 #include "support/fmd_test.h"
 

@@ -3,8 +3,8 @@
  * Files are named step-<10 digits>.weights.h5; `latest` is a link to the newest. A failed write is
  * reported while training goes on; the newest good file is never deleted. Every rank has a saver,
  * as any of them may have to write the last checkpoint; otherwise rank 0 alone writes and reads. */
-#ifndef FMD_SAVER_H
-#define FMD_SAVER_H
+#ifndef FMD_TRAIN_CHECKPOINTER_H
+#define FMD_TRAIN_CHECKPOINTER_H
 
 #include "fmd/callback.h"
 #include "fmd/checkpoint.h"

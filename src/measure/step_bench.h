@@ -3,10 +3,10 @@
  * The rate comes from steps as training makes them. The split comes from more steps, with a barrier
  * before the collective, so that waiting for the last rank is told apart from the message
  * itself. */
-#ifndef FMD_BENCH_H
-#define FMD_BENCH_H
+#ifndef FMD_MEASURE_STEP_BENCH_H
+#define FMD_MEASURE_STEP_BENCH_H
 
-#include "fmd/measure.h"
+#include "measure/microbench.h"
 #include "fmd/trainer.h"
 
 typedef struct fmd_bench_args {

@@ -1,4 +1,4 @@
-#include "fmd/measure.h"
+#include "measure/microbench.h"
 
 #include "fmd/mem.h"
 #include "fmd/timer.h"

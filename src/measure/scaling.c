@@ -1,4 +1,4 @@
-#include "fmd/scaling.h"
+#include "measure/scaling.h"
 
 #include <math.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "fmd/guardian.h"
+#include "train/watchdog.h"
 
 #include "fmd/mem.h"
 #include "fmd/timer.h"

@@ -1,6 +1,6 @@
 /* The hooks of all callbacks of a training, in their order; on rank 0 alone there are any. */
-#ifndef FMD_TRAIN_HOOKS_H
-#define FMD_TRAIN_HOOKS_H
+#ifndef FMD_TRAIN_CALLBACKS_HOOKS_H
+#define FMD_TRAIN_CALLBACKS_HOOKS_H
 
 #include "fmd/callback.h"
 

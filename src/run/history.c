@@ -1,4 +1,4 @@
-#include "fmd/history.h"
+#include "run/history.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "fmd/saver.h"
+#include "train/checkpointer.h"
 
 #include "fmd/log.h"
 #include "fmd/mem.h"

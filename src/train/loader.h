@@ -1,6 +1,6 @@
 /* Data for all ranks: one rank reads the files, each node holds the bytes once. */
-#ifndef FMD_FEED_H
-#define FMD_FEED_H
+#ifndef FMD_TRAIN_LOADER_H
+#define FMD_TRAIN_LOADER_H
 
 #include "fmd/comm.h"
 #include "fmd/dataset.h"

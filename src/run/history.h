@@ -1,6 +1,6 @@
 /* history.csv read back: the epochs of a run, for those who show them. */
-#ifndef FMD_HISTORY_H
-#define FMD_HISTORY_H
+#ifndef FMD_RUN_HISTORY_H
+#define FMD_RUN_HISTORY_H
 
 #include "fmd/callback.h"
 

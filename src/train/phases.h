@@ -1,6 +1,6 @@
 /* Where the time of a step goes: its phases, on one rank and over all of them. */
-#ifndef FMD_PHASES_H
-#define FMD_PHASES_H
+#ifndef FMD_TRAIN_PHASES_H
+#define FMD_TRAIN_PHASES_H
 
 /* Seconds of one rank, by phase of a step. Training has `convert` and `wait` in `reduce`; `bench`
  * tells them apart. Rounding to the grid is in `backward`, rounding back in `update`: what is in the

@@ -6,8 +6,8 @@
  *
  * The state of the training may be read by the thread only while it is free: the training thread
  * frees it while it computes gradients or waits for others, which changes none of it. */
-#ifndef FMD_GUARDIAN_H
-#define FMD_GUARDIAN_H
+#ifndef FMD_TRAIN_WATCHDOG_H
+#define FMD_TRAIN_WATCHDOG_H
 
 #include "fmd/error.h"
 

@@ -2,8 +2,8 @@
  *
  * Every rank gets its own times. A time is the mean over as many calls as take two milliseconds; of
  * messages each call has its own. */
-#ifndef FMD_MEASURE_H
-#define FMD_MEASURE_H
+#ifndef FMD_MEASURE_MICROBENCH_H
+#define FMD_MEASURE_MICROBENCH_H
 
 #include "fmd/comm.h"
 #include "fmd/model.h"

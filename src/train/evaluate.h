@@ -1,10 +1,10 @@
 /* Loss and accuracy over the ranks: every sample counts once, the sums are exact. */
-#ifndef FMD_EVALUATE_H
-#define FMD_EVALUATE_H
+#ifndef FMD_TRAIN_EVALUATE_H
+#define FMD_TRAIN_EVALUATE_H
 
 #include "fmd/comm.h"
 #include "fmd/dataset.h"
-#include "fmd/guardian.h"
+#include "train/watchdog.h"
 #include "fmd/model.h"
 
 /* Rows that a model needs room for to be evaluated. */

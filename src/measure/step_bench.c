@@ -1,8 +1,8 @@
-#include "fmd/bench.h"
+#include "measure/step_bench.h"
 
 #include "fmd/mem.h"
 #include "data/sampler.h"
-#include "fmd/stats.h"
+#include "measure/stats.h"
 #include "fmd/timer.h"
 #include "train/step.h"
 

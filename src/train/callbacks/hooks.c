@@ -1,4 +1,4 @@
-#include "train/hooks.h"
+#include "train/callbacks/hooks.h"
 
 fmd_status fmd_hooks_train_begin(const fmd_hooks *h, const fmd_event *e)
 {

@@ -2,8 +2,8 @@
  *
  * Everything follows from counts of images, so it is exact; a mean of nothing is 0 where
  * scikit-learn says 0 too (precision of a class that is never predicted). Local throughout. */
-#ifndef FMD_CLASSIFICATION_H
-#define FMD_CLASSIFICATION_H
+#ifndef FMD_TRAIN_CLASSIFICATION_H
+#define FMD_TRAIN_CLASSIFICATION_H
 
 #include "fmd/prediction.h"
 

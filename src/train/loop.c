@@ -1,10 +1,10 @@
 #include "fmd/trainer.h"
 
-#include "fmd/evaluate.h"
+#include "train/evaluate.h"
 #include "fmd/mem.h"
 #include "data/sampler.h"
 #include "fmd/timer.h"
-#include "train/hooks.h"
+#include "train/callbacks/hooks.h"
 #include "train/step.h"
 
 #include <inttypes.h>

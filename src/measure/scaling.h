@@ -1,6 +1,6 @@
 /* What measurements on several numbers of ranks say: arithmetic only. */
-#ifndef FMD_SCALING_H
-#define FMD_SCALING_H
+#ifndef FMD_MEASURE_SCALING_H
+#define FMD_MEASURE_SCALING_H
 
 #include <stdbool.h>
 #include <stddef.h>

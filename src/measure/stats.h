@@ -1,6 +1,6 @@
 /* What repeated measurements say: order statistics, as times have tails and no bell. */
-#ifndef FMD_STATS_H
-#define FMD_STATS_H
+#ifndef FMD_MEASURE_STATS_H
+#define FMD_MEASURE_STATS_H
 
 #include <stddef.h>
 

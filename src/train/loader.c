@@ -1,4 +1,4 @@
-#include "fmd/feed.h"
+#include "train/loader.h"
 
 #include "fmd/mem.h"
 #include "fmd/rng.h"
