@@ -3,7 +3,7 @@
 #define FMD_APP_BENCH_H
 
 #include "app/bench_table.h"
-#include "app/job.h"
+#include "run/job.h"
 #include "measure/step_bench.h"
 
 typedef struct fmd_bench {

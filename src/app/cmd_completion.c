@@ -1,5 +1,5 @@
 /* completion: a bash script, made of the tables of commands and options. */
-#include "app/config.h"
+#include "run/config.h"
 
 #include <stdio.h>
 #include <string.h>

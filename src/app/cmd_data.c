@@ -1,7 +1,7 @@
 /* data: which data sets there are, what is in one, whether its files are sound. */
-#include "app/config.h"
+#include "run/config.h"
 #include "app/text.h"
-#include "app/trained.h"
+#include "run/loaded_model.h"
 #include "io/json/json_file.h"
 #include "fmd/mem.h"
 #include "fmd/terminal.h"

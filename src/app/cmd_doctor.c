@@ -1,5 +1,5 @@
 /* doctor: what there is to work with, what is wrong with it, and the cure. */
-#include "app/config.h"
+#include "run/config.h"
 #include "app/doctor.h"
 #include "app/text.h"
 #include "dist/binding.h"

@@ -1,7 +1,7 @@
 /* evaluate: loss, accuracy, scores of each class and the confusion matrix of a trained model. */
-#include "app/config.h"
+#include "run/config.h"
 #include "app/text.h"
-#include "app/trained.h"
+#include "run/loaded_model.h"
 #include "train/classification.h"
 #include "fmd/comm.h"
 #include "train/evaluate.h"

@@ -1,6 +1,6 @@
 /* inspect: what a checkpoint holds, or how two of them differ. */
-#include "app/config.h"
-#include "app/weights.h"
+#include "run/config.h"
+#include "run/weights_file.h"
 #include "fmd/hash.h"
 #include "fmd/mem.h"
 #include "fmd/optimizer.h"

@@ -1,8 +1,8 @@
 /* predict: probabilities and classes of images of the data set, or of PNG and IDX files. */
-#include "app/config.h"
+#include "run/config.h"
 #include "app/index_list.h"
 #include "app/prediction_table.h"
-#include "app/trained.h"
+#include "run/loaded_model.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* scaling: the same training on several numbers of ranks, and what more ranks bring. */
-#include "app/run_folder.h"
+#include "run/run_folder.h"
 #include "app/study.h"
 
 #include "fmd/log.h"

@@ -1,8 +1,8 @@
 /* show: images of a data set in the terminal, as numbers, or as a PNG file. */
-#include "app/config.h"
+#include "run/config.h"
 #include "app/drawing.h"
 #include "app/index_list.h"
-#include "app/trained.h"
+#include "run/loaded_model.h"
 #include "fmd/mem.h"
 #include "io/pictures/picture.h"
 

@@ -1,7 +1,7 @@
 /* summary: Keras' table of a model's layers. */
-#include "app/config.h"
+#include "run/config.h"
 #include "app/text.h"
-#include "app/weights.h"
+#include "run/weights_file.h"
 #include "io/json/json_file.h"
 #include "fmd/terminal.h"
 

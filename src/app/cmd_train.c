@@ -1,6 +1,6 @@
 /* train: fit, evaluate on the test images, leave the weights. */
-#include "app/job.h"
-#include "app/weights.h"
+#include "run/job.h"
+#include "run/weights_file.h"
 
 #include "train/loader.h"
 #include "io/json/json_file.h"

@@ -1,5 +1,5 @@
 /* tutorial: runs the lessons of the Keras tutorial, all ranks together, and says what to see. */
-#include "app/job.h"
+#include "run/job.h"
 #include "app/lessons.h"
 #include "io/json/json_file.h"
 #include "fmd/timer.h"

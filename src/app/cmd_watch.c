@@ -1,6 +1,6 @@
 /* watch: follows a run by what it writes, on this machine or another one. */
-#include "app/config.h"
-#include "app/followed_run.h"
+#include "run/config.h"
+#include "run/follow.h"
 #include "fmd/terminal.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* fmnist-dist [COMMAND] [OPTIONS]: parses on rank 0, runs one command, returns one exit code. */
-#include "app/config.h"
-#include "app/weights.h"
+#include "run/config.h"
+#include "run/weights_file.h"
 #include "fmd/comm.h"
 #include "train/watchdog.h"
 #include "math/gemm.h"

@@ -1,5 +1,5 @@
 /* The manual page in the language of man(7), made of the tables of commands and options. */
-#include "app/config.h"
+#include "run/config.h"
 #include "nn/layer.h"
 #include "fmd/optimizer.h"
 

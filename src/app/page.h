@@ -2,7 +2,7 @@
 #ifndef FMD_APP_PAGE_H
 #define FMD_APP_PAGE_H
 
-#include "app/run_view.h"
+#include "run/run_view.h"
 #include "report/html.h"
 #include "io/pictures/picture.h"
 

@@ -2,7 +2,7 @@
 #ifndef FMD_APP_PLOTS_H
 #define FMD_APP_PLOTS_H
 
-#include "app/run_view.h"
+#include "run/run_view.h"
 #include "io/pictures/picture.h"
 
 typedef struct fmd_plot_target {

@@ -2,9 +2,9 @@
 #ifndef FMD_APP_PREDICTION_TABLE_H
 #define FMD_APP_PREDICTION_TABLE_H
 
-#include "app/config.h"
+#include "run/config.h"
 #include "app/pictures_in.h"
-#include "app/trained.h"
+#include "run/loaded_model.h"
 #include "fmd/prediction.h"
 
 /* Predictions and what is known of their images. Borrows everything. */

@@ -1,5 +1,5 @@
 /* What the train command prints and records. */
-#include "app/job.h"
+#include "run/job.h"
 #include "app/text.h"
 
 #include "io/json/event_log.h"

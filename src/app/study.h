@@ -7,7 +7,7 @@
 #ifndef FMD_APP_STUDY_H
 #define FMD_APP_STUDY_H
 
-#include "app/config.h"
+#include "run/config.h"
 #include "io/json/json_file.h"
 #include "measure/scaling.h"
 #include "measure/stats.h"

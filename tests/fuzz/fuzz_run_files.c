@@ -1,6 +1,6 @@
 /* Text files: config.json, Keras' description of a model, and of a run history.csv and events.jsonl.
  * The first byte says which. */
-#include "app/followed_run.h"
+#include "run/follow.h"
 #include "run/history.h"
 #include "fmd/log.h"
 #include "fuzz/fuzz.h"

@@ -1,7 +1,7 @@
 /* A run's log, read while it grows. */
 #include "support/temp_folder.h"
 
-#include "app/followed_run.h"
+#include "run/follow.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

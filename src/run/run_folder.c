@@ -1,4 +1,4 @@
-#include "app/run_folder.h"
+#include "run/run_folder.h"
 
 #include "io/json/json_file.h"
 #include "fmd/mem.h"

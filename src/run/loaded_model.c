@@ -1,4 +1,4 @@
-#include "app/trained.h"
+#include "run/loaded_model.h"
 
 #include "train/evaluate.h"
 #include "train/loader.h"

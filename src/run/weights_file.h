@@ -1,8 +1,8 @@
 /* Which file of weights the user means, and the model in it. */
-#ifndef FMD_APP_WEIGHTS_H
-#define FMD_APP_WEIGHTS_H
+#ifndef FMD_RUN_WEIGHTS_FILE_H
+#define FMD_RUN_WEIGHTS_FILE_H
 
-#include "app/config.h"
+#include "run/config.h"
 #include "io/keras/import.h"
 
 enum { FMD_WEIGHTS_PATH_BYTES = FMD_PATH_BYTES + 64 };

@@ -1,4 +1,4 @@
-#include "app/followed_run.h"
+#include "run/follow.h"
 
 #include "fmd/mem.h"
 #include "io/run_lock.h"

@@ -1,5 +1,5 @@
-#include "app/run_view.h"
-#include "app/followed_run.h"
+#include "run/run_view.h"
+#include "run/follow.h"
 
 #include "fmd/mem.h"
 #include "io/run_lock.h"

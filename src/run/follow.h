@@ -1,7 +1,7 @@
 /* A run as its folder tells it, read from outside while it trains, maybe on another machine. Nothing
  * is written. */
-#ifndef FMD_APP_FOLLOWED_RUN_H
-#define FMD_APP_FOLLOWED_RUN_H
+#ifndef FMD_RUN_FOLLOW_H
+#define FMD_RUN_FOLLOW_H
 
 #include "fmd/dataset.h"
 #include "io/json/json_file.h"

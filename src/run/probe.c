@@ -1,5 +1,5 @@
 /* A file that Keras wrote, read for the first time. */
-#include "app/weights.h"
+#include "run/weights_file.h"
 #include "fmd/mem.h"
 
 #include <errno.h>

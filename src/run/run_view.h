@@ -1,11 +1,11 @@
 /* A run as those see it who come later, plot and report: its files, its model, and what that says of
  * the test images. A part that is missing or damaged is absent, with the reason in place of it. */
-#ifndef FMD_APP_RUN_VIEW_H
-#define FMD_APP_RUN_VIEW_H
+#ifndef FMD_RUN_RUN_VIEW_H
+#define FMD_RUN_RUN_VIEW_H
 
-#include "app/config.h"
-#include "app/run_folder.h"
-#include "app/trained.h"
+#include "run/config.h"
+#include "run/run_folder.h"
+#include "run/loaded_model.h"
 #include "train/classification.h"
 #include "run/history.h"
 #include "io/json/json_file.h"

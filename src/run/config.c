@@ -1,4 +1,4 @@
-#include "app/config.h"
+#include "run/config.h"
 
 #include "io/json/json_file.h"
 #include "io/keras/import.h"

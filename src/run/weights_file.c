@@ -1,5 +1,5 @@
-#include "app/weights.h"
-#include "app/followed_run.h"
+#include "run/weights_file.h"
+#include "run/follow.h"
 
 #include <stdio.h>
 #include <string.h>

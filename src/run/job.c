@@ -1,5 +1,5 @@
 /* What a training needs, from options and data. */
-#include "app/job.h"
+#include "run/job.h"
 
 #include "fmd/mem.h"
 

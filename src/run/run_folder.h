@@ -1,8 +1,8 @@
 /* The folder that a run leaves behind. Rank 0 only. */
-#ifndef FMD_APP_RUN_FOLDER_H
-#define FMD_APP_RUN_FOLDER_H
+#ifndef FMD_RUN_RUN_FOLDER_H
+#define FMD_RUN_RUN_FOLDER_H
 
-#include "app/config.h"
+#include "run/config.h"
 #include "io/run_lock.h"
 
 #include <stdint.h>

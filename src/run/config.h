@@ -1,8 +1,8 @@
 /* What the user asked for: one plain struct, and the one table that fills it.
  *
  * Rank 0 alone parses; the struct is then broadcast as bytes. */
-#ifndef FMD_APP_CONFIG_H
-#define FMD_APP_CONFIG_H
+#ifndef FMD_RUN_CONFIG_H
+#define FMD_RUN_CONFIG_H
 
 #include "fmd/callback.h"
 #include "fmd/comm.h"

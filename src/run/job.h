@@ -1,10 +1,10 @@
 /* A training as the train command sees it. */
-#ifndef FMD_APP_JOB_H
-#define FMD_APP_JOB_H
+#ifndef FMD_RUN_JOB_H
+#define FMD_RUN_JOB_H
 
-#include "app/config.h"
-#include "app/run_folder.h"
-#include "app/weights.h"
+#include "run/config.h"
+#include "run/run_folder.h"
+#include "run/weights_file.h"
 #include "fmd/comm.h"
 #include "train/evaluate.h"
 #include "io/json/json_file.h"

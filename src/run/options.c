@@ -1,4 +1,4 @@
-#include "app/config.h"
+#include "run/config.h"
 #include "math/gemm.h"
 
 /* Options are grouped by what they are about; a command takes whole groups. The help of an option

@@ -1,9 +1,9 @@
 /* A trained model and the data set that it is tried on, for commands that look at one. */
-#ifndef FMD_APP_TRAINED_H
-#define FMD_APP_TRAINED_H
+#ifndef FMD_RUN_LOADED_MODEL_H
+#define FMD_RUN_LOADED_MODEL_H
 
-#include "app/config.h"
-#include "app/weights.h"
+#include "run/config.h"
+#include "run/weights_file.h"
 
 typedef struct fmd_trained {
     fmd_weights_file file;
