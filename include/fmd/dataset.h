@@ -6,8 +6,8 @@
 #define FMD_DATASET_H
 
 #include "fmd/error.h"
-#include "fmd/hash.h"
-#include "fmd/shape.h"
+#include "base/hash.h"
+#include "base/shape.h"
 
 #include <stdbool.h>
 #include <stddef.h>

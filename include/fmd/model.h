@@ -7,7 +7,7 @@
 #define FMD_MODEL_H
 
 #include "fmd/error.h"
-#include "fmd/hash.h"
+#include "base/hash.h"
 #include "nn/layer.h"
 
 typedef struct fmd_model fmd_model;

@@ -3,7 +3,7 @@
 #define FMD_OPTIMIZER_H
 
 #include "fmd/error.h"
-#include "fmd/option.h"
+#include "base/option.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
 
 #include "train/loader.h"
 #include "measure/stats.h"
-#include "fmd/timer.h"
+#include "base/timer.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* bench: how fast training is on this machine, where the time goes, and its parts alone. */
 #include "app/bench.h"
-#include "app/text.h"
+#include "base/format.h"
 
 #include "train/loader.h"
-#include "fmd/log.h"
-#include "fmd/mem.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "math/gemm.h"
 
 #include <stdio.h>

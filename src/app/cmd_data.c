@@ -1,10 +1,10 @@
 /* data: which data sets there are, what is in one, whether its files are sound. */
 #include "run/config.h"
-#include "app/text.h"
+#include "base/format.h"
 #include "run/loaded_model.h"
 #include "io/json/json_file.h"
-#include "fmd/mem.h"
-#include "fmd/terminal.h"
+#include "base/mem.h"
+#include "base/system/terminal.h"
 
 #include <math.h>
 #include <stdio.h>

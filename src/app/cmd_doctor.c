@@ -1,12 +1,12 @@
 /* doctor: what there is to work with, what is wrong with it, and the cure. */
 #include "run/config.h"
 #include "app/doctor.h"
-#include "app/text.h"
+#include "base/format.h"
 #include "dist/binding.h"
 #include "train/loader.h"
 #include "io/json/json_file.h"
-#include "fmd/mem.h"
-#include "fmd/timer.h"
+#include "base/mem.h"
+#include "base/timer.h"
 #include "math/gemm.h"
 
 #include <inttypes.h>

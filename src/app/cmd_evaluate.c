@@ -1,12 +1,12 @@
 /* evaluate: loss, accuracy, scores of each class and the confusion matrix of a trained model. */
 #include "run/config.h"
-#include "app/text.h"
+#include "base/format.h"
 #include "run/loaded_model.h"
 #include "train/classification.h"
 #include "fmd/comm.h"
 #include "train/evaluate.h"
 #include "io/json/json_file.h"
-#include "fmd/terminal.h"
+#include "base/system/terminal.h"
 
 #include <stdio.h>
 

@@ -1,8 +1,8 @@
 /* inspect: what a checkpoint holds, or how two of them differ. */
 #include "run/config.h"
 #include "run/weights_file.h"
-#include "fmd/hash.h"
-#include "fmd/mem.h"
+#include "base/hash.h"
+#include "base/mem.h"
 #include "fmd/optimizer.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* plot: the pictures of a run, with the data and the gnuplot scripts that make them. */
 #include "app/plots.h"
 
-#include "fmd/log.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
 #include "run/run_folder.h"
 #include "app/study.h"
 
-#include "fmd/log.h"
-#include "fmd/mem.h"
+#include "base/log.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <limits.h>

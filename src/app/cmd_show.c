@@ -3,7 +3,7 @@
 #include "app/drawing.h"
 #include "app/index_list.h"
 #include "run/loaded_model.h"
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "io/pictures/picture.h"
 
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* summary: Keras' table of a model's layers. */
 #include "run/config.h"
-#include "app/text.h"
+#include "base/format.h"
 #include "run/weights_file.h"
 #include "io/json/json_file.h"
-#include "fmd/terminal.h"
+#include "base/system/terminal.h"
 
 #include <stdio.h>
 #include <string.h>

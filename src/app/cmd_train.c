@@ -4,10 +4,10 @@
 
 #include "train/loader.h"
 #include "io/json/json_file.h"
-#include "fmd/log.h"
-#include "fmd/mem.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "io/run_lock.h"
-#include "fmd/timer.h"
+#include "base/timer.h"
 #include "math/gemm.h"
 
 #include <math.h>

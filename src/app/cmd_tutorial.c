@@ -2,7 +2,7 @@
 #include "run/job.h"
 #include "app/lessons.h"
 #include "io/json/json_file.h"
-#include "fmd/timer.h"
+#include "base/timer.h"
 
 #include <dirent.h>
 #include <math.h>

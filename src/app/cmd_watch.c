@@ -1,7 +1,7 @@
 /* watch: follows a run by what it writes, on this machine or another one. */
 #include "run/config.h"
 #include "run/follow.h"
-#include "fmd/terminal.h"
+#include "base/system/terminal.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* What the doctor looks at on one machine; without MPI. */
 #include "app/doctor.h"
-#include "fmd/system_files.h"
+#include "base/system/procfs.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 #define FMD_APP_DRAWING_H
 
 #include "data/image.h"
-#include "fmd/terminal.h"
+#include "base/system/terminal.h"
 
 /* An image to draw; borrows its bytes. */
 typedef struct fmd_drawing {

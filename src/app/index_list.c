@@ -1,6 +1,6 @@
 #include "app/index_list.h"
 
-#include "fmd/mem.h"
+#include "base/mem.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* What a report says besides results: the model, the options, how to repeat the run, where it ran. */
 #include "app/page.h"
 #include "app/plots.h"
-#include "app/text.h"
-#include "fmd/mem.h"
+#include "base/format.h"
+#include "base/mem.h"
 
 #include <math.h>
 #include <stdio.h>

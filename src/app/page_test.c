@@ -1,9 +1,9 @@
 /* What a report says of the test images: scores, confusion matrix, mistakes. */
 #include "app/page.h"
 #include "app/plots.h"
-#include "app/text.h"
+#include "base/format.h"
 #include "report/html_chart.h"
-#include "fmd/mem.h"
+#include "base/mem.h"
 
 #include <math.h>
 #include <stdio.h>

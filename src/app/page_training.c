@@ -1,8 +1,8 @@
 /* What a report says of the training: verdict, curves, epochs, time. */
 #include "app/page.h"
-#include "app/text.h"
+#include "base/format.h"
 #include "report/html_chart.h"
-#include "fmd/mem.h"
+#include "base/mem.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 #include "app/pictures_in.h"
 
 #include "data/image.h"
-#include "fmd/log.h"
-#include "fmd/mem.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "io/pictures/picture.h"
 
 #include <stdio.h>

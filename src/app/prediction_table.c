@@ -1,8 +1,8 @@
 #include "app/prediction_table.h"
-#include "app/text.h"
+#include "base/format.h"
 
 #include "io/json/json_file.h"
-#include "fmd/terminal.h"
+#include "base/system/terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

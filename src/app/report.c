@@ -1,9 +1,9 @@
 /* What the train command prints and records. */
 #include "run/job.h"
-#include "app/text.h"
+#include "base/format.h"
 
 #include "io/json/event_log.h"
-#include "fmd/log.h"
+#include "base/log.h"
 #include "io/tensorboard/tensorboard.h"
 #include "math/gemm.h"
 

@@ -1,7 +1,7 @@
 /* What the runs of a scaling study left, read and compared. */
 #include "app/study.h"
 
-#include "fmd/log.h"
+#include "base/log.h"
 
 #include <math.h>
 #include <stdio.h>

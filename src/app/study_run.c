@@ -1,8 +1,8 @@
 /* The runs of a scaling study, one after another, each a process of its own. */
-#include "app/child.h"
+#include "base/system/subprocess.h"
 #include "app/study.h"
 
-#include "fmd/log.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -1,4 +1,4 @@
-#include "fmd/hash.h"
+#include "base/hash.h"
 
 #include <inttypes.h>
 #include <stdio.h>

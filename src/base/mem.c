@@ -1,6 +1,6 @@
-#include "fmd/mem.h"
+#include "base/mem.h"
 
-#include "fmd/system_files.h"
+#include "base/system/procfs.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "fmd/option.h"
+#include "base/option.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "fmd/rng.h"
+#include "base/rng.h"
 
 #include <Random123/philox.h>
 

@@ -1,4 +1,4 @@
-#include "fmd/shape.h"
+#include "base/shape.h"
 
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-#include "fmd/timer.h"
+#include "base/timer.h"
 
 #include <time.h>
 

@@ -4,7 +4,7 @@
 #include "data/idx.h"
 #include "data/locate.h"
 #include "data/known_datasets.h"
-#include "fmd/mem.h"
+#include "base/mem.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "data/idx.h"
 
-#include "fmd/mem.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,8 +7,8 @@
 #define FMD_DATA_IDX_H
 
 #include "fmd/error.h"
-#include "fmd/hash.h"
-#include "fmd/shape.h"
+#include "base/hash.h"
+#include "base/shape.h"
 
 #include <stddef.h>
 #include <stdint.h>

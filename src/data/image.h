@@ -5,7 +5,7 @@
 #define FMD_DATA_IMAGE_H
 
 #include "fmd/error.h"
-#include "fmd/shape.h"
+#include "base/shape.h"
 
 #include <stdint.h>
 

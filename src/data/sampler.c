@@ -1,8 +1,8 @@
 #include "data/sampler.h"
 
-#include "fmd/mem.h"
-#include "fmd/rng.h"
-#include "fmd/simd.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "base/simd.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "io/run_lock.h"
 
-#include "fmd/log.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
 #define FMD_MATH_GEMM_H
 
 #include "fmd/error.h"
-#include "fmd/lanes.h"
+#include "base/fixed.h"
 
 #include <stdbool.h>
 #include <stddef.h>

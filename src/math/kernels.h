@@ -6,7 +6,7 @@
 #ifndef FMD_MATH_KERNELS_H
 #define FMD_MATH_KERNELS_H
 
-#include "fmd/lanes.h"
+#include "base/fixed.h"
 
 #include <stdbool.h>
 #include <stddef.h>

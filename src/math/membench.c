@@ -1,6 +1,6 @@
 #include "math/membench.h"
 
-#include "fmd/simd.h"
+#include "base/simd.h"
 
 FMD_SIMD static void axpy(size_t n, float s, const float *restrict x, float *restrict y)
 {

@@ -1,6 +1,6 @@
 #include "math/vec.h"
 
-#include "fmd/simd.h"
+#include "base/simd.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "measure/microbench.h"
 
-#include "fmd/mem.h"
-#include "fmd/timer.h"
+#include "base/mem.h"
+#include "base/timer.h"
 #include "math/gemm.h"
 #include "math/membench.h"
 

@@ -1,9 +1,9 @@
 #include "measure/step_bench.h"
 
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "data/sampler.h"
 #include "measure/stats.h"
-#include "fmd/timer.h"
+#include "base/timer.h"
 #include "train/step.h"
 
 #include <math.h>

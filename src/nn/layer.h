@@ -8,10 +8,10 @@
 #ifndef FMD_NN_LAYER_H
 #define FMD_NN_LAYER_H
 
-#include "fmd/lanes.h"
-#include "fmd/option.h"
-#include "fmd/rng.h"
-#include "fmd/shape.h"
+#include "base/fixed.h"
+#include "base/option.h"
+#include "base/rng.h"
+#include "base/shape.h"
 
 /* One pass over rows of samples: `leaves` leaves of `leaf_rows` rows each. The result of a row may
  * depend on leaf_rows but never on `leaves`: multiply leaf by leaf. */

@@ -1,7 +1,7 @@
 #include "fmd/model.h"
 
 #include "nn/activations/activation.h"
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "nn/initializer.h"
 
 #include <ctype.h>

@@ -2,7 +2,7 @@
  * decay_steps there is `auto`. */
 #include "nn/schedule.h"
 
-#include "fmd/option.h"
+#include "base/option.h"
 
 #include <math.h>
 #include <stdio.h>

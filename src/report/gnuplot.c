@@ -1,6 +1,6 @@
 #include "report/gnuplot.h"
 
-#include "fmd/log.h"
+#include "base/log.h"
 #include "io/atomic_file.h"
 
 #include <errno.h>

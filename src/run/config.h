@@ -7,8 +7,8 @@
 #include "fmd/callback.h"
 #include "fmd/comm.h"
 #include "fmd/dataset.h"
-#include "fmd/log.h"
-#include "fmd/option.h"
+#include "base/log.h"
+#include "base/option.h"
 #include "dist/reduce/reduction.h"
 #include "nn/schedule.h"
 

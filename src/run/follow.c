@@ -1,6 +1,6 @@
 #include "run/follow.h"
 
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "io/run_lock.h"
 
 #include <dirent.h>

@@ -1,7 +1,7 @@
 /* What a training needs, from options and data. */
 #include "run/job.h"
 
-#include "fmd/mem.h"
+#include "base/mem.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "train/evaluate.h"
 #include "train/loader.h"
 #include "io/json/json_file.h"
-#include "fmd/log.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdio.h>

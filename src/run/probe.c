@@ -1,6 +1,6 @@
 /* A file that Keras wrote, read for the first time. */
 #include "run/weights_file.h"
-#include "fmd/mem.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>

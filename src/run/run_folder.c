@@ -1,7 +1,7 @@
 #include "run/run_folder.h"
 
 #include "io/json/json_file.h"
-#include "fmd/mem.h"
+#include "base/mem.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "run/run_view.h"
 #include "run/follow.h"
 
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "io/run_lock.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 #include "train/checkpointer.h"
 
-#include "fmd/log.h"
-#include "fmd/mem.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "io/run_lock.h"
-#include "fmd/timer.h"
+#include "base/timer.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -1,6 +1,6 @@
 #include "train/classification.h"
 
-#include "fmd/mem.h"
+#include "base/mem.h"
 
 #include <math.h>
 #include <stdlib.h>

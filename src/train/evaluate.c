@@ -2,7 +2,7 @@
 
 #include "nn/losses/loss.h"
 #include "data/sampler.h"
-#include "fmd/timer.h"
+#include "base/timer.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 #include "train/loader.h"
 
-#include "fmd/mem.h"
-#include "fmd/rng.h"
+#include "base/mem.h"
+#include "base/rng.h"
 
 /* Rank 0's half of the work before memory is shared. */
 static fmd_status open_source(fmd_comm *c, const char *name, const char *dir, fmd_source **source,

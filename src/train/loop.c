@@ -1,9 +1,9 @@
 #include "fmd/trainer.h"
 
 #include "train/evaluate.h"
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "data/sampler.h"
-#include "fmd/timer.h"
+#include "base/timer.h"
 #include "train/callbacks/hooks.h"
 #include "train/step.h"
 

@@ -2,7 +2,7 @@
 
 #include "train/evaluate.h"
 #include "nn/losses/loss.h"
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "data/sampler.h"
 
 #include <math.h>

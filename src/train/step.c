@@ -1,9 +1,9 @@
 #include "train/step.h"
 
 #include "nn/losses/loss.h"
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "data/sampler.h"
-#include "fmd/timer.h"
+#include "base/timer.h"
 
 #include <stdlib.h>
 #include <string.h>

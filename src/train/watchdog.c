@@ -1,7 +1,7 @@
 #include "train/watchdog.h"
 
-#include "fmd/mem.h"
-#include "fmd/timer.h"
+#include "base/mem.h"
+#include "base/timer.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -2,7 +2,7 @@
  * The first byte says which. */
 #include "run/follow.h"
 #include "run/history.h"
-#include "fmd/log.h"
+#include "base/log.h"
 #include "fuzz/fuzz.h"
 #include "io/keras/spec.h"
 #include "support/idx_files.h"

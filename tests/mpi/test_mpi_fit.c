@@ -7,7 +7,7 @@
 #include "train/evaluate.h"
 #include "train/loader.h"
 #include "nn/losses/loss.h"
-#include "fmd/rng.h"
+#include "base/rng.h"
 #include "data/sampler.h"
 #include "fmd/trainer.h"
 #include "math/gemm.h"

@@ -3,7 +3,7 @@
 #include "support/mpi_main.h"
 
 #include "dist/reduce/node_shared.h"
-#include "fmd/mem.h"
+#include "base/mem.h"
 
 #include <math.h>
 #include <string.h>

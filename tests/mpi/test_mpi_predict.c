@@ -4,7 +4,7 @@
 #include "train/evaluate.h"
 #include "nn/losses/loss.h"
 #include "fmd/prediction.h"
-#include "fmd/rng.h"
+#include "base/rng.h"
 #include "data/sampler.h"
 #include "math/gemm.h"
 

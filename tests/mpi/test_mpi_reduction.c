@@ -3,7 +3,7 @@
 #include "support/serial_sum.h"
 
 #include "dist/reduce/reduction.h"
-#include "fmd/rng.h"
+#include "base/rng.h"
 #include "data/sampler.h"
 
 #include <math.h>

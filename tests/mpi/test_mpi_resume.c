@@ -3,8 +3,8 @@
 #include "support/idx_files.h"
 #include "support/mpi_main.h"
 
-#include "fmd/hash.h"
-#include "fmd/rng.h"
+#include "base/hash.h"
+#include "base/rng.h"
 #include "fmd/trainer.h"
 #include "math/gemm.h"
 

@@ -7,7 +7,7 @@
 
 #include "support/closeness.h"
 
-#include "fmd/shape.h"
+#include "base/shape.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 #include "support/fmd_test.h"
 
 #include "fmd/callback.h"
-#include "fmd/timer.h"
+#include "base/timer.h"
 
 #include <stdio.h>
 #include <string.h>

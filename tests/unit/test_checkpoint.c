@@ -2,7 +2,7 @@
  * test_checkpoint_damage.c. */
 #include "fmd/checkpoint.h"
 
-#include "fmd/hash.h"
+#include "base/hash.h"
 #include "support/fmd_test.h"
 #include "support/temp_folder.h"
 #include "support/trained.h"

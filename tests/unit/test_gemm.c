@@ -2,7 +2,7 @@
  * other rows. */
 #include "support/fmd_test.h"
 
-#include "fmd/rng.h"
+#include "base/rng.h"
 #include "math/gemm.h"
 #include "math/kernels.h"
 

@@ -4,7 +4,7 @@
 #include "support/fmd_test.h"
 
 #include "train/watchdog.h"
-#include "fmd/timer.h"
+#include "base/timer.h"
 
 #include <pthread.h>
 #include <signal.h>

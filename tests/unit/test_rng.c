@@ -1,4 +1,4 @@
-#include "fmd/rng.h"
+#include "base/rng.h"
 
 #include "support/fmd_test.h"
 

@@ -2,7 +2,7 @@
 #include "support/fmd_test.h"
 #include "support/idx_files.h"
 
-#include "fmd/log.h"
+#include "base/log.h"
 #include "io/run_lock.h"
 
 #include <errno.h>

@@ -2,10 +2,10 @@
 #include "support/fmd_test.h"
 #include "support/idx_files.h"
 
-#include "fmd/log.h"
+#include "base/log.h"
 #include "io/run_lock.h"
 #include "train/checkpointer.h"
-#include "fmd/timer.h"
+#include "base/timer.h"
 
 #include <dirent.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 #include "support/temp_folder.h"
 
-#include "fmd/system_files.h"
+#include "base/system/procfs.h"
 
 #include <math.h>
 

@@ -1,6 +1,6 @@
 #include "dist/reduce/reduction_private.h"
 #include "fmd/error.h"
-#include "fmd/simd.h"
+#include "base/simd.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 #include "dist/reduce/reduction_private.h"
-#include "fmd/simd.h"
+#include "base/simd.h"
 
 /* Floats: the fastest, and the same bits only on the same number of ranks. A rank's rows are one
  * leaf, so each value is written once and goes into the message directly. */

@@ -1,7 +1,7 @@
 #include "dist/reduce/node_shared.h"
 
-#include "fmd/mem.h"
-#include "fmd/simd.h"
+#include "base/mem.h"
+#include "base/simd.h"
 
 #include <stdatomic.h>
 #include <stdint.h>

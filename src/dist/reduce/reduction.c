@@ -2,8 +2,8 @@
 
 #include "dist/comm_private.h"
 #include "dist/reduce/reduction_private.h"
-#include "fmd/mem.h"
-#include "fmd/timer.h"
+#include "base/mem.h"
+#include "base/timer.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 
 #include "fmd/comm.h"
 #include "fmd/error.h"
-#include "fmd/lanes.h"
+#include "base/fixed.h"
 
 #include <stddef.h>
 #include <stdint.h>

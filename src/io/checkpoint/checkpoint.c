@@ -1,6 +1,6 @@
 #include "fmd/checkpoint.h"
 
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "io/keras/config.h"
 #include "io/keras/layout.h"
 #include "io/checkpoint/user_block.h"

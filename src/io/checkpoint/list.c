@@ -1,6 +1,6 @@
 /* Traits and items of a file whose names are not known before. */
 #include "fmd/checkpoint.h"
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "io/keras/layout.h"
 #include "io/checkpoint/reader.h"
 

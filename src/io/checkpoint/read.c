@@ -1,5 +1,5 @@
 #include "fmd/checkpoint.h"
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "io/keras/layout.h"
 #include "io/checkpoint/reader.h"
 

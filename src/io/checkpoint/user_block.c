@@ -1,6 +1,6 @@
 #include "io/checkpoint/user_block.h"
 
-#include "fmd/hash.h"
+#include "base/hash.h"
 
 #include <inttypes.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 #include "io/json/event_log.h"
 
-#include "fmd/log.h"
-#include "fmd/mem.h"
+#include "base/log.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #define FMD_IO_JSON_JSON_FILE_H
 
 #include "fmd/error.h"
-#include "fmd/option.h"
+#include "base/option.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -66,5 +66,8 @@ const char *fmd_json_get_item(const fmd_json *j, const char *group, const char *
 bool fmd_json_has_row(const fmd_json *j, const char *array, size_t i);
 const char *fmd_json_row_text(const fmd_json *j, const char *array, size_t i, const char *key);
 double fmd_json_row_real(const fmd_json *j, const char *array, size_t i, const char *key);
+
+/* Local. A JSON object on stdout, as --json asks for. FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_print_json(const fmd_json *j);
 
 #endif

@@ -244,3 +244,12 @@ double fmd_json_row_real(const fmd_json *j, const char *array, size_t i, const c
     const json_t *value = json_object_get(row(j, array, i), key);
     return json_is_number(value) ? json_number_value(value) : (double)NAN;
 }
+
+fmd_status fmd_print_json(const fmd_json *j)
+{
+    char *text;
+    FMD_TRY(fmd_json_print_text(j, &text));
+    fputs(text, stdout);
+    free(text);
+    return FMD_OK;
+}

@@ -2,7 +2,7 @@
 #ifndef FMD_IO_JSON_JSON_VALUE_H
 #define FMD_IO_JSON_JSON_VALUE_H
 
-#include "fmd/option.h"
+#include "base/option.h"
 
 #include <jansson.h>
 

@@ -1,6 +1,6 @@
 #include "io/keras/import.h"
 
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "io/keras/layout.h"
 #include "io/keras/spec.h"
 #include "io/keras/strings.h"

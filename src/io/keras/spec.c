@@ -2,8 +2,8 @@
 
 #include "io/keras/import.h"
 #include "nn/layer.h"
-#include "fmd/log.h"
-#include "fmd/mem.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "io/json/json_value.h"
 #include "io/atomic_file.h"
 

@@ -3,7 +3,7 @@
 #define FMD_IO_KERAS_SPEC_H
 
 #include "fmd/error.h"
-#include "fmd/shape.h"
+#include "base/shape.h"
 
 #include <stddef.h>
 

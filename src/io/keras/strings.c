@@ -1,6 +1,6 @@
 #include "io/keras/strings.h"
 
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "io/keras/layout.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef FMD_IO_KERAS_STRINGS_H
 #define FMD_IO_KERAS_STRINGS_H
 
-#include "fmd/option.h"
+#include "base/option.h"
 #include "io/checkpoint/reader.h"
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 #include "io/pictures/picture.h"
 
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "io/atomic_file.h"
 
 #include <errno.h>

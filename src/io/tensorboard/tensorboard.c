@@ -1,6 +1,6 @@
 #include "io/tensorboard/tensorboard.h"
 
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "io/tensorboard/crc32c.h"
 #include "tensorboard.pb-c.h"
 

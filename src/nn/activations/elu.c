@@ -1,5 +1,5 @@
 #include "nn/activations/activation.h"
-#include "fmd/simd.h"
+#include "base/simd.h"
 #include "math/vec.h"
 
 /* y = x above 0, exp(x) - 1 below. Near 0 the series spares the digits that the difference loses. */

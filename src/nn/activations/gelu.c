@@ -1,5 +1,5 @@
 #include "nn/activations/activation.h"
-#include "fmd/simd.h"
+#include "base/simd.h"
 #include "math/vec.h"
 
 /* The exact form, Keras' default: y = x phi(x), phi(x) = (1 + erf(x / sqrt(2))) / 2 (Hendrycks and

@@ -1,5 +1,5 @@
 #include "nn/activations/activation.h"
-#include "fmd/simd.h"
+#include "base/simd.h"
 
 FMD_SIMD static void forward(size_t rows, size_t cols, const float *x, float *y)
 {

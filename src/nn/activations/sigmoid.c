@@ -1,5 +1,5 @@
 #include "nn/activations/activation.h"
-#include "fmd/simd.h"
+#include "base/simd.h"
 #include "math/vec.h"
 
 /* y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2 loses the digits of small y, so: e / (1 + e) with

@@ -1,5 +1,5 @@
 #include "nn/layer.h"
-#include "fmd/simd.h"
+#include "base/simd.h"
 
 typedef struct args {
     double slope;

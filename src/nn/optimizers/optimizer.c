@@ -1,6 +1,6 @@
 #include "fmd/optimizer.h"
 
-#include "fmd/mem.h"
+#include "base/mem.h"
 
 #include <stdio.h>
 #include <stdlib.h>

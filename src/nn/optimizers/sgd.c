@@ -1,5 +1,5 @@
 #include "fmd/optimizer.h"
-#include "fmd/simd.h"
+#include "base/simd.h"
 
 typedef struct args {
     double momentum;

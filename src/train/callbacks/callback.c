@@ -1,6 +1,6 @@
 #include "fmd/callback.h"
 
-#include "fmd/option.h"
+#include "base/option.h"
 
 #include <stdarg.h>
 #include <stddef.h>

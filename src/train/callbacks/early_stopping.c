@@ -1,7 +1,7 @@
 /* Keras' EarlyStopping (keras/src/callbacks/early_stopping.py, 3.15), rule for rule. */
 #include "fmd/callback.h"
-#include "fmd/log.h"
-#include "fmd/mem.h"
+#include "base/log.h"
+#include "base/mem.h"
 
 #include <inttypes.h>
 #include <stdio.h>

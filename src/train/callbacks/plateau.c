@@ -1,7 +1,7 @@
 /* Keras' ReduceLROnPlateau (keras/src/callbacks/reduce_lr_on_plateau.py, 3.15), rule for rule. */
 #include "fmd/callback.h"
-#include "fmd/log.h"
-#include "fmd/mem.h"
+#include "base/log.h"
+#include "base/mem.h"
 
 #include <stdlib.h>
 

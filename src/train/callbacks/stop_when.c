@@ -1,6 +1,6 @@
 /* Stops training once a metric is good enough. */
 #include "fmd/callback.h"
-#include "fmd/mem.h"
+#include "base/mem.h"
 
 #include <ctype.h>
 #include <stdlib.h>

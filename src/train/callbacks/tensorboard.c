@@ -1,6 +1,6 @@
 /* TensorBoard's logs, with the names that Keras' callback gives: train and validation apart. */
 #include "fmd/callback.h"
-#include "fmd/mem.h"
+#include "base/mem.h"
 #include "io/tensorboard/tensorboard.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* XXH3, 128 bits: the identity of weights, data and files. Against accidents, not attackers. */
-#ifndef FMD_HASH_H
-#define FMD_HASH_H
+#ifndef FMD_BASE_HASH_H
+#define FMD_BASE_HASH_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "fmd/system_files.h"
+#include "base/system/procfs.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,9 +1,8 @@
 /* Numbers and names as people read them. */
-#ifndef FMD_APP_TEXT_H
-#define FMD_APP_TEXT_H
+#ifndef FMD_BASE_FORMAT_H
+#define FMD_BASE_FORMAT_H
 
-#include "io/json/json_file.h"
-#include "fmd/shape.h"
+#include "base/shape.h"
 
 #include <stddef.h>
 
@@ -15,8 +14,5 @@ const char *fmd_bytes_text(size_t bytes, char text[32]);
 
 /* Local. "28x28", "32x32x3" */
 const char *fmd_image_shape_text(fmd_shape s, char text[FMD_SHAPE_TEXT]);
-
-/* Local. A JSON object on stdout, as --json asks for. FMD_ENOMEM. */
-FMD_CHECKED fmd_status fmd_print_json(const fmd_json *j);
 
 #endif

@@ -1,4 +1,4 @@
-#include "app/child.h"
+#include "base/system/subprocess.h"
 
 #include <errno.h>
 #include <fcntl.h>

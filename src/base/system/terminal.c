@@ -1,4 +1,4 @@
-#include "fmd/terminal.h"
+#include "base/system/terminal.h"
 
 #include <fcntl.h>
 #include <stdio.h>

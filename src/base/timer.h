@@ -1,6 +1,6 @@
 /* Wall-clock seconds from a clock that never jumps. */
-#ifndef FMD_TIMER_H
-#define FMD_TIMER_H
+#ifndef FMD_BASE_TIMER_H
+#define FMD_BASE_TIMER_H
 
 /* Local. Seconds since an arbitrary point. */
 double fmd_now(void);

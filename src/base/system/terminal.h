@@ -1,6 +1,6 @@
 /* What stdout can show: terminal or not, colours, UTF-8, columns; and text in columns. */
-#ifndef FMD_TERMINAL_H
-#define FMD_TERMINAL_H
+#ifndef FMD_BASE_SYSTEM_TERMINAL_H
+#define FMD_BASE_SYSTEM_TERMINAL_H
 
 #include <stdbool.h>
 

@@ -3,8 +3,8 @@
  * One table serves the command line, the environment, the JSON config, --help and the stored
  * config; the same tables describe the arguments of layers and optimizers ("dense:128:relu"). An
  * option writes to its own field of a plain struct and to nothing else. */
-#ifndef FMD_OPTION_H
-#define FMD_OPTION_H
+#ifndef FMD_BASE_OPTION_H
+#define FMD_BASE_OPTION_H
 
 #include "fmd/error.h"
 

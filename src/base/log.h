@@ -2,8 +2,8 @@
  *
  * fmd_warn and fmd_info speak for the whole job: they print on rank 0 only, so that every rank may
  * call them. Results and progress are not diagnostics: they go to stdout. */
-#ifndef FMD_LOG_H
-#define FMD_LOG_H
+#ifndef FMD_BASE_LOG_H
+#define FMD_BASE_LOG_H
 
 typedef enum fmd_log_level {
     FMD_LOG_ERROR,

@@ -3,8 +3,8 @@
  *
  * There is no generator state. A number depends on the seed, what it is for, and its place in the
  * job (epoch or step, sample or parameter), never on the rank or on what was drawn before. */
-#ifndef FMD_RNG_H
-#define FMD_RNG_H
+#ifndef FMD_BASE_RNG_H
+#define FMD_BASE_RNG_H
 
 #include <stdint.h>
 

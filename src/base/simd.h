@@ -3,8 +3,8 @@
  * FMD_SIMD in front of a function compiles it for AVX-512, AVX2 and the baseline; the loader picks
  * one. All versions give the same bits: the loops work element by element, or in a fixed order that
  * is written out, and the build forbids the contraction of a * b + c. */
-#ifndef FMD_SIMD_H
-#define FMD_SIMD_H
+#ifndef FMD_BASE_SIMD_H
+#define FMD_BASE_SIMD_H
 
 /* FMD_NO_MULTIVERSION: the sanitizers' run-time is not ready when the loader picks a version. clang
  * 14 has the attribute, but its versions cannot be called from another file. */

@@ -1,6 +1,6 @@
 /* The shape of one sample or one parameter tensor, by value; the batch is never part of it. */
-#ifndef FMD_SHAPE_H
-#define FMD_SHAPE_H
+#ifndef FMD_BASE_SHAPE_H
+#define FMD_BASE_SHAPE_H
 
 #include <stddef.h>
 

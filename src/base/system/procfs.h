@@ -1,7 +1,7 @@
 /* What the files below /proc and /sys say of this machine and of the control groups that this process
  * is in. `root` goes before their names: "" but in tests. */
-#ifndef FMD_SYSTEM_FILES_H
-#define FMD_SYSTEM_FILES_H
+#ifndef FMD_BASE_SYSTEM_PROCFS_H
+#define FMD_BASE_SYSTEM_PROCFS_H
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,7 +1,6 @@
-#include "app/text.h"
+#include "base/format.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 const char *fmd_grouped(size_t n, char text[32])
 {
@@ -35,13 +34,4 @@ const char *fmd_image_shape_text(fmd_shape s, char text[FMD_SHAPE_TEXT])
         used += (size_t)snprintf(text + used, FMD_SHAPE_TEXT - used, "%s%d", i > 0 ? "x" : "",
                                  s.dim[i]);
     return text;
-}
-
-fmd_status fmd_print_json(const fmd_json *j)
-{
-    char *text;
-    FMD_TRY(fmd_json_print_text(j, &text));
-    fputs(text, stdout);
-    free(text);
-    return FMD_OK;
 }

@@ -1,6 +1,6 @@
-#include "fmd/lanes.h"
+#include "base/fixed.h"
 
-#include "fmd/simd.h"
+#include "base/simd.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Memory that vector code likes: zeroed and aligned to 64 bytes. */
-#ifndef FMD_MEM_H
-#define FMD_MEM_H
+#ifndef FMD_BASE_MEM_H
+#define FMD_BASE_MEM_H
 
 #include "fmd/error.h"
 

@@ -1,6 +1,6 @@
 /* A program that this one starts without a shell, and waits for. */
-#ifndef FMD_APP_CHILD_H
-#define FMD_APP_CHILD_H
+#ifndef FMD_BASE_SYSTEM_SUBPROCESS_H
+#define FMD_BASE_SYSTEM_SUBPROCESS_H
 
 #include "fmd/error.h"
 

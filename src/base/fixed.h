@@ -2,8 +2,8 @@
  *
  * A value g of a leaf's gradient adds round(g * inverse), ties to even, modulo 2^32. Whole numbers
  * add up to the same in any order; docs/exactness.md says why the total is right. */
-#ifndef FMD_LANES_H
-#define FMD_LANES_H
+#ifndef FMD_BASE_FIXED_H
+#define FMD_BASE_FIXED_H
 
 #include <stddef.h>
 #include <stdint.h>
