@@ -225,7 +225,7 @@ const fmd_option fmd_config_table[] = {
     {.name = "lesson", .group = "tutorial", .kind = FMD_OPTION_CHOICE, FIELD(lesson),
      .initial = "list", .value = "list|all|LESSON", .choices = "list|all|"
 #define LESSON(NAME, ...) NAME "|"
-#include "app/lessons.def"
+#include "cli/tutorial/lessons.def"
 #undef LESSON
      , .help = "list: what there is; a step by its name, an exercise by its number, or all of them"},
     /* completion */

@@ -1,5 +1,5 @@
 /* What the doctor says of made-up machines: folders with the files of /proc, /sys and /. */
-#include "app/doctor.h"
+#include "cli/doctor/doctor.h"
 #include "support/temp_folder.h"
 
 #include <stdio.h>

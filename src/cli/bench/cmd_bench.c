@@ -1,0 +1,131 @@
+/* bench: how fast training is on this machine, where the time goes, and its parts alone. */
+#include "cli/bench/bench.h"
+#include "base/format.h"
+
+#include "train/loader.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "math/gemm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* In the order of FMD_BENCH_OPS. */
+static const struct {
+    bool needs_model;
+    fmd_status (*run)(fmd_bench *b);
+} ops[] = {
+    {true, fmd_bench_train},  {true, fmd_bench_allreduce}, {true, fmd_bench_gemm},
+    {true, fmd_bench_update}, {false, fmd_bench_load},
+};
+
+/* Collective. Where a published data set is not installed, random images do as well. */
+static fmd_status load_data(fmd_job *j)
+{
+    const fmd_config *c = j->config;
+    const bool published =
+        strcmp(c->dataset, "fashion-mnist") == 0 || strcmp(c->dataset, "mnist") == 0;
+    const fmd_status st = fmd_feed_load(j->comm, c->dataset, c->data_dir, &j->data);
+    if (st != FMD_ENOINPUT || !published || *c->data_dir != '\0')
+        return st;
+    fmd_warn("%s is not installed: random images take its place", c->dataset);
+    return fmd_feed_synthetic(j->comm, &j->data);
+}
+
+/* Collective. */
+static fmd_status prepare(fmd_job *j)
+{
+    const fmd_weights_file none = {.path = ""};
+    FMD_TRY(load_data(j));
+    FMD_TRY(fmd_job_build(j, &none));
+    fmd_report_waste(j);
+    return FMD_OK;
+}
+
+/* Collective. Threads of all ranks for each core that they may use, on the fullest node. */
+static double threads_a_core(const fmd_job *j)
+{
+    double crowd =
+        (double)(fmd_comm_node_size(j->comm) * j->config->threads) / fmd_comm_node_cores(j->comm);
+    fmd_comm_max(j->comm, &crowd, 1);
+    return crowd;
+}
+
+/* Rank 0. What was measured, and where. */
+static void describe(const fmd_bench *b, const char *op, double threads_a_core)
+{
+    const fmd_job *j = b->job;
+    const bool has_model = j->model != NULL;
+    if (b->json == NULL && has_model)
+        fmd_report_header(j);
+    if (b->json == NULL) {
+        printf("bench  %s · warm-up %zu · %zu repetition%s of %zu\n\n", op, b->args.warmup,
+               b->args.repetitions, b->args.repetitions == 1 ? "" : "s", b->args.steps);
+        fflush(stdout);
+        return;
+    }
+    fmd_json_text(b->json, NULL, "version", FMD_VERSION);
+    fmd_json_text(b->json, NULL, "op", op);
+    fmd_json_text(b->json, NULL, "host", fmd_comm_host(j->comm));
+    fmd_json_text(b->json, NULL, "mpi", fmd_comm_library());
+    fmd_json_text(b->json, NULL, "blas", fmd_math_library());
+    fmd_json_text(b->json, NULL, "blas_core", fmd_math_core());
+    fmd_json_int(b->json, NULL, "ranks", fmd_comm_size(j->comm));
+    fmd_json_int(b->json, NULL, "nodes", fmd_comm_nodes(j->comm));
+    fmd_json_int(b->json, NULL, "threads", j->config->threads);
+    fmd_json_real(b->json, NULL, "threads_a_core", threads_a_core);
+    fmd_json_int(b->json, NULL, "warmup", (long long)b->args.warmup);
+    fmd_json_int(b->json, NULL, "repetitions", (long long)b->args.repetitions);
+    fmd_json_int(b->json, NULL, "steps", (long long)b->args.steps);
+    if (!has_model)
+        return;
+    fmd_json_text(b->json, NULL, "data", j->data.info.name);
+    fmd_json_text(b->json, NULL, "layers", fmd_model_spec(j->model));
+    fmd_json_int(b->json, NULL, "parameters", (long long)fmd_model_n_params(j->model));
+    fmd_json_text(b->json, NULL, "optimizer", fmd_optimizer_spec(j->optimizer));
+    fmd_json_int(b->json, NULL, "batch_size", (long long)j->fit.batch_size);
+    fmd_json_int(b->json, NULL, "leaf_size", (long long)j->fit.leaf_size);
+    fmd_json_text(b->json, NULL, "reduce", j->fit.reduce == FMD_REDUCE_EXACT ? "exact" : "native");
+}
+
+/* Collective. */
+static fmd_status measure(fmd_bench *b)
+{
+    const fmd_config *config = b->job->config;
+    char name[FMD_OPTION_TEXT_BYTES];
+    if (ops[config->op].needs_model)
+        FMD_TRY(prepare(b->job));
+    const double crowd = threads_a_core(b->job);
+    if (fmd_comm_rank(b->job->comm) == 0)
+        describe(b, fmd_choice_text(FMD_BENCH_OPS, config->op, name), crowd);
+    FMD_TRY(ops[config->op].run(b));
+    return fmd_comm_agree(b->job->comm, b->json != NULL ? fmd_print_json(b->json) : FMD_OK);
+}
+
+fmd_status fmd_cmd_bench(fmd_comm *c, const fmd_config *config)
+{
+    fmd_bench b = {.args = {.warmup = (size_t)config->warmup,
+                            .steps = (size_t)config->steps,
+                            .repetitions = (size_t)config->repetitions}};
+    const size_t n = b.args.repetitions * (b.args.steps > 2 ? b.args.steps : 2);
+    fmd_status st = fmd_alloc(&b.job, 1, sizeof *b.job, "the benchmark");
+    if (st == FMD_OK)
+        st = fmd_alloc(&b.seconds, n, sizeof *b.seconds, "the times");
+    if (st == FMD_OK && config->json && fmd_comm_rank(c) == 0)
+        st = fmd_json_create(&b.json);
+    if ((st = fmd_comm_agree(c, st)) != FMD_OK)
+        goto out;
+    b.job->comm = c;
+    b.job->config = config;
+    st = measure(&b);
+out:
+    if (b.job != NULL) {
+        fmd_optimizer_destroy(b.job->optimizer);
+        fmd_model_destroy(b.job->model);
+    }
+    fmd_json_destroy(b.json);
+    free(b.seconds);
+    free(b.job);
+    return st;
+}

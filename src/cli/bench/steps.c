@@ -1,0 +1,188 @@
+/* bench --op train: whole steps. */
+#include "cli/bench/bench.h"
+
+#include "measure/step_bench.h"
+#include "measure/stats.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* A phase of a step, in the order of the report. */
+typedef struct phase {
+    const char *name;
+    size_t offset; /* in fmd_phase_seconds */
+} phase;
+
+#define PHASE(label, field)                                                                        \
+    {                                                                                              \
+        label, offsetof(fmd_phase_seconds, field)                                                  \
+    }
+static const phase phases[] = {
+    PHASE("assemble", assemble), PHASE("forward", forward), PHASE("backward", backward),
+    PHASE("convert", convert),   PHASE("wait", wait),       PHASE("allreduce", reduce),
+    PHASE("update", update),
+};
+#undef PHASE
+enum { PHASES = sizeof phases / sizeof *phases };
+
+static double seconds_of(const fmd_bench_rank *r, size_t i)
+{
+    return *(const double *)((const char *)&r->phases + phases[i].offset);
+}
+
+/* What no phase has: the loop itself, flags, the guardian. */
+static double other_seconds(const fmd_bench_rank *r)
+{
+    double rest = r->step;
+    for (size_t i = 0; i < PHASES; i++)
+        rest -= seconds_of(r, i);
+    return rest;
+}
+
+/* The distribution of a quantity over the repetitions. */
+static void report_stats(const fmd_bench_table *t, const char *label, const fmd_stats *s,
+                         double factor)
+{
+    const double values[] = {s->median * factor, s->min * factor, s->max * factor, s->q1 * factor,
+                             s->q3 * factor,     s->low * factor, s->high * factor};
+    fmd_bench_table_row(t, label, values);
+}
+
+/* Returns the median of the seconds of a step. */
+static double report_rates(const fmd_bench *b, fmd_bench_result *r)
+{
+    static const fmd_bench_column columns[] = {
+        {"median", "median", 11, 0}, {"min", "min", 11, 0}, {"max", "max", 11, 0},
+        {"q1", "25 %", 11, 0},       {"q3", "75 %", 11, 0}, {"low", "95 % from", 11, 0},
+        {"high", "to", 11, 0}};
+    static const fmd_bench_column fine[] = {
+        {"median", "median", 11, 4}, {"min", "min", 11, 4}, {"max", "max", 11, 4},
+        {"q1", "25 %", 11, 4},       {"q3", "75 %", 11, 4}, {"low", "95 % from", 11, 4},
+        {"high", "to", 11, 4}};
+    const size_t n = b->args.repetitions;
+    const double images = (double)r->batch * (double)b->args.steps;
+    const fmd_bench_column label = {"quantity", "over the repetitions", 20, 0};
+    fmd_bench_table t = FMD_BENCH_TABLE(b, "repeated", label, columns);
+    for (size_t i = 0; i < n; i++)
+        r->seconds[i] = images / r->seconds[i];
+    const fmd_stats rate = fmd_stats_of(r->seconds, n);
+    for (size_t i = 0; i < n; i++)
+        r->seconds[i] = (double)r->batch / r->seconds[i];
+    const fmd_stats step = fmd_stats_of(r->seconds, n);
+    fmd_bench_table_head(&t);
+    report_stats(&t, "images/s", &rate, 1);
+    report_stats(&t, "images/s a rank", &rate, 1.0 / fmd_comm_size(b->job->comm));
+    t.columns = fine;
+    report_stats(&t, "ms a step", &step, 1e3);
+    return step.median;
+}
+
+/* Over the ranks: the least, the mean, the most of a phase, and its share of a step. */
+static void report_phase(const fmd_bench_table *t, const char *name, const fmd_bench_result *r,
+                         int size, size_t phase_number)
+{
+    double least = HUGE_VAL, most = -HUGE_VAL, mean = 0, step = 0;
+    for (int i = 0; i < size; i++) {
+        const fmd_bench_rank *rank = &r->ranks[i];
+        const double s = phase_number < PHASES    ? seconds_of(rank, phase_number)
+                         : phase_number == PHASES ? other_seconds(rank)
+                                                  : rank->step;
+        least = fmin(least, s);
+        most = fmax(most, s);
+        mean += s / size;
+        step += rank->step / size;
+    }
+    const double values[] = {least * 1e3, mean * 1e3, most * 1e3, 100 * mean / step};
+    fmd_bench_table_row(t, name, values);
+}
+
+static void report_split(const fmd_bench *b, const fmd_bench_result *r)
+{
+    static const fmd_bench_column columns[] = {{"min_ms", "min ms", 9, 4},
+                                               {"mean_ms", "mean ms", 9, 4},
+                                               {"max_ms", "max ms", 9, 4},
+                                               {"percent", "share %", 9, 1}};
+    const fmd_bench_column label = {"phase", "a step, over the ranks", 24, 0};
+    const fmd_bench_table t = FMD_BENCH_TABLE(b, "split", label, columns);
+    const int size = fmd_comm_size(b->job->comm);
+    fmd_bench_table_head(&t);
+    for (size_t i = 0; i < PHASES; i++)
+        report_phase(&t, phases[i].name, r, size, i);
+    report_phase(&t, "other", r, size, PHASES);
+    report_phase(&t, "step", r, size, PHASES + 1);
+}
+
+/* Means over the ranks of what their matrix products do and could do, in flops a second. */
+typedef struct products {
+    double flops, rate, peak;
+} products;
+
+static products products_of(const fmd_bench_result *r, int size)
+{
+    products p = {0};
+    for (int i = 0; i < size; i++) {
+        const fmd_bench_rank *k = &r->ranks[i];
+        p.flops += k->flops / size;
+        p.rate += k->flops / (k->phases.forward + k->phases.backward) / size;
+        p.peak += k->peak / size;
+    }
+    return p;
+}
+
+static const char *product_text(const fmd_bench_result *r, char text[128])
+{
+    snprintf(text, 128, "%s %zu x %zu x %zu by %s", r->fastest.name, r->fastest.m, r->fastest.n,
+             r->fastest.k, r->fastest_is_ours ? "our own kernels" : "a plain call of BLAS");
+    return text;
+}
+
+static void report_limits(const fmd_bench *b, const fmd_bench_result *r, double step)
+{
+    const int size = fmd_comm_size(b->job->comm);
+    fmd_json *json = b->json;
+    const products p = products_of(r, size);
+    const fmd_bench_floor f = fmd_bench_floor_of(r, size);
+    const double sum = f.compute + f.update + f.allreduce;
+    char text[128];
+    product_text(r, text);
+    if (json != NULL) {
+        fmd_json_real(json, "gemm", "mflop_a_rank_and_step", p.flops * 1e-6);
+        fmd_json_real(json, "gemm", "gflops", p.rate * 1e-9);
+        fmd_json_real(json, "gemm", "peak_gflops", p.peak * 1e-9);
+        fmd_json_text(json, "gemm", "peak_from", text);
+        fmd_json_real(json, "floor", "compute_ms", f.compute * 1e3);
+        fmd_json_real(json, "floor", "update_ms", f.update * 1e3);
+        fmd_json_real(json, "floor", "allreduce_ms", f.allreduce * 1e3);
+        fmd_json_real(json, "floor", "ms", sum * 1e3);
+        fmd_json_real(json, "floor", "share_reached", sum / step);
+        fmd_json_real(json, "floor", "update_bytes", r->update_bytes);
+        fmd_json_int(json, "floor", "message_bytes", (long long)r->message_bytes);
+        return;
+    }
+    printf("\nGEMM     forward + backward: %.1f MFLOP a rank and step, zeros included, at %.1f "
+           "GFLOP/s, "
+           "%.0f %% of the peak\n",
+           p.flops * 1e-6, p.rate * 1e-9, 100 * p.rate / p.peak);
+    printf("peak     %.1f GFLOP/s a rank, all at once: %s\n", p.peak * 1e-9, text);
+    printf("roofline floor %.4f ms = GEMM %.4f + update of %.2f MB %.4f + allreduce of %zu bytes "
+           "%.4f\n",
+           sum * 1e3, f.compute * 1e3, r->update_bytes * 1e-6, f.update * 1e3, r->message_bytes,
+           f.allreduce * 1e3);
+    printf("reached  %.0f %% of the floor: a step takes %.4f ms\n", 100 * sum / step, step * 1e3);
+}
+
+fmd_status fmd_bench_train(fmd_bench *b)
+{
+    fmd_job *j = b->job;
+    fmd_bench_result r;
+    fmd_status st = fmd_bench_steps(j->comm, j->model, j->optimizer, &j->fit, &b->args, &r);
+    if (st == FMD_OK && fmd_comm_rank(j->comm) == 0) {
+        const double step = report_rates(b, &r);
+        if (b->json == NULL)
+            putchar('\n');
+        report_split(b, &r);
+        report_limits(b, &r, step);
+    }
+    fmd_bench_release(&r);
+    return st;
+}

@@ -1,0 +1,92 @@
+/* plot: the pictures of a run, with the data and the gnuplot scripts that make them. */
+#include "report/plots.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* In the order of --what, which has "all" before them. */
+static const struct picture {
+    const char *name;
+    fmd_view_needs needs;
+    fmd_status (*draw)(const fmd_plot_target *t, const fmd_run_view *v);
+} pictures[] = {
+    {"curves", FMD_VIEW_FILES, fmd_plot_curves},
+    {"confusion", FMD_VIEW_DATA, fmd_plot_confusion},
+    {"predictions", FMD_VIEW_DATA, fmd_plot_predictions},
+    {"weights", FMD_VIEW_MODEL, fmd_plot_weights},
+};
+
+enum { N_PICTURES = sizeof pictures / sizeof *pictures };
+
+/* "svg,png" as gnuplot's loop has it. */
+static fmd_status parse_formats(const char *given, char formats[16])
+{
+    char copy[64], *rest = copy;
+    snprintf(copy, sizeof copy, "%s", given);
+    bool svg = false, png = false;
+    for (const char *word; (word = strsep(&rest, ",")) != NULL;) {
+        if (strcmp(word, "svg") != 0 && strcmp(word, "png") != 0)
+            return FMD_FAIL(FMD_EUSAGE, "--format: '%s' is neither svg nor png", word);
+        svg = svg || *word == 's';
+        png = png || *word == 'p';
+    }
+    snprintf(formats, 16, "%s%s%s", svg ? "svg" : "", svg && png ? " " : "", png ? "png" : "");
+    return FMD_OK;
+}
+
+/* What is asked for by name must be there; of all, what there is. */
+static fmd_status draw(const fmd_plot_target *t, const fmd_run_view *v, int what)
+{
+    int drawn = 0;
+    for (int i = 0; i < N_PICTURES; i++) {
+        const struct picture *p = &pictures[i];
+        const fmd_absence *absent = p->needs == FMD_VIEW_FILES   ? &v->no_history
+                                    : p->needs == FMD_VIEW_MODEL ? &v->no_model
+                                                                 : &v->no_data;
+        if (what != 0 && what != i + 1)
+            continue;
+        fmd_status st = absent->status;
+        if (st != FMD_OK)
+            st = FMD_FAIL(st, "no picture of the %s: %.900s", p->name, absent->why);
+        else
+            st = p->draw(t, v);
+        const bool impossible = absent->status != FMD_OK || st == FMD_EDATA;
+        if (st == FMD_OK)
+            drawn++;
+        else if (what == 0 && impossible)
+            fmd_warn("%s", fmd_error_message());
+        else
+            return st;
+    }
+    return drawn > 0 ? FMD_OK
+                     : FMD_FAIL(FMD_ENOINPUT, "'%s' holds nothing that can be drawn", v->path);
+}
+
+/* Rank 0. */
+static fmd_status plot(const fmd_run_view *v, const fmd_config *config, const char *formats)
+{
+    char folder[FMD_RUN_PATH_BYTES];
+    snprintf(folder, sizeof folder, "%s/plots", v->path);
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return FMD_FAIL(FMD_EBUSY, "cannot make the folder '%s': %s", folder, strerror(errno));
+    return draw(&(fmd_plot_target){.folder = folder, .formats = formats}, v, config->what);
+}
+
+fmd_status fmd_cmd_plot(fmd_comm *c, const fmd_config *config)
+{
+    fmd_run_view *v = NULL;
+    char formats[16];
+    fmd_view_needs needs = FMD_VIEW_DATA;
+    FMD_TRY(parse_formats(config->format, formats));
+    if (config->what > 0)
+        needs = pictures[config->what - 1].needs;
+    fmd_status st = fmd_run_view_open(c, &v, config, needs);
+    if (st == FMD_OK)
+        st = fmd_comm_agree(c, fmd_comm_rank(c) == 0 ? plot(v, config, formats) : FMD_OK);
+    fmd_run_view_close(v);
+    return st;
+}

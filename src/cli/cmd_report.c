@@ -1,0 +1,51 @@
+/* report: one HTML file that tells all of a run. */
+#include "report/page.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Rank 0. All sections; what is absent says so in its place. */
+static fmd_status build(fmd_html *h, const fmd_run_view *v)
+{
+    fmd_page_verdict(h, v);
+    FMD_TRY(fmd_page_training(h, v));
+    fmd_page_test(h, v);
+    FMD_TRY(fmd_page_mistakes(h, v));
+    FMD_TRY(fmd_page_model(h, v));
+    fmd_page_time(h, v);
+    fmd_page_configuration(h, v);
+    fmd_page_repeat(h, v);
+    fmd_page_environment(h, v);
+    return fmd_page_data(h, v);
+}
+
+/* Rank 0. */
+static fmd_status write_report(const fmd_run_view *v, const fmd_config *config)
+{
+    char path[FMD_RUN_PATH_BYTES], title[FMD_PATH_BYTES + 32];
+    fmd_html *h;
+    const char *slash = strrchr(v->path, '/');
+    snprintf(path, sizeof path, "%s/report.html", v->path);
+    snprintf(title, sizeof title, "Training report: %s",
+             slash != NULL && slash[1] != '\0' ? slash + 1 : v->path);
+    if (*config->output != '\0')
+        snprintf(path, sizeof path, "%s", config->output);
+    FMD_TRY(fmd_html_create(&h, title));
+    fmd_status st = build(h, v);
+    if (st == FMD_OK)
+        st = fmd_html_write(h, path);
+    fmd_html_destroy(h);
+    if (st == FMD_OK)
+        printf("%s\n", path);
+    return st;
+}
+
+fmd_status fmd_cmd_report(fmd_comm *c, const fmd_config *config)
+{
+    fmd_run_view *v = NULL;
+    fmd_status st = fmd_run_view_open(c, &v, config, FMD_VIEW_DATA);
+    if (st == FMD_OK)
+        st = fmd_comm_agree(c, fmd_comm_rank(c) == 0 ? write_report(v, config) : FMD_OK);
+    fmd_run_view_close(v);
+    return st;
+}

@@ -1,0 +1,115 @@
+/* predict: probabilities and classes of images of the data set, or of PNG and IDX files. */
+#include "run/config.h"
+#include "cli/predict/index_list.h"
+#include "cli/predict/table.h"
+#include "run/loaded_model.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Rows of a table, unless --limit says otherwise. */
+enum { TABLE_ROWS = 20 };
+
+/* Rank 0. Of the images of the list those that options want, in the order that they want. */
+static void narrow(fmd_index_list *list, const fmd_told *told, const fmd_config *config)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < list->n; i++)
+        if (!config->misclassified ||
+            told->prediction->predicted[list->at[i]] != told->labels[list->at[i]])
+            list->at[n++] = list->at[i];
+    list->n = n;
+    if (config->sort != FMD_SORT_INDEX)
+        fmd_sort_by_confidence(told->prediction, list->at, n, config->sort == FMD_SORT_CONFIDENCE);
+}
+
+/* Rank 0. What the table does not show. */
+static void print_rest(const fmd_told *told, size_t chosen, size_t all, const fmd_config *config)
+{
+    if (config->misclassified)
+        printf("%zu of %zu images are predicted wrongly%s", chosen, all,
+               told->n < chosen ? "; " : "\n");
+    if (told->n < chosen)
+        printf("%zu of %zu shown: --limit %zu shows all\n", told->n, chosen, chosen);
+}
+
+/* Rank 0. */
+static fmd_status tell(fmd_told *told, const fmd_config *config)
+{
+    fmd_index_list list;
+    char what[32];
+    snprintf(what, sizeof what, told->names != NULL ? "images" : "%s images", told->trained->half);
+    FMD_TRY(fmd_index_list_create(&list, config->index, told->prediction->n, told->prediction->n,
+                                  what));
+    const size_t all = list.n;
+    narrow(&list, told, config);
+    const bool table = !config->csv && !config->json;
+    size_t most = table && *config->index == '\0' && told->names == NULL ? TABLE_ROWS : list.n;
+    if (config->limit != FMD_UNSET_INT)
+        most = (size_t)config->limit;
+    told->index = list.at;
+    told->n = list.n < most ? list.n : most;
+    fmd_status st = FMD_OK;
+    if (config->json)
+        st = fmd_prediction_json(told);
+    else if (config->csv)
+        fmd_prediction_csv(told);
+    else
+        fmd_prediction_table(told);
+    if (table)
+        print_rest(told, list.n, all, config);
+    fmd_index_list_free(&list);
+    return st;
+}
+
+static fmd_status check_options(const fmd_config *config)
+{
+    if (*config->images != '\0' && strspn(config->images, "0123456789,-") == strlen(config->images))
+        return FMD_FAIL(FMD_EUSAGE,
+                        "--images: '%s' are numbers, not files: --index %s takes images of the "
+                        "data set",
+                        config->images, config->images);
+    if (config->misclassified && *config->images != '\0')
+        return FMD_FAIL(FMD_EUSAGE, "--misclassified: the labels of --images are not known");
+    if (config->invert && *config->images == '\0')
+        return FMD_FAIL(FMD_EUSAGE, "--invert: has no effect without --images");
+    if (config->csv && config->json)
+        return FMD_FAIL(FMD_EUSAGE, "--csv and --json exclude each other");
+    return FMD_OK;
+}
+
+/* Collective. The images of the user, or of the data set. */
+static fmd_status find_images(fmd_split *split, fmd_pictures_in *own, fmd_comm *c,
+                              const fmd_trained *t, const fmd_config *config)
+{
+    *split = t->split;
+    if (*config->images == '\0')
+        return FMD_OK;
+    FMD_TRY(fmd_pictures_in_read(own, c, config->images, fmd_model_in(t->model), config->invert));
+    *split = own->split;
+    return FMD_OK;
+}
+
+fmd_status fmd_cmd_predict(fmd_comm *c, const fmd_config *config)
+{
+    fmd_trained t;
+    fmd_split split;
+    fmd_pictures_in own = {.names = NULL};
+    fmd_prediction p = {.n = 0};
+    FMD_TRY(check_options(config));
+    FMD_TRY(fmd_trained_open(&t, c, config,
+                             *config->images == '\0' ? FMD_NEEDS_IMAGES : FMD_NEEDS_CLASS_NAMES));
+    fmd_status st = find_images(&split, &own, c, &t, config);
+    if (st == FMD_OK)
+        st = fmd_predict(c, t.model, &split, t.divisor, &p);
+    if (st == FMD_OK && fmd_comm_rank(c) == 0) {
+        fmd_told told = {
+            .trained = &t, .prediction = &p, .labels = split.labels, .names = own.names};
+        st = tell(&told, config);
+    }
+    st = fmd_comm_agree(c, st);
+    fmd_prediction_free(&p);
+    fmd_pictures_in_free(&own);
+    fmd_trained_close(&t);
+    return st;
+}

@@ -1,0 +1,25 @@
+/* Predictions as a table for people, as CSV and as JSON. */
+#ifndef FMD_CLI_PREDICT_TABLE_H
+#define FMD_CLI_PREDICT_TABLE_H
+
+#include "run/config.h"
+#include "cli/predict/user_images.h"
+#include "run/loaded_model.h"
+#include "fmd/prediction.h"
+
+/* Predictions and what is known of their images. Borrows everything. */
+typedef struct fmd_told {
+    const fmd_trained *trained;
+    const fmd_prediction *prediction;
+    const uint8_t *labels;           /* NULL: not known */
+    char (*names)[FMD_PICTURE_NAME]; /* NULL: images of the data set, by number */
+    const uint32_t *index;           /* the images to tell of, in this order */
+    size_t n;
+} fmd_told;
+
+/* Local. Print them on stdout. FMD_ENOMEM. */
+void fmd_prediction_table(const fmd_told *t);
+void fmd_prediction_csv(const fmd_told *t);
+FMD_CHECKED fmd_status fmd_prediction_json(const fmd_told *t);
+
+#endif

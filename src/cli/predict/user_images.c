@@ -1,0 +1,213 @@
+#include "cli/predict/user_images.h"
+
+#include "data/image.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/pictures/picture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Images as they come in, on rank 0. */
+typedef struct intake {
+    fmd_size size; /* that the model takes */
+    size_t channels;
+    size_t n, room;
+    uint8_t *bytes;
+    char (*names)[FMD_PICTURE_NAME];
+    size_t scaled, light; /* how many, and the first of them */
+    char first_scaled[FMD_PICTURE_NAME + 64], first_light[FMD_PICTURE_NAME];
+} intake;
+
+/* (H, W), (H, W, C), or a square of so many pixels. */
+static fmd_status look_at_shape(intake *in, fmd_shape image)
+{
+    char text[FMD_SHAPE_TEXT];
+    size_t side = 1;
+    in->channels = image.rank == 3 ? (size_t)image.dim[2] : 1;
+    in->size = (fmd_size){.width = (size_t)image.dim[1], .height = (size_t)image.dim[0]};
+    while (image.rank == 1 && side * side < (size_t)image.dim[0])
+        side++;
+    if (image.rank == 1)
+        in->size = (fmd_size){.width = side, .height = side};
+    if (fmd_shape_count(image) != in->size.width * in->size.height * in->channels ||
+        (in->channels != 1 && in->channels != 3))
+        return FMD_FAIL(FMD_EUSAGE, "--images: the model takes %s, which is no grey or RGB image",
+                        fmd_shape_text(image, 0, text));
+    return FMD_OK;
+}
+
+static size_t image_bytes(const intake *in)
+{
+    return in->size.width * in->size.height * in->channels;
+}
+
+/* Grows by `n` images. */
+static fmd_status make_room(intake *in, size_t n)
+{
+    size_t room = in->room > 0 ? in->room : 16;
+    while (room < in->n + n)
+        room *= 2;
+    if (room == in->room)
+        return FMD_OK;
+    void *bytes = realloc(in->bytes, room * image_bytes(in));
+    in->bytes = bytes != NULL ? bytes : in->bytes;
+    void *names = realloc(in->names, room * sizeof *in->names);
+    in->names = names != NULL ? names : in->names;
+    if (bytes == NULL || names == NULL)
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: %zu images", room);
+    in->room = room;
+    return FMD_OK;
+}
+
+/* Adds an image of the model's channels and any size; there is room. */
+static fmd_status add_image(intake *in, const uint8_t *pixels, fmd_size size, const char *name)
+{
+    uint8_t *scratch = NULL, *to = in->bytes + in->n * image_bytes(in);
+    if (size.width == in->size.width && size.height == in->size.height) {
+        memcpy(to, pixels, image_bytes(in));
+    } else {
+        FMD_TRY(fmd_alloc(&scratch, image_bytes(in), 1, "an image"));
+        fmd_image_fit(pixels, size, in->channels, to, in->size, scratch);
+        free(scratch);
+        if (in->scaled++ == 0)
+            snprintf(in->first_scaled, sizeof in->first_scaled, "%s, %zu x %zu", name, size.width,
+                     size.height);
+    }
+    snprintf(in->names[in->n++], FMD_PICTURE_NAME, "%s", name);
+    return FMD_OK;
+}
+
+/* Whether the rim is rather light than dark. */
+static bool is_light(const fmd_picture *p)
+{
+    const size_t row = p->width * p->channels;
+    size_t sum = 0, n = 0;
+    for (size_t y = 0; y < p->height; y++)
+        for (size_t i = 0; i < row; i++) {
+            const bool rim =
+                y == 0 || y + 1 == p->height || i < p->channels || i + p->channels >= row;
+            sum += rim ? p->pixels[y * row + i] : 0;
+            n += rim;
+        }
+    return sum > 127 * n;
+}
+
+static fmd_status read_png(intake *in, const char *path, bool invert)
+{
+    fmd_picture p;
+    FMD_TRY(fmd_picture_read(&p, path, in->channels, invert ? 255 : 0));
+    fmd_status st = make_room(in, 1);
+    if (!invert && is_light(&p) && in->light++ == 0)
+        snprintf(in->first_light, sizeof in->first_light, "%s", path);
+    for (size_t i = 0; invert && i < p.width * p.height * p.channels; i++)
+        p.pixels[i] = (uint8_t)(255 - p.pixels[i]);
+    if (st == FMD_OK)
+        st = add_image(in, p.pixels, (fmd_size){.width = p.width, .height = p.height}, path);
+    fmd_picture_free(&p);
+    return st;
+}
+
+static fmd_status add_idx_images(intake *in, const fmd_images *images, const char *path)
+{
+    const fmd_shape s = images->image;
+    const size_t channels = s.rank > 2 ? (size_t)s.dim[2] : 1, bytes = fmd_shape_count(s);
+    const fmd_size size = {.width = (size_t)s.dim[1], .height = (size_t)s.dim[0]};
+    char name[FMD_PICTURE_NAME];
+    if (channels != in->channels)
+        return FMD_FAIL(FMD_EDATA, "'%s': images of %zu channels, but the model takes %zu", path,
+                        channels, in->channels);
+    FMD_TRY(make_room(in, images->n));
+    for (size_t i = 0; i < images->n; i++) {
+        snprintf(name, sizeof name, "%.1000s[%zu]", path, i);
+        FMD_TRY(add_image(in, images->bytes + i * bytes, size, name));
+    }
+    return FMD_OK;
+}
+
+static fmd_status read_idx(intake *in, const char *path)
+{
+    fmd_images images;
+    FMD_TRY(fmd_images_read(&images, path));
+    const fmd_status st = add_idx_images(in, &images, path);
+    fmd_images_free(&images);
+    return st;
+}
+
+/* By its first bytes, which are zero, or gzip's; a file that cannot be read is none. */
+static bool is_idx(const char *path)
+{
+    uint8_t head[2] = {1, 1};
+    FILE *f = fopen(path, "rbe");
+    if (f == NULL)
+        return false;
+    const bool whole = fread(head, 1, sizeof head, f) == sizeof head;
+    fclose(f);
+    return whole && ((head[0] == 0 && head[1] == 0) || (head[0] == 0x1f && head[1] == 0x8b));
+}
+
+/* What the user should know before believing the result. */
+static void tell(const intake *in)
+{
+    char more[64] = "";
+    if (in->scaled > 1)
+        snprintf(more, sizeof more, ", and %zu more", in->scaled - 1);
+    if (in->scaled > 0)
+        fmd_warn("fitted into %zu x %zu pixels: %s%s", in->size.width, in->size.height,
+                 in->first_scaled, more);
+    more[0] = '\0';
+    if (in->light > 1)
+        snprintf(more, sizeof more, ", and %zu more", in->light - 1);
+    if (in->light > 0)
+        fmd_warn("light around the rim, where images of the MNIST family are black: %s%s; try "
+                 "--invert",
+                 in->first_light, more);
+}
+
+/* Rank 0. */
+static fmd_status read_all(intake *in, const char *files, bool invert)
+{
+    char path[FMD_PATH_BYTES];
+    for (const char *at = files; *at != '\0'; at += *at == ',') {
+        const size_t n = strcspn(at, ",");
+        if (n == 0 || n >= sizeof path)
+            return FMD_FAIL(FMD_EUSAGE, "--images: '%.100s' is not a list of files", files);
+        snprintf(path, sizeof path, "%.*s", (int)n, at);
+        FMD_TRY(is_idx(path) ? read_idx(in, path) : read_png(in, path, invert));
+        at += n;
+    }
+    tell(in);
+    return FMD_OK;
+}
+
+fmd_status fmd_pictures_in_read(fmd_pictures_in *out, fmd_comm *c, const char *files,
+                                fmd_shape image, bool invert)
+{
+    intake in = {.n = 0};
+    void *shared = NULL;
+    fmd_status st = look_at_shape(&in, image);
+    if (st == FMD_OK && fmd_comm_rank(c) == 0)
+        st = read_all(&in, files, invert);
+    if ((st = fmd_comm_agree(c, st)) != FMD_OK)
+        goto out;
+    fmd_comm_bcast(c, &in.n, sizeof in.n);
+    const size_t bytes = in.n * image_bytes(&in);
+    if ((st = fmd_comm_shared(c, bytes, &shared)) != FMD_OK)
+        goto out;
+    if (fmd_comm_rank(c) == 0)
+        memcpy(shared, in.bytes, bytes);
+    fmd_comm_share(c, shared, bytes);
+    *out = (fmd_pictures_in){.split = {.n = in.n, .images = shared}, .names = in.names};
+    in.names = NULL;
+out:
+    free(in.bytes);
+    free(in.names);
+    return st;
+}
+
+void fmd_pictures_in_free(fmd_pictures_in *p)
+{
+    free(p->names);
+    p->names = NULL;
+}

@@ -1,0 +1,319 @@
+/* tutorial: runs the lessons of the Keras tutorial, all ranks together, and says what to see. */
+#include "run/job.h"
+#include "cli/tutorial/lessons.h"
+#include "io/json/json_file.h"
+#include "base/timer.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+const fmd_lesson fmd_lessons[] = {
+#define LESSON(NAME, TITLE, ...) {.name = NAME, .title = TITLE, __VA_ARGS__},
+#include "cli/tutorial/lessons.def"
+#undef LESSON
+};
+
+const int fmd_lessons_length = sizeof fmd_lessons / sizeof *fmd_lessons;
+
+enum { MAX_WORDS = 24, LINE_BYTES = 1024, TEXT_COLUMN = 9, HERE_COLUMN = 48, THERE_COLUMN = 66 };
+
+static const char run_prefix[] = "tutorial-";
+
+/* What is not rank 0's is the same on every rank. */
+typedef struct session {
+    fmd_comm *comm;
+    bool root;
+    char run[FMD_PATH_BYTES]; /* the folder of the tutorial's own training, or empty */
+    fmd_outcome trained;      /* what came out there */
+    int done, skipped;
+} session;
+
+/* The folder that the command's RUN stands for, for a new training. */
+static void name_run(session *s)
+{
+    char date[32];
+    const time_t now = time(NULL);
+    struct tm local;
+    strftime(date, sizeof date, "%Y%m%d-%H%M%S", localtime_r(&now, &local));
+    snprintf(s->run, sizeof s->run, "runs/%s%s", run_prefix, date);
+    fmd_comm_bcast(s->comm, s->run, sizeof s->run);
+}
+
+/* Rank 0. What run.json has to say of a training; false: it is not there, or not whole. */
+static bool read_outcome(const char *run, fmd_outcome *out)
+{
+    char path[FMD_PATH_BYTES + 16];
+    fmd_json *j;
+    snprintf(path, sizeof path, "%s/run.json", run);
+    if (fmd_json_read(&j, path) != FMD_OK)
+        return false;
+    out->result.metrics.loss = fmd_json_get_real(j, "result", "loss");
+    out->result.metrics.accuracy = fmd_json_get_real(j, "result", "accuracy");
+    out->test.loss = fmd_json_get_real(j, "result", "test_loss");
+    out->test.accuracy = fmd_json_get_real(j, "result", "test_accuracy");
+    fmd_json_destroy(j);
+    return isfinite(out->test.accuracy);
+}
+
+/* The newest training that an earlier tutorial has left; leaves `run` empty where there is none. */
+static void find_run(session *s)
+{
+    DIR *folder = s->root ? opendir("runs") : NULL;
+    char path[FMD_PATH_BYTES];
+    fmd_outcome outcome = {.result = {.epochs = 0}};
+    for (const struct dirent *e; folder != NULL && (e = readdir(folder)) != NULL;) {
+        if (strncmp(e->d_name, run_prefix, strlen(run_prefix)) != 0)
+            continue;
+        snprintf(path, sizeof path, "runs/%s", e->d_name);
+        if (strcmp(path, s->run) <= 0 || !read_outcome(path, &outcome))
+            continue;
+        memcpy(s->run, path, sizeof path);
+        s->trained = outcome;
+    }
+    if (folder != NULL)
+        closedir(folder);
+    fmd_comm_bcast(s->comm, s->run, sizeof s->run);
+}
+
+/* Cuts a command into words; what is in single quotes is one. Returns how many. */
+static int split(char *line, char *words[MAX_WORDS])
+{
+    int n = 0;
+    while (*line != '\0' && n < MAX_WORDS) {
+        const bool quoted = *line == '\'';
+        line += quoted;
+        words[n++] = line;
+        line += strcspn(line, quoted ? "'" : " ");
+        if (*line != '\0')
+            *line++ = '\0';
+        line += strspn(line, " ");
+    }
+    return n;
+}
+
+static bool has_word(const char *command, const char *word)
+{
+    const char *at = strstr(command, word);
+    return at != NULL && (at[strlen(word)] == ' ' || at[strlen(word)] == '\0');
+}
+
+/* Rank 0. The command as one would type it. */
+static void print_command(const session *s, const fmd_command *command, const char *text)
+{
+    const char *run = strstr(text, "RUN");
+    printf("\n$ ");
+    if (command->needs_mpi && fmd_comm_size(s->comm) > 1)
+        printf("mpirun -np %d ", fmd_comm_size(s->comm));
+    if (run != NULL)
+        printf("fmnist-dist %.*s%s%s\n", (int)(run - text), text, s->run, run + strlen("RUN"));
+    else
+        printf("fmnist-dist %s\n", text);
+    fflush(stdout);
+}
+
+/* Collective. One command; *out is what a training gives. */
+static fmd_status run_command(session *s, const char *text, fmd_outcome *out)
+{
+    char line[LINE_BYTES], *words[MAX_WORDS] = {line};
+    const fmd_command *command;
+    fmd_config config;
+    snprintf(line, sizeof line, "%s", text);
+    const int n = split(line, words);
+    for (int i = 0; i < n; i++)
+        if (strcmp(words[i], "RUN") == 0)
+            words[i] = s->run;
+    FMD_TRY(fmd_command_find(&command, words[0]));
+    if (s->root)
+        print_command(s, command, text);
+    fmd_status st = FMD_OK;
+    if (!command->needs_mpi) {
+        if (s->root)
+            st = fmd_command_configure(command, NULL, n - 1, words + 1, &config);
+        if (s->root && st == FMD_OK)
+            st = command->run(NULL, &config);
+        return fmd_comm_agree(s->comm, st);
+    }
+    FMD_TRY(fmd_command_configure(command, s->comm, n - 1, words + 1, &config));
+    if (command->run == fmd_cmd_train)
+        st = fmd_train(s->comm, &config, out);
+    else
+        st = command->run(s->comm, &config);
+    fmd_comm_unshare_all(s->comm);
+    return st;
+}
+
+/* A value of a training by its name, as text; NULL: there is no such name. */
+static const char *value_text(const fmd_outcome *o, const char *name, size_t length, char text[32])
+{
+    const fmd_fit_result *r = &o->result;
+    const struct {
+        const char *name;
+        int digits;
+        double value;
+    } values[] = {{"loss", 4, r->metrics.loss},
+                  {"accuracy", 4, r->metrics.accuracy},
+                  {"first_loss", 4, r->first.loss},
+                  {"test_loss", 4, o->test.loss},
+                  {"test_accuracy", 4, o->test.accuracy},
+                  {"epochs", 0, r->epochs},
+                  {"us", 1, 1e6 * r->seconds / fmax((double)r->samples, 1)}};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (strlen(values[i].name) == length && strncmp(values[i].name, name, length) == 0) {
+            snprintf(text, 32, "%.*f", values[i].digits, values[i].value);
+            return text;
+        }
+    return NULL;
+}
+
+/* Replaces {name} and {2:name}. */
+static void fill(const char *pattern, const fmd_outcome *outcomes, char out[LINE_BYTES])
+{
+    size_t used = 0;
+    while (*pattern != '\0' && used + 32 < LINE_BYTES) {
+        const size_t length = strcspn(pattern, "}");
+        if (*pattern != '{' || pattern[length] == '\0') {
+            out[used++] = *pattern++;
+            continue;
+        }
+        const bool second = strncmp(pattern, "{2:", 3) == 0;
+        const size_t begin = second ? 3 : 1;
+        char text[32];
+        const char *value = value_text(&outcomes[second], pattern + begin, length - begin, text);
+        used += (size_t)snprintf(out + used, 32, "%s", value != NULL ? value : "?");
+        pattern += length + 1;
+    }
+    out[used] = '\0';
+}
+
+static const char *heading(const fmd_lesson *l)
+{
+    return *l->name >= '1' && *l->name <= '9' ? "exercise" : "step";
+}
+
+static void print_intro(const fmd_lesson *l)
+{
+    printf("\n---- %s %s: %s ----\n", heading(l), l->name, l->title);
+    fmd_print_text(printf("Keras"), TEXT_COLUMN, l->keras);
+    fmd_print_text(printf("what"), TEXT_COLUMN, l->text);
+    fflush(stdout);
+}
+
+static void print_rows(const fmd_lesson *l, const fmd_outcome *outcomes)
+{
+    char here[LINE_BYTES];
+    printf("\n");
+    for (int i = 0; i < FMD_LESSON_ROWS && l->rows[i].what != NULL; i++) {
+        if (i == 0)
+            printf("%*s%-*s%s\n", HERE_COLUMN, "", THERE_COLUMN - HERE_COLUMN, "here",
+                   "in the tutorial");
+        fill(l->rows[i].here, outcomes, here);
+        printf("%*s%-*s%-*s%s\n", TEXT_COLUMN, "", HERE_COLUMN - TEXT_COLUMN, l->rows[i].what,
+               *l->rows[i].tutorial != '\0' ? THERE_COLUMN - HERE_COLUMN : 0, here,
+               l->rows[i].tutorial);
+    }
+    if (l->look != NULL)
+        fmd_print_text(printf("see"), TEXT_COLUMN, l->look);
+    fflush(stdout);
+}
+
+/* Collective. Whether the data set is there; where it is broken, its command says so. */
+static bool has_mnist(session *s)
+{
+    fmd_source *source = NULL;
+    bool there = true;
+    if (s->root) {
+        there = fmd_source_open(&source, "mnist", "") != FMD_ENOINPUT;
+        fmd_source_close(source);
+    }
+    fmd_comm_bcast(s->comm, &there, sizeof there);
+    return there;
+}
+
+static fmd_status teach(session *s, const fmd_lesson *l);
+
+/* Collective. What the commands of a lesson need: a training, MNIST. False in *possible: it is not
+ * there, and that was said. */
+static fmd_status provide(session *s, const fmd_lesson *l, bool *possible)
+{
+    const char *first = l->commands[0];
+    const bool trains = strncmp(first, "train ", 6) == 0;
+    *possible = strstr(first, "--dataset mnist") == NULL || has_mnist(s);
+    if (!*possible && s->root)
+        printf("\nskipped: MNIST is not here; get it with scripts/get-data mnist\n");
+    if (!*possible || !has_word(first, "RUN"))
+        return FMD_OK;
+    if (trains) {
+        name_run(s);
+        return FMD_OK;
+    }
+    if (*s->run == '\0')
+        find_run(s);
+    for (int i = 0; *s->run == '\0' && i < fmd_lessons_length; i++)
+        if (strcmp(fmd_lessons[i].name, "train") == 0)
+            return teach(s, &fmd_lessons[i]);
+    return FMD_OK;
+}
+
+/* Collective. An error that the lesson is about is part of it. */
+static fmd_status teach(session *s, const fmd_lesson *l)
+{
+    fmd_outcome outcomes[FMD_LESSON_COMMANDS] = {{.result = {.epochs = 0}}};
+    bool possible;
+    if (s->root)
+        print_intro(l);
+    FMD_TRY(provide(s, l, &possible));
+    s->done += possible;
+    s->skipped += !possible;
+    if (!possible)
+        return FMD_OK;
+    outcomes[0] = s->trained;
+    for (int i = 0; i < FMD_LESSON_COMMANDS && l->commands[i] != NULL; i++) {
+        const fmd_status st = run_command(s, l->commands[i], &outcomes[i]);
+        if (l->fails != (st == FMD_EUSAGE) || (st != FMD_OK && !l->fails))
+            return st != FMD_OK
+                       ? st
+                       : FMD_FAIL(FMD_EINTERNAL, "'%s' should have failed", l->commands[i]);
+        if (l->fails && s->root)
+            printf("fmnist-dist: error: %s\n(exit code %d)\n", fmd_error_message(), (int)st);
+        if (has_word(l->commands[i], "--run-dir RUN"))
+            s->trained = outcomes[i];
+    }
+    if (s->root)
+        print_rows(l, outcomes);
+    return FMD_OK;
+}
+
+static void print_list(void)
+{
+    printf("The Keras tutorial on Fashion-MNIST: fmnist-dist tutorial all, or one of\n\n");
+    for (int i = 0; i < fmd_lessons_length; i++)
+        fmd_print_text(printf("  %s", fmd_lessons[i].name), 2 * TEXT_COLUMN - 4,
+                       fmd_lessons[i].title);
+    printf(
+        "\nNumbers are those of the tutorial's exercises. On more ranks: mpirun -np 2 fmnist-dist "
+        "tutorial all\n");
+}
+
+fmd_status fmd_cmd_tutorial(fmd_comm *c, const fmd_config *config)
+{
+    session s = {.comm = c, .root = fmd_comm_rank(c) == 0};
+    const double start = fmd_now();
+    if (config->lesson == FMD_LESSON_LIST) {
+        if (s.root)
+            print_list();
+        return FMD_OK;
+    }
+    if (config->lesson != FMD_LESSON_ALL)
+        return teach(&s, &fmd_lessons[config->lesson - FMD_LESSON_FIRST]);
+    for (int i = 0; i < fmd_lessons_length; i++)
+        FMD_TRY(teach(&s, &fmd_lessons[i]));
+    if (s.root && s.skipped > 0)
+        printf("\n%d lessons in %.0f s, %d skipped\n", s.done, fmd_now() - start, s.skipped);
+    else if (s.root)
+        printf("\n%d lessons in %.0f s\n", s.done, fmd_now() - start);
+    return FMD_OK;
+}

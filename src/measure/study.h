@@ -1,0 +1,104 @@
+/* A scaling study: what is measured, what came out, and its folder.
+ *
+ *   config.json             the options of the measurements; another study is refused
+ *   points/strong-2-1.json  what the first run on 2 ranks printed, whole or not there
+ *   points/allreduce-2.json the times of the allreduce alone
+ *   scaling.json, table.csv, table.txt, plots/, report.html */
+#ifndef FMD_MEASURE_STUDY_H
+#define FMD_MEASURE_STUDY_H
+
+#include "run/config.h"
+#include "io/json/json_file.h"
+#include "measure/scaling.h"
+#include "measure/stats.h"
+
+#include <stdio.h>
+
+enum {
+    FMD_STUDY_WAYS = 2,       /* strong, weak */
+    FMD_STUDY_COUNTS = 32,    /* numbers of ranks */
+    FMD_STUDY_SAMPLES = 1024, /* of the allreduce */
+    FMD_STUDY_PATH = FMD_PATH_BYTES + 64,
+};
+
+/* In the order of FMD_STUDY_LAUNCHERS. */
+typedef enum fmd_study_launcher {
+    FMD_LAUNCH_MPIRUN,
+    FMD_LAUNCH_SRUN,
+    FMD_LAUNCH_SBATCH,
+    FMD_LAUNCH_DRY,
+} fmd_study_launcher;
+
+/* What the runs on one number of ranks say; medians over them. */
+typedef struct fmd_study_point {
+    int nodes, batch, runs;
+    int leaves, idle;             /* of the batch, 0: does not matter; ranks without one */
+    fmd_stats step;               /* seconds */
+    double compute, reduce, wait; /* shares of a step */
+} fmd_study_point;
+
+/* One way of scaling; points[i] has the measurements of scaling[i]. */
+typedef struct fmd_study_mode {
+    const char *name;   /* "strong", "weak" */
+    bool strong, asked; /* asked: what is missing is measured */
+    int n;
+    fmd_scaling_point scaling[FMD_STUDY_COUNTS];
+    fmd_study_point points[FMD_STUDY_COUNTS];
+    size_t knee;    /* SIZE_MAX: none */
+    double compute; /* seconds of a step on one rank that are not communication */
+    int leaves;     /* of a batch: more ranks have no work; 0: no limit */
+    int model_knee; /* 0: there is no model */
+} fmd_study_mode;
+
+typedef struct fmd_study {
+    const fmd_config *config;
+    char folder[FMD_PATH_BYTES];
+    char program[FMD_PATH_BYTES];
+    char when[32], host[64], core[64], layers[256]; /* where, and of what model */
+    int ranks[FMD_STUDY_COUNTS], n_ranks;
+    fmd_study_mode modes[FMD_STUDY_WAYS];
+    fmd_allreduce_sample samples[FMD_STUDY_SAMPLES];
+    bool sample_counts[FMD_STUDY_SAMPLES];
+    size_t n_samples;
+    bool has_model;
+    fmd_allreduce_model model;
+    double message_bytes; /* of a step */
+} fmd_study;
+
+/* Local. "FOLDER/NAME". */
+const char *fmd_study_path(const fmd_study *s, char path[FMD_STUDY_PATH], const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Local. Runs what is missing, or says what would be run; *queued counts jobs that are to come. FMD_ESTOPPED, FMD_EIO, FMD_EUSAGE. */
+FMD_CHECKED fmd_status fmd_study_measure(fmd_study *s, int *queued);
+
+/* Local. Whether more ranks than cores would share this machine; never where a batch system has
+ * given out the nodes. */
+bool fmd_study_too_many_here(const fmd_study *s, int ranks);
+
+/* Local. Reads all points that there are, and compares them. FMD_EDATA, FMD_ENOINPUT: none. */
+FMD_CHECKED fmd_status fmd_study_collect(fmd_study *s);
+
+/* Local. Speed-up by the model: the work of a step, shared where the mode is strong, and one
+ * allreduce. Asks for has_model. */
+double fmd_study_model_speedup(const fmd_study *s, const fmd_study_mode *m, int ranks);
+
+/* Local. What a mode says in words; several lines, each of which ends in '\n'. */
+void fmd_study_advice(const fmd_study *s, const fmd_study_mode *m, FILE *out);
+
+/* Local. The table as text. */
+void fmd_study_table(const fmd_study_mode *m, FILE *out);
+
+/* Local. A row of the table: FMD_STUDY_COLUMNS cells for people. */
+#define FMD_STUDY_HEAD                                                                             \
+    "#Ranks|Remark|#Nodes|#Batch|#Runs|#Step, ms|#95 % interval|#Images/s|#Speed-up|#Efficiency|"  \
+    "#Serial|#Compute|#Allreduce|#Wait"
+enum { FMD_STUDY_COLUMNS = 14, FMD_STUDY_CELL = 40 };
+void fmd_study_cells(const fmd_study_mode *m, int i, char cells[FMD_STUDY_COLUMNS][FMD_STUDY_CELL]);
+
+/* Local. scaling.json, table.csv, table.txt; then plots and report.html. */
+FMD_CHECKED fmd_status fmd_study_write(const fmd_study *s);
+FMD_CHECKED fmd_status fmd_study_draw(const fmd_study *s, bool *drawn);
+FMD_CHECKED fmd_status fmd_study_write_page(const fmd_study *s, bool drawn);
+
+#endif

@@ -1,0 +1,217 @@
+/* What the runs of a scaling study left, read and compared. */
+#include "measure/study.h"
+
+#include "base/log.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MOST_RUNS = 10000, MOST_MODEL_RANKS = 1 << 16 };
+
+/* Whole phases, by what they are to the study. */
+static double phase_ms(const fmd_json *j, const char *name)
+{
+    for (size_t i = 0; fmd_json_has_row(j, "split", i); i++) {
+        const char *phase = fmd_json_row_text(j, "split", i, "phase");
+        if (phase != NULL && strcmp(phase, name) == 0)
+            return fmd_json_row_real(j, "split", i, "mean_ms");
+    }
+    return (double)NAN;
+}
+
+/* Milliseconds of a step. */
+static double step_ms(const fmd_json *j)
+{
+    for (size_t i = 0; fmd_json_has_row(j, "repeated", i); i++) {
+        const char *quantity = fmd_json_row_text(j, "repeated", i, "quantity");
+        if (quantity != NULL && strcmp(quantity, "ms a step") == 0)
+            return fmd_json_row_real(j, "repeated", i, "median");
+    }
+    return (double)NAN;
+}
+
+/* Whether each rank had cores of its own. */
+static bool has_cores(const fmd_json *j)
+{
+    return fmd_json_get_real(j, NULL, "threads_a_core") <= 1;
+}
+
+/* What all runs of a study have in common is taken from the last one read. */
+static void read_surroundings(fmd_study *s, const fmd_json *j)
+{
+    const char *layers = fmd_json_get_text(j, NULL, "layers");
+    const char *host = fmd_json_get_text(j, NULL, "host");
+    const char *core = fmd_json_get_text(j, NULL, "blas_core");
+    snprintf(s->layers, sizeof s->layers, "%s", layers != NULL ? layers : "");
+    snprintf(s->host, sizeof s->host, "%s", host != NULL ? host : "");
+    snprintf(s->core, sizeof s->core, "%s", core != NULL ? core : "");
+    const double bytes = fmd_json_get_real(j, "floor", "message_bytes");
+    if (!isnan(bytes))
+        s->message_bytes = bytes;
+}
+
+/* The samples of one point, run by run. */
+typedef struct runs {
+    double *step, *compute, *reduce, *wait;
+    size_t n;
+} runs;
+
+static fmd_status read_run(fmd_study *s, fmd_study_point *p, fmd_scaling_point *scaling,
+                           const char *path, runs *r)
+{
+    fmd_json *j;
+    FMD_TRY(fmd_json_read(&j, path));
+    const double step = step_ms(j), whole = phase_ms(j, "step"), reduce = phase_ms(j, "allreduce");
+    const double wait = phase_ms(j, "wait"), batch = fmd_json_get_real(j, NULL, "batch_size");
+    const double leaf = fmd_json_get_real(j, NULL, "leaf_size");
+    const double nodes = fmd_json_get_real(j, NULL, "nodes");
+    if (fmd_json_get_real(j, NULL, "ranks") != scaling->ranks) {
+        fmd_json_destroy(j);
+        return FMD_FAIL(FMD_EDATA, "'%s' is not of %d ranks: remove it to have it run again", path,
+                        scaling->ranks);
+    }
+    if (!(step > 0) || !(whole > 0) || isnan(wait + reduce + batch + leaf + nodes)) {
+        fmd_json_destroy(j);
+        return FMD_FAIL(FMD_EDATA, "'%s' has not what a run says: remove it to have it run again",
+                        path);
+    }
+    r->step[r->n] = step * 1e-3;
+    r->reduce[r->n] = reduce / whole;
+    r->wait[r->n] = wait / whole;
+    r->compute[r->n++] = 1 - (reduce + wait) / whole;
+    p->nodes = (int)nodes;
+    p->batch = (int)batch;
+    const int leaves = (int)ceil(batch / leaf);
+    const char *mode = fmd_json_get_text(j, NULL, "reduce");
+    if (mode != NULL && strcmp(mode, "exact") == 0) {
+        p->leaves = leaves;
+        p->idle = scaling->ranks > leaves ? scaling->ranks - leaves : 0;
+    }
+    scaling->counts = scaling->counts && has_cores(j);
+    read_surroundings(s, j);
+    fmd_json_destroy(j);
+    return FMD_OK;
+}
+
+/* *found: there is at least one run. */
+static fmd_status read_point(fmd_study *s, fmd_study_mode *m, int ranks, runs *r)
+{
+    char path[FMD_STUDY_PATH];
+    fmd_study_point *p = &m->points[m->n];
+    fmd_scaling_point *scaling = &m->scaling[m->n];
+    *p = (fmd_study_point){.runs = 0};
+    *scaling = (fmd_scaling_point){.ranks = ranks, .counts = true};
+    r->n = 0;
+    for (int number = 1; number <= MOST_RUNS; number++) {
+        fmd_study_path(s, path, "points/%s-%d-%d.json", m->name, ranks, number);
+        if (access(path, F_OK) == 0)
+            FMD_TRY(read_run(s, p, scaling, path, r));
+        else if (number > s->config->repetitions)
+            break;
+    }
+    if (r->n == 0)
+        return FMD_OK;
+    p->runs = (int)r->n;
+    p->step = fmd_stats_of(r->step, r->n);
+    p->compute = fmd_stats_of(r->compute, r->n).median;
+    p->reduce = fmd_stats_of(r->reduce, r->n).median;
+    p->wait = fmd_stats_of(r->wait, r->n).median;
+    scaling->rate = p->batch / p->step.median;
+    m->n++;
+    return FMD_OK;
+}
+
+static fmd_status read_mode(fmd_study *s, fmd_study_mode *m)
+{
+    runs r = {.n = 0};
+    const size_t room = MOST_RUNS + 1;
+    double *all = malloc(4 * room * sizeof *all);
+    if (all == NULL)
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: the runs of a study");
+    r.step = all;
+    r.compute = all + room;
+    r.reduce = all + 2 * room;
+    r.wait = all + 3 * room;
+    fmd_status st = FMD_OK;
+    for (int i = 0; i < s->n_ranks && st == FMD_OK; i++)
+        st = read_point(s, m, s->ranks[i], &r);
+    free(all);
+    return st;
+}
+
+static fmd_status read_allreduce(fmd_study *s, int ranks)
+{
+    char path[FMD_STUDY_PATH];
+    fmd_json *j;
+    fmd_study_path(s, path, "points/allreduce-%d.json", ranks);
+    if (access(path, F_OK) != 0)
+        return FMD_OK;
+    FMD_TRY(fmd_json_read(&j, path));
+    const bool counts = has_cores(j);
+    for (size_t i = 0; fmd_json_has_row(j, "allreduce", i) && s->n_samples < FMD_STUDY_SAMPLES;
+         i++) {
+        s->sample_counts[s->n_samples] = counts;
+        s->samples[s->n_samples++] =
+            (fmd_allreduce_sample){ranks, fmd_json_row_real(j, "allreduce", i, "bytes"),
+                                   fmd_json_row_real(j, "allreduce", i, "p50_us") * 1e-6};
+    }
+    fmd_json_destroy(j);
+    return FMD_OK;
+}
+
+static void fit_model(fmd_study *s)
+{
+    fmd_allreduce_sample counted[FMD_STUDY_SAMPLES];
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_samples; i++)
+        if (s->sample_counts[i])
+            counted[n++] = s->samples[i];
+    s->has_model = fmd_allreduce_fit(counted, n, &s->model);
+}
+
+/* The point that others are compared with; -1: none counts. */
+static int base_of(const fmd_study_mode *m)
+{
+    for (int i = 0; i < m->n; i++)
+        if (m->scaling[i].counts)
+            return i;
+    return -1;
+}
+
+static void compare(const fmd_study *s, fmd_study_mode *m)
+{
+    fmd_scaling_compare(m->scaling, (size_t)m->n);
+    if (!m->strong) /* Karp and Flatt speak of one problem */
+        for (int i = 0; i < m->n; i++)
+            m->scaling[i].serial_fraction = (double)NAN;
+    m->knee = fmd_scaling_knee(m->scaling, (size_t)m->n);
+    const int base = base_of(m);
+    if (base < 0)
+        return;
+    const fmd_study_point *p = &m->points[base];
+    m->compute = p->compute * p->step.median * (m->strong ? m->scaling[base].ranks : 1);
+    if (s->has_model && m->strong)
+        m->model_knee = fmd_scaling_model_knee(&s->model, m->compute, s->message_bytes,
+                                               p->leaves > 0 ? p->leaves : MOST_MODEL_RANKS);
+    m->leaves = p->leaves;
+}
+
+fmd_status fmd_study_collect(fmd_study *s)
+{
+    int points = 0;
+    for (int i = 0; i < FMD_STUDY_WAYS; i++) {
+        FMD_TRY(read_mode(s, &s->modes[i]));
+        points += s->modes[i].n;
+    }
+    if (points == 0)
+        return FMD_FAIL(FMD_ENOINPUT, "'%s' has no results yet", s->folder);
+    for (int i = 0; i < s->n_ranks; i++)
+        FMD_TRY(read_allreduce(s, s->ranks[i]));
+    fit_model(s);
+    for (int i = 0; i < FMD_STUDY_WAYS; i++)
+        compare(s, &s->modes[i]);
+    return FMD_OK;
+}

@@ -1,0 +1,265 @@
+/* The runs of a scaling study, one after another, each a process of its own. */
+#include "base/system/subprocess.h"
+#include "measure/study.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What one run measures. */
+typedef struct task {
+    const char *kind; /* "strong", "weak", "allreduce" */
+    int ranks, number;
+    char name[64]; /* of its files in points/ */
+} task;
+
+const char *fmd_study_path(const fmd_study *s, char path[FMD_STUDY_PATH], const char *format, ...)
+{
+    const int used = snprintf(path, FMD_STUDY_PATH, "%s/", s->folder);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(path + used, (size_t)(FMD_STUDY_PATH - used), format, args);
+    va_end(args);
+    return path;
+}
+
+static bool is_allocated(void)
+{
+    return getenv("SLURM_JOB_ID") != NULL;
+}
+
+bool fmd_study_too_many_here(const fmd_study *s, int ranks)
+{
+    const int launcher = s->config->launcher;
+    const bool elsewhere = launcher == FMD_LAUNCH_SRUN || launcher == FMD_LAUNCH_SBATCH ||
+                           strstr(s->config->launcher_options, "host") != NULL;
+    if (elsewhere || is_allocated())
+        return false;
+    cpu_set_t cores;
+    if (sched_getaffinity(0, sizeof cores, &cores) != 0)
+        return false;
+    return (long)ranks * s->config->threads > CPU_COUNT(&cores);
+}
+
+/* The program that measures, behind any launcher. */
+static fmd_status add_program(const fmd_study *s, const task *t, fmd_command_line *c)
+{
+    const fmd_config *config = s->config;
+    const bool weak = strcmp(t->kind, "weak") == 0;
+    FMD_TRY(fmd_command_line_add(c, "%s", s->program));
+    FMD_TRY(fmd_command_line_add(c, "bench"));
+    FMD_TRY(fmd_command_line_add(c, "--config"));
+    FMD_TRY(fmd_command_line_add(c, "%s/config.json", s->folder));
+    if (strcmp(t->kind, "allreduce") == 0) {
+        FMD_TRY(fmd_command_line_add(c, "--op"));
+        FMD_TRY(fmd_command_line_add(c, "allreduce"));
+    } else {
+        FMD_TRY(fmd_command_line_add(c, "--repetitions"));
+        FMD_TRY(fmd_command_line_add(c, "1"));
+        FMD_TRY(fmd_command_line_add(c, weak ? "--batch-size-per-rank" : "--batch-size"));
+        const bool per_rank = config->batch_size_per_rank != FMD_UNSET_INT;
+        FMD_TRY(fmd_command_line_add(
+            c, "%lld",
+            (long long)(weak && per_rank ? config->batch_size_per_rank : config->batch_size)));
+    }
+    return fmd_command_line_add(c, "--json");
+}
+
+static fmd_status add_launcher(const fmd_study *s, const task *t, fmd_command_line *c)
+{
+    const bool srun =
+        s->config->launcher == FMD_LAUNCH_SRUN || s->config->launcher == FMD_LAUNCH_SBATCH;
+    FMD_TRY(fmd_command_line_add(c, srun ? "srun" : "mpirun"));
+    if (srun)
+        FMD_TRY(fmd_command_line_add(c, "--mpi=pmix"));
+    FMD_TRY(fmd_command_line_add(c, srun ? "-n" : "-np"));
+    FMD_TRY(fmd_command_line_add(c, "%d", t->ranks));
+    if (s->config->oversubscribe)
+        FMD_TRY(fmd_command_line_add(c, srun ? "--overcommit" : "--oversubscribe"));
+    return s->config->launcher == FMD_LAUNCH_SBATCH
+               ? FMD_OK
+               : fmd_command_line_split(c, s->config->launcher_options);
+}
+
+/* What sbatch does with the rest of its words, in a shell of its own. */
+static fmd_status add_wrapped(const fmd_study *s, const task *t, fmd_command_line *c)
+{
+    fmd_command_line inner;
+    char words[FMD_CHILD_TEXT / 2] = "--wrap=", path[FMD_STUDY_PATH];
+    inner = (fmd_command_line){.n = 0};
+    FMD_TRY(add_launcher(s, t, &inner));
+    FMD_TRY(add_program(s, t, &inner));
+    size_t used = strlen(words);
+    for (int i = 0; i < inner.n && used < sizeof words; i++) {
+        if (strchr(inner.argv[i], '\'') != NULL)
+            return FMD_FAIL(FMD_EUSAGE,
+                            "--launcher sbatch: no quotation mark in a path, please: %s",
+                            inner.argv[i]);
+        used += (size_t)snprintf(words + used, sizeof words - used, "%s'%s'", i > 0 ? " " : "",
+                                 inner.argv[i]);
+    }
+    fmd_study_path(s, path, "points/%s", t->name);
+    if (used < sizeof words)
+        used += (size_t)snprintf(words + used, sizeof words - used,
+                                 " > '%s.part' && mv '%s.part' '%s.json'", path, path, path);
+    if (used >= sizeof words || strchr(path, '\'') != NULL)
+        return FMD_FAIL(FMD_EUSAGE,
+                        "--launcher sbatch: the command is too long, or has a quotation "
+                        "mark in '%s'",
+                        path);
+    FMD_TRY(fmd_command_line_add(c, "sbatch"));
+    FMD_TRY(fmd_command_line_add(c, "--parsable"));
+    FMD_TRY(fmd_command_line_add(c, "--job-name=scaling-%s", t->name));
+    FMD_TRY(fmd_command_line_add(c, "--ntasks=%d", t->ranks));
+    FMD_TRY(fmd_command_line_add(c, "--output=/dev/null"));
+    FMD_TRY(fmd_command_line_add(c, "--error=%s.err", path));
+    FMD_TRY(fmd_command_line_split(c, s->config->launcher_options));
+    return fmd_command_line_add(c, "%s", words);
+}
+
+/* For those who start it by themselves: what it prints goes where it is looked for. */
+static void print_task(const fmd_study *s, const task *t, const fmd_command_line *c)
+{
+    char path[FMD_STUDY_PATH];
+    fmd_command_line file = {.n = 0};
+    fmd_command_line_print(c);
+    if (fmd_command_line_add(&file, "%s", fmd_study_path(s, path, "points/%s.json", t->name)) ==
+        FMD_OK) {
+        printf(" > ");
+        fmd_command_line_print(&file);
+    }
+    putchar('\n');
+}
+
+static fmd_status build_command(const fmd_study *s, const task *t, fmd_command_line *c)
+{
+    *c = (fmd_command_line){.n = 0};
+    if (s->config->launcher == FMD_LAUNCH_SBATCH)
+        return add_wrapped(s, t, c);
+    FMD_TRY(add_launcher(s, t, c));
+    return add_program(s, t, c);
+}
+
+/* The program's own error, or else the first line that is no ruler of mpirun. */
+static void find_error(const char *path, char text[256])
+{
+    char line[512];
+    FILE *file = fopen(path, "r");
+    text[0] = '\0';
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, "fmnist-dist: error: ", 20) == 0) {
+            snprintf(text, 256, "%.250s", line + 20);
+            break;
+        }
+        if (*text == '\0' && line[strspn(line, " -")] != '\0')
+            snprintf(text, 256, "%.250s", line);
+    }
+    if (file != NULL)
+        fclose(file);
+}
+
+/* Waits for the run; what it printed gets its name when it is whole. */
+static fmd_status run_task(const fmd_study *s, const task *t, const fmd_command_line *c)
+{
+    char part[FMD_STUDY_PATH], whole[FMD_STUDY_PATH], err[FMD_STUDY_PATH], said[256];
+    const bool submits = s->config->launcher == FMD_LAUNCH_SBATCH;
+    int code;
+    fmd_study_path(s, part, "points/%s.%s", t->name, submits ? "submitting" : "part");
+    fmd_study_path(s, whole, "points/%s.%s", t->name, submits ? "job" : "json");
+    fmd_study_path(s, err, "points/%s.err", t->name);
+    FMD_TRY(fmd_child_run(c, part, err, &code));
+    if (code != 0) {
+        find_error(err, said);
+        return FMD_FAIL(FMD_EIO, "the run %s ended with %d: %s; all that it said is in '%s'",
+                        t->name, code, said, err);
+    }
+    if (rename(part, whole) != 0)
+        return FMD_FAIL(FMD_EIO, "cannot write '%s': %s", whole, strerror(errno));
+    return FMD_OK;
+}
+
+/* Whether the job that a .job file names is still in the queue. */
+static fmd_status is_queued(const fmd_study *s, const task *t, bool *queued)
+{
+    fmd_command_line c;
+    char path[FMD_STUDY_PATH], answer[FMD_STUDY_PATH], err[FMD_STUDY_PATH], id[64] = "";
+    *queued = false;
+    FILE *file = fopen(fmd_study_path(s, path, "points/%s.job", t->name), "r");
+    if (file == NULL)
+        return FMD_OK;
+    if (fgets(id, sizeof id, file) != NULL)
+        id[strcspn(id, ";\n")] = '\0';
+    fclose(file);
+    c = (fmd_command_line){.n = 0};
+    int code;
+    FMD_TRY(fmd_command_line_add(&c, "squeue"));
+    FMD_TRY(fmd_command_line_add(&c, "--noheader"));
+    FMD_TRY(fmd_command_line_add(&c, "--jobs=%s", id));
+    fmd_study_path(s, answer, "points/squeue");
+    FMD_TRY(fmd_child_run(&c, answer, fmd_study_path(s, err, "points/squeue.err"), &code));
+    file = fopen(answer, "r");
+    *queued = code == 0 && file != NULL && fgets(id, sizeof id, file) != NULL;
+    if (file != NULL)
+        fclose(file);
+    unlink(answer);
+    unlink(err);
+    return FMD_OK;
+}
+
+/* *waiting counts what a batch system has still to do. */
+static fmd_status do_task(const fmd_study *s, const task *t, int *waiting)
+{
+    fmd_command_line c;
+    char path[FMD_STUDY_PATH];
+    if (access(fmd_study_path(s, path, "points/%s.json", t->name), F_OK) == 0)
+        return FMD_OK;
+    FMD_TRY(build_command(s, t, &c));
+    if (s->config->launcher == FMD_LAUNCH_DRY) {
+        print_task(s, t, &c);
+        return FMD_OK;
+    }
+    if (s->config->launcher == FMD_LAUNCH_SBATCH) {
+        bool queued;
+        ++*waiting;
+        FMD_TRY(is_queued(s, t, &queued));
+        if (queued)
+            return FMD_OK;
+    }
+    printf("%s ", t->name);
+    fflush(stdout);
+    const fmd_status st = run_task(s, t, &c);
+    printf("%s\n", st == FMD_OK ? "ok" : st == FMD_ESTOPPED ? "stopped" : "failed");
+    fflush(stdout);
+    return st;
+}
+
+/* The order: all numbers of ranks once, then again, so that what drifts meets all of them alike. */
+fmd_status fmd_study_measure(fmd_study *s, int *queued)
+{
+    *queued = 0;
+    for (int64_t number = 1; number <= s->config->repetitions; number++)
+        for (int mode = 0; mode < FMD_STUDY_WAYS; mode++)
+            for (int i = 0; i < s->n_ranks && s->modes[mode].asked; i++) {
+                task t = {.kind = s->modes[mode].name, .ranks = s->ranks[i], .number = (int)number};
+                snprintf(t.name, sizeof t.name, "%s-%d-%d", t.kind, t.ranks, t.number);
+                FMD_TRY(do_task(s, &t, queued));
+            }
+    for (int i = 0; i < s->n_ranks; i++) {
+        task t = {.kind = "allreduce", .ranks = s->ranks[i]};
+        snprintf(t.name, sizeof t.name, "allreduce-%d", t.ranks);
+        if (t.ranks > 1)
+            FMD_TRY(do_task(s, &t, queued));
+    }
+    if (*queued > 0)
+        printf("%d jobs are in the queue; the same command with --study-dir %s collects what they "
+               "leave\n",
+               *queued, s->folder);
+    return FMD_OK;
+}

@@ -1,0 +1,37 @@
+/* The sections of the report of a run, in the order in which they come. Rank 0. */
+#ifndef FMD_REPORT_PAGE_H
+#define FMD_REPORT_PAGE_H
+
+#include "run/run_view.h"
+#include "report/html.h"
+#include "io/pictures/picture.h"
+
+/* Classes of which there is a confusion matrix: more would make a table that nobody reads. */
+enum { FMD_PAGE_MOST_CLASSES = 40 };
+
+/* A picture, `scale` times as large, which is then released. FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_page_picture(fmd_html *h, fmd_picture *p, size_t scale, const char *alt);
+
+/* How the run ended, what came out, and what is worth to know about it. */
+void fmd_page_verdict(fmd_html *h, const fmd_run_view *v);
+
+/* Loss and accuracy of each epoch, as curves and as a table. */
+FMD_CHECKED fmd_status fmd_page_training(fmd_html *h, const fmd_run_view *v);
+
+/* Scores of each class and the confusion matrix; the mistakes that it was surest of. */
+void fmd_page_test(fmd_html *h, const fmd_run_view *v);
+FMD_CHECKED fmd_status fmd_page_mistakes(fmd_html *h, const fmd_run_view *v);
+
+/* The layers, and what the first one looks for. */
+FMD_CHECKED fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v);
+
+/* Where the time went; the options; how to repeat it; where it ran. */
+void fmd_page_time(fmd_html *h, const fmd_run_view *v);
+void fmd_page_configuration(fmd_html *h, const fmd_run_view *v);
+void fmd_page_repeat(fmd_html *h, const fmd_run_view *v);
+void fmd_page_environment(fmd_html *h, const fmd_run_view *v);
+
+/* All numbers of the page, for programs. */
+FMD_CHECKED fmd_status fmd_page_data(fmd_html *h, const fmd_run_view *v);
+
+#endif

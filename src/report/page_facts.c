@@ -1,0 +1,264 @@
+/* What a report says besides results: the model, the options, how to repeat the run, where it ran. */
+#include "report/page.h"
+#include "report/plots.h"
+#include "base/format.h"
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Epochs in the data block. */
+enum { MOST_EPOCHS = 2000 };
+
+static const char *known(const char *text)
+{
+    return text != NULL ? text : "not known";
+}
+
+fmd_status fmd_page_picture(fmd_html *h, fmd_picture *p, size_t scale, const char *alt)
+{
+    void *png = NULL;
+    size_t bytes = 0;
+    const fmd_status st = fmd_picture_encode(p, &png, &bytes);
+    if (st == FMD_OK)
+        fmd_html_png(h, png, bytes, (int)(p->width * scale), (int)(p->height * scale), alt);
+    free(png);
+    fmd_picture_free(p);
+    return st;
+}
+
+/* What each unit of the first layer looks for, as a picture in the page. */
+static fmd_status put_weights(fmd_html *h, const fmd_run_view *v)
+{
+    fmd_picture picture;
+    char alt[160];
+    int units;
+    FMD_TRY(fmd_plot_weight_tiles(v, &picture, &units));
+    if (units == 0)
+        return FMD_OK; /* its weights are no images */
+    snprintf(alt, sizeof alt, "The weights of %d units of the first dense layer as images", units);
+    fmd_html_markup(h, "<figure>");
+    FMD_TRY(fmd_page_picture(h, &picture, 2, alt));
+    fmd_html_markup(h, "<figcaption>");
+    fmd_html_text(h,
+                  "What %d units of the first dense layer look for: their weights, a pixel each. "
+                  "Orange: the pixel speaks for the unit; blue: against it; white: it does not "
+                  "matter.",
+                  units);
+    fmd_html_markup(h, "</figcaption></figure>\n");
+    return FMD_OK;
+}
+
+fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v)
+{
+    fmd_html_section(h, "model", "Model");
+    if (v->trained.model == NULL) {
+        fmd_html_paragraph(h, "note", "There are no weights: %s", v->no_model.why);
+        fmd_html_paragraph(h, "", "Layers: %s", known(fmd_run_view_text(v, "model", "layers")));
+        return FMD_OK;
+    }
+    char caption[FMD_CONFIG_LAYERS_BYTES + 96], total[32], size[32];
+    snprintf(caption, sizeof caption, "%s: %s parameters, %s", fmd_model_spec(v->trained.model),
+             fmd_grouped(fmd_model_n_params(v->trained.model), total),
+             fmd_bytes_text(fmd_model_n_params(v->trained.model) * sizeof(float), size));
+    fmd_html_table_begin(h, "layers", caption, "Layer|Type|Output shape|#Parameters");
+    for (size_t i = 0; i < fmd_model_n_layers(v->trained.model); i++) {
+        const fmd_layer *l = fmd_model_layer(v->trained.model, i);
+        char shape[FMD_SHAPE_TEXT], count[32];
+        size_t n = 0;
+        for (size_t k = 0; k < l->n_tensors; k++)
+            n += fmd_model_tensor(v->trained.model, l->first_tensor + k)->count;
+        fmd_html_row(h, (const char *const[]){l->name, l->ops->keras_class,
+                                              fmd_shape_text(l->out, 1, shape),
+                                              fmd_grouped(n, count)});
+    }
+    fmd_html_table_end(h);
+    return put_weights(h, v);
+}
+
+/* The options of train; `changed`: those only that are not the defaults. */
+static void put_options(fmd_html *h, const fmd_run_view *v, const char *id, const char *caption,
+                        bool changed)
+{
+    const fmd_command *train;
+    char text[FMD_OPTION_TEXT_BYTES];
+    if (fmd_command_find(&train, "train") != FMD_OK)
+        return;
+    fmd_html_table_begin(h, id, caption, changed ? "Option|Value|Default" : "Option|Value|Meaning");
+    for (size_t i = 0; i < fmd_config_table_length; i++) {
+        const fmd_option *o = &fmd_config_table[i];
+        char name[80];
+        const char *value = fmd_option_text(o, &v->config, text);
+        if (!fmd_command_takes(train, o) || (changed && strcmp(value, o->initial) == 0))
+            continue;
+        snprintf(name, sizeof name, "--%s", o->name);
+        fmd_html_row(h, (const char *const[]){name, *value != '\0' ? value : "(empty)",
+                                              changed ? o->initial : o->help});
+    }
+    fmd_html_table_end(h);
+}
+
+void fmd_page_configuration(fmd_html *h, const fmd_run_view *v)
+{
+    fmd_html_section(h, "configuration", "Configuration");
+    if (v->no_config.status != FMD_OK) {
+        fmd_html_paragraph(h, "note", "The options are not known: %s", v->no_config.why);
+        return;
+    }
+    put_options(h, v, "changed", "Options that are not the defaults", true);
+    fmd_html_markup(h, "<details><summary>All options</summary>\n");
+    put_options(h, v, "options", "All options of the run", false);
+    fmd_html_markup(h, "</details>\n");
+}
+
+/* For a shell: as it is, or in single quotes. */
+static void put_word(char *out, size_t size, const char *word)
+{
+    size_t n = 0;
+    if (word[strcspn(word, " \t\n'\"\\$&|;<>()*?[]#~`!{}")] == '\0') {
+        snprintf(out, size, "%s", word);
+        return;
+    }
+    out[n++] = '\'';
+    for (const char *c = word; *c != '\0' && n + 6 < size; c++)
+        n += (size_t)snprintf(out + n, size - n, *c == '\'' ? "'\\''" : "%c", *c);
+    snprintf(out + n, size - n, "'");
+}
+
+void fmd_page_repeat(fmd_html *h, const fmd_run_view *v)
+{
+    static const char *const data[][2] = {{"train_images", "Training images"},
+                                          {"train_labels", "Training labels"},
+                                          {"test_images", "Test images"},
+                                          {"test_labels", "Test labels"}};
+    const double ranks = fmd_run_view_real(v, NULL, "ranks");
+    const bool exact = v->config.reduce == FMD_REDUCE_EXACT;
+    char folder[2 * FMD_PATH_BYTES], file[FMD_RUN_PATH_BYTES];
+    snprintf(file, sizeof file, "%s/config.json", v->path);
+    put_word(folder, sizeof folder, file);
+    fmd_html_section(h, "repeat", "To repeat it");
+    fmd_html_markup(h, "<pre id=\"command\">");
+    if (ranks > 1)
+        fmd_html_text(h, "mpirun -np %.0f ", ranks);
+    fmd_html_text(h, "fmnist-dist --config %s --run-dir again", folder);
+    fmd_html_markup(h, "</pre>\n");
+    if (exact)
+        fmd_html_paragraph(
+            h, "",
+            "It was trained with --reduce exact: the same program and data, and equal "
+            "kernels, give the same bits on any number of ranks. The hashes tell.");
+    else
+        fmd_html_paragraph(h, "",
+                           "It was trained with --reduce native: the same bits come from the same "
+                           "number of ranks and the same MPI only.");
+    fmd_html_table_begin(h, "hashes",
+                         "What it is made of and what came out, as XXH3 hashes of 128 bits",
+                         "What|Hash");
+    fmd_html_row(h, (const char *const[]){"Final weights",
+                                          known(fmd_run_view_text(v, "result", "weights_xxh3"))});
+    for (size_t i = 0; i < sizeof data / sizeof *data; i++)
+        fmd_html_row(
+            h, (const char *const[]){data[i][1], known(fmd_run_view_text(v, "data", data[i][0]))});
+    fmd_html_table_end(h);
+}
+
+/* "a, b (4 ranks)": hosts come in the order of the ranks. */
+static void host_text(const fmd_run_view *v, char *text, size_t size)
+{
+    const char *host, *before = "";
+    size_t n = 0, ranks = 0;
+    *text = '\0';
+    for (size_t i = 0;; i++, ranks++) {
+        host = v->record != NULL ? fmd_json_get_item(v->record, NULL, "hosts", i) : NULL;
+        if (host != NULL && strcmp(host, before) == 0)
+            continue;
+        if (ranks > 0 && n < size)
+            n += (size_t)snprintf(text + n, size - n, "%s%s (%zu)", n > 0 ? ", " : "", before,
+                                  ranks);
+        if (host == NULL || n >= size)
+            break;
+        before = host;
+        ranks = 0;
+    }
+}
+
+void fmd_page_environment(fmd_html *h, const fmd_run_view *v)
+{
+    static const struct fact {
+        const char *group, *key, *name;
+    } facts[] = {{NULL, "version", "fmnist-dist"},
+                 {NULL, "started", "Started"},
+                 {NULL, "mpi", "MPI"},
+                 {NULL, "blas", "BLAS"},
+                 {NULL, "blas_core", "Kernels"},
+                 {NULL, "compiler", "Compiler"},
+                 {"data", "name", "Data set"},
+                 {"data", "path", "Its folder"}};
+    char hosts[1024];
+    fmd_html_section(h, "environment", "Where it ran");
+    if (v->record == NULL) {
+        fmd_html_paragraph(h, "note", "It is not known yet: %s", v->no_record.why);
+        return;
+    }
+    fmd_html_table_begin(h, "facts", "The program, its libraries and its machines", "What|Value");
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
+        fmd_html_row(
+            h, (const char *const[]){facts[i].name,
+                                     known(fmd_run_view_text(v, facts[i].group, facts[i].key))});
+    host_text(v, hosts, sizeof hosts);
+    fmd_html_row(h, (const char *const[]){"Hosts (ranks)", hosts});
+    fmd_html_table_end(h);
+}
+
+static void add_history(fmd_json *j, const fmd_history *history)
+{
+    static const char group[] = "history";
+    const size_t stride = (history->n + MOST_EPOCHS - 1) / MOST_EPOCHS;
+    for (size_t i = 0; i < history->n; i += stride) {
+        const fmd_epoch *e = &history->epochs[i];
+        fmd_json_append_int(j, group, "epoch", (long long)i);
+        fmd_json_append_real(j, group, "accuracy", e->metrics.accuracy);
+        fmd_json_append_real(j, group, "learning_rate", e->metrics.learning_rate);
+        fmd_json_append_real(j, group, "loss", e->metrics.loss);
+        if (history->validation) {
+            fmd_json_append_real(j, group, "val_accuracy", e->metrics.val_accuracy);
+            fmd_json_append_real(j, group, "val_loss", e->metrics.val_loss);
+        }
+        fmd_json_append_real(j, group, "time", e->seconds);
+        fmd_json_append_real(j, group, "samples_per_s", e->samples_per_s);
+    }
+}
+
+static void add_test(fmd_json *j, const fmd_run_view *v)
+{
+    static const char group[] = "test";
+    const fmd_classification *r = &v->classification;
+    char name[64];
+    fmd_json_int(j, group, "images", (long long)r->n);
+    fmd_json_int(j, group, "correct", (long long)r->correct);
+    fmd_json_real(j, group, "accuracy", r->accuracy);
+    fmd_json_real(j, group, "low", r->low);
+    fmd_json_real(j, group, "high", r->high);
+    for (size_t k = 0; k < r->classes; k++)
+        fmd_json_append(j, group, "classes", fmd_run_view_class(v, k, name));
+    for (size_t i = 0; r->classes <= FMD_PAGE_MOST_CLASSES && i < r->classes * r->classes; i++)
+        fmd_json_append_int(j, group, "confusion", (long long)r->confusion[i]);
+}
+
+fmd_status fmd_page_data(fmd_html *h, const fmd_run_view *v)
+{
+    fmd_json *j;
+    FMD_TRY(fmd_json_create(&j));
+    if (v->status != NULL)
+        fmd_json_attach(j, "status", v->status);
+    if (v->record != NULL)
+        fmd_json_attach(j, "run", v->record);
+    add_history(j, &v->history);
+    if (v->no_data.status == FMD_OK)
+        add_test(j, v);
+    fmd_html_data(h, j);
+    fmd_json_destroy(j);
+    return FMD_OK;
+}

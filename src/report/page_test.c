@@ -1,0 +1,205 @@
+/* What a report says of the test images: scores, confusion matrix, mistakes. */
+#include "report/page.h"
+#include "report/plots.h"
+#include "base/format.h"
+#include "report/html_chart.h"
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MOST_PAIRS = 8, MOST_MISTAKES = 12, TOP = 3, MISTAKE_PIXELS = 112 };
+
+static void put_score(fmd_html *h, const char *name, const fmd_score *s)
+{
+    char n[32], precision[32], recall[32], f1[32];
+    snprintf(precision, sizeof precision, "%.4f", s->precision);
+    snprintf(recall, sizeof recall, "%.4f", s->recall);
+    snprintf(f1, sizeof f1, "%.4f", s->f1);
+    fmd_html_row(h, (const char *const[]){name, fmd_grouped(s->support, n), precision, recall, f1});
+}
+
+static void put_scores(fmd_html *h, const fmd_run_view *v)
+{
+    const fmd_classification *r = &v->classification;
+    char name[64];
+    fmd_html_table_begin(h, "scores",
+                         "Scores of each class. Precision: of what is taken for it, the share that "
+                         "it is; recall: of what it is, the share that is found",
+                         "Class|#Images|#Precision|#Recall|#F1");
+    for (size_t k = 0; k < r->classes; k++)
+        put_score(h, fmd_run_view_class(v, k, name), &r->of_class[k]);
+    put_score(h, "Mean over classes", &r->macro);
+    put_score(h, "Mean over images", &r->weighted);
+    fmd_html_table_end(h);
+}
+
+/* 0 to 9; the square root, so that a few per cent can be seen. */
+static int shade_of(size_t count, size_t of)
+{
+    return of == 0 ? 0 : (int)ceil(9 * sqrt((double)count / (double)of));
+}
+
+static void put_matrix(fmd_html *h, const fmd_run_view *v)
+{
+    const fmd_classification *r = &v->classification;
+    char name[64];
+    fmd_html_markup(
+        h, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+           "aria-label=\"Confusion matrix\"><table id=\"confusion\" class=\"matrix\">"
+           "<caption>Confusion matrix: rows are what images are, columns what they are "
+           "taken for; the stronger the colour, the larger the share of the row</caption>\n"
+           "<thead><tr><th scope=\"col\">is, taken for</th>");
+    for (size_t k = 0; k < r->classes; k++) {
+        fmd_html_markup(h, "<th scope=\"col\" class=\"n\">");
+        fmd_html_text(h, "%s", fmd_run_view_class(v, k, name));
+        fmd_html_markup(h, "</th>");
+    }
+    fmd_html_markup(h, "</tr></thead>\n<tbody>\n");
+    for (size_t label = 0; label < r->classes; label++) {
+        fmd_html_markup(h, "<tr><th scope=\"row\">");
+        fmd_html_text(h, "%s", fmd_run_view_class(v, label, name));
+        fmd_html_markup(h, "</th>");
+        for (size_t k = 0; k < r->classes; k++) {
+            const size_t count = r->confusion[label * r->classes + k];
+            fmd_html_markup(h, "<td class=\"n s%d\">%zu</td>",
+                            shade_of(count, r->of_class[label].support), count);
+        }
+        fmd_html_markup(h, "</tr>\n");
+    }
+    fmd_html_markup(h, "</tbody></table></div>\n");
+}
+
+static void put_pairs(fmd_html *h, const fmd_run_view *v)
+{
+    const fmd_classification *r = &v->classification;
+    fmd_confused pairs[MOST_PAIRS];
+    const size_t n = fmd_most_confused(r, pairs, MOST_PAIRS);
+    char label[64], predicted[64], images[32], share[32];
+    if (n == 0)
+        return;
+    fmd_html_table_begin(h, "pairs", "What is taken for what most often",
+                         "Is|Taken for|#Images|#Share of its class");
+    for (size_t i = 0; i < n; i++) {
+        const fmd_confused *c = &pairs[i];
+        snprintf(share, sizeof share, "%.1f %%",
+                 100 * (double)c->n / (double)r->of_class[c->label].support);
+        fmd_html_row(h, (const char *const[]){fmd_run_view_class(v, c->label, label),
+                                              fmd_run_view_class(v, c->predicted, predicted),
+                                              fmd_grouped(c->n, images), share});
+    }
+    fmd_html_table_end(h);
+}
+
+static void put_means(fmd_html *h, const fmd_run_view *v)
+{
+    const fmd_classification *r = &v->classification;
+    const double loss = fmd_run_view_real(v, "result", "test_loss");
+    char right[32], all[32];
+    fmd_html_markup(h,
+                    "<dl class=\"key\"><div><dt>Accuracy</dt><dd>%.4f</dd></div>"
+                    "<div><dt>95 %% interval (Wilson)</dt><dd>%.4f to %.4f</dd></div>",
+                    r->accuracy, r->low, r->high);
+    fmd_html_markup(h, "<div><dt>Right</dt><dd>%s of %s</dd></div>", fmd_grouped(r->correct, right),
+                    fmd_grouped(r->n, all));
+    if (isfinite(loss))
+        fmd_html_markup(h, "<div><dt>Loss</dt><dd>%.4f</dd></div>", loss);
+    fmd_html_markup(h, "</dl>\n");
+}
+
+void fmd_page_test(fmd_html *h, const fmd_run_view *v)
+{
+    fmd_html_section(h, "test", "Test images");
+    if (v->no_data.status != FMD_OK) {
+        fmd_html_paragraph(h, "note",
+                           "The test images could not be looked at, so there are no scores of each "
+                           "class and no confusion matrix: %s",
+                           v->no_data.why);
+        fmd_html_paragraph(h, "", "With the data at hand: fmnist-dist report %s --dataset FOLDER",
+                           v->path);
+        return;
+    }
+    if (v->record == NULL)
+        fmd_html_paragraph(h, "note", "By the weights of %s, the newest that there are.",
+                           v->trained.file.path);
+    put_means(h, v);
+    if (v->classification.classes <= FMD_PAGE_MOST_CLASSES)
+        put_matrix(h, v);
+    fmd_html_markup(h, "<div class=\"row\">\n");
+    put_scores(h, v);
+    put_pairs(h, v);
+    fmd_html_markup(h, "</div>\n");
+}
+
+/* The most probable classes of an image, the label and what it is taken for in their colours. */
+static void put_probabilities(fmd_html *h, const fmd_run_view *v, size_t image)
+{
+    const fmd_prediction *p = &v->prediction;
+    const float *row = p->probabilities + image * p->classes;
+    const size_t label = v->trained.split.labels[image];
+    size_t top[TOP];
+    const size_t n = fmd_top_classes(p, image, top, TOP);
+    fmd_bar bars[TOP];
+    char caption[64], name[64];
+    for (size_t i = 0; i < n; i++) {
+        const bool right = top[i] == label, predicted = top[i] == p->predicted[image];
+        snprintf(bars[i].name, sizeof bars[i].name, "%s%s", fmd_run_view_class(v, top[i], name),
+                 right       ? " ✓"
+                 : predicted ? " ✗"
+                             : "");
+        snprintf(bars[i].text, sizeof bars[i].text, "%.1f %%", 100 * (double)row[top[i]]);
+        bars[i].share = (double)row[top[i]];
+        bars[i].colour = right ? "one" : predicted ? "two" : "rest";
+    }
+    snprintf(caption, sizeof caption, "Test image %zu", image);
+    fmd_html_bars(h, caption, bars, n);
+}
+
+static fmd_status put_mistake(fmd_html *h, const fmd_run_view *v, size_t image)
+{
+    const size_t width = (size_t)v->trained.data.info.image.dim[1];
+    char label[64], predicted[64], alt[192];
+    fmd_picture picture;
+    fmd_run_view_class(v, v->trained.split.labels[image], label);
+    fmd_run_view_class(v, v->prediction.predicted[image], predicted);
+    snprintf(alt, sizeof alt, "Test image %zu: %s, taken for %s", image, label, predicted);
+    fmd_html_markup(h, "<figure>");
+    if (fmd_plot_has_images(v)) {
+        FMD_TRY(fmd_plot_images(v, image, 1, 1, false, &picture));
+        FMD_TRY(fmd_page_picture(h, &picture, width < MISTAKE_PIXELS ? MISTAKE_PIXELS / width : 1,
+                                 alt));
+    }
+    fmd_html_markup(h, "<figcaption>");
+    fmd_html_text(h, "%s, taken for %s", label, predicted);
+    fmd_html_markup(h, "</figcaption>\n");
+    put_probabilities(h, v, image);
+    fmd_html_markup(h, "</figure>\n");
+    return FMD_OK;
+}
+
+fmd_status fmd_page_mistakes(fmd_html *h, const fmd_run_view *v)
+{
+    if (v->no_data.status != FMD_OK)
+        return FMD_OK; /* the section before says why */
+    fmd_status st = FMD_OK;
+    uint32_t *index;
+    FMD_TRY(fmd_alloc(&index, v->prediction.n, sizeof *index, "the mistakes"));
+    const size_t n = fmd_mistakes(&v->prediction, v->trained.split.labels, index);
+    char all[32];
+    fmd_sort_by_confidence(&v->prediction, index, n, true);
+    fmd_html_section(h, "mistakes", "Worst mistakes");
+    if (n == 0)
+        fmd_html_paragraph(h, "good", "There is none: every test image is classified right.");
+    else
+        fmd_html_paragraph(h, "",
+                           "Of %s mistakes, those that the model is surest of. ✓ (blue) is what "
+                           "the image is, ✗ (red) what it is taken for.",
+                           fmd_grouped(n, all));
+    fmd_html_markup(h, "<div class=\"cards\">\n");
+    for (size_t i = 0; st == FMD_OK && i < n && i < MOST_MISTAKES; i++)
+        st = put_mistake(h, v, index[i]);
+    fmd_html_markup(h, "</div>\n");
+    free(index);
+    return st;
+}
