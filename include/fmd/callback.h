@@ -8,8 +8,8 @@
 #include "fmd/checkpoint.h"
 #include "fmd/error.h"
 #include "fmd/model.h"
-#include "train/phases.h"
 #include "nn/schedule.h"
+#include "train/phases.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -69,7 +69,7 @@ void fmd_control_stop(fmd_control *control, const char *format, ...)
 typedef struct fmd_callback fmd_callback;
 struct fmd_json;
 
-enum { FMD_CALLBACK_ITEMS = 8 };
+enum { FMD_CALLBACK_ENTRIES = 8 };
 
 typedef struct fmd_callback_ops {
     const char *name;
@@ -85,9 +85,9 @@ typedef struct fmd_callback_ops {
     /* `params` are the model's, and may be replaced: every rank then receives them. */
     fmd_status (*train_end)(fmd_callback *c, const fmd_event *e, float *params);
     void (*destroy)(fmd_callback *c);
-    /* What a checkpoint holds of this callback, at most FMD_CALLBACK_ITEMS; returns how many. A
-     * callback that has this exists on every rank, and its items are kept equal. */
-    size_t (*items)(fmd_callback *c, fmd_item *items);
+    /* What a checkpoint holds of this callback, at most FMD_CALLBACK_ENTRIES; returns how many. A
+     * callback that has this exists on every rank, and its state entries are kept equal. */
+    size_t (*entries)(fmd_callback *c, fmd_state_entry *entries);
 } fmd_callback_ops;
 
 /* The head of every callback's own struct. */

@@ -22,18 +22,18 @@ typedef enum fmd_item_kind {
 } fmd_item_kind;
 
 /* A named value or array of the state; `data` is where it lives in the program. */
-typedef struct fmd_item {
+typedef struct fmd_state_entry {
     const char *name; /* "epoch", "early_stopping_wait" */
     fmd_item_kind kind;
     size_t count;
     void *data;
-} fmd_item;
+} fmd_state_entry;
 
 /* Something that a run must have in common with the one it goes on with: "batch-size", "256". */
-typedef struct fmd_trait {
+typedef struct fmd_fingerprint_entry {
     const char *name;
     char text[FMD_OPTION_TEXT_BYTES];
-} fmd_trait;
+} fmd_fingerprint_entry;
 
 /* What a checkpoint holds. Borrows everything. */
 typedef struct fmd_state {
@@ -42,14 +42,14 @@ typedef struct fmd_state {
     double learning_rate; /* of the last step */
     bool normalize;       /* whether pixels were divided by 255 */
     uint64_t step;        /* steps done */
-    const fmd_trait *traits;
-    size_t n_traits;
-    const fmd_item *items;
-    size_t n_items;
+    const fmd_fingerprint_entry *fingerprint;
+    size_t n_fingerprint;
+    const fmd_state_entry *entries;
+    size_t n_entries;
 } fmd_state;
 
-/* Local. Bytes of an item. */
-size_t fmd_item_bytes(const fmd_item *item);
+/* Local. Bytes of an state entry. */
+size_t fmd_item_bytes(const fmd_state_entry *item);
 
 /* Local. Writes the state to `path`, by way of a temporary file in the same folder that is synced
  * and renamed: `path` is either the old file or the whole new one. FMD_EIO. */
@@ -73,22 +73,22 @@ FMD_CHECKED fmd_status fmd_checkpoint_read_info(const char *path, fmd_checkpoint
 /* Local. As fmd_checkpoint_verify, and the parameters of a model built from that. */
 FMD_CHECKED fmd_status fmd_checkpoint_read_params(const char *path, fmd_model *m);
 
-/* Local. Reads the whole state into the model, the optimizer and the items of `s`, all or nothing.
- * As fmd_checkpoint_verify; FMD_EUSAGE lists the traits that differ. */
+/* Local. Reads the whole state into the model, the optimizer and the state entries of `s`, all or nothing.
+ * As fmd_checkpoint_verify; FMD_EUSAGE lists the fingerprint that differ. */
 FMD_CHECKED fmd_status fmd_checkpoint_read(const char *path, const fmd_state *s);
 
-/* The traits and items of a file, whatever they are, by name. With these items, no traits, and a
+/* The fingerprint and state entries of a file, whatever they are, by name. With these state entries, no fingerprint, and a
  * model and an optimizer of the file's own, fmd_checkpoint_read reads any checkpoint. */
 typedef struct fmd_checkpoint_contents {
     char program_version[32];
-    fmd_trait *traits;
-    size_t n_traits;
-    fmd_item *items;
-    size_t n_items;
+    fmd_fingerprint_entry *fingerprint;
+    size_t n_fingerprint;
+    fmd_state_entry *entries;
+    size_t n_entries;
     char *names;
 } fmd_checkpoint_contents;
 
-/* Local. As fmd_checkpoint_verify, and traits and items with their values. */
+/* Local. As fmd_checkpoint_verify, and fingerprint and state entries with their values. */
 FMD_CHECKED fmd_status fmd_checkpoint_read_contents(const char *path, fmd_checkpoint_contents *out);
 void fmd_checkpoint_free_contents(fmd_checkpoint_contents *c);
 

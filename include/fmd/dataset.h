@@ -5,9 +5,9 @@
 #ifndef FMD_DATASET_H
 #define FMD_DATASET_H
 
-#include "fmd/error.h"
 #include "base/hash.h"
 #include "base/shape.h"
+#include "fmd/error.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -80,7 +80,7 @@ void fmd_dataset_view(fmd_dataset *out, const fmd_dataset_info *info, const void
 
 /* Local. The published data set that a loaded one is, or should be by its name or by one of its
  * files; NULL: none. same[i]: whether file i is the published one. */
-const char *fmd_dataset_published(const fmd_dataset_info *info, bool same[FMD_DATASET_FILES]);
+const char *fmd_dataset_known(const fmd_dataset_info *info, bool same[FMD_DATASET_FILES]);
 
 /* Local. Of a data set that is not to be loaded, its name and those of its classes, and where its
  * files can be found its folder; the rest of *info stays. FMD_EDATA for a faulty classes.txt. */

@@ -6,8 +6,8 @@
 #ifndef FMD_MODEL_H
 #define FMD_MODEL_H
 
-#include "fmd/error.h"
 #include "base/hash.h"
+#include "fmd/error.h"
 #include "nn/layer.h"
 
 typedef struct fmd_model fmd_model;
@@ -22,15 +22,15 @@ typedef struct fmd_tensor {
 } fmd_tensor;
 
 /* Local. Builds a model from `layers` ("flatten,dense:128:relu,dense:10:softmax") for inputs of
- * shape `in`, with room for `max_rows` rows in one pass. All parameters are zero until
+ * shape `in`, with room for `max_samples` rows in one pass. All parameters are zero until
  * fmd_model_init. FMD_EUSAGE names the layer and what is wrong with it. */
 FMD_CHECKED fmd_status fmd_model_create(fmd_model **out, const char *layers, fmd_shape in,
-                                        size_t max_rows);
+                                        size_t max_samples);
 void fmd_model_destroy(fmd_model *m);
 
 /* Local. Parameters of such a model, and the bytes that it would take; as fmd_model_create. */
 FMD_CHECKED fmd_status fmd_model_measure(double *n_params, double *bytes, const char *layers,
-                                         fmd_shape in, size_t max_rows);
+                                         fmd_shape in, size_t max_samples);
 
 /* Local. The shape check of a classifier: one row of scores an image, and a unit for each of
  * `classes` classes; `largest_name` is the name of the last, or empty. FMD_EUSAGE. */
@@ -54,7 +54,7 @@ const char *fmd_model_spec(const fmd_model *m); /* the layers as given, without 
 /* Local. The identity of the parameters, bit for bit. */
 fmd_hash fmd_model_hash(const fmd_model *m);
 
-/* Local. The rows to fill before forward: max_rows times the input's values. */
+/* Local. The rows to fill before forward: max_samples times the input's values. */
 float *fmd_model_input(fmd_model *m);
 
 /* Local. Logits, rows times classes, from the input rows of the pass. */
@@ -64,6 +64,6 @@ const float *fmd_model_forward(fmd_model *m, const fmd_pass *p);
 float *fmd_model_logit_grads(fmd_model *m);
 
 /* Local. Gradient sums of the pass that forward has just made, into the sink. */
-void fmd_model_backward(fmd_model *m, const fmd_pass *p, const fmd_sink *sink);
+void fmd_model_backward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink *sink);
 
 #endif

@@ -2,8 +2,8 @@
 #ifndef FMD_OPTIMIZER_H
 #define FMD_OPTIMIZER_H
 
-#include "fmd/error.h"
 #include "base/option.h"
+#include "fmd/error.h"
 
 #include <stdbool.h>
 #include <stddef.h>

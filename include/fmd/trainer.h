@@ -2,22 +2,22 @@
 #ifndef FMD_TRAINER_H
 #define FMD_TRAINER_H
 
+#include "dist/reduce/reduction.h"
 #include "fmd/callback.h"
 #include "fmd/comm.h"
 #include "fmd/dataset.h"
-#include "train/watchdog.h"
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
-#include "dist/reduce/reduction.h"
-#include "train/checkpointer.h"
 #include "nn/schedule.h"
+#include "train/checkpointer.h"
+#include "train/watchdog.h"
 
 typedef struct fmd_fit_args {
     fmd_split train, validation; /* validation.n may be 0 */
     float divisor;               /* what pixels are divided by */
     int epochs;
-    size_t batch_size; /* over all ranks */
-    size_t leaf_size;  /* fmd_leaf_size's */
+    size_t batch_size;      /* over all ranks */
+    size_t microbatch_size; /* fmd_microbatch_size's */
     fmd_schedule schedule;
     fmd_reduction_mode reduce;
     fmd_allreduce allreduce;
@@ -25,19 +25,20 @@ typedef struct fmd_fit_args {
     bool shuffle;
     fmd_callback **callbacks; /* hooks run on rank 0, in this order */
     int n_callbacks;
-    fmd_saver *saver;        /* NULL: no checkpoints */
-    bool resume;             /* go on from the saver's newest checkpoint, if there is one */
+    fmd_checkpointer *checkpointer; /* NULL: no checkpoints */
+    bool resume;             /* go on from the checkpointer's newest checkpoint, if there is one */
     const char *resume_from; /* if there is none, from this file; NULL: from the start */
-    const fmd_trait *traits; /* what a checkpoint to go on from must have in common */
-    size_t n_traits;
-    fmd_guardian *guardian; /* NULL: signals are not handled */
+    const fmd_fingerprint_entry
+        *fingerprint; /* what a checkpoint to go on from must have in common */
+    size_t n_fingerprint;
+    fmd_watchdog *watchdog; /* NULL: signals are not handled */
 } fmd_fit_args;
 
 typedef struct fmd_fit_result {
     int epochs;              /* completed */
     uint64_t steps, samples; /* over all ranks */
     double seconds;          /* of training, validation not counted */
-    int64_t repeats;         /* steps computed again on a wider grid */
+    int64_t repeats;         /* steps computed again on a wider scale */
     fmd_phase_spread phases; /* over the ranks */
     fmd_metrics first;       /* of the first epoch */
     fmd_metrics metrics;     /* of the last completed epoch */
@@ -48,11 +49,11 @@ typedef struct fmd_fit_result {
     int saves;
 } fmd_fit_result;
 
-/* Local. Rows to a leaf: `asked`, or for FMD_UNSET_INT min(32, ceil(batch / 8)). */
-size_t fmd_leaf_size(int64_t asked, size_t batch_size);
+/* Local. Rows to a microbatch: `asked`, or for FMD_UNSET_INT min(32, ceil(batch / 8)). */
+size_t fmd_microbatch_size(int64_t asked, size_t batch_size);
 
 /* Local. Rows that a model needs room for on one of `size` ranks to be trained so. */
-size_t fmd_fit_rows(const fmd_fit_args *args, int size);
+size_t fmd_fit_samples(const fmd_fit_args *args, int size);
 
 /* Collective. Trains the model from its present parameters. On return every rank holds the same
  * parameters and the same result. FMD_EDIVERGED: the loss or a gradient is not finite. FMD_EDESYNC:

@@ -22,7 +22,7 @@ FMD_SIMD static uint32_t add_rounded(size_t n, const float *restrict g, float in
     return largest;
 }
 
-void fmd_lanes_add(fmd_lanes *lanes, size_t offset, size_t n, const float *g)
+void fmd_fixed_add(fmd_fixed *fixed, size_t offset, size_t n, const float *g)
 {
-    lanes->largest = add_rounded(n, g, lanes->inverse, lanes->at + offset, lanes->largest);
+    fixed->largest = add_rounded(n, g, fixed->inverse, fixed->at + offset, fixed->largest);
 }

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-const char *fmd_grouped(size_t n, char text[32])
+const char *fmd_format_count(size_t n, char text[32])
 {
     char digits[32];
     const int length = snprintf(digits, sizeof digits, "%zu", n);
@@ -16,7 +16,7 @@ const char *fmd_grouped(size_t n, char text[32])
     return text;
 }
 
-const char *fmd_bytes_text(size_t bytes, char text[32])
+const char *fmd_format_bytes(size_t bytes, char text[32])
 {
     static const char *const units[] = {"B", "KB", "MB", "GB"};
     double size = (double)bytes;
@@ -27,7 +27,7 @@ const char *fmd_bytes_text(size_t bytes, char text[32])
     return text;
 }
 
-const char *fmd_image_shape_text(fmd_shape s, char text[FMD_SHAPE_TEXT])
+const char *fmd_format_shape(fmd_shape s, char text[FMD_SHAPE_TEXT])
 {
     size_t used = 0;
     for (int i = 0; i < s.rank; i++)

@@ -7,12 +7,12 @@
 #include <stddef.h>
 
 /* Local. 101770 as "101,770". */
-const char *fmd_grouped(size_t n, char text[32]);
+const char *fmd_format_count(size_t n, char text[32]);
 
 /* Local. 407080 as "397.54 KB", as Keras counts. */
-const char *fmd_bytes_text(size_t bytes, char text[32]);
+const char *fmd_format_bytes(size_t bytes, char text[32]);
 
 /* Local. "28x28", "32x32x3" */
-const char *fmd_image_shape_text(fmd_shape s, char text[FMD_SHAPE_TEXT]);
+const char *fmd_format_shape(fmd_shape s, char text[FMD_SHAPE_TEXT]);
 
 #endif

@@ -25,7 +25,7 @@ fmd_status fmd_alloc(void *out, size_t count, size_t size, const char *what)
 fmd_status fmd_mem_check(double bytes, const char *what, const char *cure)
 {
     bool limited;
-    const double left = fmd_system_memory("", &limited);
+    const double left = fmd_procfs_memory("", &limited);
     if (bytes <= left)
         return FMD_OK;
     return FMD_FAIL(FMD_ENOMEM, "out of memory: %s needs %.2f GB, and %.2f GB are %s: %s", what,

@@ -1,5 +1,5 @@
 /* completion: a bash script, made of the tables of commands and options. */
-#include "run/config.h"
+#include "cli/commands.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -50,10 +50,10 @@ static void print_command(const fmd_command *command)
 static void print_command_names(void)
 {
     for (size_t i = 0; i < fmd_commands_length; i++)
-        printf("%s ", fmd_commands[i].name);
+        printf("%s ", fmd_commands[i]->name);
 }
 
-fmd_status fmd_cmd_completion(fmd_comm *c, const fmd_config *config)
+static fmd_status run_completion(fmd_comm *c, const fmd_config *config)
 {
     (void)c, (void)config;
     printf("# bash completion of fmnist-dist " FMD_VERSION
@@ -80,7 +80,7 @@ fmd_status fmd_cmd_completion(fmd_comm *c, const fmd_config *config)
            "    [[ ${COMP_WORDS[first + 1]} == -* ]] || command=${COMP_WORDS[first + 1]}\n"
            "    case $command in\n");
     for (size_t i = 0; i < fmd_commands_length; i++)
-        print_command(&fmd_commands[i]);
+        print_command(fmd_commands[i]);
     printf("    help) options=--man words='");
     print_command_names();
     printf("' ;;\n    esac\n    case $option in\n    --config) values=FILE ;;\n");
@@ -113,3 +113,13 @@ fmd_status fmd_cmd_completion(fmd_comm *c, const fmd_config *config)
            "complete -F _fmnist_dist fmnist-dist\n");
     return FMD_OK;
 }
+
+const fmd_command fmd_command_completion = {
+    .name = "completion",
+    .usage = "[bash]",
+    .help = "a script that lets the shell complete commands, options and values",
+    .example = "bash > ~/.local/share/bash-completion/completions/fmnist-dist",
+    .groups = "completion",
+    .words = "shell",
+    .run = run_completion,
+};

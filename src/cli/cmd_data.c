@@ -1,10 +1,10 @@
 /* data: which data sets there are, what is in one, whether its files are sound. */
-#include "run/config.h"
 #include "base/format.h"
-#include "run/loaded_model.h"
-#include "io/json/json_file.h"
 #include "base/mem.h"
 #include "base/system/terminal.h"
+#include "cli/commands.h"
+#include "io/json/json_file.h"
+#include "run/loaded_model.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -76,7 +76,7 @@ static fmd_status list_one(const char *path, fmd_json *list)
     } else if (st == FMD_OK) {
         fmd_print_padded(d->name, NAME_COLUMNS);
         printf(" %7zu %7zu  %-9s %7d  %-13s %s\n", d->n_train, d->n_test,
-               fmd_image_shape_text(d->image, shape), d->classes,
+               fmd_format_shape(d->image, shape), d->classes,
                d->verified ? "verified" : "not published", path);
     } else {
         printf("%-*s %s\n", NAME_COLUMNS, "not usable", fmd_error_message());
@@ -91,14 +91,14 @@ static fmd_status list(const fmd_config *config)
     char(*paths)[FMD_PATH_BYTES];
     fmd_json *j = NULL;
     FMD_TRY(fmd_alloc(&paths, MOST_LISTED, sizeof *paths, "the list"));
-    const size_t n = fmd_dataset_list(paths, MOST_LISTED, config->data_dir);
+    const size_t n = fmd_dataset_list(paths, MOST_LISTED, config->data.dir);
     fmd_status st = FMD_OK;
     if (n == 0)
         st = FMD_FAIL(FMD_ENOINPUT,
                       "found no data set%s%s: get one with scripts/get-data "
                       "fashion-mnist, or name a folder with --data-dir",
-                      *config->data_dir != '\0' ? " in " : "", config->data_dir);
-    else if (config->json)
+                      *config->data.dir != '\0' ? " in " : "", config->data.dir);
+    else if (config->view.json)
         st = fmd_json_create(&j);
     else
         printf("%-*s %7s %7s  %-9s %7s  %-13s %s\n", NAME_COLUMNS, "name", "train", "test", "image",
@@ -183,7 +183,7 @@ static void print_info(const loaded *l)
            d->verified ? "verified: the published files" : "not the files of a published data set",
            d->path);
     printf("images     %zu to train, %zu to test, %s\n", d->n_train, d->n_test,
-           fmd_image_shape_text(d->image, text));
+           fmd_format_shape(d->image, text));
     print_pixels(&l->data);
     print_files(l);
     count_labels(&l->data.train, train);
@@ -239,9 +239,9 @@ static fmd_status info(const fmd_config *config)
 {
     loaded l;
     fmd_json *j = NULL;
-    FMD_TRY(load(&l, config->dataset, config->data_dir));
+    FMD_TRY(load(&l, config->data.dataset, config->data.dir));
     fmd_status st = FMD_OK;
-    if (!config->json) {
+    if (!config->view.json) {
         print_info(&l);
     } else {
         st = fmd_json_create(&j);
@@ -308,7 +308,7 @@ static fmd_status examine(const fmd_dataset *d, findings *f)
 {
     size_t train[FMD_CLASSES_MAX], test[FMD_CLASSES_MAX];
     *f = (findings){.unseen = -1};
-    f->published = fmd_dataset_published(&d->info, f->same);
+    f->published = fmd_dataset_known(&d->info, f->same);
     for (int i = 0; i < FMD_DATASET_FILES; i++)
         f->differing += f->published != NULL && !f->same[i];
     count_labels(&d->train, train);
@@ -361,7 +361,7 @@ static fmd_status print_findings_json(const loaded *l, const findings *f)
     add_info(j, &l->data.info);
     fmd_json_text(j, NULL, "published", f->published != NULL ? f->published : "");
     for (int i = 0; i < FMD_DATASET_FILES; i++)
-        fmd_json_bool(j, "as_published", file_keys[i], f->same[i]);
+        fmd_json_bool(j, "as_known", file_keys[i], f->same[i]);
     fmd_json_int(j, NULL, "repeated_training_images", (long long)f->repeated);
     fmd_json_int(j, NULL, "test_images_in_training", (long long)f->leaked);
     fmd_json_bool(j, NULL, "test_only_labels", f->unseen >= 0);
@@ -378,9 +378,9 @@ static fmd_status print_cure(const fmd_config *config, fmd_status st)
     fmd_dataset_info info = {.name = ""};
     bool same[FMD_DATASET_FILES];
     snprintf(message, sizeof message, "%s", fmd_error_message());
-    if (fmd_dataset_names(&info, config->dataset, config->data_dir) == FMD_OK) {
-        const char *set = fmd_dataset_published(&info, same);
-        if (set != NULL && !config->json)
+    if (fmd_dataset_names(&info, config->data.dataset, config->data.dir) == FMD_OK) {
+        const char *set = fmd_dataset_known(&info, same);
+        if (set != NULL && !config->view.json)
             printf("PROBLEM  %s\n         -> scripts/get-data %s --dir %s\n", message, set,
                    info.path);
     }
@@ -391,11 +391,11 @@ static fmd_status verify(const fmd_config *config)
 {
     loaded l;
     findings f;
-    fmd_status st = load(&l, config->dataset, config->data_dir);
+    fmd_status st = load(&l, config->data.dataset, config->data.dir);
     if (st != FMD_OK)
         return st == FMD_EDATA ? print_cure(config, st) : st;
     st = examine(&l.data, &f);
-    if (st == FMD_OK && config->json)
+    if (st == FMD_OK && config->view.json)
         st = print_findings_json(&l, &f);
     else if (st == FMD_OK)
         print_findings(&l, &f);
@@ -409,9 +409,19 @@ static fmd_status verify(const fmd_config *config)
     return st;
 }
 
-fmd_status fmd_cmd_data(fmd_comm *c, const fmd_config *config)
+static fmd_status run_data(fmd_comm *c, const fmd_config *config)
 {
     static fmd_status (*const actions[])(const fmd_config *) = {list, info, verify};
     (void)c;
-    return actions[config->action](config);
+    return actions[config->data.action](config);
 }
+
+const fmd_command fmd_command_data = {
+    .name = "data",
+    .usage = "[list] | info [NAME|DIR] | verify [NAME|DIR] [OPTIONS]",
+    .help = "which data sets there are, what is in one, and whether its files are sound",
+    .example = "verify fashion-mnist",
+    .groups = "action|data|json",
+    .words = "action|dataset",
+    .run = run_data,
+};

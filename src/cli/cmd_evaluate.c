@@ -1,12 +1,12 @@
 /* evaluate: loss, accuracy, scores of each class and the confusion matrix of a trained model. */
-#include "run/config.h"
 #include "base/format.h"
+#include "base/system/terminal.h"
+#include "cli/commands.h"
+#include "fmd/comm.h"
+#include "io/json/json_file.h"
 #include "run/loaded_model.h"
 #include "train/classification.h"
-#include "fmd/comm.h"
 #include "train/evaluate.h"
-#include "io/json/json_file.h"
-#include "base/system/terminal.h"
 
 #include <stdio.h>
 
@@ -14,7 +14,7 @@ enum { NAME_COLUMNS = 20, MOST_PAIRS = 5, TEXT_COLUMNS = 100 };
 
 /* What there is to tell, on rank 0. */
 typedef struct verdict {
-    const fmd_trained *model;
+    const fmd_loaded_model *model;
     fmd_evaluation means;
     fmd_classification classes;
     size_t k; /* of top_k */
@@ -23,7 +23,7 @@ typedef struct verdict {
 
 static void print_head(const verdict *v)
 {
-    const fmd_trained *t = v->model;
+    const fmd_loaded_model *t = v->model;
     const fmd_classification *r = &v->classes;
     char hash[FMD_HASH_TEXT];
     printf("data   %s %s · %zu %s images%s\n", t->data.info.name, t->data.info.path, t->split.n,
@@ -153,7 +153,7 @@ static fmd_status add_class(fmd_json *j, const verdict *v, size_t k)
 
 static fmd_status print_json(const verdict *v)
 {
-    const fmd_trained *t = v->model;
+    const fmd_loaded_model *t = v->model;
     const fmd_classification *r = &v->classes;
     char hash[FMD_HASH_TEXT];
     fmd_json *j;
@@ -186,11 +186,11 @@ static fmd_status print_json(const verdict *v)
 /* Rank 0. */
 static fmd_status tell(verdict *v, const fmd_prediction *p, const fmd_config *config)
 {
-    v->k = (size_t)config->top_k < p->classes ? (size_t)config->top_k : p->classes;
+    v->k = (size_t)config->view.top_k < p->classes ? (size_t)config->view.top_k : p->classes;
     v->top_k = fmd_top_k(p, v->model->split.labels, v->k);
     FMD_TRY(fmd_classify(&v->classes, p, v->model->split.labels));
     fmd_status st = FMD_OK;
-    if (config->json)
+    if (config->view.json)
         st = print_json(v);
     else
         print_text(v);
@@ -198,18 +198,30 @@ static fmd_status tell(verdict *v, const fmd_prediction *p, const fmd_config *co
     return st;
 }
 
-fmd_status fmd_cmd_evaluate(fmd_comm *c, const fmd_config *config)
+static fmd_status run_evaluate(fmd_comm *c, const fmd_config *config)
 {
-    fmd_trained t;
+    fmd_loaded_model t;
     fmd_prediction p = {.n = 0};
     verdict v = {.model = &t};
-    FMD_TRY(fmd_trained_open(&t, c, config, FMD_NEEDS_IMAGES));
+    FMD_TRY(fmd_loaded_model_open(&t, c, config, FMD_NEEDS_IMAGES));
     fmd_status st = fmd_evaluate(c, t.model, &t.split, t.divisor, NULL, &v.means);
     if (st == FMD_OK)
         st = fmd_predict(c, t.model, &t.split, t.divisor, &p);
     if (st == FMD_OK)
         st = fmd_comm_agree(c, fmd_comm_rank(c) == 0 ? tell(&v, &p, config) : FMD_OK);
     fmd_prediction_free(&p);
-    fmd_trained_close(&t);
+    fmd_loaded_model_close(&t);
     return st;
 }
+
+const fmd_command fmd_command_evaluate = {
+    .name = "evaluate",
+    .usage = "RUN_DIR|FILE [OPTIONS]",
+    .help = "loss, accuracy, scores of each class and confusion matrix on the test images",
+    .section = FMD_TO_TRAIN,
+    .example = "runs/20260131-120000",
+    .groups = "data|model|weights|images|metrics|json|output",
+    .words = "weights",
+    .needs_mpi = true,
+    .run = run_evaluate,
+};

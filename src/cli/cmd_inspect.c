@@ -1,9 +1,9 @@
 /* inspect: what a checkpoint holds, or how two of them differ. */
-#include "run/config.h"
-#include "run/weights_file.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "cli/commands.h"
 #include "fmd/optimizer.h"
+#include "run/weights_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -27,30 +27,30 @@ typedef struct checkpoint {
     const fmd_metrics *history; /* of these epochs */
 } checkpoint;
 
-static const fmd_item *find_item(const checkpoint *c, const char *name, fmd_item_kind kind)
+static const fmd_state_entry *find_entry(const checkpoint *c, const char *name, fmd_item_kind kind)
 {
-    for (size_t i = 0; i < c->contents.n_items; i++) {
-        const fmd_item *item = &c->contents.items[i];
+    for (size_t i = 0; i < c->contents.n_entries; i++) {
+        const fmd_state_entry *item = &c->contents.entries[i];
         if (strcmp(item->name, name) == 0 && item->kind == kind && item->count > 0)
             return item;
     }
     return NULL;
 }
 
-static const char *find_trait(const checkpoint *c, const char *name)
+static const char *find_fingerprint(const checkpoint *c, const char *name)
 {
-    for (size_t i = 0; i < c->contents.n_traits; i++)
-        if (strcmp(c->contents.traits[i].name, name) == 0)
-            return c->contents.traits[i].text;
+    for (size_t i = 0; i < c->contents.n_fingerprint; i++)
+        if (strcmp(c->contents.fingerprint[i].name, name) == 0)
+            return c->contents.fingerprint[i].text;
     return NULL;
 }
 
 /* How far training had come. */
 static fmd_status read_position(checkpoint *c)
 {
-    const fmd_item *epoch = find_item(c, "epoch", FMD_ITEM_I64);
-    const fmd_item *step = find_item(c, "step", FMD_ITEM_I64);
-    const fmd_item *history = find_item(c, "history", FMD_ITEM_F64);
+    const fmd_state_entry *epoch = find_entry(c, "epoch", FMD_ITEM_I64);
+    const fmd_state_entry *step = find_entry(c, "step", FMD_ITEM_I64);
+    const fmd_state_entry *history = find_entry(c, "history", FMD_ITEM_F64);
     if (epoch == NULL || step == NULL || history == NULL)
         return FMD_FAIL(FMD_EDATA, "'%s' lacks epoch, step or history", c->path);
     c->epochs = *(const int64_t *)epoch->data;
@@ -73,15 +73,15 @@ static fmd_status open_checkpoint(checkpoint *c, const char *given)
     FMD_TRY(fmd_checkpoint_read_info(c->path, &c->info));
     FMD_TRY(fmd_checkpoint_read_contents(c->path, &c->contents));
     FMD_TRY(read_position(c));
-    const char *optimizer = find_trait(c, "optimizer");
+    const char *optimizer = find_fingerprint(c, "optimizer");
     if (optimizer == NULL)
         return FMD_FAIL(FMD_EDATA, "'%s' does not name its optimizer", c->path);
     FMD_TRY(fmd_model_create(&c->model, c->info.layers, c->info.in, 1));
     FMD_TRY(fmd_optimizer_create(&c->optimizer, optimizer, fmd_model_n_params(c->model)));
     return fmd_checkpoint_read(c->path, &(fmd_state){.model = c->model,
                                                      .optimizer = c->optimizer,
-                                                     .items = c->contents.items,
-                                                     .n_items = c->contents.n_items});
+                                                     .entries = c->contents.entries,
+                                                     .n_entries = c->contents.n_entries});
 }
 
 static void close_checkpoint(checkpoint *c)
@@ -130,7 +130,7 @@ static bool find_view(const checkpoint *c, const view *like, view *out)
     return false;
 }
 
-static double item_value(const fmd_item *item, size_t i)
+static double item_value(const fmd_state_entry *item, size_t i)
 {
     switch (item->kind) {
     case FMD_ITEM_U8: return ((const uint8_t *)item->data)[i];
@@ -143,7 +143,7 @@ static double item_value(const fmd_item *item, size_t i)
 }
 
 /* Up to eight values, or the text that bytes are, or the hash of all. */
-static const char *item_text(const fmd_item *item, char *text, size_t size)
+static const char *entry_text(const fmd_state_entry *item, char *text, size_t size)
 {
     char hash[FMD_HASH_TEXT];
     const char *bytes = item->data;
@@ -165,7 +165,7 @@ static const char *item_text(const fmd_item *item, char *text, size_t size)
 /* "epoch 3 of 10, step 17 of 235 in it" */
 static const char *position_text(const checkpoint *c, char *text, size_t size)
 {
-    const char *of = find_trait(c, "epochs");
+    const char *of = find_fingerprint(c, "epochs");
     const int64_t steps = c->epochs > 0 ? ((int64_t)c->info.step - c->step) / c->epochs : 0;
     int n = snprintf(text, size, "step %" PRIu64 ": ", c->info.step);
     if (c->step == 0)
@@ -233,14 +233,14 @@ static void print_checkpoint(const checkpoint *c)
     printf("model    sequential: %s\n", fmd_model_spec(c->model));
     printf("images   %s, pixels %s\n", fmd_shape_text(c->info.in, 0, text),
            c->info.normalize ? "divided by 255" : "as they are, 0 to 255");
-    printf("weights  xxh3:%s\n\ntraits\n", fmd_hash_text(fmd_model_hash(c->model), hash));
-    for (size_t i = 0; i < c->contents.n_traits; i++)
-        printf("  %-28s %s\n", c->contents.traits[i].name, c->contents.traits[i].text);
+    printf("weights  xxh3:%s\n\nfingerprint\n", fmd_hash_text(fmd_model_hash(c->model), hash));
+    for (size_t i = 0; i < c->contents.n_fingerprint; i++)
+        printf("  %-28s %s\n", c->contents.fingerprint[i].name, c->contents.fingerprint[i].text);
     print_history(c);
     printf("\nstate\n");
-    for (size_t i = 0; i < c->contents.n_items; i++)
-        printf("  %-28s %s\n", c->contents.items[i].name,
-               item_text(&c->contents.items[i], text, sizeof text));
+    for (size_t i = 0; i < c->contents.n_entries; i++)
+        printf("  %-28s %s\n", c->contents.entries[i].name,
+               entry_text(&c->contents.entries[i], text, sizeof text));
     printf("\n%-30s %-14s %12s %12s %12s  %s\n", "tensors", "shape", "min", "mean", "max", "xxh3");
     for (size_t i = 0; i < n_views(c); i++) {
         const view v = view_at(c, i);
@@ -268,23 +268,23 @@ static void note(comparison *d, const char *what)
     snprintf(d->what + used, sizeof d->what - used, "%s%s", used > 0 ? ", " : "", what);
 }
 
-static void compare_traits(comparison *d)
+static void compare_fingerprints(comparison *d)
 {
     static const char none[] = "not there";
-    for (size_t i = 0; i < d->a->contents.n_traits; i++) {
-        const fmd_trait *t = &d->a->contents.traits[i];
-        const char *other = find_trait(d->b, t->name);
+    for (size_t i = 0; i < d->a->contents.n_fingerprint; i++) {
+        const fmd_fingerprint_entry *t = &d->a->contents.fingerprint[i];
+        const char *other = find_fingerprint(d->b, t->name);
         if (other != NULL && strcmp(other, t->text) == 0)
             continue;
-        printf("trait    %s: %s | %s\n", t->name, t->text, other != NULL ? other : none);
-        note(d, "traits");
+        printf("fingerprint %s: %s | %s\n", t->name, t->text, other != NULL ? other : none);
+        note(d, "fingerprint");
     }
-    for (size_t i = 0; i < d->b->contents.n_traits; i++) {
-        const fmd_trait *t = &d->b->contents.traits[i];
-        if (find_trait(d->a, t->name) != NULL)
+    for (size_t i = 0; i < d->b->contents.n_fingerprint; i++) {
+        const fmd_fingerprint_entry *t = &d->b->contents.fingerprint[i];
+        if (find_fingerprint(d->a, t->name) != NULL)
             continue;
-        printf("trait    %s: %s | %s\n", t->name, none, t->text);
-        note(d, "traits");
+        printf("fingerprint %s: %s | %s\n", t->name, none, t->text);
+        note(d, "fingerprint");
     }
 }
 
@@ -313,14 +313,14 @@ static void compare_progress(comparison *d)
 }
 
 /* The rest of the state: position and history have been compared. */
-static void compare_items(comparison *d)
+static void compare_entries(comparison *d)
 {
     static const char *const known[] = {"epoch", "step", "history"};
     const checkpoint *const sides[] = {d->a, d->b};
     for (int side = 0; side < 2; side++)
-        for (size_t i = 0; i < sides[side]->contents.n_items; i++) {
-            const fmd_item *x = &sides[side]->contents.items[i];
-            const fmd_item *y = find_item(sides[1 - side], x->name, x->kind);
+        for (size_t i = 0; i < sides[side]->contents.n_entries; i++) {
+            const fmd_state_entry *x = &sides[side]->contents.entries[i];
+            const fmd_state_entry *y = find_entry(sides[1 - side], x->name, x->kind);
             char mine[256], other[256] = "not there";
             bool skip = side == 1 && y != NULL; /* compared already */
             for (size_t k = 0; k < sizeof known / sizeof *known; k++)
@@ -328,9 +328,9 @@ static void compare_items(comparison *d)
             if (skip || (y != NULL && y->count == x->count &&
                          memcmp(x->data, y->data, fmd_item_bytes(x)) == 0))
                 continue;
-            item_text(x, mine, sizeof mine);
+            entry_text(x, mine, sizeof mine);
             if (y != NULL)
-                item_text(y, other, sizeof other);
+                entry_text(y, other, sizeof other);
             printf("state    %s: %s | %s\n", x->name, side == 0 ? mine : other,
                    side == 0 ? other : mine);
             note(d, "state");
@@ -388,9 +388,9 @@ static void compare(const checkpoint *a, const checkpoint *b)
         printf("images   of another shape, or pixels divided by 255 in one of them only\n");
         note(&d, "images");
     }
-    compare_traits(&d);
+    compare_fingerprints(&d);
     compare_progress(&d);
-    compare_items(&d);
+    compare_entries(&d);
     compare_tensors(&d);
     if (*d.what == '\0')
         printf("equal\n");
@@ -398,20 +398,20 @@ static void compare(const checkpoint *a, const checkpoint *b)
         printf("different: %s\n", d.what);
 }
 
-fmd_status fmd_cmd_inspect(fmd_comm *c, const fmd_config *config)
+static fmd_status run_inspect(fmd_comm *c, const fmd_config *config)
 {
     (void)c;
     checkpoint *a = NULL, *b = NULL;
-    const bool two = *config->against != '\0';
+    const bool two = *config->model.against != '\0';
     FMD_TRY(fmd_alloc(&a, 1, sizeof *a, "the checkpoint"));
     fmd_status st = fmd_alloc(&b, 1, sizeof *b, "the checkpoint");
     if (st != FMD_OK) {
         free(a);
         return st;
     }
-    st = open_checkpoint(a, config->weights);
+    st = open_checkpoint(a, config->model.weights);
     if (st == FMD_OK && two)
-        st = open_checkpoint(b, config->against);
+        st = open_checkpoint(b, config->model.against);
     if (st == FMD_OK && two)
         compare(a, b);
     else if (st == FMD_OK)
@@ -422,3 +422,14 @@ fmd_status fmd_cmd_inspect(fmd_comm *c, const fmd_config *config)
     close_checkpoint(b);
     return st;
 }
+
+const fmd_command fmd_command_inspect = {
+    .name = "inspect",
+    .usage = "RUN_DIR|FILE [RUN_DIR|FILE] [OPTIONS]",
+    .help = "what a checkpoint holds, or how two of them differ",
+    .section = FMD_TO_LOOK,
+    .example = "runs/20260131-120000",
+    .groups = "weights|comparison",
+    .words = "weights|against",
+    .run = run_inspect,
+};

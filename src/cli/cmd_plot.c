@@ -1,4 +1,5 @@
 /* plot: the pictures of a run, with the data and the gnuplot scripts that make them. */
+#include "cli/commands.h"
 #include "report/plots.h"
 
 #include "base/log.h"
@@ -73,20 +74,32 @@ static fmd_status plot(const fmd_run_view *v, const fmd_config *config, const ch
     snprintf(folder, sizeof folder, "%s/plots", v->path);
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return FMD_FAIL(FMD_EBUSY, "cannot make the folder '%s': %s", folder, strerror(errno));
-    return draw(&(fmd_plot_target){.folder = folder, .formats = formats}, v, config->what);
+    return draw(&(fmd_plot_target){.folder = folder, .formats = formats}, v, config->output.what);
 }
 
-fmd_status fmd_cmd_plot(fmd_comm *c, const fmd_config *config)
+static fmd_status run_plot(fmd_comm *c, const fmd_config *config)
 {
     fmd_run_view *v = NULL;
     char formats[16];
     fmd_view_needs needs = FMD_VIEW_DATA;
-    FMD_TRY(parse_formats(config->format, formats));
-    if (config->what > 0)
-        needs = pictures[config->what - 1].needs;
+    FMD_TRY(parse_formats(config->output.format, formats));
+    if (config->output.what > 0)
+        needs = pictures[config->output.what - 1].needs;
     fmd_status st = fmd_run_view_open(c, &v, config, needs);
     if (st == FMD_OK)
         st = fmd_comm_agree(c, fmd_comm_rank(c) == 0 ? plot(v, config, formats) : FMD_OK);
     fmd_run_view_close(v);
     return st;
 }
+
+const fmd_command fmd_command_plot = {
+    .name = "plot",
+    .usage = "RUN_DIR [OPTIONS]",
+    .help = "pictures of a run: curves, confusion matrix, predictions, weights",
+    .section = FMD_TO_LOOK,
+    .example = "runs/20260131-120000 --what curves --format svg",
+    .groups = "data|weights|pictures",
+    .words = "weights",
+    .needs_mpi = true,
+    .run = run_plot,
+};

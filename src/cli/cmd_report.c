@@ -1,4 +1,5 @@
 /* report: one HTML file that tells all of a run. */
+#include "cli/commands.h"
 #include "report/page.h"
 
 #include <stdio.h>
@@ -28,8 +29,8 @@ static fmd_status write_report(const fmd_run_view *v, const fmd_config *config)
     snprintf(path, sizeof path, "%s/report.html", v->path);
     snprintf(title, sizeof title, "Training report: %s",
              slash != NULL && slash[1] != '\0' ? slash + 1 : v->path);
-    if (*config->output != '\0')
-        snprintf(path, sizeof path, "%s", config->output);
+    if (*config->output.path != '\0')
+        snprintf(path, sizeof path, "%s", config->output.path);
     FMD_TRY(fmd_html_create(&h, title));
     fmd_status st = build(h, v);
     if (st == FMD_OK)
@@ -40,7 +41,7 @@ static fmd_status write_report(const fmd_run_view *v, const fmd_config *config)
     return st;
 }
 
-fmd_status fmd_cmd_report(fmd_comm *c, const fmd_config *config)
+static fmd_status run_report(fmd_comm *c, const fmd_config *config)
 {
     fmd_run_view *v = NULL;
     fmd_status st = fmd_run_view_open(c, &v, config, FMD_VIEW_DATA);
@@ -49,3 +50,15 @@ fmd_status fmd_cmd_report(fmd_comm *c, const fmd_config *config)
     fmd_run_view_close(v);
     return st;
 }
+
+const fmd_command fmd_command_report = {
+    .name = "report",
+    .usage = "RUN_DIR [OPTIONS]",
+    .help = "one HTML file of a run: verdict, curves, mistakes, how to repeat it",
+    .section = FMD_TO_LOOK,
+    .example = "runs/20260131-120000 --output report.html",
+    .groups = "data|weights|file",
+    .words = "weights",
+    .needs_mpi = true,
+    .run = run_report,
+};

@@ -1,6 +1,7 @@
 /* scaling: the same training on several numbers of ranks, and what more ranks bring. */
-#include "run/run_folder.h"
+#include "cli/commands.h"
 #include "measure/study.h"
+#include "run/run_folder.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -19,7 +20,7 @@ static const char *const measured_groups[] = {"benchmark", "data",     "training
 /* "1,2,4,8" */
 static fmd_status read_ranks(fmd_study *s)
 {
-    const char *at = s->config->ranks;
+    const char *at = s->config->study.ranks;
     while (s->n_ranks < FMD_STUDY_COUNTS) {
         char *end;
         const long n = strtol(at, &end, 10);
@@ -34,14 +35,14 @@ static fmd_status read_ranks(fmd_study *s)
     return FMD_FAIL(FMD_EUSAGE,
                     "--ranks: '%s' is not a list of up to %d rising numbers such as "
                     "1,2,4,8",
-                    s->config->ranks, FMD_STUDY_COUNTS);
+                    s->config->study.ranks, FMD_STUDY_COUNTS);
 }
 
 /* Leaves out what would say nothing of scaling, unless it is to be measured and marked. */
 static fmd_status leave_out(fmd_study *s)
 {
     int n = 0, out[FMD_STUDY_COUNTS] = {0}, n_out = 0;
-    if (s->config->launcher == FMD_LAUNCH_DRY || s->config->oversubscribe)
+    if (s->config->study.launcher == FMD_LAUNCH_DRY || s->config->study.oversubscribe)
         return FMD_OK;
     for (int i = 0; i < s->n_ranks; i++)
         if (fmd_study_too_many_here(s, s->ranks[i]))
@@ -72,11 +73,11 @@ static fmd_status check(const fmd_config *c)
             return FMD_FAIL(FMD_EUSAGE, "scaling starts mpirun or srun itself: start it alone, "
                                         "without a launcher");
     }
-    if (c->scaling_mode == 0 && c->batch_size_per_rank != FMD_UNSET_INT)
+    if (c->study.mode == 0 && c->training.batch_size_per_rank != FMD_UNSET_INT)
         return FMD_FAIL(FMD_EUSAGE,
                         "--batch-size-per-rank: only --scaling weak has a fixed batch a "
                         "rank; give --batch-size, which weak takes as that of a rank");
-    if (c->op != 0)
+    if (c->bench.op != 0)
         return FMD_FAIL(FMD_EUSAGE, "--op: scaling measures whole steps of training, and the "
                                     "allreduce by itself");
     return FMD_OK;
@@ -85,7 +86,7 @@ static fmd_status check(const fmd_config *c)
 static void choose_modes(fmd_study *s)
 {
     char name[FMD_OPTION_TEXT_BYTES];
-    fmd_choice_text(FMD_STUDY_MODES, s->config->scaling_mode, name);
+    fmd_choice_text(FMD_STUDY_MODES, s->config->study.mode, name);
     const bool strong = strcmp(name, "weak") != 0, weak = strcmp(name, "strong") != 0;
     s->modes[0] = (fmd_study_mode){.name = "strong", .strong = true, .asked = strong};
     s->modes[1] = (fmd_study_mode){.name = "weak", .asked = weak};
@@ -150,12 +151,12 @@ static fmd_status open_folder(fmd_study *s)
     char path[FMD_STUDY_PATH];
     const time_t now = time(NULL);
     struct tm local;
-    if (*s->config->study_dir == '\0')
+    if (*s->config->study.dir == '\0')
         return FMD_FAIL(FMD_EUSAGE, "--study-dir: the name is empty: expected a folder, or auto");
-    if (strcmp(s->config->study_dir, "auto") == 0)
+    if (strcmp(s->config->study.dir, "auto") == 0)
         strftime(s->folder, sizeof s->folder, "scaling/%Y%m%d-%H%M%S", localtime_r(&now, &local));
     else
-        snprintf(s->folder, sizeof s->folder, "%s", s->config->study_dir);
+        snprintf(s->folder, sizeof s->folder, "%s", s->config->study.dir);
     FMD_TRY(fmd_make_folders(fmd_study_path(s, path, "points"), "folder"));
     fmd_study_path(s, path, "config.json");
     if (access(path, F_OK) == 0)
@@ -204,7 +205,7 @@ static fmd_status run(fmd_study *s)
     choose_modes(s);
     FMD_TRY(find_program(s));
     FMD_TRY(open_folder(s));
-    printf("%sstudy  %s\n", s->config->launcher == FMD_LAUNCH_DRY ? "# " : "", s->folder);
+    printf("%sstudy  %s\n", s->config->study.launcher == FMD_LAUNCH_DRY ? "# " : "", s->folder);
     fflush(stdout);
     int queued;
     const fmd_status st = fmd_study_measure(s, &queued);
@@ -212,12 +213,12 @@ static fmd_status run(fmd_study *s)
         printf("stopped; to go on: the same command with --study-dir %s\n", s->folder);
         return FMD_FAIL(FMD_ESTOPPED, "%s", "");
     }
-    if (st != FMD_OK || s->config->launcher == FMD_LAUNCH_DRY || queued > 0)
+    if (st != FMD_OK || s->config->study.launcher == FMD_LAUNCH_DRY || queued > 0)
         return st;
     return report(s);
 }
 
-fmd_status fmd_cmd_scaling(fmd_comm *c, const fmd_config *config)
+static fmd_status run_scaling(fmd_comm *c, const fmd_config *config)
 {
     (void)c;
     fmd_study *s = NULL;
@@ -227,3 +228,13 @@ fmd_status fmd_cmd_scaling(fmd_comm *c, const fmd_config *config)
     free(s);
     return st;
 }
+
+const fmd_command fmd_command_scaling = {
+    .name = "scaling",
+    .usage = "[OPTIONS]",
+    .help = "what more ranks bring: measures, compares, draws, advises",
+    .section = FMD_TO_MEASURE,
+    .example = "--ranks 1,2,4,8 --batch-size 1024 --repetitions 6",
+    .groups = "study|benchmark|data|training data|model|training|distribution",
+    .run = run_scaling,
+};

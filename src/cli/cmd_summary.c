@@ -1,9 +1,9 @@
 /* summary: Keras' table of a model's layers. */
-#include "run/config.h"
 #include "base/format.h"
-#include "run/weights_file.h"
-#include "io/json/json_file.h"
 #include "base/system/terminal.h"
+#include "cli/commands.h"
+#include "io/json/json_file.h"
+#include "run/weights_file.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -78,8 +78,8 @@ static const char *shape_text(fmd_shape s, char text[FMD_SHAPE_TEXT])
 static void print_total(const char *what, size_t params)
 {
     char count[32], size[32];
-    printf(" %s: %s (%s)\n", what, fmd_grouped(params, count),
-           fmd_bytes_text(params * sizeof(float), size));
+    printf(" %s: %s (%s)\n", what, fmd_format_count(params, count),
+           fmd_format_bytes(params * sizeof(float), size));
 }
 
 static void print_table(const fmd_model *m)
@@ -101,7 +101,7 @@ static void print_table(const fmd_model *m)
         if (i > 0)
             print_rule(f->between, widths);
         print_row(f->bar, widths, layer_text(l, name), shape_text(l->out, shape),
-                  fmd_grouped(params_of(m, l), count));
+                  fmd_format_count(params_of(m, l), count));
     }
     print_rule(f->bottom, widths);
     print_total("Total params", fmd_model_n_params(m));
@@ -139,21 +139,32 @@ static fmd_status print_json(const fmd_model *m)
     return st;
 }
 
-fmd_status fmd_cmd_summary(fmd_comm *c, const fmd_config *config)
+static fmd_status run_summary(fmd_comm *c, const fmd_config *config)
 {
     (void)c;
     fmd_model *model = NULL;
     fmd_status st = FMD_OK;
     fmd_weights_file file = {.path = ""};
-    if (*config->weights != '\0')
-        FMD_TRY(fmd_weights_file_open(NULL, &file, config->weights));
+    if (*config->model.weights != '\0')
+        FMD_TRY(fmd_weights_file_open(NULL, &file, config->model.weights));
     FMD_TRY(fmd_weights_file_model(&model, &file, config, mnist_image, 10, 1));
     if (*file.path != '\0')
         st = fmd_weights_read_params(file.path, model);
-    if (st == FMD_OK && config->json)
+    if (st == FMD_OK && config->view.json)
         st = print_json(model);
     else if (st == FMD_OK)
         print_table(model);
     fmd_model_destroy(model);
     return st;
 }
+
+const fmd_command fmd_command_summary = {
+    .name = "summary",
+    .usage = "[RUN_DIR|FILE] [OPTIONS]",
+    .help = "the layers of a model, their shapes and parameters",
+    .section = FMD_TO_LOOK,
+    .example = "--hidden 512,256",
+    .groups = "model|weights|json",
+    .words = "weights",
+    .run = run_summary,
+};

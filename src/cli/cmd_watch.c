@@ -1,7 +1,7 @@
 /* watch: follows a run by what it writes, on this machine or another one. */
-#include "run/config.h"
-#include "run/follow.h"
 #include "base/system/terminal.h"
+#include "cli/commands.h"
+#include "run/follow.h"
 
 #include <errno.h>
 #include <math.h>
@@ -15,7 +15,7 @@ enum { BAR_WIDTH = 20, SPARKS = 40, SHORT_TEXT = 64 };
 /* As events.jsonl calls them. */
 
 typedef struct watch {
-    fmd_followed_run run;
+    fmd_follow run;
     fmd_terminal terminal;
     int drawn;       /* lines of the panel on the screen */
     double told;     /* the epochs that lines have told of: one more than the last */
@@ -93,7 +93,7 @@ static void print_progress(const watch *w, FILE *out)
     for (int i = 0; i < BAR_WIDTH; i++)
         fputs(w->terminal.utf8 ? (i < filled ? "━" : "─") : (i < filled ? "#" : "-"), out);
     fprintf(out, " %.0f %% · step %.0f of %.0f", floor(100 * done / all), done, all);
-    if (rate > 0 && w->run.state == FMD_FOLLOWED_RUNS && done < all)
+    if (rate > 0 && w->run.state == FMD_FOLLOW_RUNS && done < all)
         fprintf(out, " · about %s left",
                 time_text((all - done) * setting(w, "batch_size") / rate, text));
     fputc('\n', out);
@@ -149,7 +149,7 @@ static void print_table(const watch *w, FILE *out)
     fprintf(out, "\n  epoch  accuracy      loss");
     fprintf(out, "%s  learning rate      time  samples/s\n",
             validation ? "  val_accuracy  val_loss" : "");
-    for (size_t i = n > FMD_FOLLOWED_ROWS ? n - FMD_FOLLOWED_ROWS : 0; i < n; i++) {
+    for (size_t i = n > FMD_FOLLOW_ROWS ? n - FMD_FOLLOW_ROWS : 0; i < n; i++) {
         const fmd_json *e = w->run.epochs[i];
         fprintf(out, "  %5.0f  %8.4f  %8.4f", real(e, "epoch") + 1, real(e, "accuracy"),
                 real(e, "loss"));
@@ -197,7 +197,7 @@ static void print_saved(const watch *w, FILE *out)
 
 static void print_cure(const watch *w, FILE *out)
 {
-    if (w->run.state == FMD_FOLLOWED_DIED)
+    if (w->run.state == FMD_FOLLOW_DIED)
         fprintf(out, "        to go on: the same command with --run-dir %s\n", w->run.folder);
 }
 
@@ -273,7 +273,7 @@ static void tell(watch *w)
                    real(e, "val_loss"));
         printf(" - %s samples/s\n", rate_text(real(e, "samples_per_s"), text));
     }
-    const bool silent = w->run.state == FMD_FOLLOWED_IS_SILENT;
+    const bool silent = w->run.state == FMD_FOLLOW_IS_SILENT;
     if (silent && !w->was_silent)
         printf("state   %s\n", w->run.verdict);
     w->was_silent = silent;
@@ -282,14 +282,14 @@ static void tell(watch *w)
 
 static bool is_over(const watch *w)
 {
-    return w->run.state == FMD_FOLLOWED_DIED || w->run.state == FMD_FOLLOWED_ENDED;
+    return w->run.state == FMD_FOLLOW_DIED || w->run.state == FMD_FOLLOW_ENDED;
 }
 
 static fmd_status follow(watch *w, double interval)
 {
     const struct timespec nap = {.tv_sec = (time_t)interval,
                                  .tv_nsec = (long)(fmod(interval, 1) * 1e9)};
-    FMD_TRY(fmd_followed_run_read(&w->run));
+    FMD_TRY(fmd_follow_read(&w->run));
     if (!w->terminal.terminal)
         print_run(w, stdout);
     for (;;) {
@@ -305,7 +305,7 @@ static fmd_status follow(watch *w, double interval)
         if (ferror(stdout))
             return FMD_FAIL(FMD_EIO, "cannot write to stdout: %s", strerror(errno));
         nanosleep(&nap, NULL);
-        FMD_TRY(fmd_followed_run_read(&w->run));
+        FMD_TRY(fmd_follow_read(&w->run));
     }
     if (!w->terminal.terminal) {
         printf("state   %s\n", w->run.verdict);
@@ -314,23 +314,34 @@ static fmd_status follow(watch *w, double interval)
     return FMD_OK;
 }
 
-fmd_status fmd_cmd_watch(fmd_comm *c, const fmd_config *config)
+static fmd_status run_watch(fmd_comm *c, const fmd_config *config)
 {
     (void)c;
     watch w = {.terminal = fmd_terminal_of_stdout()};
-    if (*config->run == '\0')
-        FMD_TRY(fmd_followed_run_newest(w.run.folder));
+    if (*config->watch.run == '\0')
+        FMD_TRY(fmd_follow_newest(w.run.folder));
     else
-        memcpy(w.run.folder, config->run, sizeof w.run.folder);
+        memcpy(w.run.folder, config->watch.run, sizeof w.run.folder);
     fmd_status st = FMD_OK;
-    if (config->once) {
+    if (config->watch.once) {
         w.terminal.terminal = false;
-        st = fmd_followed_run_read(&w.run);
+        st = fmd_follow_read(&w.run);
         if (st == FMD_OK)
             st = draw(&w);
     } else {
-        st = follow(&w, config->interval);
+        st = follow(&w, config->watch.interval);
     }
-    fmd_followed_run_free(&w.run);
+    fmd_follow_free(&w.run);
     return st;
 }
+
+const fmd_command fmd_command_watch = {
+    .name = "watch",
+    .usage = "[RUN_DIR] [OPTIONS]",
+    .help = "how a run gets on: progress, loss, rates, who is slow; from anywhere",
+    .section = FMD_TO_LOOK,
+    .example = "runs/20260131-120000 --interval 5",
+    .groups = "watching",
+    .words = "run",
+    .run = run_watch,
+};

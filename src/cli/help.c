@@ -1,7 +1,7 @@
 /* --help, made of the tables of commands and options. */
-#include "run/config.h"
-#include "nn/layer.h"
+#include "cli/help.h"
 #include "fmd/optimizer.h"
+#include "nn/layer.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -172,12 +172,13 @@ static void print_section(fmd_section section, const char *heading)
 {
     bool begun = false;
     for (size_t i = 0; i < fmd_commands_length; i++) {
-        if (fmd_commands[i].section != section)
+        if (fmd_commands[i]->section != section)
             continue;
         if (!begun)
             printf("\n%s\n", heading);
         begun = true;
-        fmd_print_text(printf("  %s", fmd_commands[i].name), COMMAND_COLUMN, fmd_commands[i].help);
+        fmd_print_text(printf("  %s", fmd_commands[i]->name), COMMAND_COLUMN,
+                       fmd_commands[i]->help);
     }
 }
 

@@ -1,7 +1,9 @@
 /* The manual page in the language of man(7), made of the tables of commands and options. */
-#include "run/config.h"
-#include "nn/layer.h"
+#include "cli/manual.h"
 #include "fmd/optimizer.h"
+#include "nn/layer.h"
+
+#include "cli/help.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -105,7 +107,7 @@ static void print_commands(void)
 {
     print_request(".SH", "COMMANDS");
     for (size_t i = 0; i < fmd_commands_length; i++) {
-        const fmd_command *command = &fmd_commands[i];
+        const fmd_command *command = fmd_commands[i];
         printf(".TP\n.B ");
         print_text(command->name);
         printf("\\fR ");
@@ -124,8 +126,8 @@ static void print_group(const fmd_option *first)
     print_request(".SS", first->group);
     printf("Options of ");
     for (size_t i = 0; i < fmd_commands_length; i++)
-        if (fmd_command_takes(&fmd_commands[i], first)) {
-            printf("%s%s", before, fmd_commands[i].name);
+        if (fmd_command_takes(fmd_commands[i], first)) {
+            printf("%s%s", before, fmd_commands[i]->name);
             before = ", ";
         }
     printf(".\n");

@@ -1,10 +1,10 @@
 #include "fmd/dataset.h"
 
+#include "base/mem.h"
 #include "data/class_names.h"
 #include "data/idx.h"
-#include "data/locate.h"
 #include "data/known_datasets.h"
-#include "base/mem.h"
+#include "data/locate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ struct fmd_source {
 /* The name of a known data set or of one of EMNIST as it is, otherwise the last part of the path. */
 static void set_name(fmd_dataset_info *info, const char *name, bool emnist)
 {
-    const fmd_published *set = fmd_published_find(name);
+    const fmd_known_dataset *set = fmd_known_dataset_find(name);
     char *real = set == NULL && !emnist ? realpath(info->path, NULL) : NULL;
     const char *slash = strrchr(real != NULL ? real : name, '/');
     if (set != NULL)
@@ -129,10 +129,10 @@ size_t fmd_source_bytes(const fmd_source *s)
  * the hash tells: sizes and counts are equal. Files of both, mixed, are a mistake too. */
 static fmd_status identify(const fmd_source *s, fmd_dataset_info *info)
 {
-    const fmd_published *expected = fmd_published_find(info->name);
+    const fmd_known_dataset *expected = fmd_known_dataset_find(info->name);
     int same = 0;
     for (int i = 0; i < FMD_DATASET_FILES; i++) {
-        const fmd_published *found = fmd_published_owner(info->hash[i], i);
+        const fmd_known_dataset *found = fmd_known_dataset_owner(info->hash[i], i);
         if (found == NULL)
             continue;
         if (expected == NULL)
@@ -160,10 +160,10 @@ static int count_classes(const uint8_t *labels, size_t n)
 }
 
 /* Without names from the folder a published data set has its own. */
-static void name_published(fmd_dataset_info *info)
+static void name_known(fmd_dataset_info *info)
 {
-    const fmd_published *set = fmd_published_find(info->name);
-    for (int i = 0; set != NULL && i < FMD_PUBLISHED_CLASSES; i++)
+    const fmd_known_dataset *set = fmd_known_dataset_find(info->name);
+    for (int i = 0; set != NULL && i < FMD_KNOWN_DATASET_CLASSES; i++)
         snprintf(info->class_names[i], FMD_CLASS_NAME_BYTES, "%s", set->classes[i]);
 }
 
@@ -171,7 +171,7 @@ static void name_published(fmd_dataset_info *info)
 static fmd_status name_classes(const fmd_source *s, fmd_dataset_info *info)
 {
     if (s->n_names == 0)
-        name_published(info);
+        name_known(info);
     else if (s->n_names < info->classes)
         return FMD_FAIL(FMD_EDATA,
                         "'%s/" FMD_CLASSES_FILE
@@ -211,13 +211,13 @@ void fmd_dataset_view(fmd_dataset *out, const fmd_dataset_info *info, const void
     };
 }
 
-const char *fmd_dataset_published(const fmd_dataset_info *info, bool same[FMD_DATASET_FILES])
+const char *fmd_dataset_known(const fmd_dataset_info *info, bool same[FMD_DATASET_FILES])
 {
-    const fmd_published *set = fmd_published_find(info->name);
+    const fmd_known_dataset *set = fmd_known_dataset_find(info->name);
     for (int i = 0; i < FMD_DATASET_FILES && set == NULL; i++)
-        set = fmd_published_owner(info->hash[i], i);
+        set = fmd_known_dataset_owner(info->hash[i], i);
     for (int i = 0; i < FMD_DATASET_FILES; i++)
-        same[i] = set != NULL && fmd_published_owner(info->hash[i], i) == set;
+        same[i] = set != NULL && fmd_known_dataset_owner(info->hash[i], i) == set;
     return set != NULL ? set->name : NULL;
 }
 
@@ -231,7 +231,7 @@ fmd_status fmd_dataset_names(fmd_dataset_info *info, const char *name, const cha
     snprintf(info->path, sizeof info->path, "%s", place.path);
     set_name(info, name, place.emnist);
     if (n == 0)
-        name_published(info);
+        name_known(info);
     return FMD_OK;
 }
 

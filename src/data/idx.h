@@ -6,9 +6,9 @@
 #ifndef FMD_DATA_IDX_H
 #define FMD_DATA_IDX_H
 
-#include "fmd/error.h"
 #include "base/hash.h"
 #include "base/shape.h"
+#include "fmd/error.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 #include "data/image.h"
 
-#include "data/idx.h"
 #include "base/mem.h"
+#include "data/idx.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,8 @@
 #ifndef FMD_DATA_IMAGE_H
 #define FMD_DATA_IMAGE_H
 
-#include "fmd/error.h"
 #include "base/shape.h"
+#include "fmd/error.h"
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 #include "data/known_datasets.h"
 
-static const fmd_published known[] = {
+static const fmd_known_dataset known[] = {
     {
         .name = "fashion-mnist",
         .content = "the clothes of Fashion-MNIST",
@@ -26,7 +26,7 @@ static const fmd_published known[] = {
 
 enum { KNOWN = sizeof known / sizeof known[0] };
 
-const fmd_published *fmd_published_find(const char *name)
+const fmd_known_dataset *fmd_known_dataset_find(const char *name)
 {
     for (int i = 0; i < KNOWN; i++) {
         const char *a = known[i].name, *b = name;
@@ -38,7 +38,7 @@ const fmd_published *fmd_published_find(const char *name)
     return NULL;
 }
 
-const fmd_published *fmd_published_owner(fmd_hash h, int file)
+const fmd_known_dataset *fmd_known_dataset_owner(fmd_hash h, int file)
 {
     for (int i = 0; i < KNOWN; i++) {
         if (known[i].hash[file].high == h.high && known[i].hash[file].low == h.low)

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_PLACES = 8 };
+enum { MAX_LOCATIONS = 8 };
 
 /* The file's name is stem, '-' or '.', idx<dimensions>-ubyte, and ".gz" where it is packed. Those of
  * EMNIST have the name of the set in front: emnist-letters-train-images-idx3-ubyte.gz. */
@@ -29,8 +29,8 @@ static const char emnist[] = "emnist-";
 
 /* The folders to look in, in this order. */
 typedef struct places {
-    char path[MAX_PLACES][FMD_PATH_BYTES];
-    bool shared[MAX_PLACES]; /* with other sets: only files with the prefix count */
+    char path[MAX_LOCATIONS][FMD_PATH_BYTES];
+    bool shared[MAX_LOCATIONS]; /* with other sets: only files with the prefix count */
     int n;
     char prefix[64]; /* "emnist-letters-", or empty */
 } places;
@@ -56,7 +56,7 @@ __attribute__((format(printf, 2, 3))) static void add_place(places *p, const cha
 }
 
 /* A folder that may hold several data sets, or the files of the one asked for. */
-static void add_root(places *p, const char *root, const char *name, const fmd_published *set)
+static void add_root(places *p, const char *root, const char *name, const fmd_known_dataset *set)
 {
     add_place(p, "%s/%s", root, name);
     const int own = p->n;
@@ -90,7 +90,7 @@ static void add_usual_roots(places *p)
     add_place(p, "/usr/share/datasets");
 }
 
-static void add_usual_places(places *p, const char *name, const fmd_published *set)
+static void add_usual_locations(places *p, const char *name, const fmd_known_dataset *set)
 {
     places roots = {.n = 0};
     add_usual_roots(&roots);
@@ -133,9 +133,9 @@ static void set_prefix(places *p, const char *name)
         snprintf(p->prefix, sizeof p->prefix, "%s-", last);
 }
 
-static fmd_status list_places(places *p, const char *name, const char *dir)
+static fmd_status list_locations(places *p, const char *name, const char *dir)
 {
-    const fmd_published *set = fmd_published_find(name);
+    const fmd_known_dataset *set = fmd_known_dataset_find(name);
     p->n = 0;
     set_prefix(p, name);
     if (*name == '\0')
@@ -152,7 +152,7 @@ static fmd_status list_places(places *p, const char *name, const char *dir)
         FMD_TRY(require_folder(dir));
         add_root(p, dir, name, set);
     } else {
-        add_usual_places(p, name, set);
+        add_usual_locations(p, name, set);
     }
     return FMD_OK;
 }
@@ -195,7 +195,7 @@ static void search_folder(folder *f, const char *path, const char *prefix)
 
 static fmd_status incomplete(const char *name, const char *path, int present, int missing)
 {
-    const fmd_published *set = fmd_published_find(name);
+    const fmd_known_dataset *set = fmd_known_dataset_find(name);
     return FMD_FAIL(FMD_ENOINPUT, "'%s' has %s but no %s-idx%c-ubyte, plain or .gz%s%s", path,
                     files[present].stem, files[missing].stem, files[missing].dims[0],
                     set != NULL ? "; all files come with: scripts/get-data " : "",
@@ -218,9 +218,9 @@ static void find_emnist(const char *path, char set[64])
 }
 
 /* Where the user named the folder itself, that is the only place. */
-static fmd_status not_found(const char *name, const places *p, const bool denied[MAX_PLACES])
+static fmd_status not_found(const char *name, const places *p, const bool denied[MAX_LOCATIONS])
 {
-    const fmd_published *set = fmd_published_find(name);
+    const fmd_known_dataset *set = fmd_known_dataset_find(name);
     char of_emnist[64] = "";
     if (is_folder(name))
         find_emnist(name, of_emnist);
@@ -253,7 +253,7 @@ static fmd_status not_found(const char *name, const places *p, const bool denied
 /* Finds the first place that has all files; *f and *path are what it has and its path. */
 static fmd_status search(const places *p, const char *name, folder *f, const char **path)
 {
-    bool denied[MAX_PLACES] = {false};
+    bool denied[MAX_LOCATIONS] = {false};
     int part = -1, present = -1, missing = -1; /* the first place that has some of the files */
     for (int i = 0; i < p->n; i++) {
         *path = p->path[i];
@@ -279,7 +279,7 @@ fmd_status fmd_place_find(fmd_place *out, const char *name, const char *dir)
     places p;
     folder f;
     const char *path = NULL;
-    FMD_TRY(list_places(&p, name, dir));
+    FMD_TRY(list_locations(&p, name, dir));
     FMD_TRY(search(&p, name, &f, &path));
     const char *slash = strrchr(f.file[0], '/');
     out->emnist = strncmp(slash + 1, emnist, sizeof emnist - 1) == 0;

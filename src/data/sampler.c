@@ -75,11 +75,11 @@ const uint32_t *fmd_sampler_order(const fmd_sampler *s)
     return s->order;
 }
 
-fmd_run fmd_share(size_t total, int rank, int size)
+fmd_range fmd_share(size_t total, int rank, int size)
 {
     size_t r = (size_t)rank, least = total / (size_t)size, longer = total % (size_t)size;
     /* The first `longer` ranks have one more. */
-    return (fmd_run){r * least + (r < longer ? r : longer), least + (r < longer)};
+    return (fmd_range){r * least + (r < longer ? r : longer), least + (r < longer)};
 }
 
 /* Images lie anywhere in memory: those some rows ahead are asked for early. */
@@ -93,8 +93,8 @@ static inline void ask_for(const uint8_t *image, size_t bytes)
 
 /* A division, since Keras divides: a product with 1/255 differs in the last bit for 126 of the 256
  * bytes, and takes as long, as the memory is what limits both. */
-FMD_SIMD static void gather_rows(const uint8_t *images, size_t bytes, const uint32_t *order,
-                                 size_t n, float divisor, float *x)
+FMD_SIMD static void gather_samples(const uint8_t *images, size_t bytes, const uint32_t *order,
+                                    size_t n, float divisor, float *x)
 {
     for (size_t i = 0; i < n; i++) {
         const uint8_t *restrict image = images + (order != NULL ? order[i] : i) * bytes;
@@ -109,7 +109,7 @@ FMD_SIMD static void gather_rows(const uint8_t *images, size_t bytes, const uint
 void fmd_gather_images(const fmd_split *split, size_t image_bytes, const uint32_t *order, size_t n,
                        size_t rows, float divisor, float *x)
 {
-    gather_rows(split->images, image_bytes, order, n, divisor, x);
+    gather_samples(split->images, image_bytes, order, n, divisor, x);
     memset(x + n * image_bytes, 0, (rows - n) * image_bytes * sizeof *x);
 }
 

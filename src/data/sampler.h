@@ -22,13 +22,13 @@ void fmd_sampler_shuffle(fmd_sampler *s, uint32_t epoch);
 const uint32_t *fmd_sampler_order(const fmd_sampler *s);
 
 /* A run of consecutive things. */
-typedef struct fmd_run {
+typedef struct fmd_range {
     size_t first, count;
-} fmd_run;
+} fmd_range;
 
 /* Local. The run of `total` things that belongs to `rank` of `size`: contiguous, in rank order,
  * covering each exactly once, no two runs differing by more than one. */
-fmd_run fmd_share(size_t total, int rank, int size);
+fmd_range fmd_share(size_t total, int rank, int size);
 
 /* Local. Turns samples into rows of floats: row i is image order[i] over `divisor` (255, or 1 for
  * the bytes as they are); i < n. Rows n to rows - 1 are zero. x: rows times image bytes. `order`

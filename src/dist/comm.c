@@ -1,8 +1,8 @@
 #include "fmd/comm.h"
 
-#include "dist/comm_private.h"
 #include "base/mem.h"
 #include "base/timer.h"
+#include "dist/comm_private.h"
 
 #include <sched.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-fmd_status fmd_whole_file_read(void **out, size_t *bytes, const char *path)
+fmd_status fmd_atomic_file_read(void **out, size_t *bytes, const char *path)
 {
     fmd_status status = FMD_OK;
     char *data = NULL;
@@ -97,7 +97,7 @@ static bool write_synced(int fd, const char *data, size_t bytes)
     return fsync(fd) == 0;
 }
 
-fmd_status fmd_whole_file_write(const char *path, const void *data, size_t bytes)
+fmd_status fmd_atomic_file_write(const char *path, const void *data, size_t bytes)
 {
     const char *name;
     char temp[NAME_MAX + 1];

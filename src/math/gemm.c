@@ -185,19 +185,19 @@ void fmd_gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, const
                         1, a, (blasint)lda, b, (blasint)n, 0, c, (blasint)n);
 }
 
-void fmd_gemm_at_lanes(size_t leaves, size_t m, size_t n, size_t k, const float *a, size_t lda,
-                       const float *b, fmd_lanes *lanes, size_t offset)
+void fmd_gemm_at_fixed(size_t microbatches, size_t m, size_t n, size_t k, const float *a,
+                       size_t lda, const float *b, fmd_fixed *fixed, size_t offset)
 {
     static float buffer[BUFFER_VALUES]; /* at least a row: a layer has at most as many units */
     if (own != NULL) {
-        own->gemm_at_lanes(leaves, m, n, k, a, lda, b, lanes, offset);
+        own->gemm_at_fixed(microbatches, m, n, k, a, lda, b, fixed, offset);
         return;
     }
     const size_t most = BUFFER_VALUES / n;
-    for (; leaves > 0; leaves--, a += k * lda, b += k * n)
+    for (; microbatches > 0; microbatches--, a += k * lda, b += k * n)
         for (size_t i = 0; i < m; i += most) {
             const size_t rows = m - i < most ? m - i : most;
             fmd_gemm_at(rows, n, k, a + i, lda, b, buffer);
-            fmd_lanes_add(lanes, offset + i * n, rows * n, buffer);
+            fmd_fixed_add(fixed, offset + i * n, rows * n, buffer);
         }
 }

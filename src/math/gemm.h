@@ -5,8 +5,8 @@
 #ifndef FMD_MATH_GEMM_H
 #define FMD_MATH_GEMM_H
 
-#include "fmd/error.h"
 #include "base/fixed.h"
+#include "fmd/error.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,9 +56,9 @@ void fmd_gemm_bt(size_t blocks, size_t m, size_t n, size_t k, const float *a, co
 void fmd_gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                  float *c);
 
-/* Local. The same of each leaf, a block of k rows of A and of B, added to the m n lanes from `offset`. */
-void fmd_gemm_at_lanes(size_t leaves, size_t m, size_t n, size_t k, const float *a, size_t lda,
-                       const float *b, fmd_lanes *lanes, size_t offset);
+/* Local. The same of each microbatch, a block of k rows of A and of B, added to the m n fixed from `offset`. */
+void fmd_gemm_at_fixed(size_t microbatches, size_t m, size_t n, size_t k, const float *a,
+                       size_t lda, const float *b, fmd_fixed *fixed, size_t offset);
 
 /* Local. How many of the m rows of A^T B should be made at a time, when so many such products are
  * added up, for their sums to stay in the first cache. With BLAS it does not depend on how many. */

@@ -25,9 +25,9 @@ typedef struct fmd_kernels {
     void (*gemm_at)(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                     float *c);
 
-    /* The same of each leaf, a block of k rows of A and of B, added to the m n lanes from `offset`. */
-    void (*gemm_at_lanes)(size_t leaves, size_t m, size_t n, size_t k, const float *a, size_t lda,
-                          const float *b, fmd_lanes *lanes, size_t offset);
+    /* The same of each microbatch, a block of k rows of A and of B, added to the m n lanes from `offset`. */
+    void (*gemm_at_fixed)(size_t microbatches, size_t m, size_t n, size_t k, const float *a,
+                          size_t lda, const float *b, fmd_fixed *lanes, size_t offset);
 } fmd_kernels;
 
 extern const fmd_kernels fmd_kernels_plain;

@@ -6,7 +6,7 @@ typedef __m256 vec;
 typedef __m256i ivec;
 typedef __m256i mask;
 
-enum { VL = 8, ROWS = 6, LEAF_ROWS = 2, PAIR_VECTORS = 4 };
+enum { VL = 8, ROWS = 6, MICROBATCH_SIZE = 2, PAIR_VECTORS = 4 };
 
 /* The first n lanes, from a window over ones and zeros. */
 static inline mask first_lanes(size_t n)
@@ -56,5 +56,5 @@ const fmd_kernels fmd_kernels_avx2 = {.name = "AVX2",
                                       .gemm = gemm,
                                       .gemm_bt = gemm_bt,
                                       .gemm_at = gemm_at,
-                                      .gemm_at_lanes = gemm_at_lanes};
+                                      .gemm_at_fixed = gemm_at_fixed};
 #endif

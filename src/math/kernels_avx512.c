@@ -6,7 +6,7 @@ typedef __m512 vec;
 typedef __m512i ivec;
 typedef __mmask16 mask;
 
-enum { VL = 16, ROWS = 8, LEAF_ROWS = 4, PAIR_VECTORS = 8 };
+enum { VL = 16, ROWS = 8, MICROBATCH_SIZE = 4, PAIR_VECTORS = 8 };
 
 #define MASK(n)                ((mask)((1u << (n)) - 1))
 #define LOAD(x)                _mm512_loadu_ps(x)
@@ -35,5 +35,5 @@ const fmd_kernels fmd_kernels_avx512 = {.name = "AVX-512",
                                         .gemm = gemm,
                                         .gemm_bt = gemm_bt,
                                         .gemm_at = gemm_at,
-                                        .gemm_at_lanes = gemm_at_lanes};
+                                        .gemm_at_fixed = gemm_at_fixed};
 #endif

@@ -10,7 +10,7 @@
  *   ONCE                  keeps what was loaded in a register; a compiler would load it for each use
  *   NONZERO               the bits of the lanes that are not zero
  *   ROWS                  rows of C in one block, 4 or more; its columns are 2 * VL
- *   LEAF_ROWS             rows of a block whose whole numbers stay in registers as well
+ *   MICROBATCH_SIZE             rows of a block whose whole numbers stay in registers as well
  *   PAIR_VECTORS          vectors to a row of a block that leaves out zeros
  *
  * A block of C, ROWS x 2 VL, stays in registers over the whole inner dimension: a row of it takes
@@ -266,28 +266,28 @@ static void gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, co
     transposed(m, n, k, a, lda, b, (target){.c = c, .ldc = n});
 }
 
-/* A block of A^T B of each leaf; LEAF_ROWS x WIDTH. */
-INLINE void block_of_leaves(size_t leaves, size_t k, operand a, const float *b, size_t ldb,
-                            const target *t)
+/* A block of A^T B of each microbatch; MICROBATCH_SIZE x WIDTH. */
+INLINE void block_of_microbatches(size_t microbatches, size_t k, operand a, const float *b,
+                                  size_t ldb, const target *t)
 {
     const shape s = {.vectors = VECTORS};
     const vec inverse = SPREAD(t->inverse);
-    ivec total[LEAF_ROWS][VECTORS], largest = *t->largest;
+    ivec total[MICROBATCH_SIZE][VECTORS], largest = *t->largest;
 #pragma GCC unroll 8
-    for (int r = 0; r < LEAF_ROWS; r++)
+    for (int r = 0; r < MICROBATCH_SIZE; r++)
 #pragma GCC unroll 2
         for (int v = 0; v < VECTORS; v++)
             total[r][v] = IZERO;
-    for (size_t i = 0; i < leaves; i++, a.at += k * a.inner_step, b += k * ldb) {
-        vec sum[LEAF_ROWS][VECTORS];
+    for (size_t i = 0; i < microbatches; i++, a.at += k * a.inner_step, b += k * ldb) {
+        vec sum[MICROBATCH_SIZE][VECTORS];
 #pragma GCC unroll 8
-        for (int r = 0; r < LEAF_ROWS; r++)
+        for (int r = 0; r < MICROBATCH_SIZE; r++)
 #pragma GCC unroll 2
             for (int v = 0; v < VECTORS; v++)
                 sum[r][v] = SPREAD(0);
-        add_products(LEAF_ROWS, s, k, a, b, ldb, sum);
+        add_products(MICROBATCH_SIZE, s, k, a, b, ldb, sum);
 #pragma GCC unroll 8
-        for (int r = 0; r < LEAF_ROWS; r++)
+        for (int r = 0; r < MICROBATCH_SIZE; r++)
 #pragma GCC unroll 2
             for (int v = 0; v < VECTORS; v++) {
                 const vec z = MUL(sum[r][v], inverse);
@@ -297,34 +297,34 @@ INLINE void block_of_leaves(size_t leaves, size_t k, operand a, const float *b, 
     }
     *t->largest = largest;
 #pragma GCC unroll 8
-    for (size_t r = 0; r < LEAF_ROWS; r++)
+    for (size_t r = 0; r < MICROBATCH_SIZE; r++)
 #pragma GCC unroll 2
         for (int v = 0; v < VECTORS; v++)
             add(s, v, t->lanes + r * t->ldc + (size_t)v * VL, total[r][v]);
 }
 
-/* A^T B of each leaf, where these have so few terms that most of the work is rounding: the whole numbers
+/* A^T B of each microbatch, where these have so few terms that most of the work is rounding: the whole numbers
  * of a block are added up in registers. For whole blocks only. */
-INLINE void short_leaves(size_t leaves, size_t m, size_t n, size_t k, const float *a, size_t lda,
-                         const float *b, target t)
+INLINE void short_microbatches(size_t microbatches, size_t m, size_t n, size_t k, const float *a,
+                               size_t lda, const float *b, target t)
 {
     for (size_t j = 0; j < n; j += WIDTH)
-        for (size_t i = 0; i < m; i += LEAF_ROWS) {
+        for (size_t i = 0; i < m; i += MICROBATCH_SIZE) {
             const target here = moved(t, i * n + j);
-            block_of_leaves(leaves, k, (operand){a + i, 1, lda}, b + j, n, &here);
+            block_of_microbatches(microbatches, k, (operand){a + i, 1, lda}, b + j, n, &here);
         }
 }
 
-static void gemm_at_lanes(size_t leaves, size_t m, size_t n, size_t k, const float *a, size_t lda,
-                          const float *b, fmd_lanes *lanes, size_t offset)
+static void gemm_at_fixed(size_t microbatches, size_t m, size_t n, size_t k, const float *a,
+                          size_t lda, const float *b, fmd_fixed *lanes, size_t offset)
 {
     ivec largest = IZERO;
     const target t = {
         .lanes = lanes->at + offset, .ldc = n, .inverse = lanes->inverse, .largest = &largest};
-    if (k < FEWEST_TERMS && m % LEAF_ROWS == 0 && n % WIDTH == 0)
-        short_leaves(leaves, m, n, k, a, lda, b, t);
+    if (k < FEWEST_TERMS && m % MICROBATCH_SIZE == 0 && n % WIDTH == 0)
+        short_microbatches(microbatches, m, n, k, a, lda, b, t);
     else
-        for (size_t i = 0; i < leaves; i++)
+        for (size_t i = 0; i < microbatches; i++)
             transposed(m, n, k, a + i * k * lda, lda, b + i * k * n, t);
     const uint32_t most = LARGEST(largest);
     if (most > lanes->largest)

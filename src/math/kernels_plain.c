@@ -7,7 +7,7 @@
 /* Any CPU: loops that the compiler turns into its vectors where it has some. fmaf rounds once, by an
  * instruction or, slowly, without one. */
 
-enum { VL = 4, ROWS = 4, LEAF_ROWS = 2, PAIR_VECTORS = 4 };
+enum { VL = 4, ROWS = 4, MICROBATCH_SIZE = 2, PAIR_VECTORS = 4 };
 
 typedef struct vec {
     float lane[VL];
@@ -121,4 +121,4 @@ const fmd_kernels fmd_kernels_plain = {.name = "plain",
                                        .gemm = gemm,
                                        .gemm_bt = gemm_bt,
                                        .gemm_at = gemm_at,
-                                       .gemm_at_lanes = gemm_at_lanes};
+                                       .gemm_at_fixed = gemm_at_fixed};

@@ -192,19 +192,19 @@ fmd_status fmd_measure_memory(fmd_comm *c, double footprint, size_t n, double *r
 }
 
 /* Without counters three lanes travel besides the values. */
-enum { LANE_BYTES = sizeof(uint32_t), OTHER_LANES = 3 };
+enum { ELEMENT_BYTES = sizeof(uint32_t), OTHER_LANES = 3 };
 
 fmd_status fmd_measure_allreduce(fmd_comm *c, fmd_reduction_mode mode, fmd_allreduce allreduce,
                                  size_t bytes, size_t warmup, size_t n, double *seconds)
 {
-    const size_t values = bytes / LANE_BYTES - OTHER_LANES;
+    const size_t values = bytes / ELEMENT_BYTES - OTHER_LANES;
     fmd_reduction *r = NULL;
     FMD_TRY(fmd_reduction_create(&r, mode, allreduce, c, &values, 1, 0));
     fmd_status st = FMD_OK;
     for (size_t i = 0; i < warmup + n; i++) {
         fmd_reduction_seconds s = {0};
         fmd_reduction_time(r, &s);
-        fmd_reduction_begin(r, fmd_comm_size(c), 0);
+        fmd_reduction_begin_step(r, fmd_comm_size(c), 0);
         if (fmd_reduction_finish(r, NULL) != FMD_REDUCED) {
             st = FMD_FAIL(FMD_EINTERNAL, "zeros have no sum");
             break;

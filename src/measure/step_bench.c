@@ -1,9 +1,9 @@
 #include "measure/step_bench.h"
 
 #include "base/mem.h"
+#include "base/timer.h"
 #include "data/sampler.h"
 #include "measure/stats.h"
-#include "base/timer.h"
 #include "train/step.h"
 
 #include <math.h>
@@ -42,7 +42,7 @@ static fmd_status run_steps(bench *b, size_t n)
         const double rate = fmd_schedule_rate(&b->fit->schedule, b->step);
         fmd_step_sums sums;
         FMD_TRY(fmd_stepper_run(b->stepper, order + b->step % batches * b->batch, b->batch, b->step,
-                                rate, (fmd_step_asks){false, false}, &sums));
+                                rate, (fmd_step_requests){false, false}, &sums));
     }
     return FMD_OK;
 }
@@ -63,7 +63,7 @@ static fmd_status repeat(bench *b, double *seconds)
 static fmd_status split(bench *b, double *seconds, fmd_bench_rank *mine)
 {
     const double steps = (double)(b->args->repetitions * b->args->steps);
-    fmd_stepper_split(b->stepper);
+    fmd_stepper_breakdown(b->stepper);
     FMD_TRY(repeat(b, seconds));
     for (size_t i = 0; i < b->args->repetitions; i++)
         mine->step += seconds[i] / steps;
@@ -201,9 +201,9 @@ fmd_status fmd_bench_sizes(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fm
     return st;
 }
 
-fmd_bench_floor fmd_bench_floor_of(const fmd_bench_result *r, int size)
+fmd_roofline fmd_roofline_of(const fmd_bench_result *r, int size)
 {
-    fmd_bench_floor floor = {0};
+    fmd_roofline floor = {0};
     for (int i = 0; i < size; i++) {
         const fmd_bench_rank *k = &r->ranks[i];
         floor.compute = fmax(floor.compute, k->flops / k->peak);

@@ -6,8 +6,8 @@
 #ifndef FMD_MEASURE_STEP_BENCH_H
 #define FMD_MEASURE_STEP_BENCH_H
 
-#include "measure/microbench.h"
 #include "fmd/trainer.h"
+#include "measure/microbench.h"
 
 typedef struct fmd_bench_args {
     size_t warmup, steps, repetitions; /* steps before, steps to a repetition */
@@ -33,9 +33,9 @@ typedef struct fmd_bench_result {
 } fmd_bench_result;
 
 /* What a step cannot be faster than, in seconds. */
-typedef struct fmd_bench_floor {
+typedef struct fmd_roofline {
     double compute, update, allreduce;
-} fmd_bench_floor;
+} fmd_roofline;
 
 /* Collective. Trains the model for a while, as fmd_fit with these arguments would, but in whole
  * batches only. *result is complete on rank 0, and released with fmd_bench_release everywhere. As
@@ -53,6 +53,6 @@ FMD_CHECKED fmd_status fmd_bench_sizes(fmd_comm *c, fmd_model *m, fmd_optimizer 
 
 /* Local. Of each part the slowest rank's: matrix products at the peak, an update at the
  * memory's rate, the message alone. */
-fmd_bench_floor fmd_bench_floor_of(const fmd_bench_result *r, int size);
+fmd_roofline fmd_roofline_of(const fmd_bench_result *r, int size);
 
 #endif

@@ -7,10 +7,10 @@
 #ifndef FMD_MEASURE_STUDY_H
 #define FMD_MEASURE_STUDY_H
 
-#include "run/config.h"
 #include "io/json/json_file.h"
 #include "measure/scaling.h"
 #include "measure/stats.h"
+#include "run/config.h"
 
 #include <stdio.h>
 
@@ -32,7 +32,7 @@ typedef enum fmd_study_launcher {
 /* What the runs on one number of ranks say; medians over them. */
 typedef struct fmd_study_point {
     int nodes, batch, runs;
-    int leaves, idle;             /* of the batch, 0: does not matter; ranks without one */
+    int microbatches, idle;       /* of the batch, 0: does not matter; ranks without one */
     fmd_stats step;               /* seconds */
     double compute, reduce, wait; /* shares of a step */
 } fmd_study_point;
@@ -44,10 +44,10 @@ typedef struct fmd_study_mode {
     int n;
     fmd_scaling_point scaling[FMD_STUDY_COUNTS];
     fmd_study_point points[FMD_STUDY_COUNTS];
-    size_t knee;    /* SIZE_MAX: none */
-    double compute; /* seconds of a step on one rank that are not communication */
-    int leaves;     /* of a batch: more ranks have no work; 0: no limit */
-    int model_knee; /* 0: there is no model */
+    size_t knee;      /* SIZE_MAX: none */
+    double compute;   /* seconds of a step on one rank that are not communication */
+    int microbatches; /* of a batch: more ranks have no work; 0: no limit */
+    int model_knee;   /* 0: there is no model */
 } fmd_study_mode;
 
 typedef struct fmd_study {

@@ -48,7 +48,7 @@ static void read_surroundings(fmd_study *s, const fmd_json *j)
     snprintf(s->layers, sizeof s->layers, "%s", layers != NULL ? layers : "");
     snprintf(s->host, sizeof s->host, "%s", host != NULL ? host : "");
     snprintf(s->core, sizeof s->core, "%s", core != NULL ? core : "");
-    const double bytes = fmd_json_get_real(j, "floor", "message_bytes");
+    const double bytes = fmd_json_get_real(j, "roofline", "message_bytes");
     if (!isnan(bytes))
         s->message_bytes = bytes;
 }
@@ -66,14 +66,14 @@ static fmd_status read_run(fmd_study *s, fmd_study_point *p, fmd_scaling_point *
     FMD_TRY(fmd_json_read(&j, path));
     const double step = step_ms(j), whole = phase_ms(j, "step"), reduce = phase_ms(j, "allreduce");
     const double wait = phase_ms(j, "wait"), batch = fmd_json_get_real(j, NULL, "batch_size");
-    const double leaf = fmd_json_get_real(j, NULL, "leaf_size");
+    const double microbatch = fmd_json_get_real(j, NULL, "microbatch_size");
     const double nodes = fmd_json_get_real(j, NULL, "nodes");
     if (fmd_json_get_real(j, NULL, "ranks") != scaling->ranks) {
         fmd_json_destroy(j);
         return FMD_FAIL(FMD_EDATA, "'%s' is not of %d ranks: remove it to have it run again", path,
                         scaling->ranks);
     }
-    if (!(step > 0) || !(whole > 0) || isnan(wait + reduce + batch + leaf + nodes)) {
+    if (!(step > 0) || !(whole > 0) || isnan(wait + reduce + batch + microbatch + nodes)) {
         fmd_json_destroy(j);
         return FMD_FAIL(FMD_EDATA, "'%s' has not what a run says: remove it to have it run again",
                         path);
@@ -84,11 +84,11 @@ static fmd_status read_run(fmd_study *s, fmd_study_point *p, fmd_scaling_point *
     r->compute[r->n++] = 1 - (reduce + wait) / whole;
     p->nodes = (int)nodes;
     p->batch = (int)batch;
-    const int leaves = (int)ceil(batch / leaf);
+    const int microbatches = (int)ceil(batch / microbatch);
     const char *mode = fmd_json_get_text(j, NULL, "reduce");
     if (mode != NULL && strcmp(mode, "exact") == 0) {
-        p->leaves = leaves;
-        p->idle = scaling->ranks > leaves ? scaling->ranks - leaves : 0;
+        p->microbatches = microbatches;
+        p->idle = scaling->ranks > microbatches ? scaling->ranks - microbatches : 0;
     }
     scaling->counts = scaling->counts && has_cores(j);
     read_surroundings(s, j);
@@ -109,7 +109,7 @@ static fmd_status read_point(fmd_study *s, fmd_study_mode *m, int ranks, runs *r
         fmd_study_path(s, path, "points/%s-%d-%d.json", m->name, ranks, number);
         if (access(path, F_OK) == 0)
             FMD_TRY(read_run(s, p, scaling, path, r));
-        else if (number > s->config->repetitions)
+        else if (number > s->config->bench.repetitions)
             break;
     }
     if (r->n == 0)
@@ -194,9 +194,10 @@ static void compare(const fmd_study *s, fmd_study_mode *m)
     const fmd_study_point *p = &m->points[base];
     m->compute = p->compute * p->step.median * (m->strong ? m->scaling[base].ranks : 1);
     if (s->has_model && m->strong)
-        m->model_knee = fmd_scaling_model_knee(&s->model, m->compute, s->message_bytes,
-                                               p->leaves > 0 ? p->leaves : MOST_MODEL_RANKS);
-    m->leaves = p->leaves;
+        m->model_knee =
+            fmd_scaling_model_knee(&s->model, m->compute, s->message_bytes,
+                                   p->microbatches > 0 ? p->microbatches : MOST_MODEL_RANKS);
+    m->microbatches = p->microbatches;
 }
 
 fmd_status fmd_study_collect(fmd_study *s)

@@ -169,11 +169,11 @@ static void explain_model(const fmd_study *s, const fmd_study_mode *m, FILE *out
         fprintf(out, "the efficiency would be %.0f %% on %d ranks and %.0f %% on %d.\n",
                 100 * fmd_study_model_speedup(s, m, SOME) / SOME, SOME,
                 100 * fmd_study_model_speedup(s, m, MANY) / MANY, MANY);
-    else if (m->leaves > 0 && 2 * m->model_knee > m->leaves)
+    else if (m->microbatches > 0 && 2 * m->model_knee > m->microbatches)
         fprintf(out,
                 "there would be no knee up to %d ranks; more have no work, as a batch of %d "
-                "has %d leaves.\n",
-                m->model_knee, m->points[0].batch, m->leaves);
+                "has %d microbatches.\n",
+                m->model_knee, m->points[0].batch, m->microbatches);
     else
         fprintf(out, "the knee would be at about %d ranks.\n", m->model_knee);
 }
@@ -192,10 +192,11 @@ void fmd_study_advice(const fmd_study *s, const fmd_study_mode *m, FILE *out)
     if (s->has_model && m->knee != SIZE_MAX)
         explain_model(s, m, out);
     if (m->n > 0 && m->points[m->n - 1].idle > 0)
-        fprintf(out,
-                "On %d ranks %d have no work: the batch has fewer leaves than there are ranks; "
-                "give a larger --batch-size or a smaller --leaf-size.\n",
-                m->scaling[m->n - 1].ranks, m->points[m->n - 1].idle);
+        fprintf(
+            out,
+            "On %d ranks %d have no work: the batch has fewer microbatches than there are ranks; "
+            "give a larger --batch-size or a smaller --microbatch-size.\n",
+            m->scaling[m->n - 1].ranks, m->points[m->n - 1].idle);
     if (marked > 0)
         fprintf(out,
                 "%d point%s OVERSUBSCRIBED, with more ranks than cores: %s no part in any of "

@@ -36,15 +36,15 @@ static bool is_allocated(void)
 
 bool fmd_study_too_many_here(const fmd_study *s, int ranks)
 {
-    const int launcher = s->config->launcher;
+    const int launcher = s->config->study.launcher;
     const bool elsewhere = launcher == FMD_LAUNCH_SRUN || launcher == FMD_LAUNCH_SBATCH ||
-                           strstr(s->config->launcher_options, "host") != NULL;
+                           strstr(s->config->study.launcher_options, "host") != NULL;
     if (elsewhere || is_allocated())
         return false;
     cpu_set_t cores;
     if (sched_getaffinity(0, sizeof cores, &cores) != 0)
         return false;
-    return (long)ranks * s->config->threads > CPU_COUNT(&cores);
+    return (long)ranks * s->config->distribution.threads > CPU_COUNT(&cores);
 }
 
 /* The program that measures, behind any launcher. */
@@ -63,35 +63,36 @@ static fmd_status add_program(const fmd_study *s, const task *t, fmd_command_lin
         FMD_TRY(fmd_command_line_add(c, "--repetitions"));
         FMD_TRY(fmd_command_line_add(c, "1"));
         FMD_TRY(fmd_command_line_add(c, weak ? "--batch-size-per-rank" : "--batch-size"));
-        const bool per_rank = config->batch_size_per_rank != FMD_UNSET_INT;
-        FMD_TRY(fmd_command_line_add(
-            c, "%lld",
-            (long long)(weak && per_rank ? config->batch_size_per_rank : config->batch_size)));
+        const bool per_rank = config->training.batch_size_per_rank != FMD_UNSET_INT;
+        FMD_TRY(
+            fmd_command_line_add(c, "%lld",
+                                 (long long)(weak && per_rank ? config->training.batch_size_per_rank
+                                                              : config->training.batch_size)));
     }
     return fmd_command_line_add(c, "--json");
 }
 
 static fmd_status add_launcher(const fmd_study *s, const task *t, fmd_command_line *c)
 {
-    const bool srun =
-        s->config->launcher == FMD_LAUNCH_SRUN || s->config->launcher == FMD_LAUNCH_SBATCH;
+    const bool srun = s->config->study.launcher == FMD_LAUNCH_SRUN ||
+                      s->config->study.launcher == FMD_LAUNCH_SBATCH;
     FMD_TRY(fmd_command_line_add(c, srun ? "srun" : "mpirun"));
     if (srun)
         FMD_TRY(fmd_command_line_add(c, "--mpi=pmix"));
     FMD_TRY(fmd_command_line_add(c, srun ? "-n" : "-np"));
     FMD_TRY(fmd_command_line_add(c, "%d", t->ranks));
-    if (s->config->oversubscribe)
+    if (s->config->study.oversubscribe)
         FMD_TRY(fmd_command_line_add(c, srun ? "--overcommit" : "--oversubscribe"));
-    return s->config->launcher == FMD_LAUNCH_SBATCH
+    return s->config->study.launcher == FMD_LAUNCH_SBATCH
                ? FMD_OK
-               : fmd_command_line_split(c, s->config->launcher_options);
+               : fmd_command_line_split(c, s->config->study.launcher_options);
 }
 
 /* What sbatch does with the rest of its words, in a shell of its own. */
 static fmd_status add_wrapped(const fmd_study *s, const task *t, fmd_command_line *c)
 {
     fmd_command_line inner;
-    char words[FMD_CHILD_TEXT / 2] = "--wrap=", path[FMD_STUDY_PATH];
+    char words[FMD_SUBPROCESS_TEXT / 2] = "--wrap=", path[FMD_STUDY_PATH];
     inner = (fmd_command_line){.n = 0};
     FMD_TRY(add_launcher(s, t, &inner));
     FMD_TRY(add_program(s, t, &inner));
@@ -119,7 +120,7 @@ static fmd_status add_wrapped(const fmd_study *s, const task *t, fmd_command_lin
     FMD_TRY(fmd_command_line_add(c, "--ntasks=%d", t->ranks));
     FMD_TRY(fmd_command_line_add(c, "--output=/dev/null"));
     FMD_TRY(fmd_command_line_add(c, "--error=%s.err", path));
-    FMD_TRY(fmd_command_line_split(c, s->config->launcher_options));
+    FMD_TRY(fmd_command_line_split(c, s->config->study.launcher_options));
     return fmd_command_line_add(c, "%s", words);
 }
 
@@ -140,7 +141,7 @@ static void print_task(const fmd_study *s, const task *t, const fmd_command_line
 static fmd_status build_command(const fmd_study *s, const task *t, fmd_command_line *c)
 {
     *c = (fmd_command_line){.n = 0};
-    if (s->config->launcher == FMD_LAUNCH_SBATCH)
+    if (s->config->study.launcher == FMD_LAUNCH_SBATCH)
         return add_wrapped(s, t, c);
     FMD_TRY(add_launcher(s, t, c));
     return add_program(s, t, c);
@@ -169,12 +170,12 @@ static void find_error(const char *path, char text[256])
 static fmd_status run_task(const fmd_study *s, const task *t, const fmd_command_line *c)
 {
     char part[FMD_STUDY_PATH], whole[FMD_STUDY_PATH], err[FMD_STUDY_PATH], said[256];
-    const bool submits = s->config->launcher == FMD_LAUNCH_SBATCH;
+    const bool submits = s->config->study.launcher == FMD_LAUNCH_SBATCH;
     int code;
     fmd_study_path(s, part, "points/%s.%s", t->name, submits ? "submitting" : "part");
     fmd_study_path(s, whole, "points/%s.%s", t->name, submits ? "job" : "json");
     fmd_study_path(s, err, "points/%s.err", t->name);
-    FMD_TRY(fmd_child_run(c, part, err, &code));
+    FMD_TRY(fmd_subprocess_run(c, part, err, &code));
     if (code != 0) {
         find_error(err, said);
         return FMD_FAIL(FMD_EIO, "the run %s ended with %d: %s; all that it said is in '%s'",
@@ -203,7 +204,7 @@ static fmd_status is_queued(const fmd_study *s, const task *t, bool *queued)
     FMD_TRY(fmd_command_line_add(&c, "--noheader"));
     FMD_TRY(fmd_command_line_add(&c, "--jobs=%s", id));
     fmd_study_path(s, answer, "points/squeue");
-    FMD_TRY(fmd_child_run(&c, answer, fmd_study_path(s, err, "points/squeue.err"), &code));
+    FMD_TRY(fmd_subprocess_run(&c, answer, fmd_study_path(s, err, "points/squeue.err"), &code));
     file = fopen(answer, "r");
     *queued = code == 0 && file != NULL && fgets(id, sizeof id, file) != NULL;
     if (file != NULL)
@@ -221,11 +222,11 @@ static fmd_status do_task(const fmd_study *s, const task *t, int *waiting)
     if (access(fmd_study_path(s, path, "points/%s.json", t->name), F_OK) == 0)
         return FMD_OK;
     FMD_TRY(build_command(s, t, &c));
-    if (s->config->launcher == FMD_LAUNCH_DRY) {
+    if (s->config->study.launcher == FMD_LAUNCH_DRY) {
         print_task(s, t, &c);
         return FMD_OK;
     }
-    if (s->config->launcher == FMD_LAUNCH_SBATCH) {
+    if (s->config->study.launcher == FMD_LAUNCH_SBATCH) {
         bool queued;
         ++*waiting;
         FMD_TRY(is_queued(s, t, &queued));
@@ -244,7 +245,7 @@ static fmd_status do_task(const fmd_study *s, const task *t, int *waiting)
 fmd_status fmd_study_measure(fmd_study *s, int *queued)
 {
     *queued = 0;
-    for (int64_t number = 1; number <= s->config->repetitions; number++)
+    for (int64_t number = 1; number <= s->config->bench.repetitions; number++)
         for (int mode = 0; mode < FMD_STUDY_WAYS; mode++)
             for (int i = 0; i < s->n_ranks && s->modes[mode].asked; i++) {
                 task t = {.kind = s->modes[mode].name, .ranks = s->ranks[i], .number = (int)number};

@@ -2,8 +2,8 @@
  *
  * A layer is one file with a const table of operations and one line in layers.def. It asks for
  * storage when it is built and owns none, so it has nothing to destroy; forward and backward cannot
- * fail and allocate nothing. A layer knows neither MPI nor ranks: it works on leaves of equal shape
- * and hands the sums of each leaf's gradients to a sink. docs/adding-a-layer.md walks through
+ * fail and allocate nothing. A layer knows neither MPI nor ranks: it works on microbatches of equal shape
+ * and hands the sums of each microbatch's gradients to a sink. docs/adding-a-layer.md walks through
  * one. */
 #ifndef FMD_NN_LAYER_H
 #define FMD_NN_LAYER_H
@@ -13,26 +13,26 @@
 #include "base/rng.h"
 #include "base/shape.h"
 
-/* One pass over rows of samples: `leaves` leaves of `leaf_rows` rows each. The result of a row may
- * depend on leaf_rows but never on `leaves`: multiply leaf by leaf. */
+/* One pass over rows of samples: `microbatches` microbatches of `microbatch_size` rows each. The result of a row may
+ * depend on microbatch_size but never on `microbatches`: multiply microbatch by microbatch. */
 typedef struct fmd_pass {
-    int leaves, leaf_rows;
+    int microbatches, microbatch_size;
     bool training;
-    uint64_t seed;      /* of the run */
-    uint32_t step;      /* steps done before this one */
-    uint64_t first_row; /* the place of row 0 in the global batch */
+    uint64_t seed;         /* of the run */
+    uint32_t step;         /* steps done before this one */
+    uint64_t first_sample; /* the place of row 0 in the global batch */
 } fmd_pass;
 
-/* Where backward puts the sums of a leaf's gradients: it asks for room for values offset to offset
+/* Where backward puts the sums of a microbatch's gradients: it asks for room for values offset to offset
  * + n - 1 of a parameter tensor, fills it, and adds it. Tensors are numbered over the model. */
-typedef struct fmd_sink {
+typedef struct fmd_gradient_sink {
     void *self;
-    float *(*room)(void *self, size_t tensor, size_t offset, size_t n);
-    void (*add)(void *self, size_t tensor, size_t offset, size_t n);
+    float *(*begin)(void *self, size_t tensor, size_t offset, size_t n);
+    void (*commit)(void *self, size_t tensor, size_t offset, size_t n);
     /* Lanes that a matrix product may add to by itself, without a room; NULL, or returns NULL,
      * where there are none. */
-    fmd_lanes *(*lanes)(void *self, size_t tensor);
-} fmd_sink;
+    fmd_fixed *(*fixed)(void *self, size_t tensor);
+} fmd_gradient_sink;
 
 /* How a parameter starts (Keras' initialisers of these names). */
 #define FMD_INIT_LIST(X)                                                                           \
@@ -97,18 +97,18 @@ struct fmd_layer_ops {
     /* y = f(x), rows times the shapes. NULL: only the shape changes, the values pass through. */
     void (*forward)(const fmd_layer *l, const fmd_pass *p, const float *x, float *y);
 
-    /* dx from dy, and the parameters' gradient sums of each leaf into the sink. May overwrite dy.
+    /* dx from dy, and the parameters' gradient sums of each microbatch into the sink. May overwrite dy.
      * dx NULL: nobody needs it. */
     void (*backward)(const fmd_layer *l, const fmd_pass *p, const float *x, const float *y,
-                     float *dy, float *dx, const fmd_sink *sink);
+                     float *dy, float *dx, const fmd_gradient_sink *sink);
 };
 
 /* Local. The registry: ops number i, or NULL past the end. */
 const fmd_layer_ops *fmd_layer_ops_at(size_t i);
 
-static inline size_t fmd_pass_rows(const fmd_pass *p)
+static inline size_t fmd_pass_samples(const fmd_pass *p)
 {
-    return (size_t)p->leaves * (size_t)p->leaf_rows;
+    return (size_t)p->microbatches * (size_t)p->microbatch_size;
 }
 
 #endif

@@ -1,7 +1,7 @@
 #include "fmd/model.h"
 
-#include "nn/activations/activation.h"
 #include "base/mem.h"
+#include "nn/activations/activation.h"
 #include "nn/initializer.h"
 
 #include <ctype.h>
@@ -13,7 +13,7 @@ enum { MAX_LAYERS = 64, MAX_TENSORS = 2 * MAX_LAYERS, SPEC_BYTES = 1024 };
 
 struct fmd_model {
     fmd_shape in;
-    size_t max_rows;
+    size_t max_samples;
     size_t n_layers;
     fmd_layer layers[MAX_LAYERS];
     size_t n_tensors;
@@ -24,7 +24,7 @@ struct fmd_model {
 
     bool softmax;         /* the last layer's softmax was left to the loss */
     float *params;        /* all parameters, tensor after tensor */
-    float *input;         /* max_rows rows */
+    float *input;         /* max_samples rows */
     float *outputs;       /* the layers' outputs and saved values, one after another */
     float *y[MAX_LAYERS]; /* into outputs; a layer without forward has its input's */
     float *dy[2];         /* gradients of a layer's output and input, in turns */
@@ -166,7 +166,7 @@ static fmd_status add_layers(fmd_model *m, const char *layers, size_t saved[][FM
     return FMD_OK;
 }
 
-static void measure_rows(fmd_model *m, size_t saved[][FMD_LAYER_SLOTS])
+static void measure_samples(fmd_model *m, size_t saved[][FMD_LAYER_SLOTS])
 {
     m->row = 0;
     m->widest = fmd_shape_count(m->in);
@@ -184,12 +184,12 @@ static void measure_rows(fmd_model *m, size_t saved[][FMD_LAYER_SLOTS])
 static fmd_status allocate(fmd_model *m, size_t saved[][FMD_LAYER_SLOTS])
 {
     FMD_TRY(fmd_alloc(&m->params, m->n_params, sizeof(float), "the parameters"));
-    FMD_TRY(fmd_alloc(&m->input, m->max_rows, fmd_shape_count(m->in) * sizeof(float),
+    FMD_TRY(fmd_alloc(&m->input, m->max_samples, fmd_shape_count(m->in) * sizeof(float),
                       "the rows of a batch"));
-    FMD_TRY(fmd_alloc(&m->outputs, m->max_rows, m->row * sizeof(float), "the rows of a batch"));
+    FMD_TRY(fmd_alloc(&m->outputs, m->max_samples, m->row * sizeof(float), "the rows of a batch"));
     for (int i = 0; i < 2; i++)
         FMD_TRY(
-            fmd_alloc(&m->dy[i], m->max_rows, m->widest * sizeof(float), "the rows of a batch"));
+            fmd_alloc(&m->dy[i], m->max_samples, m->widest * sizeof(float), "the rows of a batch"));
 
     float *next = m->outputs;
     for (size_t i = 0; i < m->n_layers; i++) {
@@ -198,54 +198,54 @@ static fmd_status allocate(fmd_model *m, size_t saved[][FMD_LAYER_SLOTS])
             l->param[j] = m->params + m->tensors[l->first_tensor + j].offset;
         for (size_t j = 0; j < FMD_LAYER_SLOTS && saved[i][j] > 0; j++) {
             l->saved[j] = next;
-            next += m->max_rows * saved[i][j];
+            next += m->max_samples * saved[i][j];
         }
         if (l->ops->forward == NULL) {
             m->y[i] = i == 0 ? m->input : m->y[i - 1];
             continue;
         }
         m->y[i] = next;
-        next += m->max_rows * fmd_shape_count(l->out);
+        next += m->max_samples * fmd_shape_count(l->out);
     }
     return FMD_OK;
 }
 
 /* A model without memory for its numbers. */
-static fmd_status design(fmd_model **out, const char *layers, fmd_shape in, size_t max_rows,
+static fmd_status design(fmd_model **out, const char *layers, fmd_shape in, size_t max_samples,
                          size_t saved[][FMD_LAYER_SLOTS])
 {
     fmd_model *m = NULL;
     FMD_TRY(fmd_alloc(&m, 1, sizeof *m, "the model"));
     m->in = in;
-    m->max_rows = max_rows;
+    m->max_samples = max_samples;
     fmd_status st = add_layers(m, layers, saved);
     if (st != FMD_OK) {
         fmd_model_destroy(m);
         return st;
     }
-    measure_rows(m, saved);
+    measure_samples(m, saved);
     *out = m;
     return FMD_OK;
 }
 
 fmd_status fmd_model_measure(double *n_params, double *bytes, const char *layers, fmd_shape in,
-                             size_t max_rows)
+                             size_t max_samples)
 {
     fmd_model *m;
     size_t saved[MAX_LAYERS][FMD_LAYER_SLOTS] = {{0}};
-    FMD_TRY(design(&m, layers, in, max_rows, saved));
+    FMD_TRY(design(&m, layers, in, max_samples, saved));
     const size_t row = fmd_shape_count(in) + m->row + 2 * m->widest;
     *n_params = (double)m->n_params;
-    *bytes = sizeof(float) * (*n_params + (double)max_rows * (double)row);
+    *bytes = sizeof(float) * (*n_params + (double)max_samples * (double)row);
     fmd_model_destroy(m);
     return FMD_OK;
 }
 
-fmd_status fmd_model_create(fmd_model **out, const char *layers, fmd_shape in, size_t max_rows)
+fmd_status fmd_model_create(fmd_model **out, const char *layers, fmd_shape in, size_t max_samples)
 {
     fmd_model *m;
     size_t saved[MAX_LAYERS][FMD_LAYER_SLOTS] = {{0}};
-    FMD_TRY(design(&m, layers, in, max_rows, saved));
+    FMD_TRY(design(&m, layers, in, max_samples, saved));
     fmd_layer *last = &m->layers[m->n_layers - 1];
     m->softmax = last->activation != NULL && strcmp(last->activation->name, "softmax") == 0;
     if (m->softmax)
@@ -382,7 +382,7 @@ float *fmd_model_logit_grads(fmd_model *m)
     return m->dy[0];
 }
 
-void fmd_model_backward(fmd_model *m, const fmd_pass *p, const fmd_sink *sink)
+void fmd_model_backward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink *sink)
 {
     /* Below the first layer with parameters nobody needs a gradient. */
     size_t first = 0;

@@ -68,7 +68,7 @@ static fmd_status write_script(const fmd_gnuplot *p)
         free(text);
         return FMD_FAIL(FMD_ENOMEM, "out of memory: the script of gnuplot");
     }
-    const fmd_status st = fmd_whole_file_write(path_of(p, "gp", path), text, bytes);
+    const fmd_status st = fmd_atomic_file_write(path_of(p, "gp", path), text, bytes);
     free(text);
     return st;
 }
@@ -168,7 +168,7 @@ fmd_status fmd_gnuplot_draw(const fmd_gnuplot *p, bool *drawn)
 {
     char path[PATH_MAX];
     *drawn = false;
-    FMD_TRY(fmd_whole_file_write(path_of(p, "csv", path), p->data, strlen(p->data)));
+    FMD_TRY(fmd_atomic_file_write(path_of(p, "csv", path), p->data, strlen(p->data)));
     FMD_TRY(write_script(p));
     return run(p, drawn);
 }

@@ -1,7 +1,7 @@
 #include "report/html.h"
 
-#include "report/html_style.h"
 #include "io/atomic_file.h"
+#include "report/html_style.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -269,7 +269,7 @@ fmd_status fmd_html_write(fmd_html *h, const char *path)
         free(text);
         return FMD_FAIL(FMD_ENOMEM, "out of memory: cannot write '%s'", path);
     }
-    const fmd_status st = fmd_whole_file_write(path, text, bytes);
+    const fmd_status st = fmd_atomic_file_write(path, text, bytes);
     free(text);
     return st;
 }

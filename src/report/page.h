@@ -2,9 +2,9 @@
 #ifndef FMD_REPORT_PAGE_H
 #define FMD_REPORT_PAGE_H
 
-#include "run/run_view.h"
-#include "report/html.h"
 #include "io/pictures/picture.h"
+#include "report/html.h"
+#include "run/run_view.h"
 
 /* Classes of which there is a confusion matrix: more would make a table that nobody reads. */
 enum { FMD_PAGE_MOST_CLASSES = 40 };

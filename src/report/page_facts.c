@@ -1,8 +1,8 @@
 /* What a report says besides results: the model, the options, how to repeat the run, where it ran. */
-#include "report/page.h"
-#include "report/plots.h"
 #include "base/format.h"
 #include "base/mem.h"
+#include "report/page.h"
+#include "report/plots.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -61,8 +61,8 @@ fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v)
     }
     char caption[FMD_CONFIG_LAYERS_BYTES + 96], total[32], size[32];
     snprintf(caption, sizeof caption, "%s: %s parameters, %s", fmd_model_spec(v->trained.model),
-             fmd_grouped(fmd_model_n_params(v->trained.model), total),
-             fmd_bytes_text(fmd_model_n_params(v->trained.model) * sizeof(float), size));
+             fmd_format_count(fmd_model_n_params(v->trained.model), total),
+             fmd_format_bytes(fmd_model_n_params(v->trained.model) * sizeof(float), size));
     fmd_html_table_begin(h, "layers", caption, "Layer|Type|Output shape|#Parameters");
     for (size_t i = 0; i < fmd_model_n_layers(v->trained.model); i++) {
         const fmd_layer *l = fmd_model_layer(v->trained.model, i);
@@ -72,7 +72,7 @@ fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v)
             n += fmd_model_tensor(v->trained.model, l->first_tensor + k)->count;
         fmd_html_row(h, (const char *const[]){l->name, l->ops->keras_class,
                                               fmd_shape_text(l->out, 1, shape),
-                                              fmd_grouped(n, count)});
+                                              fmd_format_count(n, count)});
     }
     fmd_html_table_end(h);
     return put_weights(h, v);
@@ -82,16 +82,13 @@ fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v)
 static void put_options(fmd_html *h, const fmd_run_view *v, const char *id, const char *caption,
                         bool changed)
 {
-    const fmd_command *train;
     char text[FMD_OPTION_TEXT_BYTES];
-    if (fmd_command_find(&train, "train") != FMD_OK)
-        return;
     fmd_html_table_begin(h, id, caption, changed ? "Option|Value|Default" : "Option|Value|Meaning");
     for (size_t i = 0; i < fmd_config_table_length; i++) {
         const fmd_option *o = &fmd_config_table[i];
         char name[80];
         const char *value = fmd_option_text(o, &v->config, text);
-        if (!fmd_command_takes(train, o) || (changed && strcmp(value, o->initial) == 0))
+        if (!fmd_config_has(FMD_TRAIN_GROUPS, o) || (changed && strcmp(value, o->initial) == 0))
             continue;
         snprintf(name, sizeof name, "--%s", o->name);
         fmd_html_row(h, (const char *const[]){name, *value != '\0' ? value : "(empty)",
@@ -134,7 +131,7 @@ void fmd_page_repeat(fmd_html *h, const fmd_run_view *v)
                                           {"test_images", "Test images"},
                                           {"test_labels", "Test labels"}};
     const double ranks = fmd_run_view_real(v, NULL, "ranks");
-    const bool exact = v->config.reduce == FMD_REDUCE_EXACT;
+    const bool exact = v->config.distribution.reduce == FMD_REDUCE_EXACT;
     char folder[2 * FMD_PATH_BYTES], file[FMD_RUN_PATH_BYTES];
     snprintf(file, sizeof file, "%s/config.json", v->path);
     put_word(folder, sizeof folder, file);

@@ -1,9 +1,9 @@
 /* What a report says of the test images: scores, confusion matrix, mistakes. */
+#include "base/format.h"
+#include "base/mem.h"
+#include "report/html_chart.h"
 #include "report/page.h"
 #include "report/plots.h"
-#include "base/format.h"
-#include "report/html_chart.h"
-#include "base/mem.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +17,8 @@ static void put_score(fmd_html *h, const char *name, const fmd_score *s)
     snprintf(precision, sizeof precision, "%.4f", s->precision);
     snprintf(recall, sizeof recall, "%.4f", s->recall);
     snprintf(f1, sizeof f1, "%.4f", s->f1);
-    fmd_html_row(h, (const char *const[]){name, fmd_grouped(s->support, n), precision, recall, f1});
+    fmd_html_row(
+        h, (const char *const[]){name, fmd_format_count(s->support, n), precision, recall, f1});
 }
 
 static void put_scores(fmd_html *h, const fmd_run_view *v)
@@ -87,7 +88,7 @@ static void put_pairs(fmd_html *h, const fmd_run_view *v)
                  100 * (double)c->n / (double)r->of_class[c->label].support);
         fmd_html_row(h, (const char *const[]){fmd_run_view_class(v, c->label, label),
                                               fmd_run_view_class(v, c->predicted, predicted),
-                                              fmd_grouped(c->n, images), share});
+                                              fmd_format_count(c->n, images), share});
     }
     fmd_html_table_end(h);
 }
@@ -101,8 +102,8 @@ static void put_means(fmd_html *h, const fmd_run_view *v)
                     "<dl class=\"key\"><div><dt>Accuracy</dt><dd>%.4f</dd></div>"
                     "<div><dt>95 %% interval (Wilson)</dt><dd>%.4f to %.4f</dd></div>",
                     r->accuracy, r->low, r->high);
-    fmd_html_markup(h, "<div><dt>Right</dt><dd>%s of %s</dd></div>", fmd_grouped(r->correct, right),
-                    fmd_grouped(r->n, all));
+    fmd_html_markup(h, "<div><dt>Right</dt><dd>%s of %s</dd></div>",
+                    fmd_format_count(r->correct, right), fmd_format_count(r->n, all));
     if (isfinite(loss))
         fmd_html_markup(h, "<div><dt>Loss</dt><dd>%.4f</dd></div>", loss);
     fmd_html_markup(h, "</dl>\n");
@@ -195,7 +196,7 @@ fmd_status fmd_page_mistakes(fmd_html *h, const fmd_run_view *v)
         fmd_html_paragraph(h, "",
                            "Of %s mistakes, those that the model is surest of. ✓ (blue) is what "
                            "the image is, ✗ (red) what it is taken for.",
-                           fmd_grouped(n, all));
+                           fmd_format_count(n, all));
     fmd_html_markup(h, "<div class=\"cards\">\n");
     for (size_t i = 0; st == FMD_OK && i < n && i < MOST_MISTAKES; i++)
         st = put_mistake(h, v, index[i]);

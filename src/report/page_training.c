@@ -1,8 +1,8 @@
 /* What a report says of the training: verdict, curves, epochs, time. */
-#include "report/page.h"
 #include "base/format.h"
-#include "report/html_chart.h"
 #include "base/mem.h"
+#include "report/html_chart.h"
+#include "report/page.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static void put_state(fmd_html *h, const fmd_run_view *v)
     const char *message = fmd_json_get_text(v->status, NULL, "message");
     const int code = (int)fmax(fmd_json_get_real(v->status, NULL, "exit_code"), 0);
     char step[32];
-    fmd_grouped((size_t)fmax(fmd_json_get_real(v->status, NULL, "step"), 0), step);
+    fmd_format_count((size_t)fmax(fmd_json_get_real(v->status, NULL, "step"), 0), step);
     state = state != NULL ? state : "";
     message = message != NULL ? message : "";
     if (strcmp(state, "running") == 0 && v->running)
@@ -66,13 +66,14 @@ static void put_accuracy(fmd_html *h, const fmd_run_view *v)
             h, "lead",
             "%.2f %% of %s test images are classified right (95 %% interval: %.2f to "
             "%.2f %%).",
-            100 * r->accuracy, fmd_grouped(r->n, n), 100 * low, 100 * high);
+            100 * r->accuracy, fmd_format_count(r->n, n), 100 * low, 100 * high);
     } else if (images >= 1 && accuracy >= 0) {
         fmd_wilson((size_t)rint(accuracy * images), (size_t)images, &low, &high);
         fmd_html_paragraph(h, "lead",
                            "%.2f %% of %s test images were classified right (95 %% interval: %.2f "
                            "to %.2f %%), by run.json.",
-                           100 * accuracy, fmd_grouped((size_t)images, n), 100 * low, 100 * high);
+                           100 * accuracy, fmd_format_count((size_t)images, n), 100 * low,
+                           100 * high);
     }
 }
 
@@ -114,8 +115,8 @@ static void put_confusion(fmd_html *h, const fmd_run_view *v)
     fmd_html_markup(h, "<li>");
     fmd_html_text(h, "The most frequent mistake: %s taken for %s, %s of %s.",
                   fmd_run_view_class(v, worst.label, label),
-                  fmd_run_view_class(v, worst.predicted, predicted), fmd_grouped(worst.n, n),
-                  fmd_grouped(v->classification.of_class[worst.label].support, of));
+                  fmd_run_view_class(v, worst.predicted, predicted), fmd_format_count(worst.n, n),
+                  fmd_format_count(v->classification.of_class[worst.label].support, of));
     fmd_html_markup(h, "</li>\n");
 }
 
@@ -130,7 +131,7 @@ static void put_speed(fmd_html *h, const fmd_run_view *v)
         return;
     fmd_html_markup(h, "<li>");
     fmd_html_text(h, "%s images a second on %.0f rank%s, %.3g s of training",
-                  fmd_grouped((size_t)rate, n), ranks, ranks == 1 ? "" : "s", seconds);
+                  fmd_format_count((size_t)rate, n), ranks, ranks == 1 ? "" : "s", seconds);
     if (reduce > 0 && ranks > 1)
         fmd_html_text(h, "; %.0f %% of it to sum over the ranks, waiting included",
                       100 * reduce / seconds);

@@ -2,8 +2,8 @@
 #ifndef FMD_REPORT_PLOTS_H
 #define FMD_REPORT_PLOTS_H
 
-#include "run/run_view.h"
 #include "io/pictures/picture.h"
+#include "run/run_view.h"
 
 typedef struct fmd_plot_target {
     const char *folder;  /* it exists */

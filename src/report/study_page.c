@@ -1,8 +1,8 @@
 /* report.html of a scaling study: one file that stands alone. */
 #include "measure/study.h"
 
-#include "report/html.h"
 #include "io/pictures/picture.h"
+#include "report/html.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -20,7 +20,7 @@ enum { PATH_BYTES = FMD_PATH_BYTES + 64 };
  * Steps have a line every 10 seconds, if they are not longer. */
 static const double silence = 30, absence = 120;
 
-static const char *file_of(const fmd_followed_run *r, const char *name, char path[PATH_BYTES])
+static const char *file_of(const fmd_follow *r, const char *name, char path[PATH_BYTES])
 {
     snprintf(path, PATH_BYTES, "%s/%s", r->folder, name);
     return path;
@@ -33,7 +33,7 @@ static double number(const fmd_json *line, const char *key)
 }
 
 /* Forgets what is done again from `step` on. */
-static void cut(fmd_followed_run *r, double step)
+static void cut(fmd_follow *r, double step)
 {
     while (r->n_losses > 0 && r->losses[r->n_losses - 1].step > step)
         r->n_losses--;
@@ -49,18 +49,18 @@ static void keep(fmd_json **place, fmd_json *line)
     *place = line;
 }
 
-static fmd_status add_loss(fmd_followed_run *r, const fmd_json *line)
+static fmd_status add_loss(fmd_follow *r, const fmd_json *line)
 {
-    fmd_followed_loss *more = realloc(r->losses, (r->n_losses + 1) * sizeof *more);
+    fmd_follow_loss *more = realloc(r->losses, (r->n_losses + 1) * sizeof *more);
     if (more == NULL)
         return FMD_FAIL(FMD_ENOMEM, "out of memory: the losses of '%s'", r->folder);
     r->losses = more;
     more[r->n_losses++] =
-        (fmd_followed_loss){number(line, "global_step"), fmd_json_get_real(line, NULL, "loss")};
+        (fmd_follow_loss){number(line, "global_step"), fmd_json_get_real(line, NULL, "loss")};
     return FMD_OK;
 }
 
-static fmd_status add_epoch(fmd_followed_run *r, fmd_json *line)
+static fmd_status add_epoch(fmd_follow *r, fmd_json *line)
 {
     fmd_json **more = realloc(r->epochs, (r->n_epochs + 1) * sizeof(fmd_json *));
     if (more == NULL) {
@@ -74,7 +74,7 @@ static fmd_status add_epoch(fmd_followed_run *r, fmd_json *line)
 }
 
 /* Takes one line in; what is no event is skipped. */
-static fmd_status take(fmd_followed_run *r, const char *text, size_t bytes)
+static fmd_status take(fmd_follow *r, const char *text, size_t bytes)
 {
     fmd_json *line = NULL, *again = NULL;
     if (fmd_json_parse(&line, text, bytes, "events.jsonl") != FMD_OK)
@@ -109,7 +109,7 @@ static fmd_status take(fmd_followed_run *r, const char *text, size_t bytes)
     return st;
 }
 
-static void forget(fmd_followed_run *r)
+static void forget(fmd_follow *r)
 {
     cut(r, -(double)INFINITY);
     keep(&r->head, NULL);
@@ -120,7 +120,7 @@ static void forget(fmd_followed_run *r)
 }
 
 /* The whole lines behind those that were read before. */
-static fmd_status read_lines(fmd_followed_run *r, int fd, const char *path, off_t size)
+static fmd_status read_lines(fmd_follow *r, int fd, const char *path, off_t size)
 {
     const size_t bytes = (size_t)(size - r->read);
     char *text = NULL;
@@ -141,7 +141,7 @@ static fmd_status read_lines(fmd_followed_run *r, int fd, const char *path, off_
 }
 
 /* Reads on in events.jsonl; *age: seconds since it was written. */
-static fmd_status read_log(fmd_followed_run *r, double *age)
+static fmd_status read_log(fmd_follow *r, double *age)
 {
     char path[PATH_BYTES];
     struct stat s;
@@ -166,7 +166,7 @@ static fmd_status read_log(fmd_followed_run *r, double *age)
 }
 
 /* How the run ended, by its last line, or by STATUS.json where a full disk kept the line out. */
-static bool judge_end(fmd_followed_run *r)
+static bool judge_end(fmd_follow *r)
 {
     char path[PATH_BYTES];
     fmd_json *status = NULL;
@@ -186,7 +186,7 @@ static bool judge_end(fmd_followed_run *r)
             snprintf(r->verdict + n, sizeof r->verdict - (size_t)n,
                      " · test loss %.4f · accuracy %.4f",
                      fmd_json_get_real(last, NULL, "test_loss"), accuracy);
-        r->state = FMD_FOLLOWED_ENDED;
+        r->state = FMD_FOLLOW_ENDED;
     }
     fmd_json_destroy(status);
     return ended;
@@ -202,26 +202,26 @@ static bool is_here(const char *owner)
     return at != NULL && strncmp(at + 4, host, n) == 0 && (at[4 + n] == '\0' || at[4 + n] == ',');
 }
 
-static void judge(fmd_followed_run *r, bool held, const char *owner, double age)
+static void judge(fmd_follow *r, bool held, const char *owner, double age)
 {
     const bool quiet = age >= silence;
     if (!held && judge_end(r))
         return;
     if (!held && (*owner == '\0' || is_here(owner) || age >= absence)) {
-        r->state = FMD_FOLLOWED_DIED;
+        r->state = FMD_FOLLOW_DIED;
         snprintf(r->verdict, sizeof r->verdict, "died: %s is gone and has not said that it ends",
                  *owner != '\0' ? owner : "its process");
     } else if (quiet) {
-        r->state = FMD_FOLLOWED_IS_SILENT;
+        r->state = FMD_FOLLOW_IS_SILENT;
         snprintf(r->verdict, sizeof r->verdict, "nothing written for %.0f s, but %s %s", age, owner,
                  held ? "holds the run" : "may still be at it: its lock is not seen from here");
     } else {
-        r->state = FMD_FOLLOWED_RUNS;
+        r->state = FMD_FOLLOW_RUNS;
         snprintf(r->verdict, sizeof r->verdict, "running, %s", owner);
     }
 }
 
-fmd_status fmd_followed_run_read(fmd_followed_run *r)
+fmd_status fmd_follow_read(fmd_follow *r)
 {
     char owner[FMD_RUN_LOCK_OWNER];
     double age;
@@ -233,14 +233,14 @@ fmd_status fmd_followed_run_read(fmd_followed_run *r)
     return FMD_OK;
 }
 
-void fmd_followed_run_free(fmd_followed_run *r)
+void fmd_follow_free(fmd_follow *r)
 {
     forget(r);
     free(r->epochs);
     free(r->losses);
 }
 
-fmd_status fmd_followed_run_newest(char folder[FMD_PATH_BYTES])
+fmd_status fmd_follow_newest(char folder[FMD_PATH_BYTES])
 {
     char path[PATH_BYTES + 256];
     struct timespec newest = {0};
@@ -271,9 +271,9 @@ fmd_status fmd_followed_run_newest(char folder[FMD_PATH_BYTES])
     return FMD_OK;
 }
 
-const char *fmd_followed_run_example(char folder[FMD_PATH_BYTES])
+const char *fmd_follow_example(char folder[FMD_PATH_BYTES])
 {
-    if (fmd_followed_run_newest(folder) != FMD_OK)
+    if (fmd_follow_newest(folder) != FMD_OK)
         snprintf(folder, FMD_PATH_BYTES, "runs/20260131-120000");
     return folder;
 }

@@ -17,17 +17,17 @@ static fmd_status split_data(fmd_job *j)
     const fmd_config *c = j->config;
     const size_t image_bytes = fmd_shape_count(j->data.info.image);
     fmd_split all = j->data.train;
-    if (c->limit != FMD_UNSET_INT && (size_t)c->limit < all.n)
-        all.n = (size_t)c->limit;
-    if (c->validation_data == FMD_VALIDATION_TEST) {
+    if (c->data.limit != FMD_UNSET_INT && (size_t)c->data.limit < all.n)
+        all.n = (size_t)c->data.limit;
+    if (c->data.validation_data == FMD_VALIDATION_TEST) {
         j->fit.train = all;
         j->fit.validation = j->data.test;
         return FMD_OK;
     }
-    const size_t n = (size_t)((double)all.n * (1 - c->validation_split));
+    const size_t n = (size_t)((double)all.n * (1 - c->data.validation_split));
     if (n == 0)
         return FMD_FAIL(FMD_EUSAGE, "--validation-split %g of %zu images leaves none to train on",
-                        c->validation_split, all.n);
+                        c->data.validation_split, all.n);
     j->fit.train = (fmd_split){.n = n, .images = all.images, .labels = all.labels};
     j->fit.validation = (fmd_split){
         .n = all.n - n, .images = all.images + n * image_bytes, .labels = all.labels + n};
@@ -38,8 +38,8 @@ static fmd_status split_data(fmd_job *j)
 static double learning_rate(const fmd_job *j)
 {
     const fmd_config *c = j->config;
-    if (!isnan(c->learning_rate) || fmd_schedule_has_rates(c->lr_schedule))
-        return c->learning_rate;
+    if (!isnan(c->training.learning_rate) || fmd_schedule_has_rates(c->training.lr_schedule))
+        return c->training.learning_rate;
     const fmd_optimizer_ops *ops = fmd_optimizer_ops_of(j->optimizer);
     return strcmp(ops->name, "adam") == 0 ? adam_learning_rate : ops->learning_rate;
 }
@@ -47,10 +47,10 @@ static double learning_rate(const fmd_job *j)
 /* Goyal et al., 2017, for linear; Krizhevsky, "One weird trick", 2014, for the root. */
 static double lr_scale(const fmd_config *c, size_t batch)
 {
-    const double k = (double)batch / (double)c->lr_base_batch;
-    if (c->lr_scaling == FMD_LR_AS_IT_IS)
+    const double k = (double)batch / (double)c->training.lr_base_batch;
+    if (c->training.lr_scaling == FMD_LR_AS_IT_IS)
         return 1;
-    return c->lr_scaling == FMD_LR_LINEAR ? k : sqrt(k);
+    return c->training.lr_scaling == FMD_LR_LINEAR ? k : sqrt(k);
 }
 
 /* Local. The learning rate of each step, from options and the number of steps. */
@@ -62,10 +62,10 @@ static fmd_status plan_rates(fmd_job *j)
     j->lr_scale = lr_scale(c, f->batch_size);
     const fmd_schedule_plan plan = {.learning_rate = j->learning_rate,
                                     .scale = j->lr_scale,
-                                    .warmup_epochs = c->warmup_epochs,
+                                    .warmup_epochs = c->training.warmup_epochs,
                                     .epoch_steps = (f->train.n + f->batch_size - 1) / f->batch_size,
                                     .epochs = (uint64_t)f->epochs};
-    return fmd_schedule_create(&j->fit.schedule, c->lr_schedule, &plan);
+    return fmd_schedule_create(&j->fit.schedule, c->training.lr_schedule, &plan);
 }
 
 /* A model from a file may be for other images. */
@@ -92,8 +92,8 @@ static fmd_status check_memory(const fmd_job *j, const fmd_weights_file *weights
     double n, model;
     fmd_optimizer *small;
     FMD_TRY(fmd_weights_file_measure(&n, &model, weights, c, data->image, data->classes,
-                                     fmd_fit_rows(&j->fit, fmd_comm_size(j->comm))));
-    FMD_TRY(fmd_optimizer_create(&small, c->optimizer, 1));
+                                     fmd_fit_samples(&j->fit, fmd_comm_size(j->comm))));
+    FMD_TRY(fmd_optimizer_create(&small, c->training.optimizer, 1));
     const double slots = (double)fmd_optimizer_n_slots(small), array = n * sizeof(float);
     fmd_optimizer_destroy(small);
     /* The message and, once a node, the total; the order of the images; a checkpoint is made whole. */
@@ -111,17 +111,17 @@ static fmd_status plan(fmd_job *j, const fmd_weights_file *weights)
 {
     const fmd_config *c = j->config;
     FMD_TRY(split_data(j));
-    int64_t batch = c->batch_size;
-    if (c->batch_size_per_rank != FMD_UNSET_INT)
-        batch = c->batch_size_per_rank * fmd_comm_size(j->comm);
-    j->fit.divisor = c->normalize ? 255 : 1;
-    j->fit.epochs = (int)c->epochs;
+    int64_t batch = c->training.batch_size;
+    if (c->training.batch_size_per_rank != FMD_UNSET_INT)
+        batch = c->training.batch_size_per_rank * fmd_comm_size(j->comm);
+    j->fit.divisor = c->data.normalize ? 255 : 1;
+    j->fit.epochs = (int)c->training.epochs;
     j->fit.batch_size = (size_t)batch;
-    j->fit.leaf_size = fmd_leaf_size(c->leaf_size, (size_t)batch);
-    j->fit.reduce = (fmd_reduction_mode)c->reduce;
-    j->fit.allreduce = (fmd_allreduce)c->allreduce;
-    j->fit.seed = (uint64_t)c->seed;
-    j->fit.shuffle = c->shuffle;
+    j->fit.microbatch_size = fmd_microbatch_size(c->distribution.microbatch_size, (size_t)batch);
+    j->fit.reduce = (fmd_reduction_mode)c->distribution.reduce;
+    j->fit.allreduce = (fmd_allreduce)c->distribution.allreduce;
+    j->fit.seed = (uint64_t)c->training.seed;
+    j->fit.shuffle = c->training.shuffle;
     return check_memory(j, weights);
 }
 
@@ -130,11 +130,12 @@ static fmd_status build(fmd_job *j, const fmd_weights_file *weights)
 {
     const fmd_config *c = j->config;
     FMD_TRY(fmd_weights_file_model(&j->model, weights, c, j->data.info.image, j->data.info.classes,
-                                   fmd_fit_rows(&j->fit, fmd_comm_size(j->comm))));
+                                   fmd_fit_samples(&j->fit, fmd_comm_size(j->comm))));
     FMD_TRY(check_images(j));
     FMD_TRY(fmd_model_check_classes(j->model, j->data.info.classes,
                                     fmd_class_name(&j->data.info, j->data.info.classes - 1)));
-    FMD_TRY(fmd_optimizer_create(&j->optimizer, c->optimizer, fmd_model_n_params(j->model)));
+    FMD_TRY(
+        fmd_optimizer_create(&j->optimizer, c->training.optimizer, fmd_model_n_params(j->model)));
     FMD_TRY(plan_rates(j));
     fmd_model_init(j->model, j->fit.seed);
     return FMD_OK;

@@ -1,9 +1,9 @@
 #include "run/loaded_model.h"
 
+#include "base/log.h"
+#include "io/json/json_file.h"
 #include "train/evaluate.h"
 #include "train/loader.h"
-#include "io/json/json_file.h"
-#include "base/log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,10 +21,10 @@ typedef struct place {
 /* What pixels are divided by. Our checkpoints know it; of Keras' files only the user does. */
 static fmd_status divisor(const fmd_weights_file *f, const fmd_config *config, float *out)
 {
-    if (!f->info.keras && f->info.model.normalize && !config->normalize)
+    if (!f->info.keras && f->info.model.normalize && !config->data.normalize)
         return FMD_FAIL(FMD_EUSAGE, "--no-normalize: '%s' was trained on pixels divided by 255",
                         f->path);
-    *out = config->normalize && f->info.model.normalize ? 255 : 1;
+    *out = config->data.normalize && f->info.model.normalize ? 255 : 1;
     return FMD_OK;
 }
 
@@ -57,7 +57,7 @@ static fmd_status recall(place *p, const fmd_json *run, const fmd_config *config
         snprintf(p->dataset, sizeof p->dataset, "%s", dataset);
     const bool named = !fmd_dataset_is_path(p->dataset);
     if (fmd_config_gives(config, "data-dir") &&
-        (dir == NULL || strcmp(config->data_dir, dir) != 0)) {
+        (dir == NULL || strcmp(config->data.dir, dir) != 0)) {
         if (!named && *p->dir != '\0')
             snprintf(p->dataset, sizeof p->dataset, "%s%.1000s",
                      fmd_dataset_is_path(p->dir) ? "" : "./", p->dir);
@@ -78,8 +78,8 @@ static fmd_status find_data(place *p, const fmd_weights_file *f, const fmd_confi
                             bool with_images)
 {
     fmd_json *run;
-    memcpy(p->dataset, config->dataset, sizeof p->dataset);
-    memcpy(p->dir, config->data_dir, sizeof p->dir);
+    memcpy(p->dataset, config->data.dataset, sizeof p->dataset);
+    memcpy(p->dir, config->data.dir, sizeof p->dir);
     if (fmd_config_gives(config, "dataset"))
         return FMD_OK;
     FMD_TRY(read_of_run(&run, f, "config.json"));
@@ -89,7 +89,8 @@ static fmd_status find_data(place *p, const fmd_weights_file *f, const fmd_confi
 }
 
 /* Collective. The images, or all that can be known of a data set without them. */
-static fmd_status open_data(fmd_trained *t, fmd_comm *c, const fmd_config *config, bool with_images)
+static fmd_status open_data(fmd_loaded_model *t, fmd_comm *c, const fmd_config *config,
+                            bool with_images)
 {
     place p;
     memset(&p, 0, sizeof p);
@@ -97,7 +98,7 @@ static fmd_status open_data(fmd_trained *t, fmd_comm *c, const fmd_config *confi
     FMD_TRY(fmd_comm_agree(c, st));
     fmd_comm_bcast(c, &p, sizeof p);
     if (with_images)
-        return fmd_feed_load(c, p.dataset, p.dir, &t->data);
+        return fmd_loader_read(c, p.dataset, p.dir, &t->data);
     st = fmd_comm_rank(c) == 0 ? fmd_dataset_names(&t->data.info, p.dataset, p.dir) : FMD_OK;
     FMD_TRY(fmd_comm_agree(c, st));
     fmd_comm_bcast(c, &t->data.info, sizeof t->data.info);
@@ -117,7 +118,7 @@ static fmd_status check_fit(const fmd_model *m, const fmd_dataset_info *d)
 }
 
 /* Rank 0. Whether run.json has other hashes for the files of the half; where nobody knows, not. */
-static bool is_foreign(const fmd_trained *t, fmd_split_name split)
+static bool is_foreign(const fmd_loaded_model *t, fmd_split_name split)
 {
     static const char *const files[][2] = {
         [FMD_SPLIT_TEST] = {"test_images", "test_labels"},
@@ -138,9 +139,10 @@ static bool is_foreign(const fmd_trained *t, fmd_split_name split)
 }
 
 /* Rank 0. Who names another data set means it; else it is at least worth a word. */
-static fmd_status check_own(fmd_trained *t, const fmd_config *config, fmd_trained_needs needs)
+static fmd_status check_own(fmd_loaded_model *t, const fmd_config *config,
+                            fmd_loaded_model_needs needs)
 {
-    t->foreign = is_foreign(t, (fmd_split_name)config->split);
+    t->foreign = is_foreign(t, (fmd_split_name)config->view.split);
     if (t->foreign && needs == FMD_NEEDS_OWN_IMAGES)
         return FMD_FAIL(FMD_EDATA, "the %s data in '%s' are not those of the run", t->half,
                         t->data.info.path);
@@ -150,13 +152,13 @@ static fmd_status check_own(fmd_trained *t, const fmd_config *config, fmd_traine
 }
 
 /* Collective. The weights, in a model that fits the data. */
-static fmd_status open_model(fmd_trained *t, fmd_comm *c, const fmd_config *config,
-                             fmd_trained_needs needs)
+static fmd_status open_model(fmd_loaded_model *t, fmd_comm *c, const fmd_config *config,
+                             fmd_loaded_model_needs needs)
 {
     const bool with_images = needs >= FMD_NEEDS_IMAGES;
     FMD_TRY(
         fmd_comm_agree(c, fmd_weights_file_model(&t->model, &t->file, config, t->data.info.image,
-                                                 t->data.info.classes, FMD_EVALUATE_ROWS)));
+                                                 t->data.info.classes, FMD_EVALUATE_SAMPLES)));
     FMD_TRY(fmd_weights_file_load(c, &t->file, t->model));
     FMD_TRY(with_images ? check_fit(t->model, &t->data.info)
                         : fmd_model_check_classes(t->model, 1, ""));
@@ -165,25 +167,25 @@ static fmd_status open_model(fmd_trained *t, fmd_comm *c, const fmd_config *conf
     return FMD_OK;
 }
 
-fmd_status fmd_trained_open(fmd_trained *t, fmd_comm *c, const fmd_config *config,
-                            fmd_trained_needs needs)
+fmd_status fmd_loaded_model_open(fmd_loaded_model *t, fmd_comm *c, const fmd_config *config,
+                                 fmd_loaded_model_needs needs)
 {
     memset(t, 0, sizeof *t);
-    FMD_TRY(fmd_weights_file_open(c, &t->file, config->weights));
+    FMD_TRY(fmd_weights_file_open(c, &t->file, config->model.weights));
     FMD_TRY(divisor(&t->file, config, &t->divisor));
     t->data.info.image = *t->file.info.model.layers != '\0' ? t->file.info.model.in : mnist_image;
     t->data.info.classes = 10;
     if (needs > FMD_NEEDS_NO_DATA)
         FMD_TRY(open_data(t, c, config, needs >= FMD_NEEDS_IMAGES));
-    t->split = config->split == FMD_SPLIT_TEST ? t->data.test : t->data.train;
-    t->half = config->split == FMD_SPLIT_TEST ? "test" : "train";
+    t->split = config->view.split == FMD_SPLIT_TEST ? t->data.test : t->data.train;
+    t->half = config->view.split == FMD_SPLIT_TEST ? "test" : "train";
     const fmd_status st = open_model(t, c, config, needs);
     if (st != FMD_OK)
-        fmd_trained_close(t);
+        fmd_loaded_model_close(t);
     return st;
 }
 
-void fmd_trained_close(fmd_trained *t)
+void fmd_loaded_model_close(fmd_loaded_model *t)
 {
     fmd_model_destroy(t->model);
     t->model = NULL;

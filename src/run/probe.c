@@ -1,6 +1,8 @@
 /* A file that Keras wrote, read for the first time. */
-#include "run/weights_file.h"
+#include "run/probe.h"
 #include "base/mem.h"
+
+#include "run/weights_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,11 +43,11 @@ static void try_all(const char *path, const fmd_config *config)
     _exit(0);
 }
 
-fmd_status fmd_weights_try(const fmd_config *config)
+fmd_status fmd_weights_probe(const fmd_config *config)
 {
     char path[FMD_WEIGHTS_PATH_BYTES];
     int status = 0;
-    if (*config->weights == '\0' || fmd_weights_path(config->weights, path) != FMD_OK ||
+    if (*config->model.weights == '\0' || fmd_weights_path(config->model.weights, path) != FMD_OK ||
         !fmd_weights_is_keras(path))
         return FMD_OK;
     const pid_t child = fork();

@@ -1,7 +1,7 @@
 #include "run/run_folder.h"
 
-#include "io/json/json_file.h"
 #include "base/mem.h"
+#include "io/json/json_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -75,7 +75,7 @@ static fmd_status check_reuse(const fmd_run_folder *f, const fmd_config *config)
 {
     char path[FMD_RUN_PATH_BYTES];
     const bool ours = access(fmd_run_folder_file(f, "generation", path), F_OK) == 0;
-    return ours && strcmp(config->resume, "none") != 0 ? FMD_OK : check_unused(f);
+    return ours && strcmp(config->checkpoints.resume, "none") != 0 ? FMD_OK : check_unused(f);
 }
 
 /* The options of train, as --config takes them. */
@@ -83,17 +83,15 @@ static fmd_status write_config(const fmd_run_folder *f, const fmd_config *config
 {
     char path[FMD_RUN_PATH_BYTES];
     fmd_config stored = *config;
-    const fmd_command *train;
     fmd_option *table = NULL;
     size_t n = 0;
-    snprintf(stored.run_dir, sizeof stored.run_dir, "auto"); /* another run, another folder */
-    snprintf(stored.resume, sizeof stored.resume, "auto");
+    snprintf(stored.run.dir, sizeof stored.run.dir, "auto"); /* another run, another folder */
+    snprintf(stored.checkpoints.resume, sizeof stored.checkpoints.resume, "auto");
     if (access(fmd_run_folder_file(f, "config.json", path), F_OK) == 0)
         return FMD_OK;
-    FMD_TRY(fmd_command_find(&train, "train"));
     FMD_TRY(fmd_alloc(&table, fmd_config_table_length, sizeof *table, "the options"));
     for (size_t i = 0; i < fmd_config_table_length; i++)
-        if (fmd_command_takes(train, &fmd_config_table[i]))
+        if (fmd_config_has(FMD_TRAIN_GROUPS, &fmd_config_table[i]))
             table[n++] = fmd_config_table[i];
     const fmd_status st = fmd_options_write_json(path, table, n, &stored);
     free(table);
@@ -132,15 +130,15 @@ fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config)
     char path[FMD_RUN_PATH_BYTES];
     bool reused = false;
     f->path[0] = '\0';
-    if (*config->run_dir == '\0')
+    if (*config->run.dir == '\0')
         return FMD_FAIL(FMD_EUSAGE,
                         "--run-dir: the name is empty: expected a folder, auto or none");
-    if (strcmp(config->run_dir, "none") == 0)
+    if (strcmp(config->run.dir, "none") == 0)
         return FMD_OK;
-    if (strcmp(config->run_dir, "auto") == 0) {
+    if (strcmp(config->run.dir, "auto") == 0) {
         FMD_TRY(make_dated_folder(f));
     } else {
-        memcpy(f->path, config->run_dir, sizeof f->path);
+        memcpy(f->path, config->run.dir, sizeof f->path);
         FMD_TRY(fmd_make_folders(f->path, "run folder"));
         FMD_TRY(check_reuse(f, config));
         reused = access(fmd_run_folder_file(f, "generation", path), F_OK) == 0;

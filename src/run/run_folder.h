@@ -2,8 +2,8 @@
 #ifndef FMD_RUN_RUN_FOLDER_H
 #define FMD_RUN_RUN_FOLDER_H
 
-#include "run/config.h"
 #include "io/run_lock.h"
+#include "run/config.h"
 
 #include <stdint.h>
 

@@ -32,7 +32,7 @@ static fmd_status find_run(const fmd_run_view *v)
     char path[FMD_RUN_PATH_BYTES], example[FMD_PATH_BYTES];
     if (*v->path == '\0')
         return FMD_FAIL(FMD_EUSAGE, "which run? Name its folder, such as %s",
-                        fmd_followed_run_example(example));
+                        fmd_follow_example(example));
     if (stat(v->path, &s) != 0)
         return FMD_FAIL(FMD_ENOINPUT, "cannot open '%s': %s", v->path, strerror(errno));
     if (!S_ISDIR(s.st_mode))
@@ -70,9 +70,9 @@ static fmd_status read_files(fmd_run_view *v)
 static fmd_status only_taken(fmd_config *out, const fmd_run_view *v, const fmd_config *config)
 {
     FMD_TRY(fmd_options_reset(fmd_config_table, fmd_config_table_length, out));
-    memcpy(out->weights, v->path, sizeof out->weights);
-    memcpy(out->dataset, config->dataset, sizeof out->dataset);
-    memcpy(out->data_dir, config->data_dir, sizeof out->data_dir);
+    memcpy(out->model.weights, v->path, sizeof out->model.weights);
+    memcpy(out->data.dataset, config->data.dataset, sizeof out->data.dataset);
+    memcpy(out->data.dir, config->data.dir, sizeof out->data.dir);
     memcpy(out->given, config->given, sizeof out->given);
     return FMD_OK;
 }
@@ -84,9 +84,9 @@ static fmd_status open_trained(fmd_comm *c, fmd_run_view *v, const fmd_config *c
     fmd_config taken;
     FMD_TRY(only_taken(&taken, v, config));
     if (needs == FMD_VIEW_DATA &&
-        present(fmd_trained_open(&v->trained, c, &taken, FMD_NEEDS_OWN_IMAGES), &v->no_data))
+        present(fmd_loaded_model_open(&v->trained, c, &taken, FMD_NEEDS_OWN_IMAGES), &v->no_data))
         return FMD_OK;
-    if (!present(fmd_trained_open(&v->trained, c, &taken, FMD_NEEDS_NO_DATA), &v->no_model))
+    if (!present(fmd_loaded_model_open(&v->trained, c, &taken, FMD_NEEDS_NO_DATA), &v->no_model))
         present(FMD_FAIL(v->no_model.status, "there is no model to ask: %.900s", v->no_model.why),
                 &v->no_data);
     return FMD_OK;
@@ -95,7 +95,7 @@ static fmd_status open_trained(fmd_comm *c, fmd_run_view *v, const fmd_config *c
 /* Collective. What the model says of the test images. */
 static fmd_status predict(fmd_comm *c, fmd_run_view *v)
 {
-    const fmd_trained *t = &v->trained;
+    const fmd_loaded_model *t = &v->trained;
     FMD_TRY(fmd_predict(c, t->model, &t->split, t->divisor, &v->prediction));
     return fmd_comm_agree(c, fmd_comm_rank(c) == 0
                                  ? fmd_classify(&v->classification, &v->prediction, t->split.labels)
@@ -108,7 +108,7 @@ fmd_status fmd_run_view_open(fmd_comm *c, fmd_run_view **out, const fmd_config *
     fmd_run_view *v;
     FMD_TRY(fmd_alloc(&v, 1, sizeof *v, "the run"));
     *out = v;
-    memcpy(v->path, config->weights, sizeof v->path);
+    memcpy(v->path, config->model.weights, sizeof v->path);
     for (size_t n = strlen(v->path); n > 1 && v->path[n - 1] == '/'; n--)
         v->path[n - 1] = '\0';
     FMD_TRY(fmd_comm_agree(c, fmd_comm_rank(c) == 0 ? read_files(v) : FMD_OK));
@@ -126,7 +126,7 @@ void fmd_run_view_close(fmd_run_view *v)
         return;
     fmd_classification_free(&v->classification);
     fmd_prediction_free(&v->prediction);
-    fmd_trained_close(&v->trained);
+    fmd_loaded_model_close(&v->trained);
     fmd_json_destroy(v->record);
     fmd_json_destroy(v->status);
     fmd_history_free(&v->history);
@@ -136,8 +136,8 @@ void fmd_run_view_close(fmd_run_view *v)
 int fmd_run_view_best(const fmd_run_view *v, const char **metric)
 {
     const fmd_config *c = &v->config;
-    const char *name = fmd_metric_name(c->monitor);
-    fmd_monitor_mode mode = (fmd_monitor_mode)c->mode;
+    const char *name = fmd_metric_name(c->stopping.monitor);
+    fmd_monitor_mode mode = (fmd_monitor_mode)c->stopping.mode;
     double best_value = (double)NAN;
     int best = -1;
     if (name == NULL || (!v->history.validation && strncmp(name, "val_", 4) == 0)) {

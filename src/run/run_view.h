@@ -3,12 +3,12 @@
 #ifndef FMD_RUN_RUN_VIEW_H
 #define FMD_RUN_RUN_VIEW_H
 
-#include "run/config.h"
-#include "run/run_folder.h"
-#include "run/loaded_model.h"
-#include "train/classification.h"
-#include "run/history.h"
 #include "io/json/json_file.h"
+#include "run/config.h"
+#include "run/history.h"
+#include "run/loaded_model.h"
+#include "run/run_folder.h"
+#include "train/classification.h"
 
 /* Whether a part is absent, and why; FMD_OK: it is there. */
 typedef struct fmd_absence {
@@ -26,13 +26,13 @@ typedef struct fmd_run_view {
     bool running;              /* a process that this system knows of is at it */
     /* every rank */
     fmd_absence no_model, no_data;
-    fmd_trained trained; /* `split`: the test images */
+    fmd_loaded_model trained; /* `split`: the test images */
     /* rank 0, where there are model and data */
     fmd_prediction prediction;
     fmd_classification classification;
 } fmd_run_view;
 
-/* Collective. Reads the run folder that `config->weights` names. `needs` is how far: its files only,
+/* Collective. Reads the run folder that `config->model.weights` names. `needs` is how far: its files only,
  * its model too, its test images and predictions too. Released by fmd_run_view_close even on
  * failure. FMD_ENOINPUT where there is no run. */
 typedef enum fmd_view_needs { FMD_VIEW_FILES, FMD_VIEW_MODEL, FMD_VIEW_DATA } fmd_view_needs;

@@ -14,7 +14,7 @@ fmd_status fmd_weights_path(const char *given, char path[FMD_WEIGHTS_PATH_BYTES]
         return FMD_FAIL(
             FMD_EUSAGE,
             "which weights? Name a *.weights.h5 file or the folder of a run, such as %s",
-            fmd_followed_run_example(example));
+            fmd_follow_example(example));
     snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s", given);
     if (stat(given, &s) == 0 && S_ISDIR(s.st_mode)) {
         snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/latest", given);
@@ -79,7 +79,7 @@ bool fmd_weights_same_images(fmd_shape in, fmd_shape image)
 static bool describes(const fmd_config *config)
 {
     const fmd_option *hidden = fmd_option_find(fmd_config_table, fmd_config_table_length, "hidden");
-    return *config->layers != '\0' || strcmp(config->hidden, hidden->initial) != 0;
+    return *config->model.layers != '\0' || strcmp(config->model.hidden, hidden->initial) != 0;
 }
 
 /* The layers, and what they take in. */
@@ -98,20 +98,20 @@ static fmd_status choose_layers(const fmd_weights_file *f, const fmd_config *con
 
 fmd_status fmd_weights_file_model(fmd_model **out, const fmd_weights_file *f,
                                   const fmd_config *config, fmd_shape image, int classes,
-                                  size_t max_rows)
+                                  size_t max_samples)
 {
     char spec[FMD_CONFIG_LAYERS_BYTES];
     FMD_TRY(choose_layers(f, config, classes, spec, &image));
-    return fmd_model_create(out, spec, image, max_rows);
+    return fmd_model_create(out, spec, image, max_samples);
 }
 
 fmd_status fmd_weights_file_measure(double *n_params, double *bytes, const fmd_weights_file *f,
                                     const fmd_config *config, fmd_shape image, int classes,
-                                    size_t max_rows)
+                                    size_t max_samples)
 {
     char spec[FMD_CONFIG_LAYERS_BYTES];
     FMD_TRY(choose_layers(f, config, classes, spec, &image));
-    return fmd_model_measure(n_params, bytes, spec, image, max_rows);
+    return fmd_model_measure(n_params, bytes, spec, image, max_samples);
 }
 
 fmd_status fmd_weights_file_load(fmd_comm *c, const fmd_weights_file *f, fmd_model *m)

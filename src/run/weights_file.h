@@ -2,8 +2,8 @@
 #ifndef FMD_RUN_WEIGHTS_FILE_H
 #define FMD_RUN_WEIGHTS_FILE_H
 
-#include "run/config.h"
 #include "io/keras/import.h"
+#include "run/config.h"
 
 enum { FMD_WEIGHTS_PATH_BYTES = FMD_PATH_BYTES + 64 };
 
@@ -25,20 +25,15 @@ FMD_CHECKED fmd_status fmd_weights_file_open(fmd_comm *c, fmd_weights_file *f, c
  * defaults, for `classes` classes and images of shape `image`. FMD_EUSAGE. */
 FMD_CHECKED fmd_status fmd_weights_file_model(fmd_model **out, const fmd_weights_file *f,
                                               const fmd_config *config, fmd_shape image,
-                                              int classes, size_t max_rows);
+                                              int classes, size_t max_samples);
 
 /* Local. Its parameters, and the bytes that it would take. */
 FMD_CHECKED fmd_status fmd_weights_file_measure(double *n_params, double *bytes,
                                                 const fmd_weights_file *f, const fmd_config *config,
-                                                fmd_shape image, int classes, size_t max_rows);
+                                                fmd_shape image, int classes, size_t max_samples);
 
 /* Collective. The parameters in the file, on every rank. As fmd_weights_read_params. */
 FMD_CHECKED fmd_status fmd_weights_file_load(fmd_comm *c, const fmd_weights_file *f, fmd_model *m);
-
-/* Local, before MPI starts, as it forks. Reads the weights that the user names in a process that may die
- * of it: files of Keras have no hash, and some damages end the HDF5 library. Then it is FMD_EDATA; all
- * else that is wrong with them is found later. */
-FMD_CHECKED fmd_status fmd_weights_try(const fmd_config *config);
 
 /* Local. Whether the model takes images of this shape. The values are the same for (28, 28), (28,
  * 28, 1) and (784). */

@@ -2,8 +2,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "io/run_lock.h"
 #include "base/timer.h"
+#include "io/run_lock.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -19,15 +19,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 1200, NAME_BYTES = 64, STEP_DIGITS = 10, MAX_FAILURES = 3, GASPS = 2 };
+enum { PATH_BYTES = 1200, NAME_BYTES = 64, STEP_DIGITS = 10, MAX_FAILURES = 3, EMERGENCIES = 2 };
 static const char prefix[] = "step-", suffix[] = ".weights.h5";
 
 /* The share of a run's time that automatic checkpoints may take, and what one is taken to cost
  * before the first. */
 static const double auto_share = 0.01, first_cost = 0.01;
 
-struct fmd_saver {
-    fmd_saver_args args;
+struct fmd_checkpointer {
+    fmd_checkpointer_args args;
     double best; /* of the monitored metric; NAN: none yet */
     int written, failures;
     double seconds, last_cost, last_time;
@@ -62,39 +62,39 @@ fmd_status fmd_save_freq_parse(const char *freq, fmd_save_kind *kind, double *ev
     return FMD_OK;
 }
 
-fmd_status fmd_saver_create(fmd_saver **out, const fmd_saver_args *args)
+fmd_status fmd_checkpointer_create(fmd_checkpointer **out, const fmd_checkpointer_args *args)
 {
-    fmd_saver *s;
+    fmd_checkpointer *s;
     FMD_TRY(fmd_alloc(&s, 1, sizeof *s, "the checkpoints"));
-    *s = (fmd_saver){.args = *args, .best = (double)NAN, .last_cost = first_cost};
+    *s = (fmd_checkpointer){.args = *args, .best = (double)NAN, .last_cost = first_cost};
     s->last_time = fmd_now();
     *out = s;
     return FMD_OK;
 }
 
-void fmd_saver_destroy(fmd_saver *s)
+void fmd_checkpointer_destroy(fmd_checkpointer *s)
 {
     free(s);
 }
 
-bool fmd_saver_due_by_step(const fmd_saver *s, uint64_t step)
+bool fmd_checkpointer_due_by_step(const fmd_checkpointer *s, uint64_t step)
 {
     return s->args.kind == FMD_SAVE_STEPS && step % (uint64_t)s->args.every == 0;
 }
 
-bool fmd_saver_due_by_time(const fmd_saver *s)
+bool fmd_checkpointer_due_by_time(const fmd_checkpointer *s)
 {
     return s->args.kind == FMD_SAVE_SECONDS && fmd_now() - s->last_time >= s->args.every;
 }
 
-bool fmd_saver_due_by_epoch(const fmd_saver *s)
+bool fmd_checkpointer_due_by_epoch(const fmd_checkpointer *s)
 {
     return s->args.kind == FMD_SAVE_EPOCH ||
            (s->args.kind == FMD_SAVE_AUTO &&
             (fmd_now() - s->last_time) * auto_share >= s->last_cost);
 }
 
-static const char *file_path(const fmd_saver *s, const char *name, char path[PATH_BYTES])
+static const char *file_path(const fmd_checkpointer *s, const char *name, char path[PATH_BYTES])
 {
     snprintf(path, PATH_BYTES, "%s/checkpoints/%s", s->args.run_folder, name);
     return path;
@@ -124,11 +124,11 @@ static int is_bad_file(const struct dirent *entry)
 
 static int is_remains(const struct dirent *entry)
 {
-    return strstr(entry->d_name, ".tmp-") != NULL || strncmp(entry->d_name, ".gasp-", 6) == 0;
+    return strstr(entry->d_name, ".tmp-") != NULL || strncmp(entry->d_name, ".emergency-", 6) == 0;
 }
 
 /* The names that `filter` takes, newest step first; released by free_names. -1 and errno. */
-static int list_names(const fmd_saver *s, int (*filter)(const struct dirent *),
+static int list_names(const fmd_checkpointer *s, int (*filter)(const struct dirent *),
                       struct dirent ***names)
 {
     char path[PATH_BYTES];
@@ -150,7 +150,7 @@ static void free_names(struct dirent **names, int n)
 }
 
 /* Deletes all step files but the newest `keep`. */
-static void prune(const fmd_saver *s, int64_t keep)
+static void prune(const fmd_checkpointer *s, int64_t keep)
 {
     char path[PATH_BYTES];
     struct dirent **names = NULL;
@@ -161,7 +161,7 @@ static void prune(const fmd_saver *s, int64_t keep)
 }
 
 /* The link changes in one move, and to a file that is safely there. */
-static void link_latest(const fmd_saver *s, const char *name)
+static void link_latest(const fmd_checkpointer *s, const char *name)
 {
     char temp[PATH_BYTES], path[PATH_BYTES];
     file_path(s, "latest.tmp-link", temp);
@@ -172,7 +172,7 @@ static void link_latest(const fmd_saver *s, const char *name)
 }
 
 /* Whether the disk has less room than the newest checkpoint takes. */
-static bool is_full(const fmd_saver *s)
+static bool is_full(const fmd_checkpointer *s)
 {
     char path[PATH_BYTES];
     struct stat newest;
@@ -182,14 +182,14 @@ static bool is_full(const fmd_saver *s)
            (double)disk.f_bavail * (double)disk.f_frsize < (double)newest.st_size;
 }
 
-static fmd_status write_file(const fmd_saver *s, const char *name, const fmd_state *state)
+static fmd_status write_file(const fmd_checkpointer *s, const char *name, const fmd_state *state)
 {
     char path[PATH_BYTES];
     FMD_TRY(fmd_run_lock_check(s->args.run_folder, s->args.generation));
     return fmd_checkpoint_write(file_path(s, name, path), state);
 }
 
-fmd_status fmd_saver_write(fmd_saver *s, const fmd_state *state)
+fmd_status fmd_checkpointer_write(fmd_checkpointer *s, const fmd_state *state)
 {
     char name[NAME_BYTES];
     const double start = fmd_now();
@@ -220,7 +220,8 @@ fmd_status fmd_saver_write(fmd_saver *s, const fmd_state *state)
     return FMD_OK;
 }
 
-fmd_status fmd_saver_write_best(fmd_saver *s, const fmd_state *state, const fmd_metrics *metrics)
+fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fmd_state *state,
+                                       const fmd_metrics *metrics)
 {
     if (!s->args.best)
         return FMD_OK;
@@ -240,29 +241,29 @@ fmd_status fmd_saver_write_best(fmd_saver *s, const fmd_state *state, const fmd_
     return st;
 }
 
-fmd_status fmd_saver_write_final(const fmd_saver *s, const fmd_state *state)
+fmd_status fmd_checkpointer_write_final(const fmd_checkpointer *s, const fmd_state *state)
 {
     return write_file(s, "final.weights.h5", state);
 }
 
-fmd_item fmd_saver_item(fmd_saver *s)
+fmd_state_entry fmd_checkpointer_entry(fmd_checkpointer *s)
 {
-    return (fmd_item){.name = "best", .kind = FMD_ITEM_F64, .count = 1, .data = &s->best};
+    return (fmd_state_entry){.name = "best", .kind = FMD_ITEM_F64, .count = 1, .data = &s->best};
 }
 
 /* One survivor writes; should mpirun end it before it has, a second one has time left to try. Any
  * number may write, as all write the same bytes and rename them. */
-void fmd_saver_gasp(fmd_saver *s, const fmd_state *state)
+void fmd_checkpointer_emergency(fmd_checkpointer *s, const fmd_state *state)
 {
     const struct timespec turn = {.tv_nsec = 250000000};
     char name[NAME_BYTES], path[PATH_BYTES], claim[NAME_BYTES];
     step_name(state->step, name);
-    for (int i = 0; i < GASPS; i++) {
+    for (int i = 0; i < EMERGENCIES; i++) {
         if (i > 0)
             nanosleep(&turn, NULL);
         if (access(file_path(s, name, path), F_OK) == 0)
             return;
-        snprintf(claim, sizeof claim, ".gasp-%" PRIu64 "-%d", state->step, i);
+        snprintf(claim, sizeof claim, ".emergency-%" PRIu64 "-%d", state->step, i);
         const int fd =
             open(file_path(s, claim, path), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
         if (fd < 0)
@@ -275,7 +276,7 @@ void fmd_saver_gasp(fmd_saver *s, const fmd_state *state)
     }
 }
 
-static void delete_remains(const fmd_saver *s)
+static void delete_remains(const fmd_checkpointer *s)
 {
     char path[PATH_BYTES];
     struct dirent **names = NULL;
@@ -306,7 +307,7 @@ static fmd_status check_name(const char *path, const char *name)
     return FMD_OK;
 }
 
-fmd_status fmd_saver_load(fmd_saver *s, const fmd_state *state, bool *found)
+fmd_status fmd_checkpointer_load(fmd_checkpointer *s, const fmd_state *state, bool *found)
 {
     char path[PATH_BYTES];
     struct dirent **names = NULL;
@@ -347,19 +348,20 @@ fmd_status fmd_saver_load(fmd_saver *s, const fmd_state *state, bool *found)
     return st;
 }
 
-int fmd_saver_count(const fmd_saver *s)
+int fmd_checkpointer_count(const fmd_checkpointer *s)
 {
     return s->written;
 }
 
-double fmd_saver_seconds(const fmd_saver *s)
+double fmd_checkpointer_seconds(const fmd_checkpointer *s)
 {
     return s->seconds;
 }
 
-double fmd_saver_last(const fmd_saver *s, uint64_t step, char file[FMD_SAVER_FILE_BYTES])
+double fmd_checkpointer_last(const fmd_checkpointer *s, uint64_t step,
+                             char file[FMD_CHECKPOINTER_FILE_BYTES])
 {
     char name[NAME_BYTES];
-    snprintf(file, FMD_SAVER_FILE_BYTES, "checkpoints/%s", step_name(step, name));
+    snprintf(file, FMD_CHECKPOINTER_FILE_BYTES, "checkpoints/%s", step_name(step, name));
     return s->last_cost;
 }

@@ -1,7 +1,7 @@
 /* The checkpoints of a run: when one is due, writing, keeping, finding the newest good one.
  *
  * Files are named step-<10 digits>.weights.h5; `latest` is a link to the newest. A failed write is
- * reported while training goes on; the newest good file is never deleted. Every rank has a saver,
+ * reported while training goes on; the newest good file is never deleted. Every rank has a checkpointer,
  * as any of them may have to write the last checkpoint; otherwise rank 0 alone writes and reads. */
 #ifndef FMD_TRAIN_CHECKPOINTER_H
 #define FMD_TRAIN_CHECKPOINTER_H
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef struct fmd_saver fmd_saver;
+typedef struct fmd_checkpointer fmd_checkpointer;
 
 /* When a checkpoint is due. */
 typedef enum fmd_save_kind {
@@ -22,7 +22,7 @@ typedef enum fmd_save_kind {
     FMD_SAVE_SECONDS /* after the first step that ends `every` seconds after the last one */
 } fmd_save_kind;
 
-typedef struct fmd_saver_args {
+typedef struct fmd_checkpointer_args {
     const char *run_folder; /* checkpoints are in its folder checkpoints */
     int64_t generation;     /* fmd_run_lock's */
     fmd_save_kind kind;
@@ -31,53 +31,57 @@ typedef struct fmd_saver_args {
     bool best;           /* keep the best by `monitor` too, in best.weights.h5 */
     const char *monitor; /* a metric */
     bool higher_is_better;
-} fmd_saver_args;
+} fmd_checkpointer_args;
 
 /* Local. `freq`: "auto", "epoch", a number of steps, or a time such as 30s. FMD_EUSAGE. */
 FMD_CHECKED fmd_status fmd_save_freq_parse(const char *freq, fmd_save_kind *kind, double *every);
 
 /* Local. Borrows the texts. FMD_ENOMEM. */
-FMD_CHECKED fmd_status fmd_saver_create(fmd_saver **out, const fmd_saver_args *args);
-void fmd_saver_destroy(fmd_saver *s);
+FMD_CHECKED fmd_status fmd_checkpointer_create(fmd_checkpointer **out,
+                                               const fmd_checkpointer_args *args);
+void fmd_checkpointer_destroy(fmd_checkpointer *s);
 
 /* Local. Whether one is due after `step` steps in all: equal on all ranks. */
-bool fmd_saver_due_by_step(const fmd_saver *s, uint64_t step);
+bool fmd_checkpointer_due_by_step(const fmd_checkpointer *s, uint64_t step);
 
 /* Rank 0. Whether one is due by the clock, or now that an epoch has ended. */
-bool fmd_saver_due_by_time(const fmd_saver *s);
-bool fmd_saver_due_by_epoch(const fmd_saver *s);
+bool fmd_checkpointer_due_by_time(const fmd_checkpointer *s);
+bool fmd_checkpointer_due_by_epoch(const fmd_checkpointer *s);
 
 /* Rank 0. Writes a checkpoint, links `latest`, deletes all but the newest. FMD_EBUSY: the folder
  * belongs to another process by now. A failed write is a warning; the third in a row is FMD_EIO. */
-FMD_CHECKED fmd_status fmd_saver_write(fmd_saver *s, const fmd_state *state);
+FMD_CHECKED fmd_status fmd_checkpointer_write(fmd_checkpointer *s, const fmd_state *state);
 
 /* Rank 0. Writes best.weights.h5 if the metrics are better than those of all epochs before. A
  * failed write is a warning; FMD_EBUSY. */
-FMD_CHECKED fmd_status fmd_saver_write_best(fmd_saver *s, const fmd_state *state,
-                                            const fmd_metrics *metrics);
+FMD_CHECKED fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fmd_state *state,
+                                                   const fmd_metrics *metrics);
 
 /* Rank 0. Writes final.weights.h5, the end of the run. FMD_EIO, FMD_EBUSY. */
-FMD_CHECKED fmd_status fmd_saver_write_final(const fmd_saver *s, const fmd_state *state);
+FMD_CHECKED fmd_status fmd_checkpointer_write_final(const fmd_checkpointer *s,
+                                                    const fmd_state *state);
 
-/* Local. The value that best.weights.h5 has, an item of the state. */
-fmd_item fmd_saver_item(fmd_saver *s);
+/* Local. The value that best.weights.h5 has, an state entry of the state. */
+fmd_state_entry fmd_checkpointer_entry(fmd_checkpointer *s);
 
-/* Local. The dying gasp: writes the checkpoint of this step unless it exists or another survivor
+/* Local. The dying emergency: writes the checkpoint of this step unless it exists or another survivor
  * does it. */
-void fmd_saver_gasp(fmd_saver *s, const fmd_state *state);
+void fmd_checkpointer_emergency(fmd_checkpointer *s, const fmd_state *state);
 
 /* Rank 0. Reads the newest good checkpoint. Damaged files are renamed to .bad, with a warning, and
  * remains of unfinished writes are deleted. *found: whether there is one. FMD_EDATA if there are
  * files but none is good; FMD_EUSAGE if the newest good one is of another run. */
-FMD_CHECKED fmd_status fmd_saver_load(fmd_saver *s, const fmd_state *state, bool *found);
+FMD_CHECKED fmd_status fmd_checkpointer_load(fmd_checkpointer *s, const fmd_state *state,
+                                             bool *found);
 
 /* Local. Checkpoints written by this process, and seconds that took. */
-int fmd_saver_count(const fmd_saver *s);
-double fmd_saver_seconds(const fmd_saver *s);
+int fmd_checkpointer_count(const fmd_checkpointer *s);
+double fmd_checkpointer_seconds(const fmd_checkpointer *s);
 
 /* Rank 0. The checkpoint of `step`, just written: its name in the run folder, and the seconds that
  * it took. */
-enum { FMD_SAVER_FILE_BYTES = 96 };
-double fmd_saver_last(const fmd_saver *s, uint64_t step, char file[FMD_SAVER_FILE_BYTES]);
+enum { FMD_CHECKPOINTER_FILE_BYTES = 96 };
+double fmd_checkpointer_last(const fmd_checkpointer *s, uint64_t step,
+                             char file[FMD_CHECKPOINTER_FILE_BYTES]);
 
 #endif

@@ -14,7 +14,7 @@ static fmd_status open_source(fmd_comm *c, const char *name, const char *dir, fm
     return FMD_OK;
 }
 
-fmd_status fmd_feed_load(fmd_comm *c, const char *name, const char *dir, fmd_dataset *out)
+fmd_status fmd_loader_read(fmd_comm *c, const char *name, const char *dir, fmd_dataset *out)
 {
     fmd_source *source = NULL;
     fmd_dataset_info info = {.classes = 0};
@@ -58,7 +58,7 @@ static void draw_images(uint8_t *memory, size_t pixels, size_t labels, int class
     }
 }
 
-fmd_status fmd_feed_synthetic(fmd_comm *c, fmd_dataset *out)
+fmd_status fmd_loader_synthetic(fmd_comm *c, fmd_dataset *out)
 {
     const fmd_dataset_info info = {.name = "synthetic",
                                    .image = {.rank = 2, .dim = {28, 28}},

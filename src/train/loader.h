@@ -8,11 +8,11 @@
 /* Collective. Finds and loads data set `name` as fmd_source_open does, on rank 0 alone; the bytes
  * lie in memory that the ranks of a node share, until fmd_comm_close. As
  * fmd_source_open, fmd_source_load and fmd_comm_shared. */
-FMD_CHECKED fmd_status fmd_feed_load(fmd_comm *c, const char *name, const char *dir,
-                                     fmd_dataset *out);
+FMD_CHECKED fmd_status fmd_loader_read(fmd_comm *c, const char *name, const char *dir,
+                                       fmd_dataset *out);
 
 /* Collective. 60,000 random images of 28x28 in ten classes, to train on where there is no data set:
  * a step takes the same time. In the same kind of memory. As fmd_comm_shared. */
-FMD_CHECKED fmd_status fmd_feed_synthetic(fmd_comm *c, fmd_dataset *out);
+FMD_CHECKED fmd_status fmd_loader_synthetic(fmd_comm *c, fmd_dataset *out);
 
 #endif

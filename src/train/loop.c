@@ -1,10 +1,10 @@
 #include "fmd/trainer.h"
 
-#include "train/evaluate.h"
 #include "base/mem.h"
-#include "data/sampler.h"
 #include "base/timer.h"
+#include "data/sampler.h"
 #include "train/callbacks/hooks.h"
+#include "train/evaluate.h"
 #include "train/step.h"
 
 #include <inttypes.h>
@@ -12,31 +12,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LARGEST_LEAF = 32, FEWEST_LEAVES = 8 };
+enum { LARGEST_MICROBATCH = 32, FEWEST_MICROBATCHES = 8 };
 
-size_t fmd_leaf_size(int64_t asked, size_t batch_size)
+size_t fmd_microbatch_size(int64_t asked, size_t batch_size)
 {
     if (asked != FMD_UNSET_INT)
         return (size_t)asked < batch_size ? (size_t)asked : batch_size;
-    const size_t leaf = (batch_size + FEWEST_LEAVES - 1) / FEWEST_LEAVES;
-    return leaf < LARGEST_LEAF ? leaf : LARGEST_LEAF;
+    const size_t microbatch = (batch_size + FEWEST_MICROBATCHES - 1) / FEWEST_MICROBATCHES;
+    return microbatch < LARGEST_MICROBATCH ? microbatch : LARGEST_MICROBATCH;
 }
 
-size_t fmd_fit_rows(const fmd_fit_args *args, int size)
+size_t fmd_fit_samples(const fmd_fit_args *args, int size)
 {
     const size_t batch = args->batch_size < args->train.n ? args->batch_size : args->train.n;
-    const size_t leaves = (batch + args->leaf_size - 1) / args->leaf_size;
-    const size_t rows = fmd_share(leaves, 0, size).count * args->leaf_size;
-    return rows > FMD_EVALUATE_ROWS ? rows : FMD_EVALUATE_ROWS;
+    const size_t microbatches = (batch + args->microbatch_size - 1) / args->microbatch_size;
+    const size_t samples = fmd_share(microbatches, 0, size).count * args->microbatch_size;
+    return samples > FMD_EVALUATE_SAMPLES ? samples : FMD_EVALUATE_SAMPLES;
 }
 
 enum {
     HISTORY_COLUMNS = sizeof(fmd_metrics) / sizeof(double),
     REASON_BYTES = sizeof((fmd_control *)0)->reason
 };
-enum { MAX_ITEMS = 16 + 4 * FMD_CALLBACK_ITEMS };
+enum { MAX_ENTRIES = 16 + 4 * FMD_CALLBACK_ENTRIES };
 
-/* Where a training is; with weights, slots, grid, history and callbacks, its whole state. */
+/* Where a training is; with weights, slots, scale, history and callbacks, its whole state. */
 typedef struct position {
     int64_t epoch, step; /* the epoch under way, and steps done in it */
     double loss;         /* sums over the samples of this epoch */
@@ -68,73 +68,74 @@ typedef struct loop {
     fmd_metrics *history;  /* of every epoch; NAN where there is nothing */
     fmd_schedule schedule; /* its base is what callbacks have made of it */
     double rate;           /* of the last step */
-    double no_best;        /* NAN: what a checkpoint holds where there is no saver */
+    double no_best;        /* NAN: what a checkpoint holds where there is no checkpointer */
     fmd_event event;       /* what callbacks are told */
     fmd_control control;   /* what callbacks decided at the end of an epoch */
     fmd_control asked;     /* what they asked for in the middle of one */
     fmd_state state;       /* for checkpoints */
-    fmd_item items[MAX_ITEMS];
-    char *message; /* room for the items that only rank 0 works on */
+    fmd_state_entry entries[MAX_ENTRIES];
+    char *message; /* room for the state entries that only rank 0 works on */
     size_t message_bytes;
     fmd_phase_seconds *phases; /* rank 0: of each rank */
 } loop;
 
 static void tell_saved(loop *l, uint64_t step)
 {
-    char file[FMD_SAVER_FILE_BYTES];
-    const double seconds = fmd_saver_last(l->args->saver, step, file);
+    char file[FMD_CHECKPOINTER_FILE_BYTES];
+    const double seconds = fmd_checkpointer_last(l->args->checkpointer, step, file);
     fmd_hooks_saved(&l->hooks, file, step, seconds);
 }
 
-/* There with and without a saver, so that one may go on with what the other wrote. */
-static fmd_item saver_item(loop *l)
+/* There with and without a checkpointer, so that one may go on with what the other wrote. */
+static fmd_state_entry checkpointer_entry(loop *l)
 {
-    if (l->args->saver != NULL)
-        return fmd_saver_item(l->args->saver);
-    return (fmd_item){"best", FMD_ITEM_F64, 1, &l->no_best};
+    if (l->args->checkpointer != NULL)
+        return fmd_checkpointer_entry(l->args->checkpointer);
+    return (fmd_state_entry){"best", FMD_ITEM_F64, 1, &l->no_best};
 }
 
-/* The items that only rank 0 works on: what callbacks and saver know. Returns how many. */
-static size_t root_items(loop *l, fmd_item *out)
+/* The state entries that only rank 0 works on: what callbacks and checkpointer know. Returns how many. */
+static size_t root_entries(loop *l, fmd_state_entry *out)
 {
     size_t n = 0;
-    out[n++] = saver_item(l);
+    out[n++] = checkpointer_entry(l);
     for (int i = 0; i < l->args->n_callbacks; i++) {
         fmd_callback *c = l->args->callbacks[i];
-        if (c->ops->items != NULL)
-            n += c->ops->items(c, out + n);
+        if (c->ops->entries != NULL)
+            n += c->ops->entries(c, out + n);
     }
     return n;
 }
 
 /* Names everything that a checkpoint holds besides weights and slots. */
-static void collect_items(loop *l)
+static void collect_entries(loop *l)
 {
     const fmd_fit_args *a = l->args;
     size_t n = 0;
-    fmd_item *out = l->items;
-    out[n++] = (fmd_item){"epoch", FMD_ITEM_I64, 1, &l->at.epoch};
-    out[n++] = (fmd_item){"step", FMD_ITEM_I64, 1, &l->at.step};
-    out[n++] = (fmd_item){"loss", FMD_ITEM_F64, 1, &l->at.loss};
-    out[n++] = (fmd_item){"correct", FMD_ITEM_I64, 1, &l->at.correct};
-    out[n++] = (fmd_item){"stop", FMD_ITEM_I64, 1, &l->at.stop};
-    out[n++] = (fmd_item){"reason", FMD_ITEM_U8, REASON_BYTES, l->at.reason};
-    out[n++] = (fmd_item){"learning_rate", FMD_ITEM_F64, 1, &l->rate};
-    out[n++] = (fmd_item){"base_rate", FMD_ITEM_F64, 1, &l->schedule.base};
-    out[n++] = (fmd_item){"grid", FMD_ITEM_I32, fmd_model_n_tensors(l->model),
-                          fmd_stepper_grid(l->stepper)};
-    out[n++] = (fmd_item){"history", FMD_ITEM_F64, (size_t)a->epochs * HISTORY_COLUMNS, l->history};
+    fmd_state_entry *out = l->entries;
+    out[n++] = (fmd_state_entry){"epoch", FMD_ITEM_I64, 1, &l->at.epoch};
+    out[n++] = (fmd_state_entry){"step", FMD_ITEM_I64, 1, &l->at.step};
+    out[n++] = (fmd_state_entry){"loss", FMD_ITEM_F64, 1, &l->at.loss};
+    out[n++] = (fmd_state_entry){"correct", FMD_ITEM_I64, 1, &l->at.correct};
+    out[n++] = (fmd_state_entry){"stop", FMD_ITEM_I64, 1, &l->at.stop};
+    out[n++] = (fmd_state_entry){"reason", FMD_ITEM_U8, REASON_BYTES, l->at.reason};
+    out[n++] = (fmd_state_entry){"learning_rate", FMD_ITEM_F64, 1, &l->rate};
+    out[n++] = (fmd_state_entry){"base_rate", FMD_ITEM_F64, 1, &l->schedule.base};
+    out[n++] = (fmd_state_entry){"scale", FMD_ITEM_I32, fmd_model_n_tensors(l->model),
+                                 fmd_stepper_scales(l->stepper)};
+    out[n++] =
+        (fmd_state_entry){"history", FMD_ITEM_F64, (size_t)a->epochs * HISTORY_COLUMNS, l->history};
     const size_t own = n;
-    n += root_items(l, out + n);
+    n += root_entries(l, out + n);
     for (size_t i = own; i < n; i++)
         l->message_bytes += fmd_item_bytes(&out[i]);
     l->state = (fmd_state){.model = l->model,
                            .optimizer = l->optimizer,
                            .normalize = a->divisor != 1,
-                           .traits = a->traits,
-                           .n_traits = a->n_traits,
-                           .items = l->items,
-                           .n_items = n};
+                           .fingerprint = a->fingerprint,
+                           .n_fingerprint = a->n_fingerprint,
+                           .entries = l->entries,
+                           .n_entries = n};
 }
 
 static const fmd_state *state_now(loop *l)
@@ -144,10 +145,10 @@ static const fmd_state *state_now(loop *l)
     return &l->state;
 }
 
-static void gasp(void *self)
+static void emergency(void *self)
 {
     loop *l = self;
-    fmd_saver_gasp(l->args->saver, state_now(l));
+    fmd_checkpointer_emergency(l->args->checkpointer, state_now(l));
 }
 
 /* Collective. Rank 0's decision, and the status of what it did, become every rank's. */
@@ -156,10 +157,10 @@ static fmd_status share_decision(loop *l, fmd_status mine, bool *save)
     decision d = {.status = mine, .control = l->control, .save = save != NULL && *save};
     if (mine != FMD_OK)
         snprintf(d.message, sizeof d.message, "%s", fmd_error_message());
-    fmd_guardian_files(l->args->guardian, "the decision of rank 0");
-    fmd_guardian_free_state(l->args->guardian);
+    fmd_watchdog_files(l->args->watchdog, "the decision of rank 0");
+    fmd_watchdog_unlock(l->args->watchdog);
     fmd_comm_bcast(l->comm, &d, sizeof d);
-    fmd_guardian_own_state(l->args->guardian);
+    fmd_watchdog_lock(l->args->watchdog);
     l->control = d.control;
     if (save != NULL)
         *save = d.save;
@@ -168,19 +169,19 @@ static fmd_status share_decision(loop *l, fmd_status mine, bool *save)
 
 /* Collective. Every rank's copy of them becomes rank 0's, in one message; until it has come, the
  * state of the other ranks is the one before. */
-static void share_items(loop *l)
+static void share_entries(loop *l)
 {
-    fmd_item items[MAX_ITEMS];
-    const size_t n = root_items(l, items);
+    fmd_state_entry entries[MAX_ENTRIES];
+    const size_t n = root_entries(l, entries);
     char *at = l->message;
-    for (size_t i = 0; l->root && i < n; at += fmd_item_bytes(&items[i]), i++)
-        memcpy(at, items[i].data, fmd_item_bytes(&items[i]));
-    fmd_guardian_free_state(l->args->guardian);
+    for (size_t i = 0; l->root && i < n; at += fmd_item_bytes(&entries[i]), i++)
+        memcpy(at, entries[i].data, fmd_item_bytes(&entries[i]));
+    fmd_watchdog_unlock(l->args->watchdog);
     fmd_comm_bcast(l->comm, l->message, l->message_bytes);
-    fmd_guardian_own_state(l->args->guardian);
+    fmd_watchdog_lock(l->args->watchdog);
     at = l->message;
-    for (size_t i = 0; !l->root && i < n; at += fmd_item_bytes(&items[i]), i++)
-        memcpy(items[i].data, at, fmd_item_bytes(&items[i]));
+    for (size_t i = 0; !l->root && i < n; at += fmd_item_bytes(&entries[i]), i++)
+        memcpy(entries[i].data, at, fmd_item_bytes(&entries[i]));
 }
 
 /* The epoch is over: the state moves on to the next one. */
@@ -202,10 +203,10 @@ static fmd_status compare_replicas(loop *l)
     const fmd_hash hash = fmd_model_hash(l->model);
     char what[64];
     snprintf(what, sizeof what, "their weights after step %" PRIu64, state_now(l)->step);
-    fmd_guardian_phase(l->args->guardian, "comparing weights");
-    fmd_guardian_free_state(l->args->guardian);
+    fmd_watchdog_phase(l->args->watchdog, "comparing weights");
+    fmd_watchdog_unlock(l->args->watchdog);
     const fmd_status st = fmd_comm_same(l->comm, &hash, sizeof hash, what);
-    fmd_guardian_own_state(l->args->guardian);
+    fmd_watchdog_lock(l->args->watchdog);
     return st;
 }
 
@@ -213,10 +214,11 @@ static fmd_status compare_replicas(loop *l)
 static fmd_status save(loop *l)
 {
     FMD_TRY(compare_replicas(l));
-    fmd_guardian_files(l->args->guardian, "writing a checkpoint");
-    const int before = fmd_saver_count(l->args->saver);
-    const fmd_status st = l->root ? fmd_saver_write(l->args->saver, state_now(l)) : FMD_OK;
-    if (fmd_saver_count(l->args->saver) > before)
+    fmd_watchdog_files(l->args->watchdog, "writing a checkpoint");
+    const int before = fmd_checkpointer_count(l->args->checkpointer);
+    const fmd_status st =
+        l->root ? fmd_checkpointer_write(l->args->checkpointer, state_now(l)) : FMD_OK;
+    if (fmd_checkpointer_count(l->args->checkpointer) > before)
         tell_saved(l, state_now(l)->step);
     return share_decision(l, st, NULL);
 }
@@ -240,8 +242,8 @@ static fmd_status load(loop *l, bool *found)
 {
     const fmd_fit_args *a = l->args;
     *found = false;
-    if (a->saver != NULL && a->resume)
-        FMD_TRY(fmd_saver_load(a->saver, &l->state, found));
+    if (a->checkpointer != NULL && a->resume)
+        FMD_TRY(fmd_checkpointer_load(a->checkpointer, &l->state, found));
     if (!*found && a->resume_from != NULL) {
         FMD_TRY(fmd_checkpoint_read(a->resume_from, &l->state));
         *found = true;
@@ -261,10 +263,10 @@ static fmd_status resume(loop *l)
     fmd_comm_bcast(l->comm, fmd_model_params(l->model), bytes);
     for (size_t i = 0; i < fmd_optimizer_n_slots(l->optimizer); i++)
         fmd_comm_bcast(l->comm, fmd_optimizer_slot(l->optimizer, i), bytes);
-    for (size_t i = 0; i < l->state.n_items; i++)
-        fmd_comm_bcast(l->comm, l->items[i].data, fmd_item_bytes(&l->items[i]));
+    for (size_t i = 0; i < l->state.n_entries; i++)
+        fmd_comm_bcast(l->comm, l->entries[i].data, fmd_item_bytes(&l->entries[i]));
     fmd_optimizer_set_steps(l->optimizer, state_now(l)->step);
-    fmd_stepper_set_grid(l->stepper);
+    fmd_stepper_set_scales(l->stepper);
     l->control.stop = l->at.stop != 0;
     memcpy(l->control.reason, l->at.reason, REASON_BYTES);
     l->result->resumed_step = l->state.step;
@@ -321,11 +323,12 @@ static fmd_status train_epoch(loop *l, bool *interrupted)
         const size_t count = left < a->batch_size ? left : a->batch_size;
         const uint64_t step = state_now(l)->step;
         const double rate = fmd_schedule_rate(&l->schedule, step);
-        const fmd_step_asks asks = {.stop = l->asked.stop || fmd_guardian_signal(a->guardian) != 0,
-                                    .save = l->root && a->saver != NULL &&
-                                            fmd_saver_due_by_time(a->saver)};
+        const fmd_step_requests requests = {.stop = l->asked.stop ||
+                                                    fmd_watchdog_signal(a->watchdog) != 0,
+                                            .save = l->root && a->checkpointer != NULL &&
+                                                    fmd_checkpointer_due_by_time(a->checkpointer)};
         fmd_step_sums sums;
-        FMD_TRY(fmd_stepper_run(l->stepper, order + first, count, step, rate, asks, &sums));
+        FMD_TRY(fmd_stepper_run(l->stepper, order + first, count, step, rate, requests, &sums));
         l->rate = rate;
         l->at.step++;
         l->at.loss += sums.loss;
@@ -337,8 +340,8 @@ static fmd_status train_epoch(loop *l, bool *interrupted)
         l->event.seconds = fmd_now() - start;
         set_running_metrics(l);
         fmd_hooks_batch_end(&l->hooks, &l->event, &l->asked);
-        if (!*interrupted && a->saver != NULL &&
-            (sums.save > 0 || fmd_saver_due_by_step(a->saver, step + 1)))
+        if (!*interrupted && a->checkpointer != NULL &&
+            (sums.save > 0 || fmd_checkpointer_due_by_step(a->checkpointer, step + 1)))
             FMD_TRY(save(l));
     }
     l->result->seconds += l->event.seconds;
@@ -355,14 +358,14 @@ static fmd_status end_epoch(loop *l)
     FMD_TRY(compare_replicas(l));
     fmd_status st = FMD_OK;
     fmd_evaluation e = {.loss = (double)NAN, .accuracy = (double)NAN};
-    fmd_guardian_phase(a->guardian, "gathering times");
-    fmd_guardian_free_state(a->guardian);
+    fmd_watchdog_phase(a->watchdog, "gathering times");
+    fmd_watchdog_unlock(a->watchdog);
     const fmd_phase_seconds mine = fmd_stepper_seconds(l->stepper);
     fmd_comm_gather(l->comm, &mine, sizeof mine, l->phases);
     if (a->validation.n > 0)
-        st = fmd_evaluate(l->comm, l->model, &a->validation, a->divisor, a->guardian, &e);
-    fmd_guardian_own_state(a->guardian);
-    fmd_guardian_files(a->guardian, "the end of the epoch");
+        st = fmd_evaluate(l->comm, l->model, &a->validation, a->divisor, a->watchdog, &e);
+    fmd_watchdog_lock(a->watchdog);
+    fmd_watchdog_files(a->watchdog, "the end of the epoch");
     FMD_TRY(st);
     if (a->validation.n > 0) {
         l->event.metrics.val_loss = e.loss;
@@ -371,18 +374,19 @@ static fmd_status end_epoch(loop *l)
     }
 
     l->control = (fmd_control){.stop = false};
-    if (l->root && a->saver != NULL)
-        st = fmd_saver_write_best(a->saver, state_now(l), &l->event.metrics);
+    if (l->root && a->checkpointer != NULL)
+        st = fmd_checkpointer_write_best(a->checkpointer, state_now(l), &l->event.metrics);
     if (st == FMD_OK)
         st = fmd_hooks_epoch_end(&l->hooks, &l->event, &l->control);
     /* The end has a checkpoint whatever it costs: a finished run is not begun again. */
     const bool last = l->control.stop || l->at.epoch + 1 == a->epochs;
-    bool due = l->root && a->saver != NULL && (last || fmd_saver_due_by_epoch(a->saver));
+    bool due = l->root && a->checkpointer != NULL &&
+               (last || fmd_checkpointer_due_by_epoch(a->checkpointer));
     /* Rank 0 has moved on before anybody waits for anybody: its state is whole again. */
     if (l->root && st == FMD_OK)
         advance(l);
     FMD_TRY(share_decision(l, st, &due));
-    share_items(l);
+    share_entries(l);
     if (!l->root)
         advance(l);
     return due ? save(l) : FMD_OK;
@@ -401,13 +405,13 @@ static void collect_phases(loop *l)
 /* Collective. Ends early, to go on another time. */
 static fmd_status interrupt(loop *l)
 {
-    const int signal = fmd_guardian_signal(l->args->guardian);
+    const int signal = fmd_watchdog_signal(l->args->watchdog);
     if (signal != 0)
         fmd_control_stop(&l->asked, "Stopped by signal %d", signal);
     fmd_control_stop(&l->asked, "Stopped from outside");
     l->control = l->asked;
     l->result->interrupted = true;
-    return l->args->saver != NULL ? save(l) : share_decision(l, FMD_OK, NULL);
+    return l->args->checkpointer != NULL ? save(l) : share_decision(l, FMD_OK, NULL);
 }
 
 /* Collective. Callbacks have the last word: they may replace the weights. */
@@ -418,8 +422,8 @@ static fmd_status end_training(loop *l)
     fmd_comm_bcast(l->comm, fmd_model_params(l->model),
                    fmd_model_n_params(l->model) * sizeof(float));
     st = FMD_OK;
-    if (l->root && l->args->saver != NULL)
-        st = fmd_saver_write_final(l->args->saver, state_now(l));
+    if (l->root && l->args->checkpointer != NULL)
+        st = fmd_checkpointer_write_final(l->args->checkpointer, state_now(l));
     return share_decision(l, st, NULL);
 }
 
@@ -427,13 +431,13 @@ static fmd_status run(loop *l)
 {
     const fmd_fit_args *a = l->args;
     bool interrupted = false;
-    collect_items(l);
+    collect_entries(l);
     FMD_TRY(fmd_comm_agree(l->comm, fmd_alloc(&l->message, l->message_bytes, 1, "the state")));
     FMD_TRY(resume(l));
     begin_event(l);
     FMD_TRY(share_decision(l, fmd_hooks_train_begin(&l->hooks, &l->event), NULL));
-    if (a->saver != NULL)
-        fmd_guardian_on_gasp(a->guardian, gasp, l);
+    if (a->checkpointer != NULL)
+        fmd_watchdog_on_emergency(a->watchdog, emergency, l);
     while (l->at.epoch < a->epochs && !l->control.stop && !interrupted) {
         begin_event(l);
         fmd_hooks_epoch_begin(&l->hooks, &l->event);
@@ -444,9 +448,9 @@ static fmd_status run(loop *l)
     FMD_TRY(interrupted ? interrupt(l) : end_training(l));
     l->result->repeats = fmd_stepper_repeats(l->stepper);
     memcpy(l->result->reason, l->control.reason, REASON_BYTES);
-    if (a->saver != NULL) {
-        l->result->saves = fmd_saver_count(a->saver);
-        l->result->save_seconds = fmd_saver_seconds(a->saver);
+    if (a->checkpointer != NULL) {
+        l->result->saves = fmd_checkpointer_count(a->checkpointer);
+        l->result->save_seconds = fmd_checkpointer_seconds(a->checkpointer);
     }
     collect_phases(l);
     return FMD_OK;
@@ -478,7 +482,7 @@ fmd_status fmd_fit(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fmd_fit_ar
     result->steps = state_now(&l)->step;
     if (l.history != NULL)
         result->first = l.history[0];
-    fmd_guardian_on_gasp(args->guardian, NULL, NULL);
+    fmd_watchdog_on_emergency(args->watchdog, NULL, NULL);
     fmd_sampler_destroy(l.sampler);
     fmd_stepper_destroy(l.stepper);
     free(l.history);

@@ -3,7 +3,7 @@
 #define FMD_TRAIN_PHASES_H
 
 /* Seconds of one rank, by phase of a step. Training has `convert` and `wait` in `reduce`; `bench`
- * tells them apart. Rounding to the grid is in `backward`, rounding back in `update`: what is in the
+ * tells them apart. Rounding to the scale is in `backward`, rounding back in `update`: what is in the
  * cache is worked on while it is there. */
 typedef struct fmd_phase_seconds {
     double assemble, forward, backward;

@@ -1,29 +1,29 @@
 #include "fmd/prediction.h"
 
-#include "train/evaluate.h"
-#include "nn/losses/loss.h"
 #include "base/mem.h"
 #include "data/sampler.h"
+#include "nn/losses/loss.h"
+#include "train/evaluate.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows to a leaf, as in evaluation. */
-enum { LEAF = 32, LEAVES = FMD_EVALUATE_ROWS / LEAF };
+/* Rows to a microbatch, as in evaluation. */
+enum { MICROBATCH = 32, MICROBATCHES = FMD_EVALUATE_SAMPLES / MICROBATCH };
 
-/* What the ranks hand over in one round: FMD_EVALUATE_ROWS rows each. On rank 0 those of all ranks,
+/* What the ranks hand over in one round: FMD_EVALUATE_SAMPLES rows each. On rank 0 those of all ranks,
  * one behind the other. */
 typedef struct round_rows {
     float *probabilities;
     uint8_t *predicted;
 } round_rows;
 
-static fmd_status alloc_rows(round_rows *r, size_t rows, size_t classes)
+static fmd_status alloc_rows(round_rows *r, size_t samples, size_t classes)
 {
-    FMD_TRY(fmd_alloc(&r->probabilities, rows, classes * sizeof *r->probabilities,
+    FMD_TRY(fmd_alloc(&r->probabilities, samples, classes * sizeof *r->probabilities,
                       "the probabilities"));
-    return fmd_alloc(&r->predicted, rows, 1, "the predicted classes");
+    return fmd_alloc(&r->predicted, samples, 1, "the predicted classes");
 }
 
 static void free_rows(round_rows *r)
@@ -33,26 +33,30 @@ static void free_rows(round_rows *r)
 }
 
 /* The images of a rank in round `i`; maybe none. */
-static fmd_run images_of(size_t n, int rank, int size, size_t i)
+static fmd_range images_of(size_t n, int rank, int size, size_t i)
 {
-    const fmd_run leaves = fmd_share((n + LEAF - 1) / LEAF, rank, size);
-    const size_t done = i * LEAVES < leaves.count ? i * LEAVES : leaves.count;
-    const size_t now = leaves.count - done < LEAVES ? leaves.count - done : LEAVES;
-    const size_t first = (leaves.first + done) * LEAF;
-    return (fmd_run){.first = first,
-                     .count = now == 0 || n - first > now * LEAF ? now * LEAF : n - first};
+    const fmd_range microbatches = fmd_share((n + MICROBATCH - 1) / MICROBATCH, rank, size);
+    const size_t done =
+        i * MICROBATCHES < microbatches.count ? i * MICROBATCHES : microbatches.count;
+    const size_t now =
+        microbatches.count - done < MICROBATCHES ? microbatches.count - done : MICROBATCHES;
+    const size_t first = (microbatches.first + done) * MICROBATCH;
+    return (fmd_range){.first = first,
+                       .count =
+                           now == 0 || n - first > now * MICROBATCH ? now * MICROBATCH : n - first};
 }
 
 /* Returns the number of images whose scores are not finite. */
-static int64_t predict_rows(fmd_model *m, const fmd_split *split, float divisor, fmd_run run,
-                            round_rows *out)
+static int64_t predict_samples(fmd_model *m, const fmd_split *split, float divisor, fmd_range run,
+                               round_rows *out)
 {
     const size_t image_bytes = fmd_shape_count(fmd_model_in(m));
     const size_t classes = (size_t)fmd_model_classes(m);
     const fmd_split part = {.n = run.count, .images = split->images + run.first * image_bytes};
-    const fmd_pass pass = {.leaves = (int)((run.count + LEAF - 1) / LEAF), .leaf_rows = LEAF};
+    const fmd_pass pass = {.microbatches = (int)((run.count + MICROBATCH - 1) / MICROBATCH),
+                           .microbatch_size = MICROBATCH};
     int64_t failed = 0;
-    fmd_gather_images(&part, image_bytes, NULL, run.count, fmd_pass_rows(&pass), divisor,
+    fmd_gather_images(&part, image_bytes, NULL, run.count, fmd_pass_samples(&pass), divisor,
                       fmd_model_input(m));
     const float *logits = fmd_model_forward(m, &pass);
     fmd_softmax_rows(run.count, classes, logits, out->probabilities);
@@ -68,8 +72,8 @@ static int64_t predict_rows(fmd_model *m, const fmd_split *split, float divisor,
 static void put_rows(fmd_prediction *p, const round_rows *all, int size, size_t i)
 {
     for (int rank = 0; rank < size; rank++) {
-        const fmd_run run = images_of(p->n, rank, size, i);
-        const size_t from = (size_t)rank * FMD_EVALUATE_ROWS;
+        const fmd_range run = images_of(p->n, rank, size, i);
+        const size_t from = (size_t)rank * FMD_EVALUATE_SAMPLES;
         memcpy(p->probabilities + run.first * p->classes, all->probabilities + from * p->classes,
                run.count * p->classes * sizeof *p->probabilities);
         memcpy(p->predicted + run.first, all->predicted + from, run.count);
@@ -78,10 +82,10 @@ static void put_rows(fmd_prediction *p, const round_rows *all, int size, size_t 
 
 static fmd_status allocate(const fmd_comm *c, round_rows *mine, round_rows *all, fmd_prediction *p)
 {
-    FMD_TRY(alloc_rows(mine, FMD_EVALUATE_ROWS, p->classes));
+    FMD_TRY(alloc_rows(mine, FMD_EVALUATE_SAMPLES, p->classes));
     if (fmd_comm_rank(c) != 0)
         return FMD_OK;
-    FMD_TRY(alloc_rows(all, FMD_EVALUATE_ROWS * (size_t)fmd_comm_size(c), p->classes));
+    FMD_TRY(alloc_rows(all, FMD_EVALUATE_SAMPLES * (size_t)fmd_comm_size(c), p->classes));
     FMD_TRY(fmd_alloc(&p->probabilities, p->n, p->classes * sizeof *p->probabilities,
                       "the probabilities"));
     return fmd_alloc(&p->predicted, p->n, 1, "the predicted classes");
@@ -97,13 +101,13 @@ fmd_status fmd_predict(fmd_comm *c, fmd_model *m, const fmd_split *split, float 
     fmd_status st = fmd_comm_agree(c, allocate(c, &mine, &all, &p));
     if (st != FMD_OK)
         goto out;
-    /* No rank has more leaves than the first. */
+    /* No rank has more microbatches than the first. */
     for (size_t i = 0; images_of(p.n, 0, size, i).count > 0; i++) {
-        failed += predict_rows(m, split, divisor, images_of(p.n, rank, size, i), &mine);
+        failed += predict_samples(m, split, divisor, images_of(p.n, rank, size, i), &mine);
         fmd_comm_gather(c, mine.probabilities,
-                        FMD_EVALUATE_ROWS * p.classes * sizeof *mine.probabilities,
+                        FMD_EVALUATE_SAMPLES * p.classes * sizeof *mine.probabilities,
                         all.probabilities);
-        fmd_comm_gather(c, mine.predicted, FMD_EVALUATE_ROWS, all.predicted);
+        fmd_comm_gather(c, mine.predicted, FMD_EVALUATE_SAMPLES, all.predicted);
         if (p.probabilities != NULL) /* on rank 0 */
             put_rows(&p, &all, size, i);
     }

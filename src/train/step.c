@@ -1,9 +1,9 @@
 #include "train/step.h"
 
-#include "nn/losses/loss.h"
 #include "base/mem.h"
-#include "data/sampler.h"
 #include "base/timer.h"
+#include "data/sampler.h"
+#include "nn/losses/loss.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,28 +17,28 @@ struct fmd_stepper {
     fmd_optimizer *optimizer;
     fmd_reduction *reduction;
     const fmd_fit_args *args;
-    fmd_sink sink;
+    fmd_gradient_sink sink;
     uint8_t *labels; /* of this rank's rows */
-    int32_t *grid;   /* the reduction's after the last whole step */
+    int32_t *scales; /* the reduction's after the last whole step */
     size_t n_tensors;
     fmd_phase_seconds seconds;
     bool split;
     fmd_reduction_seconds collective;
 };
 
-static float *sink_room(void *self, size_t tensor, size_t offset, size_t n)
+static float *sink_begin(void *self, size_t tensor, size_t offset, size_t n)
 {
-    return fmd_reduction_room(self, tensor, offset, n);
+    return fmd_reduction_begin_range(self, tensor, offset, n);
 }
 
-static void sink_add(void *self, size_t tensor, size_t offset, size_t n)
+static void sink_commit(void *self, size_t tensor, size_t offset, size_t n)
 {
-    fmd_reduction_add(self, tensor, offset, n);
+    fmd_reduction_commit_range(self, tensor, offset, n);
 }
 
-static fmd_lanes *sink_lanes(void *self, size_t tensor)
+static fmd_fixed *sink_fixed(void *self, size_t tensor)
 {
-    return fmd_reduction_lanes(self, tensor);
+    return fmd_reduction_fixed(self, tensor);
 }
 
 /* Local. */
@@ -49,8 +49,8 @@ static fmd_status create(fmd_stepper **out, const fmd_model *m, const fmd_fit_ar
     FMD_TRY(fmd_alloc(out, 1, sizeof *s, "training"));
     s = *out;
     s->n_tensors = fmd_model_n_tensors(m);
-    FMD_TRY(fmd_alloc(&s->labels, fmd_fit_rows(args, size), 1, "the labels of a batch"));
-    FMD_TRY(fmd_alloc(&s->grid, s->n_tensors, sizeof *s->grid, "the reduction"));
+    FMD_TRY(fmd_alloc(&s->labels, fmd_fit_samples(args, size), 1, "the labels of a batch"));
+    FMD_TRY(fmd_alloc(&s->scales, s->n_tensors, sizeof *s->scales, "the reduction"));
     FMD_TRY(fmd_alloc(counts, s->n_tensors, sizeof **counts, "the reduction"));
     for (size_t i = 0; i < s->n_tensors; i++)
         (*counts)[i] = fmd_model_tensor(m, i)->count;
@@ -61,7 +61,7 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
                               const fmd_fit_args *args)
 {
     fmd_stepper *s = NULL;
-    size_t *counts = NULL; /* a segment of the reduction for each parameter tensor */
+    size_t *counts = NULL; /* a tensor of the reduction for each parameter tensor */
     fmd_status st = fmd_comm_agree(c, create(&s, m, args, fmd_comm_size(c), &counts));
     if (st != FMD_OK)
         goto out;
@@ -73,9 +73,9 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
                               COUNTERS);
     if (st != FMD_OK)
         goto out;
-    s->sink =
-        (fmd_sink){.self = s->reduction, .room = sink_room, .add = sink_add, .lanes = sink_lanes};
-    memcpy(s->grid, fmd_reduction_grid(s->reduction), s->n_tensors * sizeof *s->grid);
+    s->sink = (fmd_gradient_sink){
+        .self = s->reduction, .begin = sink_begin, .commit = sink_commit, .fixed = sink_fixed};
+    memcpy(s->scales, fmd_reduction_scales(s->reduction), s->n_tensors * sizeof *s->scales);
     *out = s;
     s = NULL;
 out:
@@ -90,7 +90,7 @@ void fmd_stepper_destroy(fmd_stepper *s)
         return;
     fmd_reduction_destroy(s->reduction);
     free(s->labels);
-    free(s->grid);
+    free(s->scales);
     free(s);
 }
 
@@ -98,34 +98,34 @@ void fmd_stepper_destroy(fmd_stepper *s)
 typedef struct part {
     fmd_pass pass;
     size_t first, count; /* samples of the batch; the rows behind them are padding */
-    int leaves;          /* of all ranks */
+    int microbatches;    /* of all ranks */
 } part;
 
-/* Cuts a batch into leaves and takes this rank's run of them; a rank may have none. Without leaves
- * (native) each rank's share of the samples is one leaf. */
+/* Cuts a batch into microbatches and takes this rank's run of them; a rank may have none. Without microbatches
+ * (native) each rank's share of the samples is one microbatch. */
 static part part_of(const fmd_stepper *s, size_t count, uint64_t step)
 {
     const int rank = fmd_comm_rank(s->comm), size = fmd_comm_size(s->comm);
     part p = {.pass = {.training = true, .seed = s->args->seed, .step = (uint32_t)step}};
-    if (fmd_reduction_by_leaf(s->reduction)) {
-        const size_t leaf = s->args->leaf_size;
-        const size_t leaves = (count + leaf - 1) / leaf;
-        const fmd_run mine = fmd_share(leaves, rank, size);
-        const size_t end = (mine.first + mine.count) * leaf;
-        p.leaves = (int)leaves;
-        p.pass.leaves = (int)mine.count;
-        p.pass.leaf_rows = (int)leaf;
-        p.first = mine.first * leaf;
+    if (fmd_reduction_by_microbatch(s->reduction)) {
+        const size_t microbatch = s->args->microbatch_size;
+        const size_t microbatches = (count + microbatch - 1) / microbatch;
+        const fmd_range mine = fmd_share(microbatches, rank, size);
+        const size_t end = (mine.first + mine.count) * microbatch;
+        p.microbatches = (int)microbatches;
+        p.pass.microbatches = (int)mine.count;
+        p.pass.microbatch_size = (int)microbatch;
+        p.first = mine.first * microbatch;
         p.count = mine.count == 0 ? 0 : (end < count ? end : count) - p.first;
     } else {
-        const fmd_run mine = fmd_share(count, rank, size);
-        p.leaves = size;
-        p.pass.leaves = mine.count > 0;
-        p.pass.leaf_rows = (int)mine.count;
+        const fmd_range mine = fmd_share(count, rank, size);
+        p.microbatches = size;
+        p.pass.microbatches = mine.count > 0;
+        p.pass.microbatch_size = (int)mine.count;
         p.first = mine.first;
         p.count = mine.count;
     }
-    p.pass.first_row = p.first;
+    p.pass.first_sample = p.first;
     return p;
 }
 
@@ -133,17 +133,17 @@ static part part_of(const fmd_stepper *s, size_t count, uint64_t step)
 static void compute(fmd_stepper *s, const part *p, const uint32_t *order, fmd_loss_sums *sums)
 {
     const fmd_split *train = &s->args->train;
-    const size_t rows = fmd_pass_rows(&p->pass);
+    const size_t samples = fmd_pass_samples(&p->pass);
     const size_t image_bytes = fmd_shape_count(fmd_model_in(s->model));
 
     const double t0 = fmd_now();
-    fmd_gather_images(train, image_bytes, order + p->first, p->count, rows, s->args->divisor,
+    fmd_gather_images(train, image_bytes, order + p->first, p->count, samples, s->args->divisor,
                       fmd_model_input(s->model));
     fmd_gather_labels(train, order + p->first, p->count, s->labels);
     const double t1 = fmd_now();
     const float *logits = fmd_model_forward(s->model, &p->pass);
-    fmd_loss_rows(logits, s->labels, p->count, rows, (size_t)fmd_model_classes(s->model),
-                  fmd_model_logit_grads(s->model), sums);
+    fmd_loss_samples(logits, s->labels, p->count, samples, (size_t)fmd_model_classes(s->model),
+                     fmd_model_logit_grads(s->model), sums);
     const double t2 = fmd_now();
     fmd_model_backward(s->model, &p->pass, &s->sink);
     const double t3 = fmd_now();
@@ -159,31 +159,31 @@ static void update(void *self, size_t first, size_t n, const float *gradient)
 }
 
 fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, uint64_t step,
-                           double learning_rate, fmd_step_asks asks, fmd_step_sums *sums)
+                           double learning_rate, fmd_step_requests requests, fmd_step_sums *sums)
 {
     const part p = part_of(s, count, step);
-    fmd_guardian *guardian = s->args->guardian;
+    fmd_watchdog *watchdog = s->args->watchdog;
     int64_t counters[COUNTERS];
     fmd_reduced outcome;
-    fmd_guardian_free_state(guardian);
+    fmd_watchdog_unlock(watchdog);
     do {
         fmd_loss_sums mine = {.of = count};
-        fmd_guardian_phase(guardian, "computing gradients");
-        fmd_reduction_begin(s->reduction, p.leaves, p.pass.leaves);
+        fmd_watchdog_phase(watchdog, "computing gradients");
+        fmd_reduction_begin_step(s->reduction, p.microbatches, p.pass.microbatches);
         if (p.count > 0)
             compute(s, &p, order, &mine);
         counters[LOSS] = mine.loss;
         counters[CORRECT] = mine.correct;
         counters[SAMPLES] = (int64_t)p.count;
         counters[FAILED] = mine.failed;
-        counters[STOP] = asks.stop;
-        counters[SAVE] = asks.save;
-        fmd_guardian_phase(guardian, "the sum of the gradients");
+        counters[STOP] = requests.stop;
+        counters[SAVE] = requests.save;
+        fmd_watchdog_phase(watchdog, "the sum of the gradients");
         const double start = fmd_now();
         outcome = fmd_reduction_finish(s->reduction, counters);
         s->seconds.reduce += fmd_now() - start;
     } while (outcome == FMD_REDUCED_REPEAT);
-    fmd_guardian_own_state(guardian);
+    fmd_watchdog_lock(watchdog);
 
     if (outcome == FMD_REDUCED_NOT_FINITE || counters[FAILED] > 0)
         return FMD_FAIL(FMD_EDIVERGED,
@@ -194,8 +194,8 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
                         (long long)counters[SAMPLES], count);
     const double start = fmd_now();
     fmd_optimizer_begin(s->optimizer, learning_rate);
-    fmd_reduction_take(s->reduction, 1.0 / (double)count, update, s);
-    memcpy(s->grid, fmd_reduction_grid(s->reduction), s->n_tensors * sizeof *s->grid);
+    fmd_reduction_apply(s->reduction, 1.0 / (double)count, update, s);
+    memcpy(s->scales, fmd_reduction_scales(s->reduction), s->n_tensors * sizeof *s->scales);
     s->seconds.update += fmd_now() - start;
     *sums = (fmd_step_sums){.loss = (double)counters[LOSS] * FMD_LOSS_UNIT,
                             .correct = counters[CORRECT],
@@ -216,7 +216,7 @@ fmd_phase_seconds fmd_stepper_seconds(const fmd_stepper *s)
     return p;
 }
 
-void fmd_stepper_split(fmd_stepper *s)
+void fmd_stepper_breakdown(fmd_stepper *s)
 {
     s->split = true;
     s->seconds = (fmd_phase_seconds){0};
@@ -229,21 +229,21 @@ size_t fmd_stepper_message_bytes(const fmd_stepper *s)
     return fmd_reduction_bytes(s->reduction);
 }
 
-void fmd_stepper_share(const fmd_stepper *s, size_t count, size_t *samples, size_t *rows)
+void fmd_stepper_share(const fmd_stepper *s, size_t count, size_t *samples, size_t *product_rows)
 {
     const part p = part_of(s, count, 0);
     *samples = p.count;
-    *rows = (size_t)p.pass.leaf_rows;
+    *product_rows = (size_t)p.pass.microbatch_size;
 }
 
-int32_t *fmd_stepper_grid(fmd_stepper *s)
+int32_t *fmd_stepper_scales(fmd_stepper *s)
 {
-    return s->grid;
+    return s->scales;
 }
 
-void fmd_stepper_set_grid(fmd_stepper *s)
+void fmd_stepper_set_scales(fmd_stepper *s)
 {
-    memcpy(fmd_reduction_grid(s->reduction), s->grid, s->n_tensors * sizeof *s->grid);
+    memcpy(fmd_reduction_scales(s->reduction), s->scales, s->n_tensors * sizeof *s->scales);
 }
 
 int64_t fmd_stepper_repeats(const fmd_stepper *s)

@@ -18,7 +18,7 @@
 static const double poll_seconds = 0.05, grace_seconds = 0.1, warn_seconds = 60;
 static const double suspended_seconds = 5, courtesy_seconds = 2;
 
-struct fmd_guardian {
+struct fmd_watchdog {
     pthread_t thread;
     pthread_mutex_t state; /* held by whoever may change or read the state of the training */
     int rank;
@@ -43,7 +43,7 @@ static void note_signal(int signal)
         terminated = 1;
 }
 
-void fmd_guardian_prepare(void)
+void fmd_watchdog_prepare(void)
 {
     const struct sigaction stop = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
     sigset_t set;
@@ -57,7 +57,7 @@ void fmd_guardian_prepare(void)
 
 /* The checkpoint is written by the first survivor; mpirun ends the job as soon as one of them
  * leaves, so none does: all wait to be killed. */
-static void gasp(fmd_guardian *g)
+static void emergency(fmd_watchdog *g)
 {
     struct timespec limit;
     clock_gettime(CLOCK_REALTIME, &limit);
@@ -71,10 +71,10 @@ static void gasp(fmd_guardian *g)
     pthread_mutex_unlock(&g->state);
 }
 
-static void check_progress(fmd_guardian *g, double now, bool *warned)
+static void check_progress(fmd_watchdog *g, double now, bool *warned)
 {
     const char *phase = g->phase;
-    const double limit = g->hang_seconds * (g->files ? FMD_GUARDIAN_FILES : 1);
+    const double limit = g->hang_seconds * (g->files ? FMD_WATCHDOG_FILES : 1);
     const double idle = now - g->since;
     const bool waits = g->waits;
     if (idle < warn_seconds)
@@ -97,13 +97,13 @@ static void check_progress(fmd_guardian *g, double now, bool *warned)
 
 static void *watch(void *arg)
 {
-    fmd_guardian *g = arg;
+    fmd_watchdog *g = arg;
     const struct timespec poll = {.tv_nsec = (long)(poll_seconds * 1e9)};
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     double asked = 0, last = g->since; /* this thread may get its first turn late */
-    bool warned = false, gasped = false;
+    bool warned = false, saved_in_emergency = false;
     while (!g->end) {
         if (sigtimedwait(&set, NULL, &poll) == SIGTERM)
             note_signal(SIGTERM);
@@ -115,18 +115,18 @@ static void *watch(void *arg)
             asked = asked > 0 ? now : 0;
         }
         last = now;
-        if (asked > 0 && !gasped && now - asked > grace_seconds) {
-            gasped = true;
-            gasp(g);
+        if (asked > 0 && !saved_in_emergency && now - asked > grace_seconds) {
+            saved_in_emergency = true;
+            emergency(g);
         }
         check_progress(g, now, &warned);
     }
     return NULL;
 }
 
-fmd_status fmd_guardian_start(fmd_guardian **out, int rank, const char *host, double hang_seconds)
+fmd_status fmd_watchdog_start(fmd_watchdog **out, int rank, const char *host, double hang_seconds)
 {
-    fmd_guardian *g;
+    fmd_watchdog *g;
     FMD_TRY(fmd_alloc(&g, 1, sizeof *g, "the watching thread"));
     g->rank = rank;
     g->host = host;
@@ -149,7 +149,7 @@ fmd_status fmd_guardian_start(fmd_guardian **out, int rank, const char *host, do
     return FMD_OK;
 }
 
-void fmd_guardian_stop(fmd_guardian *g)
+void fmd_watchdog_stop(fmd_watchdog *g)
 {
     if (g == NULL)
         return;
@@ -160,13 +160,13 @@ void fmd_guardian_stop(fmd_guardian *g)
     free(g);
 }
 
-int fmd_guardian_signal(const fmd_guardian *g)
+int fmd_watchdog_signal(const fmd_watchdog *g)
 {
     return g != NULL ? pending : 0;
 }
 
 /* The clock first, which check_progress reads last: no phase is measured by the limit of the next. */
-static void enter(fmd_guardian *g, const char *phase, bool files)
+static void enter(fmd_watchdog *g, const char *phase, bool files)
 {
     if (g == NULL)
         return;
@@ -175,17 +175,17 @@ static void enter(fmd_guardian *g, const char *phase, bool files)
     g->files = files;
 }
 
-void fmd_guardian_phase(fmd_guardian *g, const char *phase)
+void fmd_watchdog_phase(fmd_watchdog *g, const char *phase)
 {
     enter(g, phase, false);
 }
 
-void fmd_guardian_files(fmd_guardian *g, const char *phase)
+void fmd_watchdog_files(fmd_watchdog *g, const char *phase)
 {
     enter(g, phase, true);
 }
 
-void fmd_guardian_free_state(fmd_guardian *g)
+void fmd_watchdog_unlock(fmd_watchdog *g)
 {
     if (g == NULL)
         return;
@@ -193,7 +193,7 @@ void fmd_guardian_free_state(fmd_guardian *g)
     pthread_mutex_unlock(&g->state);
 }
 
-void fmd_guardian_own_state(fmd_guardian *g)
+void fmd_watchdog_lock(fmd_watchdog *g)
 {
     if (g == NULL)
         return;
@@ -202,7 +202,7 @@ void fmd_guardian_own_state(fmd_guardian *g)
     g->waits = false;
 }
 
-void fmd_guardian_on_gasp(fmd_guardian *g, void (*write)(void *), void *self)
+void fmd_watchdog_on_emergency(fmd_watchdog *g, void (*write)(void *), void *self)
 {
     if (g == NULL)
         return;

@@ -1,6 +1,6 @@
 /* PNG files, read as grey and as coloured. */
-#include "io/pictures/picture.h"
 #include "fuzz/fuzz.h"
+#include "io/pictures/picture.h"
 
 #include <stdlib.h>
 #include <string.h>

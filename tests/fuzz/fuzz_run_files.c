@@ -1,10 +1,10 @@
 /* Text files: config.json, Keras' description of a model, and of a run history.csv and events.jsonl.
  * The first byte says which. */
-#include "run/follow.h"
-#include "run/history.h"
 #include "base/log.h"
 #include "fuzz/fuzz.h"
 #include "io/keras/spec.h"
+#include "run/follow.h"
+#include "run/history.h"
 #include "support/idx_files.h"
 
 #include <stdbool.h>
@@ -100,7 +100,7 @@ static void leave(void)
 /* In two parts, as a run writes them. */
 static void try_events(const uint8_t *data, size_t size)
 {
-    static fmd_followed_run run;
+    static fmd_follow run;
     if (*folder == '\0') {
         make_folder(folder);
         atexit(leave);
@@ -110,10 +110,10 @@ static void try_events(const uint8_t *data, size_t size)
     fmd_status st = FMD_OK;
     for (int part = 1; part <= 2 && st == FMD_OK; part++) {
         write_file(folder, "events.jsonl", data, part == 1 ? size / 2 : size);
-        st = fmd_followed_run_read(&run);
+        st = fmd_follow_read(&run);
         fuzz_check_status(st, FMD_EDATA, FMD_ENOINPUT);
     }
-    fmd_followed_run_free(&run);
+    fmd_follow_free(&run);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

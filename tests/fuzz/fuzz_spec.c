@@ -3,9 +3,9 @@
 #include "fmd/callback.h"
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
-#include "train/checkpointer.h"
-#include "nn/schedule.h"
 #include "fuzz/fuzz.h"
+#include "nn/schedule.h"
+#include "train/checkpointer.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -195,16 +195,16 @@ def check_state(file, marked):
     ours = file["fmnist_dist"]
     need(ours.attrs["format_version"] == 1, "format_version")
     need(re.fullmatch(r"\d+\.\d+\.\d+", attribute(ours, "program_version")), "program_version")
-    need(isinstance(ours.get("traits"), h5py.Group), "/fmnist_dist/traits is missing")
+    need(isinstance(ours.get("fingerprint"), h5py.Group), "/fmnist_dist/fingerprint is missing")
     need(isinstance(ours.get("state"), h5py.Group), "/fmnist_dist/state is missing")
-    for name in ours["traits"].attrs:
-        attribute(ours["traits"], name)
+    for name in ours["fingerprint"].attrs:
+        attribute(ours["fingerprint"], name)
     kinds = {"<i8", "<i4", "|u1", "<f4", "<f8"}
     for name, item in ours["state"].items():
         need(isinstance(item, h5py.Dataset) and item.ndim == 1, f"{name} is not a list of values")
         need(item.dtype.str in kinds, f"{name} has type {item.dtype}")
     if marked:
-        need(dict(ours["traits"].attrs) == {"seed": b"7"}, "the traits")
+        need(dict(ours["fingerprint"].attrs) == {"seed": b"7"}, "the traits")
         need(list(ours["state"]) == ["epoch"] and ours["state/epoch"][:] == [3], "the items")
 
 
@@ -340,8 +340,8 @@ DAMAGES = [
     (lambda f: f.__delitem__("optimizer/vars/3"), "the number of optimizer variables"),
     (lambda f: f.create_group("optimizer_weights"), "/optimizer_weights breaks"),
     (lambda f: f["fmnist_dist"].attrs.__setitem__("format_version", np.int32(2)), "format_version"),
-    (lambda f: f.__delitem__("fmnist_dist/traits"), "/fmnist_dist/traits is missing"),
-    (lambda f: f["fmnist_dist/traits"].attrs.__setitem__("seed", 7), "seed is not text"),
+    (lambda f: f.__delitem__("fmnist_dist/fingerprint"), "/fmnist_dist/fingerprint is missing"),
+    (lambda f: f["fmnist_dist/fingerprint"].attrs.__setitem__("seed", 7), "seed is not text"),
     (lambda f: f["fmnist_dist/state"].create_group("more"), "more is not a list of values"),
     (replace("fmnist_dist/state/epoch", lambda f, d: f["fmnist_dist/state"].create_dataset(
         "epoch", data=d, dtype=">i8")), "epoch has type >i8"),

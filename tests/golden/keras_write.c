@@ -1,6 +1,6 @@
 /* keras_write PATH LAYERS OPTIMIZER: a file for check_keras_layout.py. Parameters count up from 1;
  * a value of a slot tells its slot and its tensor. Images are 4 x 3, 23 steps are done; there is a
- * trait, seed, and an item, epoch. */
+ * fingerprint entry, seed, and an state entry, epoch. */
 #include "fmd/checkpoint.h"
 
 #include <stdio.h>
@@ -37,18 +37,18 @@ int main(int argc, char **argv)
                 fmd_optimizer_slot(o, slot)[t->offset + j] =
                     slot_base(fmd_optimizer_slot_name(o, slot)) + (float)i;
         }
-    const fmd_trait trait = {.name = "seed", .text = "7"};
+    const fmd_fingerprint_entry entry = {.name = "seed", .text = "7"};
     int64_t epoch = 3;
-    const fmd_item item = {"epoch", FMD_ITEM_I64, 1, &epoch};
+    const fmd_state_entry item = {"epoch", FMD_ITEM_I64, 1, &epoch};
     status = fmd_checkpoint_write(argv[1], &(fmd_state){.model = m,
                                                         .optimizer = o,
                                                         .learning_rate = 0.005,
                                                         .normalize = true,
                                                         .step = STEP,
-                                                        .traits = &trait,
-                                                        .n_traits = 1,
-                                                        .items = &item,
-                                                        .n_items = 1});
+                                                        .fingerprint = &entry,
+                                                        .n_fingerprint = 1,
+                                                        .entries = &item,
+                                                        .n_entries = 1});
 out:
     if (status != FMD_OK)
         fprintf(stderr, "keras_write: %s\n", fmd_error_message());

@@ -33,16 +33,16 @@ static const fmd_activation *activation_called(const char *name)
 
 /* f(x) and f'(x) for x as `rows` rows. `in_place`: y may be x, and then only y is left where the
  * activation says that it does not need x. */
-static void apply(const fmd_activation *a, size_t rows, bool in_place, const float *x, float *y,
+static void apply(const fmd_activation *a, size_t samples, bool in_place, const float *x, float *y,
                   float *dydx)
 {
-    size_t cols = N / rows;
+    size_t cols = N / samples;
     memcpy(y, x, N * sizeof *y);
-    a->forward(rows, cols, in_place ? y : x, y);
+    a->forward(samples, cols, in_place ? y : x, y);
     for (size_t i = 0; i < N; i++)
         dydx[i] = 1;
     if (a->backward != NULL)
-        a->backward(rows, cols, a->needs_input ? x : NULL, y, dydx);
+        a->backward(samples, cols, a->needs_input ? x : NULL, y, dydx);
 }
 
 static void compare(const golden *g, const char *name, void *context)
@@ -72,8 +72,8 @@ static void compare(const golden *g, const char *name, void *context)
                       (double)x[i]);
     }
     /* The same bits in other forms. */
-    for (size_t rows = 1; rows <= N; rows *= 3) {
-        apply(a, rows, true, x, y2, dydx2);
+    for (size_t samples = 1; samples <= N; samples *= 3) {
+        apply(a, samples, true, x, y2, dydx2);
         assert_memory_equal(y2, y, sizeof y);
         assert_memory_equal(dydx2, dydx, sizeof dydx);
     }

@@ -5,10 +5,10 @@
 #include "support/plain_sink.h"
 
 #include "fmd/dataset.h"
-#include "nn/losses/loss.h"
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
 #include "math/gemm.h"
+#include "nn/losses/loss.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -64,17 +64,17 @@ static void fill_input(fmd_model *m, const fmd_split *s, size_t first, size_t n)
         input[i] = (float)s->images[first * values + i] / 255.0f;
 }
 
-/* One step of Adam on images `first` to `first` + BATCH - 1, as one leaf. */
+/* One step of Adam on images `first` to `first` + BATCH - 1, as one microbatch. */
 static void train_batch(fmd_model *m, fmd_optimizer *o, plain_sink *sink, size_t first, double rate,
                         fmd_loss_sums *sums)
 {
-    fmd_pass pass = {.leaves = 1,
-                     .leaf_rows = BATCH,
+    fmd_pass pass = {.microbatches = 1,
+                     .microbatch_size = BATCH,
                      .training = true,
                      .step = (uint32_t)fmd_optimizer_steps(o)};
     fill_input(m, &data.train, first, BATCH);
-    fmd_loss_rows(fmd_model_forward(m, &pass), data.train.labels + first, BATCH, BATCH,
-                  (size_t)fmd_model_classes(m), fmd_model_logit_grads(m), sums);
+    fmd_loss_samples(fmd_model_forward(m, &pass), data.train.labels + first, BATCH, BATCH,
+                     (size_t)fmd_model_classes(m), fmd_model_logit_grads(m), sums);
     plain_sink_reset(sink);
     fmd_model_backward(m, &pass, &sink->sink);
     for (size_t i = 0; i < fmd_model_n_params(m); i++)
@@ -84,13 +84,13 @@ static void train_batch(fmd_model *m, fmd_optimizer *o, plain_sink *sink, size_t
 
 static fmd_loss_sums evaluate(fmd_model *m)
 {
-    fmd_pass pass = {.leaves = 1, .leaf_rows = TEST_ROWS};
+    fmd_pass pass = {.microbatches = 1, .microbatch_size = TEST_ROWS};
     fmd_loss_sums sums = {0};
     assert_int_equal(data.test.n % TEST_ROWS, 0);
     for (size_t first = 0; first < data.test.n; first += TEST_ROWS) {
         fill_input(m, &data.test, first, TEST_ROWS);
-        fmd_loss_rows(fmd_model_forward(m, &pass), data.test.labels + first, TEST_ROWS, TEST_ROWS,
-                      (size_t)fmd_model_classes(m), NULL, &sums);
+        fmd_loss_samples(fmd_model_forward(m, &pass), data.test.labels + first, TEST_ROWS,
+                         TEST_ROWS, (size_t)fmd_model_classes(m), NULL, &sums);
     }
     assert_int_equal(sums.failed, 0);
     return sums;
@@ -107,13 +107,13 @@ static void compare_weights(const golden *g, const fmd_model *m, int epoch, diff
         const fmd_tensor *t = fmd_model_tensor(m, i);
         const float *w = fmd_model_params(m) + t->offset;
         bool some = golden_has(g, "epochs%d/w%zu_rows", epoch, i);
-        size_t cols = (size_t)t->shape.dim[t->shape.rank - 1], rows = t->count / cols;
+        size_t cols = (size_t)t->shape.dim[t->shape.rank - 1], samples = t->count / cols;
         size_t step = some ? (size_t)atoi(golden_text(g, "row_step")) : 1, n = 0;
-        size_t kept = (rows + step - 1) / step;
+        size_t kept = (samples + step - 1) / step;
         const float *keras =
             golden_floats(g, kept * cols, "epochs%d/w%zu%s", epoch, i, some ? "_rows" : "");
         double most = 0, squares = 0;
-        for (size_t row = 0; row < rows; row += step)
+        for (size_t row = 0; row < samples; row += step)
             for (size_t j = 0; j < cols; j++, n++) {
                 double difference = fabs((double)w[row * cols + j] - (double)keras[n]);
                 most = fmax(most, difference);

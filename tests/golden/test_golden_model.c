@@ -3,9 +3,9 @@
 #include "support/golden.h"
 #include "support/plain_sink.h"
 
-#include "nn/losses/loss.h"
 #include "fmd/model.h"
 #include "math/gemm.h"
+#include "nn/losses/loss.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,31 +17,32 @@ static const double forward_limit = 2e-6, loss_limit = 2e-6, gradient_limit = 3e
 /* One case as it runs here. */
 typedef struct run {
     fmd_model *model;
-    size_t n, rows, classes; /* samples, and with padding */
+    size_t n, samples, classes; /* samples, and with padding */
     fmd_pass pass;
     const uint8_t *labels;
     float *probabilities; /* rows times classes */
 } run;
 
-/* A case in leaves of `leaf_rows` rows; `layers` is the model. */
+/* A case in microbatches of `microbatch_size` rows; `layers` is the model. */
 static void open_run(run *r, const golden *g, const char *name, const char *layers,
-                     size_t leaf_rows)
+                     size_t microbatch_size)
 {
     fmd_shape in = golden_shape(g, "%s/x", name);
     r->n = (size_t)in.dim[0];
     in.rank--;
     memmove(in.dim, in.dim + 1, (size_t)in.rank * sizeof in.dim[0]);
-    size_t leaves = (r->n + leaf_rows - 1) / leaf_rows;
-    r->rows = leaves * leaf_rows;
-    r->pass = (fmd_pass){.leaves = (int)leaves, .leaf_rows = (int)leaf_rows, .seed = 1};
-    assert_ok(fmd_model_create(&r->model, layers, in, r->rows));
+    size_t microbatches = (r->n + microbatch_size - 1) / microbatch_size;
+    r->samples = microbatches * microbatch_size;
+    r->pass = (fmd_pass){
+        .microbatches = (int)microbatches, .microbatch_size = (int)microbatch_size, .seed = 1};
+    assert_ok(fmd_model_create(&r->model, layers, in, r->samples));
     r->classes = (size_t)fmd_model_classes(r->model);
     size_t values = fmd_shape_count(in);
     float *input = fmd_model_input(r->model);
-    memset(input, 0, r->rows * values * sizeof *input);
+    memset(input, 0, r->samples * values * sizeof *input);
     memcpy(input, golden_floats(g, r->n * values, "%s/x", name), r->n * values * sizeof *input);
     r->labels = golden_bytes(g, r->n, "%s/y", name);
-    r->probabilities = calloc(r->rows * r->classes, sizeof *r->probabilities);
+    r->probabilities = calloc(r->samples * r->classes, sizeof *r->probabilities);
     assert_non_null(r->probabilities);
 }
 
@@ -75,7 +76,7 @@ static const float *forward(run *r, bool training)
 static double difference_of_forward(run *r, const golden *g, const char *name)
 {
     const float *logits = forward(r, false);
-    fmd_softmax_rows(r->rows, r->classes, logits, r->probabilities);
+    fmd_softmax_rows(r->samples, r->classes, logits, r->probabilities);
     size_t n = r->n * r->classes;
     return largest_difference(n, r->probabilities, golden_floats(g, n, "%s/forward", name));
 }
@@ -91,8 +92,9 @@ static double mean_loss(run *r, float *grads)
 {
     fmd_loss_sums sums = {0};
     if (grads != NULL)
-        poison(grads, r->rows * r->classes);
-    fmd_loss_rows(forward(r, grads != NULL), r->labels, r->n, r->rows, r->classes, grads, &sums);
+        poison(grads, r->samples * r->classes);
+    fmd_loss_samples(forward(r, grads != NULL), r->labels, r->n, r->samples, r->classes, grads,
+                     &sums);
     assert_int_equal(sums.failed, 0);
     return (double)sums.loss * FMD_LOSS_UNIT / (double)r->n;
 }
@@ -142,36 +144,37 @@ typedef struct differences {
     closeness forward, forward64, loss, loss64, gradients;
 } differences;
 
-static void compare(const golden *g, const char *name, size_t leaf_rows, differences *d)
+static void compare(const golden *g, const char *name, size_t microbatch_size, differences *d)
 {
     run r;
-    open_run(&r, g, name, golden_text(g, "%s/layers", name), leaf_rows);
+    open_run(&r, g, name, golden_text(g, "%s/layers", name), microbatch_size);
     set_weights(&r, g, name, 0);
 
     closeness_add(&d->forward, difference_of_forward(&r, g, name), forward_limit,
-                  "%s, leaves of %zu", name, leaf_rows);
+                  "%s, microbatches of %zu", name, microbatch_size);
     size_t n = r.n * r.classes;
     closeness_add(
         &d->forward64,
         largest_difference64(n, r.probabilities, golden_doubles(g, n, "%s/forward64", name)),
-        forward_limit, "%s, leaves of %zu", name, leaf_rows);
+        forward_limit, "%s, microbatches of %zu", name, microbatch_size);
 
     double loss = mean_loss(&r, NULL), expected = golden_doubles(g, 1, "%s/loss64", name)[0];
     double limit = expected > 1 ? loss_limit * expected : loss_limit;
     closeness_add(&d->loss, fabs(loss - (double)golden_floats(g, 1, "%s/loss", name)[0]), limit,
-                  "%s, leaves of %zu", name, leaf_rows);
-    closeness_add(&d->loss64, fabs(loss - expected), limit, "%s, leaves of %zu", name, leaf_rows);
+                  "%s, microbatches of %zu", name, microbatch_size);
+    closeness_add(&d->loss64, fabs(loss - expected), limit, "%s, microbatches of %zu", name,
+                  microbatch_size);
 
     plain_sink s;
     plain_sink_open(&s, r.model);
     mean_loss(&r, fmd_model_logit_grads(r.model));
     fmd_model_backward(r.model, &r.pass, &s.sink);
     size_t n_tensors = fmd_model_n_tensors(r.model);
-    plain_sink_assert_complete(&s, 0, n_tensors, r.pass.leaves);
+    plain_sink_assert_complete(&s, 0, n_tensors, r.pass.microbatches);
     double most = largest_gradient(&r, g, name);
     for (size_t i = 0; i < n_tensors; i++)
         closeness_add(&d->gradients, difference_of_gradient(&r, g, name, i, s.sums) / most,
-                      gradient_limit, "%s/g%zu, leaves of %zu", name, i, leaf_rows);
+                      gradient_limit, "%s/g%zu, microbatches of %zu", name, i, microbatch_size);
     plain_sink_close(&s);
     close_run(&r);
 }
@@ -179,9 +182,10 @@ static void compare(const golden *g, const char *name, size_t leaf_rows, differe
 static void compare_in_all_forms(const golden *g, const char *name, void *d)
 {
     size_t n = (size_t)golden_shape(g, "%s/x", name).dim[0];
-    const size_t leaf_rows[] = {n, 4, 5, 1}; /* whole, a divisor of most, padded, one by one */
-    for (size_t i = 0; i < sizeof leaf_rows / sizeof leaf_rows[0]; i++)
-        compare(g, name, leaf_rows[i], d);
+    const size_t microbatch_size[] = {n, 4, 5,
+                                      1}; /* whole, a divisor of most, padded, one by one */
+    for (size_t i = 0; i < sizeof microbatch_size / sizeof microbatch_size[0]; i++)
+        compare(g, name, microbatch_size[i], d);
 }
 
 static void test_golden_model__every_case_matches_keras(void **state)
@@ -229,12 +233,13 @@ static void compare_input_gradient(const golden *g, const char *name, void *cont
     assert_non_null(mean);
     plain_sink s;
     plain_sink_open(&s, r.model);
-    r.pass.leaves = 1;
+    r.pass.microbatches = 1;
     for (size_t i = 0; i < n; i++) {
         fmd_loss_sums sums = {0};
         memcpy(input, x + i * values, values * sizeof *input);
         const float *logits = forward(&r, true);
-        fmd_loss_rows(logits, r.labels + i, 1, 1, r.classes, fmd_model_logit_grads(r.model), &sums);
+        fmd_loss_samples(logits, r.labels + i, 1, 1, r.classes, fmd_model_logit_grads(r.model),
+                         &sums);
         plain_sink_reset(&s);
         fmd_model_backward(r.model, &r.pass, &s.sink);
         for (size_t j = 0; j < values; j++)

@@ -4,10 +4,10 @@
 #include "support/golden.h"
 #include "support/plain_sink.h"
 
-#include "nn/losses/loss.h"
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
 #include "math/gemm.h"
+#include "nn/losses/loss.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -62,14 +62,15 @@ static fmd_model *model_with_initial_weights(const golden *g)
 /* Mean loss of batch t, from 0; s->sums becomes the gradient of it. */
 static double gradients_of_batch(const golden *g, fmd_model *m, plain_sink *s, size_t t)
 {
-    fmd_pass pass = {.leaves = 1, .leaf_rows = ROWS, .training = true, .step = (uint32_t)t};
+    fmd_pass pass = {
+        .microbatches = 1, .microbatch_size = ROWS, .training = true, .step = (uint32_t)t};
     size_t values = fmd_shape_count(fmd_model_in(m)) * ROWS;
     memcpy(fmd_model_input(m), golden_floats(g, STEPS * values, "x") + t * values,
            values * sizeof(float));
     const float *logits = fmd_model_forward(m, &pass);
     fmd_loss_sums sums = {0};
-    fmd_loss_rows(logits, golden_bytes(g, STEPS * ROWS, "y") + t * ROWS, ROWS, ROWS,
-                  (size_t)fmd_model_classes(m), fmd_model_logit_grads(m), &sums);
+    fmd_loss_samples(logits, golden_bytes(g, STEPS * ROWS, "y") + t * ROWS, ROWS, ROWS,
+                     (size_t)fmd_model_classes(m), fmd_model_logit_grads(m), &sums);
     plain_sink_reset(s);
     fmd_model_backward(m, &pass, &s->sink);
     plain_sink_assert_complete(s, 0, TENSORS, 1);

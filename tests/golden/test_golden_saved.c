@@ -6,8 +6,8 @@
 
 #include "fmd/dataset.h"
 #include "io/keras/import.h"
-#include "nn/losses/loss.h"
 #include "math/gemm.h"
+#include "nn/losses/loss.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -69,7 +69,7 @@ static fmd_model *load(const char *name, const char *layers)
 
 static const float *logits(fmd_model *m, size_t first, size_t n)
 {
-    const fmd_pass pass = {.leaves = 1, .leaf_rows = (int)n};
+    const fmd_pass pass = {.microbatches = 1, .microbatch_size = (int)n};
     const size_t values = fmd_shape_count(fmd_model_in(m));
     for (size_t i = 0; i < n * values; i++)
         fmd_model_input(m)[i] = (float)data.test.images[first * values + i] / 255.0f;
@@ -96,8 +96,8 @@ static void compare_evaluation(const golden *g, fmd_model *m, closeness *loss, c
     const double n = (double)data.test.n;
     assert_int_equal(data.test.n % ROWS, 0);
     for (size_t first = 0; first < data.test.n; first += ROWS)
-        fmd_loss_rows(logits(m, first, ROWS), data.test.labels + first, ROWS, ROWS, CLASSES, NULL,
-                      &sums);
+        fmd_loss_samples(logits(m, first, ROWS), data.test.labels + first, ROWS, ROWS, CLASSES,
+                         NULL, &sums);
     closeness_add(
         loss,
         fabs((double)sums.loss * FMD_LOSS_UNIT / n - (double)golden_floats(g, 1, "test_loss")[0]),

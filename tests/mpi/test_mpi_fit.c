@@ -4,13 +4,13 @@
 #include "support/mpi_main.h"
 #include "support/serial_sum.h"
 
-#include "train/evaluate.h"
-#include "train/loader.h"
-#include "nn/losses/loss.h"
 #include "base/rng.h"
 #include "data/sampler.h"
 #include "fmd/trainer.h"
 #include "math/gemm.h"
+#include "nn/losses/loss.h"
+#include "train/evaluate.h"
+#include "train/loader.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,8 +19,8 @@
 
 enum { CLASSES = 4, PIXELS = 16, SAMPLES = 1201, SEED = 42, LOG_BYTES = 1024 };
 
-/* Rows to a leaf of an evaluation. */
-enum { EVALUATE_LEAF = 32 };
+/* Rows to a microbatch of an evaluation. */
+enum { EVALUATE_MICROBATCH = 32 };
 
 static const fmd_shape image_shape = {.rank = 2, .dim = {4, 4}};
 static const char *const layers = "flatten,dense:16:relu,dropout:0.3,dense:4:softmax";
@@ -73,7 +73,7 @@ static fmd_fit_args plain_args(size_t n, size_t batch_size)
                           .divisor = 255,
                           .epochs = 2,
                           .batch_size = batch_size,
-                          .leaf_size = fmd_leaf_size(FMD_UNSET_INT, batch_size),
+                          .microbatch_size = fmd_microbatch_size(FMD_UNSET_INT, batch_size),
                           .schedule = schedule_of("cosine", 0.01, n, batch_size, 2),
                           .reduce = FMD_REDUCE_EXACT,
                           .seed = SEED,
@@ -100,7 +100,7 @@ typedef struct outcome {
 static fmd_model *create_model(const fmd_fit_args *args, uint64_t seed)
 {
     fmd_model *m = NULL;
-    assert_all_ok(fmd_model_create(&m, layers, image_shape, fmd_fit_rows(args, 1)));
+    assert_all_ok(fmd_model_create(&m, layers, image_shape, fmd_fit_samples(args, 1)));
     fmd_model_init(m, seed);
     return m;
 }
@@ -156,7 +156,7 @@ static void assert_ended_with(const outcome *o, fmd_status status, const char *m
     assert_same_end(o);
 }
 
-/* The reference: the same training as a loop on one process, all leaves of a batch in one pass. */
+/* The reference: the same training as a loop on one process, all microbatches of a batch in one pass. */
 
 typedef struct reference {
     fmd_hash weights;
@@ -171,7 +171,7 @@ typedef struct serial_sink {
     float room[1024];
 } serial_sink;
 
-static float *sink_room(void *self, size_t tensor, size_t offset, size_t n)
+static float *sink_begin(void *self, size_t tensor, size_t offset, size_t n)
 {
     (void)tensor;
     (void)offset;
@@ -179,7 +179,7 @@ static float *sink_room(void *self, size_t tensor, size_t offset, size_t n)
     return n <= sizeof s->room / sizeof *s->room ? s->room : NULL;
 }
 
-static void sink_add(void *self, size_t tensor, size_t offset, size_t n)
+static void sink_commit(void *self, size_t tensor, size_t offset, size_t n)
 {
     serial_sink *s = self;
     serial_sum_add(&s->sum, tensor, offset, n, s->room);
@@ -189,23 +189,24 @@ static void train_batch(const fmd_fit_args *args, fmd_model *m, serial_sink *s,
                         const uint32_t *order, size_t n, uint64_t step, float *grads,
                         fmd_loss_sums *sums)
 {
-    const size_t leaves = (n + args->leaf_size - 1) / args->leaf_size;
-    const size_t rows = leaves * args->leaf_size;
-    const fmd_pass pass = {.leaves = (int)leaves,
-                           .leaf_rows = (int)args->leaf_size,
+    const size_t microbatches = (n + args->microbatch_size - 1) / args->microbatch_size;
+    const size_t samples = microbatches * args->microbatch_size;
+    const fmd_pass pass = {.microbatches = (int)microbatches,
+                           .microbatch_size = (int)args->microbatch_size,
                            .training = true,
                            .seed = args->seed,
                            .step = (uint32_t)step};
-    const fmd_sink sink = {.self = s, .room = sink_room, .add = sink_add};
+    const fmd_gradient_sink sink = {.self = s, .begin = sink_begin, .commit = sink_commit};
     const fmd_loss_sums before = *sums;
     uint8_t batch_labels[SAMPLES];
     do {
         *sums = before;
-        serial_sum_begin(&s->sum, (int)leaves);
-        fmd_gather_images(&args->train, PIXELS, order, n, rows, args->divisor, fmd_model_input(m));
+        serial_sum_begin(&s->sum, (int)microbatches);
+        fmd_gather_images(&args->train, PIXELS, order, n, samples, args->divisor,
+                          fmd_model_input(m));
         fmd_gather_labels(&args->train, order, n, batch_labels);
-        fmd_loss_rows(fmd_model_forward(m, &pass), batch_labels, n, rows, CLASSES,
-                      fmd_model_logit_grads(m), sums);
+        fmd_loss_samples(fmd_model_forward(m, &pass), batch_labels, n, samples, CLASSES,
+                         fmd_model_logit_grads(m), sums);
         fmd_model_backward(m, &pass, &sink);
     } while (serial_sum_finish(&s->sum, 1.0 / (double)n, grads) == FMD_REDUCED_REPEAT);
 }
@@ -221,7 +222,7 @@ static reference train_alone(const fmd_fit_args *args, const char *optimizer)
     assert_all_ok(fmd_optimizer_create(&o, optimizer, params));
     assert_all_ok(fmd_sampler_create(&sampler, n, args->seed));
     serial_sink s;
-    size_t counts[SERIAL_SUM_SEGMENTS];
+    size_t counts[SERIAL_SUM_TENSORS];
     for (size_t i = 0; i < fmd_model_n_tensors(m); i++)
         counts[i] = fmd_model_tensor(m, i)->count;
     serial_sum_open(&s.sum, counts, fmd_model_n_tensors(m));
@@ -279,13 +280,13 @@ static void training_gives_the_bits_of_one_process(void **state)
         size_t n, batch;
         int epochs;
     } cases[] = {
-        {100, 32, 3},               /* a short last batch, of one leaf */
-        {97, 40, 2},                /* a last leaf that is short */
-        {333, 64, 2}, {20, 256, 3}, /* a batch larger than the data, one leaf */
-        {50, 256, 3},               /* a batch larger than the data, two leaves */
+        {100, 32, 3},               /* a short last batch, of one microbatch */
+        {97, 40, 2},                /* a last microbatch that is short */
+        {333, 64, 2}, {20, 256, 3}, /* a batch larger than the data, one microbatch */
+        {50, 256, 3},               /* a batch larger than the data, two microbatches */
         {9, 1, 2},                  /* batches of one sample */
         {1, 32, 3},                 /* one sample in all */
-        {12, 2, 2},                 /* fewer leaves than ranks */
+        {12, 2, 2},                 /* fewer microbatches than ranks */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fmd_fit_args args = plain_args(cases[i].n, cases[i].batch);
@@ -301,7 +302,7 @@ static void training_gives_the_bits_of_one_process_with_any_settings(void **stat
     args.schedule = schedule_of("constant", 0.01, 60, 20, 2);
     args.shuffle = false;
     assert_same_training(&args, "sgd:momentum=0.9:nesterov");
-    args.leaf_size = 7; /* 20 rows are two leaves and a short one */
+    args.microbatch_size = 7; /* 20 rows are two microbatches and a short one */
     args.seed = UINT64_MAX;
     assert_same_training(&args, "rmsprop");
 }
@@ -310,7 +311,7 @@ static void a_repeated_step_changes_no_bit(void **state)
 {
     (void)state;
     fmd_fit_args args = plain_args(64, 16);
-    args.divisor = 0.02f; /* pixels of up to 12,500: gradients leave the first grid */
+    args.divisor = 0.02f; /* pixels of up to 12,500: gradients leave the first scale */
     args.schedule.base = 1e-6;
     const outcome o = assert_same_training(&args, "sgd");
     assert_all_ranks(o.result.repeats > 0);
@@ -628,18 +629,18 @@ static void the_last_hook_may_fail_after_it_set_the_weights(void **state)
 }
 
 /* The second step has gradients that are not finite; or, of one sample, a loss that is too large.
- * With one leaf a single rank knows. */
+ * With one microbatch a single rank knows. */
 static void divergence_ends_training_on_all_ranks_alike(void **state)
 {
     (void)state;
     static const struct {
         fmd_reduction_mode mode;
-        size_t batch, leaf;
+        size_t batch, microbatch;
     } cases[] = {{FMD_REDUCE_EXACT, 32, 4},  {FMD_REDUCE_EXACT, 32, 32}, {FMD_REDUCE_EXACT, 1, 1},
                  {FMD_REDUCE_NATIVE, 32, 4}, {FMD_REDUCE_NATIVE, 2, 1},  {FMD_REDUCE_NATIVE, 1, 1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fmd_fit_args args = plain_args(64, cases[i].batch);
-        args.leaf_size = cases[i].leaf;
+        args.microbatch_size = cases[i].microbatch;
         args.reduce = cases[i].mode;
         args.schedule.base = 1e30;
         recorder r = {.base.ops = &recorder_ops, .n = args.train.n, .batch = args.batch_size};
@@ -661,12 +662,13 @@ static void divergence_ends_training_on_all_ranks_alike(void **state)
 static fmd_loss_sums evaluate_alone(fmd_model *m, size_t n)
 {
     fmd_loss_sums sums = {0};
-    for (size_t first = 0; first < n; first += EVALUATE_LEAF) {
-        const size_t rows = n - first < EVALUATE_LEAF ? n - first : EVALUATE_LEAF;
-        const fmd_split part = samples(first, rows);
-        const fmd_pass pass = {.leaves = 1, .leaf_rows = EVALUATE_LEAF};
-        fmd_gather_images(&part, PIXELS, NULL, rows, EVALUATE_LEAF, 255, fmd_model_input(m));
-        fmd_loss_rows(fmd_model_forward(m, &pass), part.labels, rows, rows, CLASSES, NULL, &sums);
+    for (size_t first = 0; first < n; first += EVALUATE_MICROBATCH) {
+        const size_t count = n - first < EVALUATE_MICROBATCH ? n - first : EVALUATE_MICROBATCH;
+        const fmd_split part = samples(first, count);
+        const fmd_pass pass = {.microbatches = 1, .microbatch_size = EVALUATE_MICROBATCH};
+        fmd_gather_images(&part, PIXELS, NULL, count, EVALUATE_MICROBATCH, 255, fmd_model_input(m));
+        fmd_loss_samples(fmd_model_forward(m, &pass), part.labels, count, count, CLASSES, NULL,
+                         &sums);
     }
     return sums;
 }
@@ -690,29 +692,30 @@ static void evaluation_counts_each_sample_once(void **state)
     fmd_model_destroy(m);
 }
 
-/* How often the guardian was told of a phase; its own function does not take part. */
+/* How often the watchdog was told of a phase; its own function does not take part. */
 static size_t words;
 
-void __wrap_fmd_guardian_phase(fmd_guardian *g, const char *phase);
-void __wrap_fmd_guardian_phase(fmd_guardian *g, const char *phase)
+void __wrap_fmd_watchdog_phase(fmd_watchdog *g, const char *phase);
+void __wrap_fmd_watchdog_phase(fmd_watchdog *g, const char *phase)
 {
     (void)g;
     words += strcmp(phase, "evaluating") == 0;
 }
 
 /* A long evaluation is no hang. */
-static void evaluation_tells_the_guardian_that_it_goes_on(void **state)
+static void evaluation_tells_the_watchdog_that_it_goes_on(void **state)
 {
     (void)state;
     const fmd_fit_args args = plain_args(WATCHED, WATCHED_BATCH);
     const fmd_split split = samples(0, SAMPLES);
-    const size_t leaves = (SAMPLES + EVALUATE_LEAF - 1) / EVALUATE_LEAF;
+    const size_t microbatches = (SAMPLES + EVALUATE_MICROBATCH - 1) / EVALUATE_MICROBATCH;
     fmd_model *m = create_model(&args, SEED);
     fmd_evaluation e;
     words = 0;
     assert_all_ok(fmd_evaluate(mpi_comm, m, &split, 255, NULL, &e));
-    const size_t mine = fmd_share(leaves, rank_of(), fmd_comm_size(mpi_comm)).count;
-    assert_all_ranks(words == (mine * EVALUATE_LEAF + FMD_EVALUATE_ROWS - 1) / FMD_EVALUATE_ROWS);
+    const size_t mine = fmd_share(microbatches, rank_of(), fmd_comm_size(mpi_comm)).count;
+    assert_all_ranks(words == (mine * EVALUATE_MICROBATCH + FMD_EVALUATE_SAMPLES - 1) /
+                                  FMD_EVALUATE_SAMPLES);
     fmd_model_destroy(m);
 }
 
@@ -785,7 +788,7 @@ static void a_data_set_that_rank_0_reads_is_on_all_ranks(void **state)
     make_data_folder(path);
     fmd_dataset data;
     memset(&data, 0, sizeof data);
-    const fmd_status st = fmd_feed_load(mpi_comm, path, "", &data);
+    const fmd_status st = fmd_loader_read(mpi_comm, path, "", &data);
     if (rank_of() == 0)
         remove_folder(path);
     assert_all_ok(st);
@@ -805,7 +808,7 @@ static void a_data_set_that_is_bad_fails_on_all_ranks_alike(void **state)
     (void)state;
     char path[TEST_PATH_BYTES], message[FMD_ERROR_BYTES];
     fmd_dataset data;
-    assert_all_fail(fmd_feed_load(mpi_comm, "./there-is-no-such-folder", "", &data), FMD_ENOINPUT,
+    assert_all_fail(fmd_loader_read(mpi_comm, "./there-is-no-such-folder", "", &data), FMD_ENOINPUT,
                     "cannot open the data folder './there-is-no-such-folder': No such file or "
                     "directory");
 
@@ -822,7 +825,7 @@ static void a_data_set_that_is_bad_fails_on_all_ranks_alike(void **state)
         write_file(path, "t10k-labels-idx1-ubyte.gz", out,
                    pack_gzip(file, header + 18, 6, out, sizeof out));
     }
-    const fmd_status st = fmd_feed_load(mpi_comm, path, "", &data);
+    const fmd_status st = fmd_loader_read(mpi_comm, path, "", &data);
     memset(message, 0, sizeof message);
     snprintf(message, sizeof message, "%s", fmd_error_message());
     if (rank_of() == 0)
@@ -853,7 +856,7 @@ int main(void)
         cmocka_unit_test(the_last_hook_may_fail_after_it_set_the_weights),
         cmocka_unit_test(divergence_ends_training_on_all_ranks_alike),
         cmocka_unit_test(evaluation_counts_each_sample_once),
-        cmocka_unit_test(evaluation_tells_the_guardian_that_it_goes_on),
+        cmocka_unit_test(evaluation_tells_the_watchdog_that_it_goes_on),
         cmocka_unit_test(validation_is_an_evaluation_of_the_final_weights),
         cmocka_unit_test(without_validation_data_there_are_no_such_metrics),
         cmocka_unit_test(a_loss_that_is_not_finite_fails_evaluation_on_all_ranks),

@@ -1,18 +1,18 @@
 /* Predictions over the ranks, against the same model run over the images on one process. */
 #include "support/mpi_main.h"
 
-#include "train/evaluate.h"
-#include "nn/losses/loss.h"
-#include "fmd/prediction.h"
 #include "base/rng.h"
 #include "data/sampler.h"
+#include "fmd/prediction.h"
 #include "math/gemm.h"
+#include "nn/losses/loss.h"
+#include "train/evaluate.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Two and a half rounds of a rank, and a last leaf that is not full. */
-enum { CLASSES = 4, PIXELS = 16, IMAGES = 651, LEAF = 32 };
+/* Two and a half rounds of a rank, and a last microbatch that is not full. */
+enum { CLASSES = 4, PIXELS = 16, IMAGES = 651, MICROBATCH = 32 };
 
 static const fmd_shape image_shape = {.rank = 2, .dim = {4, 4}};
 static uint8_t images[IMAGES * PIXELS];
@@ -21,19 +21,19 @@ static fmd_model *create_model(void)
 {
     fmd_model *m = NULL;
     assert_all_ok(fmd_model_create(&m, "flatten,dense:16:relu,dense:4:softmax", image_shape,
-                                   FMD_EVALUATE_ROWS));
+                                   FMD_EVALUATE_SAMPLES));
     fmd_model_init(m, 7);
     return m;
 }
 
-/* Row after row as the model gives them, a leaf at a time. */
+/* Row after row as the model gives them, a microbatch at a time. */
 static void predict_alone(fmd_model *m, size_t n, float *probabilities, uint8_t *predicted)
 {
-    for (size_t first = 0; first < n; first += LEAF) {
-        const size_t rows = n - first < LEAF ? n - first : LEAF;
+    for (size_t first = 0; first < n; first += MICROBATCH) {
+        const size_t rows = n - first < MICROBATCH ? n - first : MICROBATCH;
         const fmd_split part = {.n = rows, .images = images + first * PIXELS};
-        const fmd_pass pass = {.leaves = 1, .leaf_rows = LEAF};
-        fmd_gather_images(&part, PIXELS, NULL, rows, LEAF, 255, fmd_model_input(m));
+        const fmd_pass pass = {.microbatches = 1, .microbatch_size = MICROBATCH};
+        fmd_gather_images(&part, PIXELS, NULL, rows, MICROBATCH, 255, fmd_model_input(m));
         const float *logits = fmd_model_forward(m, &pass);
         fmd_softmax_rows(rows, CLASSES, logits, probabilities + first * CLASSES);
         for (size_t i = 0; i < rows; i++)

@@ -1,30 +1,30 @@
-/* Sums of gradients over leaves and ranks, against the same sums made by one process. */
+/* Sums of gradients over microbatches and ranks, against the same sums made by one process. */
 #include "support/mpi_main.h"
 #include "support/serial_sum.h"
 
-#include "dist/reduce/reduction.h"
 #include "base/rng.h"
 #include "data/sampler.h"
+#include "dist/reduce/reduction.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { LEAVES = 8, SEGMENTS = 3, VALUES = 37 + 5 + 113, COUNTERS = 3, PANEL = 16 };
+enum { MICROBATCHES = 8, TENSORS = 3, VALUES = 37 + 5 + 113, COUNTERS = 3, PANEL = 16 };
 
-static const size_t counts[SEGMENTS] = {37, 5, 113};
-static const size_t offsets[SEGMENTS] = {0, 37, 42};
+static const size_t counts[TENSORS] = {37, 5, 113};
+static const size_t offsets[TENSORS] = {0, 37, 42};
 
-/* The gradients of the leaves of a batch, segment after segment. */
+/* The gradients of the microbatches of a batch, tensor after tensor. */
 typedef struct batch {
     int n;
-    float leaf[LEAVES][VALUES];
+    float microbatch[MICROBATCHES][VALUES];
 } batch;
 
-/* Which rank has which leaf, and which leaf a rank adds first. */
+/* Which rank has which microbatch, and which microbatch a rank adds first. */
 typedef struct assignment {
-    int owner[LEAVES];
+    int owner[MICROBATCHES];
     bool backwards;
 } assignment;
 
@@ -38,42 +38,42 @@ static int size_of(void)
     return fmd_comm_size(mpi_comm);
 }
 
-/* Uniform in (-1, 1) times the segment's magnitude. */
-static batch random_batch(uint64_t seed, const double magnitude[SEGMENTS])
+/* Uniform in (-1, 1) times the tensor's magnitude. */
+static batch random_batch(uint64_t seed, const double magnitude[TENSORS])
 {
-    batch b = {.n = LEAVES};
-    for (uint32_t leaf = 0; leaf < LEAVES; leaf++)
-        for (uint32_t s = 0; s < SEGMENTS; s++)
+    batch b = {.n = MICROBATCHES};
+    for (uint32_t microbatch = 0; microbatch < MICROBATCHES; microbatch++)
+        for (uint32_t s = 0; s < TENSORS; s++)
             for (size_t i = 0; i < counts[s]; i++) {
                 const fmd_rng rng = {
-                    .seed = seed, .purpose = FMD_RNG_INIT, .stream = s, .time = leaf};
+                    .seed = seed, .purpose = FMD_RNG_INIT, .stream = s, .time = microbatch};
                 uint32_t x[4];
                 fmd_rng_block(&rng, i, x);
-                b.leaf[leaf][offsets[s] + i] =
+                b.microbatch[microbatch][offsets[s] + i] =
                     (float)(magnitude[s] * (2 * (double)fmd_rng_unit(x[0]) - 1));
             }
     return b;
 }
 
-static const double magnitudes[SEGMENTS] = {1e-6, 1e3, 1};
+static const double magnitudes[TENSORS] = {1e-6, 1e3, 1};
 
 /* As the trainer does it: contiguous runs. */
-static assignment contiguous(int leaves)
+static assignment contiguous(int microbatches)
 {
     assignment a = {.backwards = false};
     for (int r = 0; r < size_of(); r++) {
-        const fmd_run run = fmd_share((size_t)leaves, r, size_of());
+        const fmd_range run = fmd_share((size_t)microbatches, r, size_of());
         for (size_t i = run.first; i < run.first + run.count; i++)
             a.owner[i] = r;
     }
     return a;
 }
 
-/* Leaf by leaf to the next rank, each rank's last leaf first. */
-static assignment scattered(int leaves)
+/* Leaf by microbatch to the next rank, each rank's last microbatch first. */
+static assignment scattered(int microbatches)
 {
     assignment a = {.backwards = true};
-    for (int i = 0; i < leaves; i++)
+    for (int i = 0; i < microbatches; i++)
         a.owner[i] = (i * 3 + 1) % size_of();
     return a;
 }
@@ -81,12 +81,12 @@ static assignment scattered(int leaves)
 static assignment all_on_one(int rank)
 {
     assignment a = {.backwards = false};
-    for (int i = 0; i < LEAVES; i++)
+    for (int i = 0; i < MICROBATCHES; i++)
         a.owner[i] = rank;
     return a;
 }
 
-/* The last leaf's owner: where a fault is put that one rank alone sees. */
+/* The last microbatch's owner: where a fault is put that one rank alone sees. */
 static int culprit(const batch *b, const assignment *a)
 {
     return a->owner[b->n - 1];
@@ -100,8 +100,7 @@ static int culprit(const batch *b, const assignment *a)
 static fmd_reduction *create(fmd_reduction_mode mode, int n_counters)
 {
     fmd_reduction *r = NULL;
-    assert_all_ok(
-        fmd_reduction_create(&r, mode, ALLREDUCE, mpi_comm, counts, SEGMENTS, n_counters));
+    assert_all_ok(fmd_reduction_create(&r, mode, ALLREDUCE, mpi_comm, counts, TENSORS, n_counters));
     return r;
 }
 
@@ -125,33 +124,33 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters, double scale, flo
     const fmd_reduced outcome = fmd_reduction_finish(r, counters);
     taken t = {.sums = sums};
     if (outcome == FMD_REDUCED) {
-        fmd_reduction_take(r, scale, take, &t);
+        fmd_reduction_apply(r, scale, take, &t);
         assert_all_ranks(t.n == VALUES);
     }
     return outcome;
 }
 
-/* Collective. One step: this rank adds its leaves, panel by panel as layers do. */
+/* Collective. One step: this rank adds its microbatches, panel by panel as layers do. */
 static fmd_reduced sum_exact(fmd_reduction *r, const batch *b, const assignment *a, double scale,
                              int64_t *counters, float *sums)
 {
-    fmd_reduction_begin(r, b->n, b->n);
-    for (size_t s = 0; s < SEGMENTS; s++)
+    fmd_reduction_begin_step(r, b->n, b->n);
+    for (size_t s = 0; s < TENSORS; s++)
         for (size_t at = 0; at < counts[s]; at += PANEL) {
             const size_t n = counts[s] - at < PANEL ? counts[s] - at : PANEL;
             for (int i = 0; i < b->n; i++) {
-                const int leaf = a->backwards ? b->n - 1 - i : i;
-                if (a->owner[leaf] != rank_of())
+                const int microbatch = a->backwards ? b->n - 1 - i : i;
+                if (a->owner[microbatch] != rank_of())
                     continue;
-                memcpy(fmd_reduction_room(r, s, at, n), b->leaf[leaf] + offsets[s] + at,
-                       n * sizeof(float));
-                fmd_reduction_add(r, s, at, n);
+                memcpy(fmd_reduction_begin_range(r, s, at, n),
+                       b->microbatch[microbatch] + offsets[s] + at, n * sizeof(float));
+                fmd_reduction_commit_range(r, s, at, n);
             }
         }
     return finish(r, counters, scale, sums);
 }
 
-/* Collective. One native step: a rank's leaves are one leaf, written once. */
+/* Collective. One native step: a rank's microbatches are one microbatch, written once. */
 static fmd_reduced sum_native(fmd_reduction *r, const batch *b, const assignment *a, double scale,
                               int64_t *counters, float *sums)
 {
@@ -162,24 +161,24 @@ static fmd_reduced sum_native(fmd_reduction *r, const batch *b, const assignment
             continue;
         any = true;
         for (size_t j = 0; j < VALUES; j++)
-            mine[j] += b->leaf[i][j];
+            mine[j] += b->microbatch[i][j];
     }
-    fmd_reduction_begin(r, size_of(), any);
-    for (size_t s = 0; any && s < SEGMENTS; s++) {
-        memcpy(fmd_reduction_room(r, s, 0, counts[s]), mine + offsets[s],
+    fmd_reduction_begin_step(r, size_of(), any);
+    for (size_t s = 0; any && s < TENSORS; s++) {
+        memcpy(fmd_reduction_begin_range(r, s, 0, counts[s]), mine + offsets[s],
                counts[s] * sizeof(float));
-        fmd_reduction_add(r, s, 0, counts[s]);
+        fmd_reduction_commit_range(r, s, 0, counts[s]);
     }
     return finish(r, counters, scale, sums);
 }
 
-/* The same step on one process, in the order of the leaves. */
+/* The same step on one process, in the order of the microbatches. */
 static fmd_reduced sum_serial(serial_sum *r, const batch *b, double scale, float *sums)
 {
     serial_sum_begin(r, b->n);
     for (int i = 0; i < b->n; i++)
-        for (size_t s = 0; s < SEGMENTS; s++)
-            serial_sum_add(r, s, 0, counts[s], b->leaf[i] + offsets[s]);
+        for (size_t s = 0; s < TENSORS; s++)
+            serial_sum_add(r, s, 0, counts[s], b->microbatch[i] + offsets[s]);
     return serial_sum_finish(r, scale, sums);
 }
 
@@ -202,12 +201,12 @@ static fmd_reduced same_step(fmd_reduction *r, serial_sum *serial, const batch *
 static void exact_sums_are_those_of_one_process_bit_for_bit(void **state)
 {
     (void)state;
-    const assignment assignments[] = {contiguous(LEAVES), scattered(LEAVES), all_on_one(0),
-                                      all_on_one(size_of() - 1)};
+    const assignment assignments[] = {contiguous(MICROBATCHES), scattered(MICROBATCHES),
+                                      all_on_one(0), all_on_one(size_of() - 1)};
     for (size_t k = 0; k < sizeof assignments / sizeof *assignments; k++) {
         fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
         serial_sum serial;
-        serial_sum_open(&serial, counts, SEGMENTS);
+        serial_sum_open(&serial, counts, TENSORS);
         float sums[VALUES];
         for (uint64_t step = 0; step < 4; step++) {
             const batch b = random_batch(step, magnitudes);
@@ -219,16 +218,16 @@ static void exact_sums_are_those_of_one_process_bit_for_bit(void **state)
     }
 }
 
-static void fewer_leaves_than_ranks_are_enough(void **state)
+static void fewer_microbatches_than_ranks_are_enough(void **state)
 {
     (void)state;
-    for (int leaves = 1; leaves < LEAVES; leaves += 2) {
+    for (int microbatches = 1; microbatches < MICROBATCHES; microbatches += 2) {
         fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
         serial_sum serial;
-        serial_sum_open(&serial, counts, SEGMENTS);
+        serial_sum_open(&serial, counts, TENSORS);
         batch b = random_batch(7, magnitudes);
-        b.n = leaves;
-        const assignment a = contiguous(leaves);
+        b.n = microbatches;
+        const assignment a = contiguous(microbatches);
         float sums[VALUES];
         for (int step = 0; step < 2; step++)
             assert_all_ranks(same_step(r, &serial, &b, &a, 1, sums) == FMD_REDUCED);
@@ -237,61 +236,61 @@ static void fewer_leaves_than_ranks_are_enough(void **state)
     }
 }
 
-/* After a step the grid's unit is at most 2^-24 of the segment's largest total, and each leaf is
+/* After a step the scale's unit is at most 2^-24 of the tensor's largest total, and each microbatch is
  * rounded to half a unit. */
 static void exact_sums_are_within_the_grid_of_sums_of_doubles(void **state)
 {
     (void)state;
     fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
     const batch b = random_batch(3, magnitudes);
-    const assignment a = contiguous(LEAVES);
+    const assignment a = contiguous(MICROBATCHES);
     float sums[VALUES];
     for (int step = 0; step < 4; step++)
         while (sum_exact(r, &b, &a, 1, NULL, sums) == FMD_REDUCED_REPEAT)
             continue;
     int wrong = 0;
-    for (size_t s = 0; s < SEGMENTS; s++) {
+    for (size_t s = 0; s < TENSORS; s++) {
         double total[VALUES] = {0}, most = 0;
         for (size_t i = 0; i < counts[s]; i++) {
-            for (int leaf = 0; leaf < LEAVES; leaf++)
-                total[i] += (double)b.leaf[leaf][offsets[s] + i];
+            for (int microbatch = 0; microbatch < MICROBATCHES; microbatch++)
+                total[i] += (double)b.microbatch[microbatch][offsets[s] + i];
             most = fmax(most, fabs(total[i]));
         }
         for (size_t i = 0; i < counts[s]; i++) {
             const double error = fabs((double)sums[offsets[s] + i] - total[i]);
-            wrong += !(error <= LEAVES / 2 * most * 0x1p-24 + fabs(total[i]) * 0x1p-24);
+            wrong += !(error <= MICROBATCHES / 2 * most * 0x1p-24 + fabs(total[i]) * 0x1p-24);
         }
     }
     assert_all_ranks(wrong == 0);
     fmd_reduction_destroy(r);
 }
 
-/* Told of two leaves, the reduction lets each take half of the 32 bits. Four of them with one sign
+/* Told of two microbatches, the reduction lets each take half of the 32 bits. Four of them with one sign
  * pass the whole, on one rank and on the way between ranks; the other four bring the sum back. */
 static void partial_sums_may_wrap_around(void **state)
 {
     (void)state;
-    const assignment a = contiguous(LEAVES);
+    const assignment a = contiguous(MICROBATCHES);
     fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
     float sums[VALUES];
-    fmd_reduction_begin(r, 2, LEAVES);
-    for (int i = 0; i < LEAVES; i++) {
+    fmd_reduction_begin_step(r, 2, MICROBATCHES);
+    for (int i = 0; i < MICROBATCHES; i++) {
         if (a.owner[i] != rank_of())
             continue;
-        float *room = fmd_reduction_room(r, 1, 0, counts[1]);
+        float *room = fmd_reduction_begin_range(r, 1, 0, counts[1]);
         for (size_t j = 0; j < counts[1]; j++)
-            room[j] = i < LEAVES / 2 ? 500 : -499;
-        fmd_reduction_add(r, 1, 0, counts[1]);
+            room[j] = i < MICROBATCHES / 2 ? 500 : -499;
+        fmd_reduction_commit_range(r, 1, 0, counts[1]);
     }
     assert_all_ranks(finish(r, NULL, 1, sums) == FMD_REDUCED);
     int wrong = 0;
     for (size_t i = 0; i < VALUES; i++)
-        wrong += sums[i] != (i >= offsets[1] && i < offsets[2] ? LEAVES / 2 : 0);
+        wrong += sums[i] != (i >= offsets[1] && i < offsets[2] ? MICROBATCHES / 2 : 0);
     assert_all_ranks(wrong == 0);
     fmd_reduction_destroy(r);
 }
 
-/* The range at the start is 2^10, an eighth of it for each of eight leaves. */
+/* The range at the start is 2^10, an eighth of it for each of eight microbatches. */
 static void a_value_out_of_range_on_one_rank_repeats_the_step_on_all(void **state)
 {
     (void)state;
@@ -302,11 +301,11 @@ static void a_value_out_of_range_on_one_rank_repeats_the_step_on_all(void **stat
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         fmd_reduction *r = create(FMD_REDUCE_EXACT, 1);
         serial_sum serial;
-        serial_sum_open(&serial, counts, SEGMENTS);
-        const double ones[SEGMENTS] = {1, 1, 1};
+        serial_sum_open(&serial, counts, TENSORS);
+        const double ones[TENSORS] = {1, 1, 1};
         batch b = random_batch(11, ones);
-        b.leaf[LEAVES - 1][40] = cases[k].value;
-        const assignment a = contiguous(LEAVES);
+        b.microbatch[MICROBATCHES - 1][40] = cases[k].value;
+        const assignment a = contiguous(MICROBATCHES);
         float sums[VALUES], expected[VALUES];
         for (int i = 0; i < cases[k].repeats; i++) {
             int64_t counter = 1;
@@ -318,7 +317,7 @@ static void a_value_out_of_range_on_one_rank_repeats_the_step_on_all(void **stat
         assert_all_ranks(sum_exact(r, &b, &a, 1, &counter, sums) == FMD_REDUCED);
         assert_all_ranks(counter == size_of());
         assert_all_ranks(fmd_reduction_repeats(r) == cases[k].repeats);
-        /* The other segments keep their grid. */
+        /* The other tensors keep their scale. */
         assert_all_ranks(sum_serial(&serial, &b, 1, expected) == FMD_REDUCED);
         assert_all_ranks(memcmp(sums, expected, sizeof sums) == 0);
         assert_all_ranks(fabsf(sums[40] - cases[k].value) <= 8 + 1e-6f * fabsf(cases[k].value));
@@ -332,8 +331,8 @@ static void a_value_near_the_largest_float_ends_in_not_finite(void **state)
     (void)state;
     fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
     batch b = random_batch(11, magnitudes);
-    b.leaf[LEAVES - 1][40] = 3e38f;
-    const assignment a = contiguous(LEAVES);
+    b.microbatch[MICROBATCHES - 1][40] = 3e38f;
+    const assignment a = contiguous(MICROBATCHES);
     float sums[VALUES];
     fmd_reduced outcome = FMD_REDUCED_REPEAT;
     int times = 0;
@@ -344,41 +343,41 @@ static void a_value_near_the_largest_float_ends_in_not_finite(void **state)
     fmd_reduction_destroy(r);
 }
 
-/* Collective. One step: each of `leaves` leaves has the value, or its opposite, all over a segment.
+/* Collective. One step: each of `microbatches` microbatches has the value, or its opposite, all over a tensor.
  * True if the sums are right, or the step is to be repeated. */
-static bool right_or_repeated(int leaves, float value, bool *repeated)
+static bool right_or_repeated(int microbatches, float value, bool *repeated)
 {
     fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
-    const fmd_run mine = fmd_share((size_t)leaves, rank_of(), size_of());
+    const fmd_range mine = fmd_share((size_t)microbatches, rank_of(), size_of());
     float sums[VALUES];
     int wrong = 0;
-    fmd_reduction_begin(r, leaves, (int)mine.count);
+    fmd_reduction_begin_step(r, microbatches, (int)mine.count);
     for (size_t i = 0; i < mine.count; i++) {
-        float *room = fmd_reduction_room(r, 1, 0, counts[1]);
+        float *room = fmd_reduction_begin_range(r, 1, 0, counts[1]);
         for (size_t j = 0; j < counts[1]; j++)
             room[j] = j % 2 != 0 ? value : -value;
-        fmd_reduction_add(r, 1, 0, counts[1]);
+        fmd_reduction_commit_range(r, 1, 0, counts[1]);
     }
     *repeated = finish(r, NULL, 1, sums) == FMD_REDUCED_REPEAT;
     for (size_t j = 0; !*repeated && j < counts[1]; j++) {
-        const float total = (float)leaves * (j % 2 != 0 ? value : -value);
+        const float total = (float)microbatches * (j % 2 != 0 ? value : -value);
         wrong += !(fabsf(sums[offsets[1] + j] - total) < 1);
     }
     fmd_reduction_destroy(r);
     return wrong == 0;
 }
 
-/* Rounding must not carry the sum of many leaves, each at the edge of its share of the range, over
+/* Rounding must not carry the sum of many microbatches, each at the edge of its share of the range, over
  * 2^31. Starts one float above the edge. */
-static void many_leaves_at_the_edge_of_the_range_do_not_overflow(void **state)
+static void many_microbatches_at_the_edge_of_the_range_do_not_overflow(void **state)
 {
     (void)state;
-    static const int leaves[] = {7, 512, 1000, 1024, 1500};
-    for (size_t k = 0; k < sizeof leaves / sizeof *leaves; k++) {
-        float value = nextafterf(0x1p10f / (float)leaves[k], INFINITY);
+    static const int microbatches[] = {7, 512, 1000, 1024, 1500};
+    for (size_t k = 0; k < sizeof microbatches / sizeof *microbatches; k++) {
+        float value = nextafterf(0x1p10f / (float)microbatches[k], INFINITY);
         bool repeated = true;
         for (int below = 0; below < 24; below++, value = nextafterf(value, 0)) {
-            assert_all_ranks(right_or_repeated(leaves[k], value, &repeated));
+            assert_all_ranks(right_or_repeated(microbatches[k], value, &repeated));
             assert_all_ranks(repeated || below > 0);
         }
         assert_all_ranks(!repeated);
@@ -391,14 +390,14 @@ static void a_gradient_that_is_not_finite_on_one_rank_is_seen_on_all(void **stat
     static const float faults[] = {NAN, INFINITY, -INFINITY};
     for (int mode = FMD_REDUCE_EXACT; mode <= FMD_REDUCE_NATIVE; mode++) {
         fmd_reduction *r = create((fmd_reduction_mode)mode, 1);
-        const double ones[SEGMENTS] = {1, 1, 1};
-        const assignment a = contiguous(LEAVES);
+        const double ones[TENSORS] = {1, 1, 1};
+        const assignment a = contiguous(MICROBATCHES);
         float sums[VALUES];
         for (size_t k = 0; k < sizeof faults / sizeof *faults; k++)
             for (size_t place = 0; place < VALUES; place += 77) {
                 batch b = random_batch(13, ones);
-                b.leaf[LEAVES - 1][place] = faults[k];
-                b.leaf[0][offsets[1]] = 1e4f; /* out of range besides */
+                b.microbatch[MICROBATCHES - 1][place] = faults[k];
+                b.microbatch[0][offsets[1]] = 1e4f; /* out of range besides */
                 int64_t counter = rank_of() == culprit(&b, &a) ? 1000 : 1;
                 const fmd_reduced outcome = mode == FMD_REDUCE_EXACT
                                                 ? sum_exact(r, &b, &a, 1, &counter, sums)
@@ -421,8 +420,8 @@ static void counters_of_either_sign_and_64_bits_add_up_exactly(void **state)
 {
     (void)state;
     const int n = size_of();
-    const batch b = random_batch(17, (double[SEGMENTS]){1, 1, 1});
-    const assignment a = contiguous(LEAVES);
+    const batch b = random_batch(17, (double[TENSORS]){1, 1, 1});
+    const assignment a = contiguous(MICROBATCHES);
     for (int mode = FMD_REDUCE_EXACT; mode <= FMD_REDUCE_NATIVE; mode++) {
         fmd_reduction *r = create((fmd_reduction_mode)mode, COUNTERS);
         float sums[VALUES];
@@ -445,17 +444,17 @@ static void the_grid_becomes_finer_after_small_gradients(void **state)
     (void)state;
     fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
     serial_sum serial;
-    serial_sum_open(&serial, counts, SEGMENTS);
-    const double small[SEGMENTS] = {0x1p-18, 0x1p-18, 0x1p-18};
+    serial_sum_open(&serial, counts, TENSORS);
+    const double small[TENSORS] = {0x1p-18, 0x1p-18, 0x1p-18};
     const batch first = random_batch(19, small);
-    batch fine = {.n = LEAVES};
-    for (int leaf = 0; leaf < LEAVES; leaf++)
+    batch fine = {.n = MICROBATCHES};
+    for (int microbatch = 0; microbatch < MICROBATCHES; microbatch++)
         for (size_t i = 0; i < VALUES; i++)
-            fine.leaf[leaf][i] = 0x1p-38f;
-    const assignment a = contiguous(LEAVES);
+            fine.microbatch[microbatch][i] = 0x1p-38f;
+    const assignment a = contiguous(MICROBATCHES);
     float sums[VALUES];
 
-    /* On the first grid such values vanish. */
+    /* On the first scale such values vanish. */
     assert_all_ranks(same_step(r, &serial, &fine, &a, 1, sums) == FMD_REDUCED);
     int zeros = 0, right = 0;
     for (size_t i = 0; i < VALUES; i++)
@@ -465,7 +464,7 @@ static void the_grid_becomes_finer_after_small_gradients(void **state)
     assert_all_ranks(same_step(r, &serial, &first, &a, 1, sums) == FMD_REDUCED);
     assert_all_ranks(same_step(r, &serial, &fine, &a, 1, sums) == FMD_REDUCED);
     for (size_t i = 0; i < VALUES; i++)
-        right += sums[i] == LEAVES * 0x1p-38f;
+        right += sums[i] == MICROBATCHES * 0x1p-38f;
     assert_all_ranks(right == VALUES);
     serial_sum_close(&serial);
     fmd_reduction_destroy(r);
@@ -476,9 +475,9 @@ static void gradients_that_are_all_zero_sum_to_zero(void **state)
     (void)state;
     fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
     serial_sum serial;
-    serial_sum_open(&serial, counts, SEGMENTS);
-    const batch zero = {.n = LEAVES}, b = random_batch(23, magnitudes);
-    const assignment a = contiguous(LEAVES);
+    serial_sum_open(&serial, counts, TENSORS);
+    const batch zero = {.n = MICROBATCHES}, b = random_batch(23, magnitudes);
+    const assignment a = contiguous(MICROBATCHES);
     float sums[VALUES];
     for (int step = 0; step < 3; step++) {
         memset(sums, 0xff, sizeof sums);
@@ -487,7 +486,7 @@ static void gradients_that_are_all_zero_sum_to_zero(void **state)
         for (size_t i = 0; i < VALUES; i++)
             zeros += sums[i] == 0;
         assert_all_ranks(zeros == VALUES);
-        /* Whatever the grid is by now, it widens until values fit. */
+        /* Whatever the scale is by now, it widens until values fit. */
         fmd_reduced outcome = FMD_REDUCED_REPEAT;
         for (int i = 0; i < 20 && outcome == FMD_REDUCED_REPEAT; i++)
             outcome = same_step(r, &serial, &b, &a, 1, sums);
@@ -497,24 +496,24 @@ static void gradients_that_are_all_zero_sum_to_zero(void **state)
     fmd_reduction_destroy(r);
 }
 
-/* A deep sigmoid network starts with gradients far below the first grid; they must not stay lost. */
+/* A deep sigmoid network starts with gradients far below the first scale; they must not stay lost. */
 static void gradients_below_the_grid_are_found_within_three_steps(void **state)
 {
     (void)state;
     fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
     serial_sum serial;
-    serial_sum_open(&serial, counts, SEGMENTS);
-    batch faint = {.n = LEAVES};
-    for (int leaf = 0; leaf < LEAVES; leaf++)
+    serial_sum_open(&serial, counts, TENSORS);
+    batch faint = {.n = MICROBATCHES};
+    for (int microbatch = 0; microbatch < MICROBATCHES; microbatch++)
         for (size_t i = 0; i < VALUES; i++)
-            faint.leaf[leaf][i] = 0x1p-45f;
-    const assignment a = contiguous(LEAVES);
+            faint.microbatch[microbatch][i] = 0x1p-45f;
+    const assignment a = contiguous(MICROBATCHES);
     float sums[VALUES];
     for (int step = 0; step < 3; step++)
         assert_all_ranks(same_step(r, &serial, &faint, &a, 1, sums) == FMD_REDUCED);
     int right = 0;
     for (size_t i = 0; i < VALUES; i++)
-        right += sums[i] == LEAVES * 0x1p-45f;
+        right += sums[i] == MICROBATCHES * 0x1p-45f;
     assert_all_ranks(right == VALUES);
     serial_sum_close(&serial);
     fmd_reduction_destroy(r);
@@ -525,19 +524,19 @@ static void native_sums_are_close_to_sums_of_doubles(void **state)
     (void)state;
     fmd_reduction *r = create(FMD_REDUCE_NATIVE, 0);
     const batch b = random_batch(29, magnitudes);
-    const assignment assignments[] = {contiguous(LEAVES), all_on_one(size_of() - 1)};
+    const assignment assignments[] = {contiguous(MICROBATCHES), all_on_one(size_of() - 1)};
     for (int k = 0; k < 2; k++) {
         float sums[VALUES];
         assert_all_ranks(sum_native(r, &b, &assignments[k], 0.25, NULL, sums) == FMD_REDUCED);
         int wrong = 0;
         for (size_t i = 0; i < VALUES; i++) {
             double total = 0, magnitude = 0;
-            for (int leaf = 0; leaf < LEAVES; leaf++) {
-                total += (double)b.leaf[leaf][i];
-                magnitude += fabs((double)b.leaf[leaf][i]);
+            for (int microbatch = 0; microbatch < MICROBATCHES; microbatch++) {
+                total += (double)b.microbatch[microbatch][i];
+                magnitude += fabs((double)b.microbatch[microbatch][i]);
             }
             const double error = fabs((double)sums[i] - total / 4);
-            wrong += !(error <= LEAVES * 0x1p-24 * magnitude / 4);
+            wrong += !(error <= MICROBATCHES * 0x1p-24 * magnitude / 4);
         }
         assert_all_ranks(wrong == 0);
         assert_equal_on_all_ranks(sums, sizeof sums);
@@ -545,15 +544,15 @@ static void native_sums_are_close_to_sums_of_doubles(void **state)
     fmd_reduction_destroy(r);
 }
 
-/* The control of the tests above: other ranks for the leaves change the bits of float sums, and of
+/* The control of the tests above: other ranks for the microbatches change the bits of float sums, and of
  * nothing else. On one rank there is no other. */
-static void other_ranks_for_the_leaves_change_native_sums_but_not_exact_ones(void **state)
+static void other_ranks_for_the_microbatches_change_native_sums_but_not_exact_ones(void **state)
 {
     (void)state;
     if (size_of() == 1)
         skip();
     const batch b = random_batch(31, magnitudes);
-    const assignment assignments[] = {contiguous(LEAVES), scattered(LEAVES)};
+    const assignment assignments[] = {contiguous(MICROBATCHES), scattered(MICROBATCHES)};
     float native[2][VALUES], exact[2][VALUES];
     for (int k = 0; k < 2; k++) {
         fmd_reduction *r = create(FMD_REDUCE_NATIVE, 0);
@@ -568,12 +567,12 @@ static void other_ranks_for_the_leaves_change_native_sums_but_not_exact_ones(voi
     assert_all_ranks(memcmp(exact[0], exact[1], sizeof exact[0]) == 0);
 }
 
-static void only_exact_reductions_are_fed_leaf_by_leaf(void **state)
+static void only_exact_reductions_are_fed_microbatch_by_microbatch(void **state)
 {
     (void)state;
     fmd_reduction *exact = create(FMD_REDUCE_EXACT, 0), *native = create(FMD_REDUCE_NATIVE, 0);
-    assert_all_ranks(fmd_reduction_by_leaf(exact));
-    assert_all_ranks(!fmd_reduction_by_leaf(native));
+    assert_all_ranks(fmd_reduction_by_microbatch(exact));
+    assert_all_ranks(!fmd_reduction_by_microbatch(native));
     fmd_reduction_destroy(exact);
     fmd_reduction_destroy(native);
     fmd_reduction_destroy(NULL);
@@ -595,7 +594,7 @@ static bool waits_longer_than_the_message_takes(fmd_reduction *r, fmd_reduction_
 {
     const struct timespec late = {.tv_nsec = 300 * 1000 * 1000};
     *s = (fmd_reduction_seconds){0};
-    fmd_reduction_begin(r, 1, 0);
+    fmd_reduction_begin_step(r, 1, 0);
     if (rank_of() == 0)
         nanosleep(&late, NULL);
     assert_all_ranks(fmd_reduction_finish(r, NULL) == FMD_REDUCED);
@@ -618,7 +617,7 @@ static void waiting_for_a_late_rank_is_not_the_time_of_the_message(void **state)
         assert_all_ranks(seen);
         const fmd_reduction_seconds before = s;
         fmd_reduction_time(r, NULL);
-        fmd_reduction_begin(r, 1, 0);
+        fmd_reduction_begin_step(r, 1, 0);
         assert_all_ranks(fmd_reduction_finish(r, NULL) == FMD_REDUCED);
         assert_all_ranks(s.wait == before.wait && s.allreduce == before.allreduce);
         fmd_reduction_destroy(r);
@@ -629,8 +628,8 @@ static void a_message_has_the_bytes_of_its_lanes(void **state)
 {
     (void)state;
     fmd_reduction *r = create(FMD_REDUCE_EXACT, COUNTERS);
-    /* values; a lane for each segment, one for those not finite, 8 for each counter, a checksum */
-    assert_all_ranks(fmd_reduction_bytes(r) == 4 * (VALUES + SEGMENTS + 1 + 8 * COUNTERS + 1));
+    /* values; a lane for each tensor, one for those not finite, 8 for each counter, a checksum */
+    assert_all_ranks(fmd_reduction_bytes(r) == 4 * (VALUES + TENSORS + 1 + 8 * COUNTERS + 1));
     fmd_reduction_destroy(r);
 }
 
@@ -638,20 +637,20 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exact_sums_are_those_of_one_process_bit_for_bit),
-        cmocka_unit_test(fewer_leaves_than_ranks_are_enough),
+        cmocka_unit_test(fewer_microbatches_than_ranks_are_enough),
         cmocka_unit_test(exact_sums_are_within_the_grid_of_sums_of_doubles),
         cmocka_unit_test(partial_sums_may_wrap_around),
         cmocka_unit_test(a_value_out_of_range_on_one_rank_repeats_the_step_on_all),
         cmocka_unit_test(a_value_near_the_largest_float_ends_in_not_finite),
-        cmocka_unit_test(many_leaves_at_the_edge_of_the_range_do_not_overflow),
+        cmocka_unit_test(many_microbatches_at_the_edge_of_the_range_do_not_overflow),
         cmocka_unit_test(a_gradient_that_is_not_finite_on_one_rank_is_seen_on_all),
         cmocka_unit_test(counters_of_either_sign_and_64_bits_add_up_exactly),
         cmocka_unit_test(the_grid_becomes_finer_after_small_gradients),
         cmocka_unit_test(gradients_that_are_all_zero_sum_to_zero),
         cmocka_unit_test(gradients_below_the_grid_are_found_within_three_steps),
         cmocka_unit_test(native_sums_are_close_to_sums_of_doubles),
-        cmocka_unit_test(other_ranks_for_the_leaves_change_native_sums_but_not_exact_ones),
-        cmocka_unit_test(only_exact_reductions_are_fed_leaf_by_leaf),
+        cmocka_unit_test(other_ranks_for_the_microbatches_change_native_sums_but_not_exact_ones),
+        cmocka_unit_test(only_exact_reductions_are_fed_microbatch_by_microbatch),
         cmocka_unit_test(more_values_than_one_message_holds_are_refused),
         cmocka_unit_test(waiting_for_a_late_rank_is_not_the_time_of_the_message),
         cmocka_unit_test(a_message_has_the_bytes_of_its_lanes),

@@ -84,7 +84,7 @@ static const fmd_callback_ops stopper_ops = {.name = "stopper",
 
 /* What a process is told, and what came out. */
 typedef struct process {
-    const char *folder;          /* NULL: no saver */
+    const char *folder;          /* NULL: no checkpointer */
     double save_steps;           /* 0: a checkpoint after each epoch */
     bool best, higher_is_better; /* keep the best by loss */
     bool plateau;                /* a quarter of the learning rate after each epoch but the first */
@@ -92,7 +92,7 @@ typedef struct process {
     int stop_after, signal;
     bool resume;
     const char *resume_from;
-    const char *seed; /* a trait */
+    const char *seed; /* a fingerprint entry */
 
     fmd_status status;
     char message[FMD_ERROR_BYTES];
@@ -106,8 +106,8 @@ typedef struct process {
 /* Collective. Trains with objects that know nothing of earlier processes. */
 static void train(process *p)
 {
-    fmd_trait trait = {.name = "seed"};
-    snprintf(trait.text, sizeof trait.text, "%s", p->seed != NULL ? p->seed : "42");
+    fmd_fingerprint_entry entry = {.name = "seed"};
+    snprintf(entry.text, sizeof entry.text, "%s", p->seed != NULL ? p->seed : "42");
     stopper s = {.base.ops = &stopper_ops, .stop_after = p->stop_after, .signal = p->signal};
     fmd_callback *callbacks[3];
     fmd_schedule schedule;
@@ -121,7 +121,7 @@ static void train(process *p)
         .divisor = 255,
         .epochs = EPOCHS,
         .batch_size = BATCH,
-        .leaf_size = fmd_leaf_size(FMD_UNSET_INT, BATCH),
+        .microbatch_size = fmd_microbatch_size(FMD_UNSET_INT, BATCH),
         .schedule = schedule,
         .reduce = FMD_REDUCE_EXACT,
         .seed = SEED,
@@ -129,12 +129,12 @@ static void train(process *p)
         .callbacks = callbacks,
         .resume = p->resume,
         .resume_from = p->resume_from,
-        .traits = &trait,
-        .n_traits = 1,
+        .fingerprint = &entry,
+        .n_fingerprint = 1,
     };
     fmd_model *m = NULL;
     fmd_optimizer *o = NULL;
-    assert_all_ok(fmd_model_create(&m, layers, image_shape, fmd_fit_rows(&args, 1)));
+    assert_all_ok(fmd_model_create(&m, layers, image_shape, fmd_fit_samples(&args, 1)));
     fmd_model_init(m, SEED);
     assert_all_ok(fmd_optimizer_create(&o, "adam", fmd_model_n_params(m)));
     if (p->patient) {
@@ -155,29 +155,30 @@ static void train(process *p)
     if (is_root())
         callbacks[args.n_callbacks++] = &s.base;
     if (p->folder != NULL) {
-        const fmd_saver_args saving = {.run_folder = p->folder,
-                                       .kind = p->save_steps > 0 ? FMD_SAVE_STEPS : FMD_SAVE_EPOCH,
-                                       .every = p->save_steps,
-                                       .keep = 1000,
-                                       .best = p->best,
-                                       .monitor = "loss",
-                                       .higher_is_better = p->higher_is_better};
-        assert_all_ok(fmd_saver_create(&args.saver, &saving));
+        const fmd_checkpointer_args saving = {.run_folder = p->folder,
+                                              .kind = p->save_steps > 0 ? FMD_SAVE_STEPS
+                                                                        : FMD_SAVE_EPOCH,
+                                              .every = p->save_steps,
+                                              .keep = 1000,
+                                              .best = p->best,
+                                              .monitor = "loss",
+                                              .higher_is_better = p->higher_is_better};
+        assert_all_ok(fmd_checkpointer_create(&args.checkpointer, &saving));
     }
     if (p->signal != 0) {
-        fmd_guardian_prepare();
-        assert_all_ok(fmd_guardian_start(&args.guardian, fmd_comm_rank(mpi_comm), "this host", 0));
+        fmd_watchdog_prepare();
+        assert_all_ok(fmd_watchdog_start(&args.watchdog, fmd_comm_rank(mpi_comm), "this host", 0));
     }
     p->status = fmd_fit(mpi_comm, m, o, &args, &p->result);
     snprintf(p->message, sizeof p->message, "%s", p->status != FMD_OK ? fmd_error_message() : "");
-    fmd_guardian_stop(args.guardian);
+    fmd_watchdog_stop(args.watchdog);
     p->weights = fmd_model_hash(m);
     p->began = s.began;
     p->ended = s.ended;
     memcpy(p->history, s.history, sizeof p->history);
     for (int i = 0; i < kept; i++)
         callbacks[i]->ops->destroy(callbacks[i]);
-    fmd_saver_destroy(args.saver);
+    fmd_checkpointer_destroy(args.checkpointer);
     fmd_optimizer_destroy(o);
     fmd_model_destroy(m);
     assert_equal_on_all_ranks(&p->status, sizeof p->status);
@@ -482,7 +483,7 @@ static void a_checkpoint_of_another_run_is_refused_by_all_ranks(void **state)
     close_folder(folder);
 }
 
-/* Rank 0. The file again, with another value for an item. */
+/* Rank 0. The file again, with another value for an state entry. */
 static void forge(const char *path, const char *name, int64_t value)
 {
     fmd_checkpoint_contents c;
@@ -491,15 +492,15 @@ static void forge(const char *path, const char *name, int64_t value)
     assert_int_equal(fmd_checkpoint_read_contents(path, &c), FMD_OK);
     assert_int_equal(fmd_model_create(&m, layers, image_shape, 1), FMD_OK);
     assert_int_equal(fmd_optimizer_create(&o, "adam", fmd_model_n_params(m)), FMD_OK);
-    fmd_state s = {.model = m, .optimizer = o, .items = c.items, .n_items = c.n_items};
+    fmd_state s = {.model = m, .optimizer = o, .entries = c.entries, .n_entries = c.n_entries};
     assert_int_equal(fmd_checkpoint_read(path, &s), FMD_OK);
-    for (size_t i = 0; i < c.n_items; i++)
-        if (strcmp(c.items[i].name, name) == 0)
-            *(int64_t *)c.items[i].data = value;
+    for (size_t i = 0; i < c.n_entries; i++)
+        if (strcmp(c.entries[i].name, name) == 0)
+            *(int64_t *)c.entries[i].data = value;
     s.normalize = true;
     s.step = STEPS;
-    s.traits = c.traits;
-    s.n_traits = c.n_traits;
+    s.fingerprint = c.fingerprint;
+    s.n_fingerprint = c.n_fingerprint;
     assert_int_equal(fmd_checkpoint_write(path, &s), FMD_OK);
     fmd_checkpoint_free_contents(&c);
     fmd_optimizer_destroy(o);

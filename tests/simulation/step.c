@@ -2,7 +2,7 @@
  *
  *   step LANES SUM mpi|shared CASE...    CASE: UNITS:COMPUTE:UPDATE, times in seconds
  *
- * In each case a rank that has one of the UNITS (leaves, or images) computes, the message of LANES
+ * In each case a rank that has one of the UNITS (microbatches, or images) computes, the message of LANES
  * values is summed over all ranks, and all ranks update. SUM is the time in which a rank adds up a
  * message's worth of values. Prints "STEP MESSAGE" for each case: milliseconds, over the ranks. */
 #include <mpi.h>

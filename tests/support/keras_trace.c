@@ -63,13 +63,13 @@ bool trace_same(double a, double b)
     return a == b || (isnan(a) && isnan(b));
 }
 
-double callback_item(fmd_callback *c, const char *name)
+double callback_entry(fmd_callback *c, const char *name)
 {
-    fmd_item items[FMD_CALLBACK_ITEMS], *item = items;
-    const size_t n = c->ops->items(c, items);
-    while (item < items + n && strcmp(item->name, name) != 0)
+    fmd_state_entry entries[FMD_CALLBACK_ENTRIES], *item = entries;
+    const size_t n = c->ops->entries(c, entries);
+    while (item < entries + n && strcmp(item->name, name) != 0)
         item++;
-    if (item == items + n || item->count != 1)
+    if (item == entries + n || item->count != 1)
         fail_msg("a checkpoint has no number '%s' of the callback", name);
     switch (item->kind) {
     case FMD_ITEM_U8: return *(uint8_t *)item->data;
@@ -83,10 +83,10 @@ double callback_item(fmd_callback *c, const char *name)
 
 void callback_hand_over(fmd_callback *from, fmd_callback *to)
 {
-    fmd_item given[FMD_CALLBACK_ITEMS], taken[FMD_CALLBACK_ITEMS];
-    const size_t n = from->ops->items(from, given);
-    assert_int_equal(to->ops->items(to, taken), n);
-    assert_in_range(n, 1, FMD_CALLBACK_ITEMS);
+    fmd_state_entry given[FMD_CALLBACK_ENTRIES], taken[FMD_CALLBACK_ENTRIES];
+    const size_t n = from->ops->entries(from, given);
+    assert_int_equal(to->ops->entries(to, taken), n);
+    assert_in_range(n, 1, FMD_CALLBACK_ENTRIES);
     for (size_t i = 0; i < n; i++) {
         assert_string_equal(given[i].name, taken[i].name);
         assert_int_equal(fmd_item_bytes(&given[i]), fmd_item_bytes(&taken[i]));

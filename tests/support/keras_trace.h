@@ -26,7 +26,7 @@ fmd_metrics trace_metrics(const char *monitor, double value);
 bool trace_same(double a, double b);
 
 /* The single number of this name that a checkpoint has of the callback. */
-double callback_item(fmd_callback *c, const char *name);
+double callback_entry(fmd_callback *c, const char *name);
 
 /* Gives what a checkpoint has of one callback to another, and destroys the first. */
 void callback_hand_over(fmd_callback *from, fmd_callback *to);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static float *room(void *self, size_t tensor, size_t offset, size_t n)
+static float *begin(void *self, size_t tensor, size_t offset, size_t n)
 {
     plain_sink *s = self;
     assert_int_equal(s->n, 0);
@@ -16,11 +16,11 @@ static float *room(void *self, size_t tensor, size_t offset, size_t n)
     s->offset = offset;
     s->n = n;
     for (size_t i = 0; i < n; i++)
-        s->room[i] = NAN; /* garbage, as the interface says */
-    return s->room;
+        s->scratch[i] = NAN; /* garbage, as the interface says */
+    return s->scratch;
 }
 
-static void add(void *self, size_t tensor, size_t offset, size_t n)
+static void commit(void *self, size_t tensor, size_t offset, size_t n)
 {
     plain_sink *s = self;
     assert_int_equal(tensor, s->tensor);
@@ -28,7 +28,7 @@ static void add(void *self, size_t tensor, size_t offset, size_t n)
     assert_int_equal(n, s->n);
     size_t place = fmd_model_tensor(s->model, tensor)->offset + offset;
     for (size_t i = 0; i < n; i++) {
-        s->sums[place + i] += s->room[i];
+        s->sums[place + i] += s->scratch[i];
         s->times[place + i]++;
     }
     s->n = 0;
@@ -37,19 +37,19 @@ static void add(void *self, size_t tensor, size_t offset, size_t n)
 void plain_sink_open(plain_sink *s, const fmd_model *m)
 {
     size_t n = fmd_model_n_params(m) + 1; /* never zero bytes */
-    *s = (plain_sink){.sink = {.self = s, .room = room, .add = add},
+    *s = (plain_sink){.sink = {.self = s, .begin = begin, .commit = commit},
                       .model = m,
                       .sums = calloc(n, sizeof(float)),
                       .times = calloc(n, sizeof(unsigned)),
-                      .room = calloc(n, sizeof(float))};
-    assert_true(s->sums != NULL && s->times != NULL && s->room != NULL);
+                      .scratch = calloc(n, sizeof(float))};
+    assert_true(s->sums != NULL && s->times != NULL && s->scratch != NULL);
 }
 
 void plain_sink_close(plain_sink *s)
 {
     free(s->sums);
     free(s->times);
-    free(s->room);
+    free(s->scratch);
 }
 
 void plain_sink_reset(plain_sink *s)
@@ -59,12 +59,12 @@ void plain_sink_reset(plain_sink *s)
     memset(s->times, 0, n * sizeof *s->times);
 }
 
-void plain_sink_assert_complete(const plain_sink *s, size_t first, size_t n, int leaves)
+void plain_sink_assert_complete(const plain_sink *s, size_t first, size_t n, int microbatches)
 {
     assert_int_equal(s->n, 0);
     for (size_t t = first; t < first + n; t++) {
         const fmd_tensor *tensor = fmd_model_tensor(s->model, t);
         for (size_t i = 0; i < tensor->count; i++)
-            assert_int_equal(s->times[tensor->offset + i], leaves);
+            assert_int_equal(s->times[tensor->offset + i], microbatches);
     }
 }

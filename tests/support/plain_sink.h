@@ -1,17 +1,17 @@
 /* A sink that adds gradient sums into one array in the order of the parameters, and checks that the
- * layers keep the rules: one room at a time, filled whole, every value once for each leaf. */
+ * layers keep the rules: one range at a time, filled whole, every value once for each microbatch. */
 #ifndef FMD_TEST_PLAIN_SINK_H
 #define FMD_TEST_PLAIN_SINK_H
 
 #include "fmd/model.h"
 
 typedef struct plain_sink {
-    fmd_sink sink;
+    fmd_gradient_sink sink;
     const fmd_model *model;
     float *sums;     /* n_params values */
     unsigned *times; /* how often each was added */
-    float *room;
-    size_t tensor, offset, n; /* of the room that is out; n 0: none */
+    float *scratch;
+    size_t tensor, offset, n; /* of the range that is begun; n 0: none */
 } plain_sink;
 
 void plain_sink_open(plain_sink *s, const fmd_model *m);
@@ -20,7 +20,7 @@ void plain_sink_close(plain_sink *s);
 /* All sums become zero. */
 void plain_sink_reset(plain_sink *s);
 
-/* Each value of the tensors `first` to `first` + `n` - 1 was added exactly `leaves` times. */
-void plain_sink_assert_complete(const plain_sink *s, size_t first, size_t n, int leaves);
+/* Each value of the tensors `first` to `first` + `n` - 1 was added exactly `microbatches` times. */
+void plain_sink_assert_complete(const plain_sink *s, size_t first, size_t n, int microbatches);
 
 #endif

@@ -7,25 +7,25 @@
 
 #include <stdbool.h>
 
-enum { SERIAL_SUM_SEGMENTS = 8 };
+enum { SERIAL_SUM_TENSORS = 8 };
 
 typedef struct serial_sum {
-    size_t n_segments, n_values;
-    size_t offset[SERIAL_SUM_SEGMENTS], count[SERIAL_SUM_SEGMENTS];
-    int exponent[SERIAL_SUM_SEGMENTS]; /* values are multiples of 2^exponent */
-    bool outside[SERIAL_SUM_SEGMENTS];
+    size_t n_tensors, n_values;
+    size_t offset[SERIAL_SUM_TENSORS], count[SERIAL_SUM_TENSORS];
+    int exponent[SERIAL_SUM_TENSORS]; /* values are multiples of 2^exponent */
+    bool outside[SERIAL_SUM_TENSORS];
     bool not_finite;
-    int leaves;
+    int microbatches;
     int64_t *total;
     int64_t repeats;
 } serial_sum;
 
-void serial_sum_open(serial_sum *s, const size_t *counts, size_t n_segments);
+void serial_sum_open(serial_sum *s, const size_t *counts, size_t n_tensors);
 void serial_sum_close(serial_sum *s);
 
 /* The steps of fmd_reduction. */
-void serial_sum_begin(serial_sum *s, int leaves);
-void serial_sum_add(serial_sum *s, size_t segment, size_t offset, size_t n, const float *g);
+void serial_sum_begin(serial_sum *s, int microbatches);
+void serial_sum_add(serial_sum *s, size_t tensor, size_t offset, size_t n, const float *g);
 fmd_reduced serial_sum_finish(serial_sum *s, double scale, float *sums);
 
 #endif

@@ -18,23 +18,23 @@ void trained_make_new(trained *t, const char *optimizer)
     memset(t, 0, sizeof *t);
     assert_ok(fmd_model_create(&t->m, trained_layers, trained_image, 4));
     assert_ok(fmd_optimizer_create(&t->o, optimizer, fmd_model_n_params(t->m)));
-    const fmd_item items[] = {{"reason", FMD_ITEM_U8, 16, t->reason},
-                              {"grid", FMD_ITEM_I32, 3, t->grid},
-                              {"epoch", FMD_ITEM_I64, 1, &t->epoch},
-                              {"best_params", FMD_ITEM_F32, 4, t->best_params},
-                              {"history", FMD_ITEM_F64, 5, t->history}};
-    const fmd_trait traits[] = {
+    const fmd_state_entry entries[] = {{"reason", FMD_ITEM_U8, 16, t->reason},
+                                       {"scale", FMD_ITEM_I32, 3, t->scales},
+                                       {"epoch", FMD_ITEM_I64, 1, &t->epoch},
+                                       {"best_params", FMD_ITEM_F32, 4, t->best_params},
+                                       {"history", FMD_ITEM_F64, 5, t->history}};
+    const fmd_fingerprint_entry fingerprint[] = {
         {"batch-size", "256"}, {"layers", "dense"}, {"BLAS kernels", "none"}};
-    memcpy(t->items, items, sizeof items);
-    memcpy(t->traits, traits, sizeof traits);
+    memcpy(t->entries, entries, sizeof entries);
+    memcpy(t->fingerprint, fingerprint, sizeof fingerprint);
     t->state = (fmd_state){.model = t->m,
                            .optimizer = t->o,
                            .learning_rate = 0.005,
                            .normalize = true,
-                           .traits = t->traits,
-                           .n_traits = TRAINED_TRAITS,
-                           .items = t->items,
-                           .n_items = TRAINED_ITEMS};
+                           .fingerprint = t->fingerprint,
+                           .n_fingerprint = TRAINED_FINGERPRINT,
+                           .entries = t->entries,
+                           .n_entries = TRAINED_ENTRIES};
 }
 
 void trained_make(trained *t, const char *optimizer)
@@ -49,11 +49,11 @@ void trained_make(trained *t, const char *optimizer)
         for (size_t i = 0; i < n; i++)
             fmd_optimizer_slot(t->o, slot)[i] = (float)(1000 * (slot + 1) + i);
     /* What conversions would lose. */
-    const int32_t grid[] = {INT32_MIN, -1, INT32_MAX};
+    const int32_t scales[] = {INT32_MIN, -1, INT32_MAX};
     const double history[] = {(double)NAN, -0.0, 0.1, (double)-INFINITY, 5e-324};
     const float best[] = {NAN, -0.0f, 0.1f, 1e-45f};
     memcpy(t->reason, "stopped\xff\0\1", 10);
-    memcpy(t->grid, grid, sizeof grid);
+    memcpy(t->scales, scales, sizeof scales);
     memcpy(t->history, history, sizeof history);
     memcpy(t->best_params, best, sizeof best);
     t->epoch = INT64_MIN + 7;
@@ -81,8 +81,9 @@ static size_t copy_all(const trained *t, char *to)
     n += copy_part(to == NULL ? NULL : to + n, fmd_model_params(t->m), bytes);
     for (size_t i = 0; i < fmd_optimizer_n_slots(t->o); i++)
         n += copy_part(to == NULL ? NULL : to + n, fmd_optimizer_slot(t->o, i), bytes);
-    for (size_t i = 0; i < TRAINED_ITEMS; i++)
-        n += copy_part(to == NULL ? NULL : to + n, t->items[i].data, fmd_item_bytes(&t->items[i]));
+    for (size_t i = 0; i < TRAINED_ENTRIES; i++)
+        n += copy_part(to == NULL ? NULL : to + n, t->entries[i].data,
+                       fmd_item_bytes(&t->entries[i]));
     return n;
 }
 

@@ -1,22 +1,22 @@
-/* A whole state for checkpoints: a model, an optimizer, traits, and items of every kind, in which
+/* A whole state for checkpoints: a model, an optimizer, fingerprint, and state entries of every kind, in which
  * every value differs from every other. */
 #ifndef TRAINED_H
 #define TRAINED_H
 
 #include "fmd/checkpoint.h"
 
-enum { TRAINED_ITEMS = 5, TRAINED_TRAITS = 3, TRAINED_STEPS = 3 };
+enum { TRAINED_ENTRIES = 5, TRAINED_FINGERPRINT = 3, TRAINED_STEPS = 3 };
 
 typedef struct trained {
     fmd_model *m;
     fmd_optimizer *o;
     uint8_t reason[16];
-    int32_t grid[3];
+    int32_t scales[3];
     int64_t epoch;
     float best_params[4];
     double history[5];
-    fmd_item items[TRAINED_ITEMS];
-    fmd_trait traits[TRAINED_TRAITS];
+    fmd_state_entry entries[TRAINED_ENTRIES];
+    fmd_fingerprint_entry fingerprint[TRAINED_FINGERPRINT];
     fmd_state state;
 } trained;
 

@@ -1,8 +1,8 @@
 /* Names of metrics, the request to stop, and the time limit. */
 #include "support/fmd_test.h"
 
-#include "fmd/callback.h"
 #include "base/timer.h"
+#include "fmd/callback.h"
 
 #include <stdio.h>
 #include <string.h>

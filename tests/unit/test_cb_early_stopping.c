@@ -74,7 +74,7 @@ static double known(fmd_callback *c, const char *name)
 {
     char full[64];
     snprintf(full, sizeof full, "early_stopping_%s", name);
-    return callback_item(c, full);
+    return callback_entry(c, full);
 }
 
 /* Before the epoch `resumed` another process takes over; -1: none. */

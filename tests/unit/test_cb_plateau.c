@@ -56,9 +56,9 @@ static int replay(const trace *t, const fmd_plateau_args *args, int resumed)
         assert_false(control.stop);
         if (control.base_rate > 0)
             e.base_rate = control.base_rate;
-        differing += callback_item(c, "plateau_wait") != t->wait[e.epoch] ||
-                     callback_item(c, "plateau_cooldown") != t->cooldown[e.epoch] ||
-                     !trace_same(callback_item(c, "plateau_best"), t->best[e.epoch]) ||
+        differing += callback_entry(c, "plateau_wait") != t->wait[e.epoch] ||
+                     callback_entry(c, "plateau_cooldown") != t->cooldown[e.epoch] ||
+                     !trace_same(callback_entry(c, "plateau_best"), t->best[e.epoch]) ||
                      e.base_rate != t->rates[e.epoch];
     }
     c->ops->destroy(c);

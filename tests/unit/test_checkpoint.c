@@ -132,36 +132,36 @@ static void test_checkpoint__an_input_of_any_size_comes_back(void **state)
 static void test_checkpoint__contents_are_traits_and_items_by_name(void **state)
 {
     (void)state;
-    static const char *const traits[] = {"BLAS kernels", "batch-size", "layers"};
-    static const char *const items[] = {"best_params", "epoch", "grid", "history", "reason"};
+    static const char *const fingerprint[] = {"BLAS kernels", "batch-size", "layers"};
+    static const char *const entries[] = {"best_params", "epoch", "history", "reason", "scale"};
     fmd_checkpoint_contents c;
     trained t;
     trained_make(&t, "adam");
     assert_ok(fmd_checkpoint_read_contents(write_model(), &c));
     assert_string_equal(c.program_version, FMD_VERSION);
-    assert_int_equal(c.n_traits, TRAINED_TRAITS);
-    assert_int_equal(c.n_items, TRAINED_ITEMS);
-    for (size_t i = 0; i < c.n_traits; i++)
-        assert_string_equal(c.traits[i].name, traits[i]);
-    assert_string_equal(c.traits[1].text, "256");
-    for (size_t i = 0; i < c.n_items; i++) {
-        assert_string_equal(c.items[i].name, items[i]);
-        for (size_t k = 0; k < TRAINED_ITEMS; k++) {
-            const fmd_item *written = &t.items[k];
-            if (strcmp(written->name, c.items[i].name) != 0)
+    assert_int_equal(c.n_fingerprint, TRAINED_FINGERPRINT);
+    assert_int_equal(c.n_entries, TRAINED_ENTRIES);
+    for (size_t i = 0; i < c.n_fingerprint; i++)
+        assert_string_equal(c.fingerprint[i].name, fingerprint[i]);
+    assert_string_equal(c.fingerprint[1].text, "256");
+    for (size_t i = 0; i < c.n_entries; i++) {
+        assert_string_equal(c.entries[i].name, entries[i]);
+        for (size_t k = 0; k < TRAINED_ENTRIES; k++) {
+            const fmd_state_entry *written = &t.entries[k];
+            if (strcmp(written->name, c.entries[i].name) != 0)
                 continue;
-            assert_int_equal(c.items[i].kind, written->kind);
-            assert_int_equal(c.items[i].count, written->count);
-            assert_memory_equal(c.items[i].data, written->data, fmd_item_bytes(written));
+            assert_int_equal(c.entries[i].kind, written->kind);
+            assert_int_equal(c.entries[i].count, written->count);
+            assert_memory_equal(c.entries[i].data, written->data, fmd_item_bytes(written));
         }
     }
     fmd_checkpoint_free_contents(&c);
 
     /* A state without any. */
-    t.state.n_traits = t.state.n_items = 0;
+    t.state.n_fingerprint = t.state.n_entries = 0;
     assert_ok(fmd_checkpoint_write(temp_path("model.weights.h5"), &t.state));
     assert_ok(fmd_checkpoint_read_contents(temp_path("model.weights.h5"), &c));
-    assert_int_equal(c.n_traits + c.n_items, 0);
+    assert_int_equal(c.n_fingerprint + c.n_entries, 0);
     fmd_checkpoint_free_contents(&c);
     trained_release(&t);
 }
@@ -174,8 +174,8 @@ static void test_checkpoint__all_traits_that_differ_are_listed(void **state)
     trained t;
     trained_make_new(&t, "adam");
     void *before = trained_copy(&t);
-    snprintf(t.traits[0].text, sizeof t.traits[0].text, "32");
-    snprintf(t.traits[2].text, sizeof t.traits[2].text, "Zen");
+    snprintf(t.fingerprint[0].text, sizeof t.fingerprint[0].text, "32");
+    snprintf(t.fingerprint[2].text, sizeof t.fingerprint[2].text, "Zen");
     snprintf(
         expected, sizeof expected,
         "'%s' is of another run: batch-size is 256 there, 32 here; BLAS kernels is none there, "
@@ -185,7 +185,7 @@ static void test_checkpoint__all_traits_that_differ_are_listed(void **state)
     trained_assert_equal(&t, before);
 
     /* Texts of any length. */
-    memset(t.traits[1].text, 'x', sizeof t.traits[1].text - 1);
+    memset(t.fingerprint[1].text, 'x', sizeof t.fingerprint[1].text - 1);
     assert_int_equal(fmd_checkpoint_read(path, &t.state), FMD_EUSAGE);
     trained_assert_equal(&t, before);
     assert_ok(fmd_checkpoint_write(path, &t.state));
@@ -250,7 +250,7 @@ static void test_checkpoint__equal_states_give_equal_bytes(void **state)
     assert_int_equal(n, n_again);
     assert_memory_equal(first, again, n);
 
-    /* The control: one bit of one parameter, slot or item does show. */
+    /* The control: one bit of one parameter, slot or state entry does show. */
     float *const values[] = {fmd_model_params(t.m) + 17, fmd_optimizer_slot(t.o, 1) + 17,
                              t.best_params + 2};
     for (int i = 0; i < 3; i++) {

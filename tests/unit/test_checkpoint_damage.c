@@ -21,7 +21,7 @@ static void assert_all_refuse(victim *v, const char *path, fmd_status expected, 
 {
     uint64_t step = 99;
     fmd_checkpoint_info info = {.layers = "untouched"};
-    fmd_checkpoint_contents contents = {.n_items = 99};
+    fmd_checkpoint_contents contents = {.n_entries = 99};
     assert_int_equal(fmd_checkpoint_verify(path, &step), expected);
     assert_int_equal(step, 99);
     assert_int_equal(fmd_checkpoint_read(path, &v->t.state), expected);
@@ -33,7 +33,7 @@ static void assert_all_refuse(victim *v, const char *path, fmd_status expected, 
     assert_string_equal(info.layers, "untouched");
     assert_int_equal(fmd_checkpoint_read_params(path, v->t.m), expected);
     assert_int_equal(fmd_checkpoint_read_contents(path, &contents), expected);
-    assert_int_equal(contents.n_items, 99);
+    assert_int_equal(contents.n_entries, 99);
     trained_assert_equal(&v->t, v->before);
 }
 
@@ -196,28 +196,28 @@ static void test_checkpoint_damage__another_number_or_kind_of_items_is_refused(v
     victim_make(&v);
     fmd_state *s = &v.t.state;
     struct {
-        fmd_item item;
+        fmd_state_entry item;
         const char *says;
     } cases[] = {
-        {{"grid", FMD_ITEM_I32, 2, v.t.grid}, "grid is not 2 values of its type"},
-        {{"grid", FMD_ITEM_I32, 4, v.t.history}, "grid is not 4 values of its type"},
-        {{"grid", FMD_ITEM_F32, 3, v.t.grid}, "grid is not 3 values of its type"},
-        {{"grid", FMD_ITEM_U8, 3, v.t.grid}, "grid is not 3 values of its type"},
-        {{"grids", FMD_ITEM_I32, 3, v.t.grid}, "grids: object 'grids' doesn't exist"},
+        {{"scale", FMD_ITEM_I32, 2, v.t.scales}, "scale is not 2 values of its type"},
+        {{"scale", FMD_ITEM_I32, 4, v.t.history}, "scale is not 4 values of its type"},
+        {{"scale", FMD_ITEM_F32, 3, v.t.scales}, "scale is not 3 values of its type"},
+        {{"scale", FMD_ITEM_U8, 3, v.t.scales}, "scale is not 3 values of its type"},
+        {{"scales", FMD_ITEM_I32, 3, v.t.scales}, "scales: object 'scales' doesn't exist"},
     };
-    const fmd_item right = v.t.items[1];
+    const fmd_state_entry right = v.t.entries[1];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        v.t.items[1] = cases[i].item;
+        v.t.entries[1] = cases[i].item;
         snprintf(expected, sizeof expected, "'%s' is damaged: /fmnist_dist/state/%s", path,
                  cases[i].says);
         assert_fails(fmd_checkpoint_read(path, s), FMD_EDATA, expected);
-        v.t.items[1] = right;
+        v.t.entries[1] = right;
         trained_assert_equal(&v.t, v.before);
     }
-    s->n_items--;
+    s->n_entries--;
     assert_int_equal(fmd_checkpoint_read(path, s), FMD_EDATA);
     assert_non_null(strstr(fmd_error_message(), "'/fmnist_dist/state' has 5 values, expected 4"));
-    s->n_items++;
+    s->n_entries++;
     trained_assert_equal(&v.t, v.before);
     assert_ok(fmd_checkpoint_read(path, s));
     victim_release(&v);

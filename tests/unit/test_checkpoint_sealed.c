@@ -149,12 +149,12 @@ static void test_checkpoint_sealed__a_dataset_of_another_form_is_named(void **st
          "has shape (1099511627776, 1048576), expected (7)"},
         {"/optimizer/vars/3", NULL, -1, 0, 0, " lacks velocity, '/optimizer/vars/3'"},
         {"/optimizer/vars/3", &H5T_IEEE_F32LE_g, 1, 60, 0, "has shape (60), expected (12, 5)"},
-        {"/fmnist_dist/state/grid", NULL, -1, 0, 0, "/fmnist_dist/state/grid: object 'grid'"},
-        {"/fmnist_dist/state/grid", &H5T_STD_I32LE_g, 1, 4, 0, "is not 3 values of its type"},
-        {"/fmnist_dist/state/grid", &H5T_STD_I32BE_g, 1, 3, 0, "is not 3 values of its type"},
-        {"/fmnist_dist/state/grid", &H5T_IEEE_F32LE_g, 1, 3, 0, "is not 3 values of its type"},
-        {"/fmnist_dist/state/grid", &H5T_C_S1_g, 1, 3, 0, "is not 3 values of its type"},
-        {"/fmnist_dist/state/grid", &H5T_STD_I32LE_g, 1, 1ull << 60, 0, "is not 3 values"},
+        {"/fmnist_dist/state/scale", NULL, -1, 0, 0, "/fmnist_dist/state/scale: object 'scale'"},
+        {"/fmnist_dist/state/scale", &H5T_STD_I32LE_g, 1, 4, 0, "is not 3 values of its type"},
+        {"/fmnist_dist/state/scale", &H5T_STD_I32BE_g, 1, 3, 0, "is not 3 values of its type"},
+        {"/fmnist_dist/state/scale", &H5T_IEEE_F32LE_g, 1, 3, 0, "is not 3 values of its type"},
+        {"/fmnist_dist/state/scale", &H5T_C_S1_g, 1, 3, 0, "is not 3 values of its type"},
+        {"/fmnist_dist/state/scale", &H5T_STD_I32LE_g, 1, 1ull << 60, 0, "is not 3 values"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         hid_t file = open_good();
@@ -168,7 +168,7 @@ static void test_checkpoint_sealed__groups_and_links_in_the_wrong_place_are_refu
 {
     (void)state;
     static const char *const paths[] = {"/layers/dense/vars/0", "/optimizer/vars/2",
-                                        "/fmnist_dist/state/grid"};
+                                        "/fmnist_dist/state/scale"};
     for (int i = 0; i < 3; i++) {
         hid_t file = open_good();
         replace_by_group(file, paths[i]);
@@ -183,7 +183,7 @@ static void test_checkpoint_sealed__groups_and_links_in_the_wrong_place_are_refu
         assert_sealed_refused(file, paths[i]);
     }
     static const char *const groups[] = {"/layers", "/optimizer", "/fmnist_dist",
-                                         "/fmnist_dist/traits", "/fmnist_dist/state"};
+                                         "/fmnist_dist/fingerprint", "/fmnist_dist/state"};
     for (int i = 0; i < 5; i++) {
         hid_t file = open_good();
         replace(file, groups[i], -1, -1, 0, 0);
@@ -191,7 +191,8 @@ static void test_checkpoint_sealed__groups_and_links_in_the_wrong_place_are_refu
         file = open_good();
         replace(file, groups[i], H5T_IEEE_F32LE, 1, 7, 0);
         assert_sealed_refused(file, "");
-        if (strcmp(groups[i], "/fmnist_dist/traits") == 0) /* no trait at all is a difference */
+        if (strcmp(groups[i], "/fmnist_dist/fingerprint") ==
+            0) /* no fingerprint entry at all is a difference */
             continue;
         file = open_good();
         replace_by_group(file, groups[i]);
@@ -239,7 +240,7 @@ static void test_checkpoint_sealed__traits_of_another_form_are_refused(void **st
     } cases[] = {{H5T_STD_I32LE, 1}, {variable, 1}, {huge, 1}, {one, 2}, {one, -1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         hid_t file = open_good();
-        replace_attribute(file, "/fmnist_dist/traits", "layers", cases[i].type, cases[i].n);
+        replace_attribute(file, "/fmnist_dist/fingerprint", "layers", cases[i].type, cases[i].n);
         assert_sealed_refused(file, " is damaged: layers is not text of at most 1023 characters");
         fmd_checkpoint_contents contents;
         assert_int_equal(fmd_checkpoint_read_contents(temp_path(name), &contents), FMD_EDATA);
@@ -275,14 +276,14 @@ static void test_checkpoint_sealed__another_format_is_not_damage(void **state)
                       " and reads format 1");
 }
 
-/* Nor is a file that lacks a trait, which a later version may know. */
+/* Nor is a file that lacks a fingerprint entry, which a later version may know. */
 static void test_checkpoint_sealed__an_unknown_trait_is_a_difference(void **state)
 {
     (void)state;
     victim v;
     victim_make(&v);
     hid_t file = open_good();
-    replace_attribute(file, "/fmnist_dist/traits", "layers", -1, 0);
+    replace_attribute(file, "/fmnist_dist/fingerprint", "layers", -1, 0);
     close_and_seal(file);
     assert_int_equal(fmd_checkpoint_read(temp_path(name), &v.t.state), FMD_EUSAGE);
     assert_non_null(strstr(fmd_error_message(), "is of another run: layers is unknown there"));
@@ -340,10 +341,10 @@ static void test_checkpoint_sealed__items_that_are_no_arrays_are_not_listed(void
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fmd_checkpoint_contents contents;
         hid_t file = open_good();
-        replace(file, "/fmnist_dist/state/grid", cases[i].type, cases[i].rank, cases[i].a, 0);
+        replace(file, "/fmnist_dist/state/scale", cases[i].type, cases[i].rank, cases[i].a, 0);
         close_and_seal(file);
         assert_int_equal(fmd_checkpoint_read_contents(temp_path(name), &contents), FMD_EDATA);
-        assert_non_null(strstr(fmd_error_message(), "state/grid is not an array of numbers"));
+        assert_non_null(strstr(fmd_error_message(), "state/scale is not an array of numbers"));
     }
 }
 

@@ -20,7 +20,7 @@ typedef struct product {
 
 typedef struct results {
     float *c, *bt, *at;
-    uint32_t *lanes, largest;
+    uint32_t *fixed, largest;
 } results;
 
 static void *room(size_t n)
@@ -71,15 +71,15 @@ static void free_product(product *p)
 static results multiply(const fmd_kernels *kernels, const product *p)
 {
     const size_t mn = p->m * p->n;
-    results r = {.c = room(mn), .bt = room(mn), .at = room(mn), .lanes = room(mn)};
-    fmd_lanes lanes = {.at = r.lanes, .inverse = UNITS};
+    results r = {.c = room(mn), .bt = room(mn), .at = room(mn), .fixed = room(mn)};
+    fmd_fixed fixed = {.at = r.fixed, .inverse = UNITS};
     kernels->gemm(p->m, p->n, p->k, p->a, p->b, p->bias, r.c);
     kernels->gemm_bt(p->m, p->n, p->k, p->a, p->bt, r.bt);
     kernels->gemm_at(p->m, p->n, p->k, p->at, p->lda, p->b, r.at);
-    kernels->gemm_at_lanes(1, p->m, p->n, p->k, p->at, p->lda, p->b, &lanes, 0);
-    r.largest = lanes.largest;
+    kernels->gemm_at_fixed(1, p->m, p->n, p->k, p->at, p->lda, p->b, &fixed, 0);
+    r.largest = fixed.largest;
     /* Nothing behind the end is touched. */
-    assert_true(r.c[mn] == 0 && r.bt[mn] == 0 && r.at[mn] == 0 && r.lanes[mn] == 0);
+    assert_true(r.c[mn] == 0 && r.bt[mn] == 0 && r.at[mn] == 0 && r.fixed[mn] == 0);
     return r;
 }
 
@@ -88,7 +88,7 @@ static void free_results(results *r)
     free(r->c);
     free(r->bt);
     free(r->at);
-    free(r->lanes);
+    free(r->fixed);
 }
 
 static void assert_right(const product *p, const results *r)
@@ -110,15 +110,15 @@ static void assert_right(const product *p, const results *r)
         }
 }
 
-/* What the lanes hold is what fmd_lanes_add makes of the floats. */
+/* What the fixed hold is what fmd_fixed_add makes of the floats. */
 static void assert_lanes(const product *p, const results *r)
 {
     const size_t mn = p->m * p->n;
     uint32_t *at = room(mn);
-    fmd_lanes lanes = {.at = at, .inverse = UNITS};
-    fmd_lanes_add(&lanes, 0, mn, r->at);
-    assert_memory_equal(at, r->lanes, mn * sizeof *at);
-    assert_int_equal(lanes.largest, r->largest);
+    fmd_fixed fixed = {.at = at, .inverse = UNITS};
+    fmd_fixed_add(&fixed, 0, mn, r->at);
+    assert_memory_equal(at, r->fixed, mn * sizeof *at);
+    assert_int_equal(fixed.largest, r->largest);
     free(at);
 }
 
@@ -128,7 +128,7 @@ static void assert_same(const product *p, const results *x, const results *y)
     assert_memory_equal(x->c, y->c, bytes);
     assert_memory_equal(x->bt, y->bt, bytes);
     assert_memory_equal(x->at, y->at, bytes);
-    assert_memory_equal(x->lanes, y->lanes, bytes);
+    assert_memory_equal(x->fixed, y->fixed, bytes);
     assert_int_equal(x->largest, y->largest);
 }
 
@@ -244,30 +244,30 @@ static void test_gemm__zeros_are_left_out_and_change_no_bit(void **state)
     }
 }
 
-/* Leaves long and short, of whole blocks and of others. */
-static const size_t leaf_shapes[][4] = {{8, 16, 128, 4}, {3, 16, 64, 1},  {5, 18, 70, 4},
-                                        {2, 13, 64, 7},  {4, 48, 96, 15}, {3, 32, 128, 20}};
+/* Microbatches long and short, of whole blocks and of others. */
+static const size_t microbatch_shapes[][4] = {{8, 16, 128, 4}, {3, 16, 64, 1},  {5, 18, 70, 4},
+                                              {2, 13, 64, 7},  {4, 48, 96, 15}, {3, 32, 128, 20}};
 
-static void test_gemm__each_leaf_is_rounded_by_itself(void **state)
+static void test_gemm__each_microbatch_is_rounded_by_itself(void **state)
 {
     (void)state;
     const fmd_kernels *tables[3];
     const size_t n_tables = usable(tables);
-    for (size_t i = 0; i < sizeof leaf_shapes / sizeof *leaf_shapes; i++) {
-        const size_t *s = leaf_shapes[i], leaves = s[0], m = s[1], n = s[2], k = s[3];
-        product p = make_product(m, n, leaves * k, false);
+    for (size_t i = 0; i < sizeof microbatch_shapes / sizeof *microbatch_shapes; i++) {
+        const size_t *s = microbatch_shapes[i], microbatches = s[0], m = s[1], n = s[2], k = s[3];
+        product p = make_product(m, n, microbatches * k, false);
         for (size_t t = 0; t < n_tables; t++) {
             uint32_t *one_by_one = room(m * n), *at_once = room(m * n);
-            fmd_lanes expected = {.at = one_by_one, .inverse = UNITS};
-            fmd_lanes lanes = {.at = at_once, .inverse = UNITS};
+            fmd_fixed expected = {.at = one_by_one, .inverse = UNITS};
+            fmd_fixed fixed = {.at = at_once, .inverse = UNITS};
             float *c = room(m * n);
-            for (size_t l = 0; l < leaves; l++) {
+            for (size_t l = 0; l < microbatches; l++) {
                 tables[t]->gemm_at(m, n, k, p.at + l * k * p.lda, p.lda, p.b + l * k * n, c);
-                fmd_lanes_add(&expected, 0, m * n, c);
+                fmd_fixed_add(&expected, 0, m * n, c);
             }
-            tables[t]->gemm_at_lanes(leaves, m, n, k, p.at, p.lda, p.b, &lanes, 0);
+            tables[t]->gemm_at_fixed(microbatches, m, n, k, p.at, p.lda, p.b, &fixed, 0);
             assert_memory_equal(at_once, one_by_one, (m * n + 1) * sizeof *at_once);
-            assert_int_equal(lanes.largest, expected.largest);
+            assert_int_equal(fixed.largest, expected.largest);
             free(c);
             free(one_by_one);
             free(at_once);
@@ -282,15 +282,15 @@ static void test_gemm__openblas_is_as_right_but_not_the_same(void **state)
     (void)state;
     product p = make_product(64, 128, 600, true);
     results own = multiply(&fmd_kernels_plain, &p), blas = multiply(&fmd_kernels_plain, &p);
-    fmd_lanes lanes = {.at = blas.lanes, .inverse = UNITS};
-    memset(blas.lanes, 0, p.m * p.n * sizeof *blas.lanes);
+    fmd_fixed fixed = {.at = blas.fixed, .inverse = UNITS};
+    memset(blas.fixed, 0, p.m * p.n * sizeof *blas.fixed);
     assert_ok(fmd_math_open(FMD_GEMM_OPENBLAS, 1));
     assert_non_null(strstr(fmd_math_core(), "OpenBLAS "));
     fmd_gemm(2, 32, p.n, p.k, p.a, p.b, p.bias, blas.c);
     fmd_gemm_bt(2, 32, p.n, p.k, p.a, p.bt, blas.bt);
     fmd_gemm_at(p.m, p.n, p.k, p.at, p.lda, p.b, blas.at);
-    fmd_gemm_at_lanes(1, p.m, p.n, p.k, p.at, p.lda, p.b, &lanes, 0);
-    blas.largest = lanes.largest;
+    fmd_gemm_at_fixed(1, p.m, p.n, p.k, p.at, p.lda, p.b, &fixed, 0);
+    blas.largest = fixed.largest;
     assert_ok(fmd_math_open(FMD_GEMM_AUTO, 1));
     assert_right(&p, &blas);
     assert_memory_not_equal(own.c, blas.c, p.m * p.n * sizeof(float));
@@ -308,7 +308,7 @@ static void test_gemm__more_threads_than_one_are_openblas(void **state)
     assert_string_equal(fmd_math_core(), "own");
 }
 
-/* NaN and values that no lane holds are seen in `largest`; the lanes of the others are right. */
+/* NaN and values that no lane holds are seen in `largest`; the fixed of the others are right. */
 static void test_gemm__largest_value_is_seen(void **state)
 {
     (void)state;
@@ -317,15 +317,15 @@ static void test_gemm__largest_value_is_seen(void **state)
     for (size_t t = 0; t < n; t++) {
         float a[3] = {1, -5, 2}, b[2] = {3, 1};
         uint32_t at[6] = {0};
-        fmd_lanes lanes = {.at = at, .inverse = 4};
+        fmd_fixed fixed = {.at = at, .inverse = 4};
         float largest;
-        tables[t]->gemm_at_lanes(1, 3, 2, 1, a, 3, b, &lanes, 0);
-        memcpy(&largest, &lanes.largest, sizeof largest);
+        tables[t]->gemm_at_fixed(1, 3, 2, 1, a, 3, b, &fixed, 0);
+        memcpy(&largest, &fixed.largest, sizeof largest);
         assert_true(largest == 60);
         assert_int_equal((int32_t)at[2], -60);
         a[1] = NAN;
-        tables[t]->gemm_at_lanes(1, 3, 2, 1, a, 3, b, &lanes, 0);
-        memcpy(&largest, &lanes.largest, sizeof largest);
+        tables[t]->gemm_at_fixed(1, 3, 2, 1, a, 3, b, &fixed, 0);
+        memcpy(&largest, &fixed.largest, sizeof largest);
         assert_true(isnan(largest));
         assert_int_equal((int32_t)at[0], 24);
     }
@@ -337,7 +337,7 @@ int main(void)
         cmocka_unit_test(test_gemm__all_instruction_sets_give_the_same_right_bits),
         cmocka_unit_test(test_gemm__a_row_does_not_depend_on_the_others),
         cmocka_unit_test(test_gemm__zeros_are_left_out_and_change_no_bit),
-        cmocka_unit_test(test_gemm__each_leaf_is_rounded_by_itself),
+        cmocka_unit_test(test_gemm__each_microbatch_is_rounded_by_itself),
         cmocka_unit_test(test_gemm__openblas_is_as_right_but_not_the_same),
         cmocka_unit_test(test_gemm__more_threads_than_one_are_openblas),
         cmocka_unit_test(test_gemm__largest_value_is_seen),

@@ -6,17 +6,22 @@
 #include "support/fmd_test.h"
 #include "support/plain_sink.h"
 
-#include "nn/activations/activation.h"
-#include "nn/losses/loss.h"
 #include "fmd/model.h"
 #include "math/gemm.h"
+#include "nn/activations/activation.h"
+#include "nn/losses/loss.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAVES = 2, LEAF_ROWS = 3, ROWS = LEAVES * LEAF_ROWS, SPEC_BYTES = 256 };
+enum {
+    MICROBATCHES = 2,
+    MICROBATCH_SIZE = 3,
+    ROWS = MICROBATCHES * MICROBATCH_SIZE,
+    SPEC_BYTES = 256
+};
 
 /* Errors count in parts of the largest derivative of the tensor. */
 static const double limit = 2e-3;
@@ -106,12 +111,12 @@ static void open_probe(probe *p, const char *spec, fmd_shape in)
 {
     char text[SPEC_BYTES];
     snprintf(text, sizeof text, "%s,flatten,dense:3:softmax", spec);
-    *p = (probe){.pass = {.leaves = LEAVES,
-                          .leaf_rows = LEAF_ROWS,
+    *p = (probe){.pass = {.microbatches = MICROBATCHES,
+                          .microbatch_size = MICROBATCH_SIZE,
                           .training = true,
                           .seed = 7,
                           .step = 3,
-                          .first_row = 5 * ROWS}};
+                          .first_sample = 5 * ROWS}};
     assert_ok(fmd_model_create(&p->model, text, in, ROWS));
     p->layer = fmd_model_layer(p->model, 0);
     p->in = ROWS * fmd_shape_count(p->layer->in);
@@ -142,7 +147,7 @@ static void close_probe(probe *p)
 static void probe_forward(probe *p, const fmd_pass *pass, size_t row)
 {
     const fmd_layer *l = p->layer;
-    const size_t in = p->in / ROWS, out = p->out / ROWS, n = fmd_pass_rows(pass);
+    const size_t in = p->in / ROWS, out = p->out / ROWS, n = fmd_pass_samples(pass);
     float *y = p->y + row * out;
     for (size_t i = 0; i < n * out; i++)
         y[i] = NAN; /* to be overwritten */
@@ -166,7 +171,7 @@ static double probe_value(void *self)
 static void probe_backward(probe *p, const fmd_pass *pass, size_t row, bool with_dx)
 {
     const fmd_layer *l = p->layer;
-    const size_t in = p->in / ROWS, out = p->out / ROWS, n = fmd_pass_rows(pass);
+    const size_t in = p->in / ROWS, out = p->out / ROWS, n = fmd_pass_samples(pass);
     float *dy = p->dy + row * out, *dx = p->dx + row * in;
     memcpy(dy, p->c + row * out, n * out * sizeof *dy);
     for (size_t i = 0; i < n * in; i++)
@@ -191,7 +196,7 @@ static void compare_layer(const char *spec, fmd_shape in, int damage, closeness 
     open_probe(&p, spec, in);
     probe_forward(&p, &p.pass, 0);
     probe_backward(&p, &p.pass, 0, true);
-    plain_sink_assert_complete(&p.sink, p.layer->first_tensor, p.layer->n_tensors, LEAVES);
+    plain_sink_assert_complete(&p.sink, p.layer->first_tensor, p.layer->n_tensors, MICROBATCHES);
     if (damage == DAMAGE_INPUT)
         scale(p.dx, p.in);
     compare_derivatives(probe_value, &p, p.x, p.dx, p.in, spec, "input", c);
@@ -263,8 +268,8 @@ static void test_gradients__every_activation_matches_finite_differences(void **s
     closeness_check(&c);
 }
 
-/* Two leaves at once, or one after the other: the same bits; and dx is nobody else's business. */
-static void test_gradients__a_row_does_not_depend_on_other_leaves(void **state)
+/* Two microbatches at once, or one after the other: the same bits; and dx is nobody else's business. */
+static void test_gradients__a_row_does_not_depend_on_other_microbatches(void **state)
 {
     (void)state;
     const fmd_layer_ops *ops;
@@ -274,12 +279,12 @@ static void test_gradients__a_row_does_not_depend_on_other_leaves(void **state)
         open_probe(&apart, ops->example, ops->example_in);
         probe_forward(&together, &together.pass, 0);
         probe_backward(&together, &together.pass, 0, true);
-        for (size_t leaf = 0; leaf < LEAVES; leaf++) {
+        for (size_t microbatch = 0; microbatch < MICROBATCHES; microbatch++) {
             fmd_pass one = apart.pass;
-            one.leaves = 1;
-            one.first_row += leaf * LEAF_ROWS;
-            probe_forward(&apart, &one, leaf * LEAF_ROWS);
-            probe_backward(&apart, &one, leaf * LEAF_ROWS, true);
+            one.microbatches = 1;
+            one.first_sample += microbatch * MICROBATCH_SIZE;
+            probe_forward(&apart, &one, microbatch * MICROBATCH_SIZE);
+            probe_backward(&apart, &one, microbatch * MICROBATCH_SIZE, true);
         }
         size_t n = fmd_model_n_params(together.model);
         assert_memory_equal(apart.y, together.y, together.out * sizeof(float));
@@ -309,8 +314,8 @@ static double loss_of(classifier *m, float *grads)
     size_t n = ROWS * (size_t)fmd_model_classes(m->model);
     for (size_t i = 0; grads != NULL && i < n; i++)
         grads[i] = NAN; /* to be overwritten, padding too */
-    fmd_loss_rows(fmd_model_forward(m->model, &m->pass), m->labels, m->n, ROWS,
-                  (size_t)fmd_model_classes(m->model), grads, &sums);
+    fmd_loss_samples(fmd_model_forward(m->model, &m->pass), m->labels, m->n, ROWS,
+                     (size_t)fmd_model_classes(m->model), grads, &sums);
     assert_int_equal(sums.failed, 0);
     return (double)sums.loss * FMD_LOSS_UNIT;
 }
@@ -322,12 +327,12 @@ static double classifier_value(void *self)
 
 static void compare_model(const char *spec, fmd_shape in, int damage, closeness *c)
 {
-    classifier m = {.pass = {.leaves = LEAVES,
-                             .leaf_rows = LEAF_ROWS,
+    classifier m = {.pass = {.microbatches = MICROBATCHES,
+                             .microbatch_size = MICROBATCH_SIZE,
                              .training = true,
                              .seed = 7,
                              .step = 3,
-                             .first_row = ROWS},
+                             .first_sample = ROWS},
                     .n = ROWS - 1};
     assert_ok(fmd_model_create(&m.model, spec, in, ROWS));
     fill_random(fmd_model_params(m.model), fmd_model_n_params(m.model), 1, 1);
@@ -339,7 +344,7 @@ static void compare_model(const char *spec, fmd_shape in, int damage, closeness 
     loss_of(&m, fmd_model_logit_grads(m.model));
     fmd_model_backward(m.model, &m.pass, &sink.sink);
     size_t n = fmd_model_n_tensors(m.model);
-    plain_sink_assert_complete(&sink, 0, n, LEAVES);
+    plain_sink_assert_complete(&sink, 0, n, MICROBATCHES);
     for (size_t i = 0; i < n; i++) {
         const fmd_tensor *t = fmd_model_tensor(m.model, i);
         char name[64];
@@ -422,7 +427,7 @@ int main(void)
         cmocka_unit_test(test_gradients__every_layer_matches_finite_differences),
         cmocka_unit_test(test_gradients__a_damaged_derivative_is_seen),
         cmocka_unit_test(test_gradients__every_activation_matches_finite_differences),
-        cmocka_unit_test(test_gradients__a_row_does_not_depend_on_other_leaves),
+        cmocka_unit_test(test_gradients__a_row_does_not_depend_on_other_microbatches),
         cmocka_unit_test(test_gradients__every_layer_in_a_model_matches_finite_differences),
         cmocka_unit_test(test_gradients__a_deep_model_with_dropout_matches_finite_differences),
         cmocka_unit_test(test_gradients__dropout_was_active),

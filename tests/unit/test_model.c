@@ -135,10 +135,11 @@ static void test_model__a_mask_belongs_to_a_place_in_the_batch(void **state)
     assert_ok(fmd_model_create(&m, "dropout:0.5", in, ROWS));
     for (int i = 0; i < ROWS * OUT; i++)
         fmd_model_input(m)[i] = 1;
-    fmd_pass p = {.leaves = 2, .leaf_rows = ROWS / 2, .training = true, .seed = 1, .step = 3};
+    fmd_pass p = {
+        .microbatches = 2, .microbatch_size = ROWS / 2, .training = true, .seed = 1, .step = 3};
     memcpy(whole, fmd_model_forward(m, &p), sizeof whole);
-    p.leaves = 1;
-    p.first_row = ROWS / 2;
+    p.microbatches = 1;
+    p.first_sample = ROWS / 2;
     memcpy(part, fmd_model_forward(m, &p), sizeof part);
     assert_memory_equal(part, whole + ROWS / 2 * OUT, sizeof part);
     p.step = 4;

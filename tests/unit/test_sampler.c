@@ -34,13 +34,13 @@ static void test_sampler__each_sample_once_per_epoch(void **state)
     }
 }
 
-/* Batches, leaves and ranks as the training loop cuts them. */
+/* Batches, microbatches and ranks as the training loop cuts them. */
 static void test_sampler__each_sample_once_for_any_rank_count(void **state)
 {
     (void)state;
     static const size_t samples[] = {1, 7, 100, 257}, batches[] = {1, 8, 32, 100, 300};
     for (size_t c = 0; c < 4 * 5 * 9; c++) {
-        size_t n = samples[c % 4], batch = batches[c / 4 % 5], leaf = (batch + 7) / 8;
+        size_t n = samples[c % 4], batch = batches[c / 4 % 5], microbatch = (batch + 7) / 8;
         int size = (int)(c / 20) + 1;
         uint8_t seen[257] = {0};
         fmd_sampler *s;
@@ -49,9 +49,11 @@ static void test_sampler__each_sample_once_for_any_rank_count(void **state)
         for (size_t first = 0; first < n; first += batch) {
             size_t count = n - first < batch ? n - first : batch;
             for (int rank = 0; rank < size; rank++) {
-                fmd_run leaves = fmd_share((count + leaf - 1) / leaf, rank, size);
-                size_t end = (leaves.first + leaves.count) * leaf;
-                for (size_t i = leaves.first * leaf; i < (end < count ? end : count); i++)
+                fmd_range microbatches =
+                    fmd_share((count + microbatch - 1) / microbatch, rank, size);
+                size_t end = (microbatches.first + microbatches.count) * microbatch;
+                for (size_t i = microbatches.first * microbatch; i < (end < count ? end : count);
+                     i++)
                     seen[fmd_sampler_order(s)[first + i]]++;
             }
         }
@@ -99,7 +101,7 @@ static void test_sampler__order_is_the_known_one(void **state)
 }
 
 /* How many places of the two orders hold the same sample; of unrelated orders, one on average. */
-static int equal_places(const fmd_sampler *a, const fmd_sampler *b, size_t n)
+static int equal_locations(const fmd_sampler *a, const fmd_sampler *b, size_t n)
 {
     int equal = 0;
     for (size_t i = 0; i < n; i++)
@@ -117,8 +119,8 @@ static void test_sampler__epochs_and_seeds_differ(void **state)
     fmd_sampler_shuffle(a, 0);
     fmd_sampler_shuffle(b, 1);
     fmd_sampler_shuffle(c, 0);
-    assert_in_range(equal_places(a, b, 1000), 0, 10);
-    assert_in_range(equal_places(a, c, 1000), 0, 10);
+    assert_in_range(equal_locations(a, b, 1000), 0, 10);
+    assert_in_range(equal_locations(a, c, 1000), 0, 10);
     fmd_sampler_destroy(a);
     fmd_sampler_destroy(b);
     fmd_sampler_destroy(c);
@@ -133,7 +135,7 @@ static void test_sampler__order_does_not_depend_on_earlier_epochs(void **state)
     for (uint32_t epoch = 0; epoch <= 5; epoch++)
         fmd_sampler_shuffle(a, epoch);
     fmd_sampler_shuffle(b, 5);
-    assert_int_equal(equal_places(a, b, 1000), 1000);
+    assert_int_equal(equal_locations(a, b, 1000), 1000);
     fmd_sampler_destroy(a);
     fmd_sampler_destroy(b);
 }
@@ -171,7 +173,7 @@ static void test_share__covers_each_exactly_once(void **state)
         for (int size = 1; size < 40; size++) {
             size_t next = 0;
             for (int rank = 0; rank < size; rank++) {
-                fmd_run run = fmd_share(total, rank, size);
+                fmd_range run = fmd_share(total, rank, size);
                 assert_int_equal(run.first, next);
                 assert_in_range(run.count, total / (size_t)size,
                                 (total + (size_t)size - 1) / (size_t)size);
@@ -185,7 +187,7 @@ static void test_share__covers_each_exactly_once(void **state)
 static void test_share__huge_totals_do_not_overflow(void **state)
 {
     (void)state;
-    fmd_run last = fmd_share(SIZE_MAX, 6, 7);
+    fmd_range last = fmd_share(SIZE_MAX, 6, 7);
     assert_int_equal(last.first + last.count, SIZE_MAX);
 }
 

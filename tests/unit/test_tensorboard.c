@@ -1,8 +1,8 @@
 /* Event files: the checksum, and the records byte for byte as TensorFlow publishes the format. */
 #include "support/temp_folder.h"
 
-#include "io/tensorboard/tensorboard.h"
 #include "io/tensorboard/crc32c.h"
+#include "io/tensorboard/tensorboard.h"
 
 #include <sys/stat.h>
 

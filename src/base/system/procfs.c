@@ -4,16 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-FILE *fmd_system_open(const char *root, const char *name)
+FILE *fmd_procfs_open(const char *root, const char *name)
 {
     char path[2 * FMD_SYSTEM_PATH];
     snprintf(path, sizeof path, "%s%s", root, name);
     return fopen(path, "r");
 }
 
-bool fmd_system_line(const char *root, const char *name, char line[FMD_SYSTEM_LINE])
+bool fmd_procfs_line(const char *root, const char *name, char line[FMD_SYSTEM_LINE])
 {
-    FILE *file = fmd_system_open(root, name);
+    FILE *file = fmd_procfs_open(root, name);
     const bool good = file != NULL && fgets(line, FMD_SYSTEM_LINE, file) != NULL;
     if (file != NULL)
         fclose(file);
@@ -22,12 +22,12 @@ bool fmd_system_line(const char *root, const char *name, char line[FMD_SYSTEM_LI
     return good;
 }
 
-bool fmd_system_field(const char *root, const char *name, const char *key,
+bool fmd_procfs_field(const char *root, const char *name, const char *key,
                       char value[FMD_SYSTEM_LINE])
 {
     char line[FMD_SYSTEM_LINE];
     const size_t length = strlen(key);
-    FILE *file = fmd_system_open(root, name);
+    FILE *file = fmd_procfs_open(root, name);
     bool found = false;
     while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
         const char *at = line + length;
@@ -42,12 +42,12 @@ bool fmd_system_field(const char *root, const char *name, const char *key,
     return found;
 }
 
-double fmd_system_group_limit(const char *root, const char *controller, const char *file,
+double fmd_procfs_group_limit(const char *root, const char *controller, const char *file,
                               const char *old, double (*read)(const char *root, const char *path))
 {
     char line[FMD_SYSTEM_LINE];
     double least = (double)INFINITY;
-    FILE *groups = fmd_system_open(root, "/proc/self/cgroup");
+    FILE *groups = fmd_procfs_open(root, "/proc/self/cgroup");
     while (groups != NULL && fgets(line, sizeof line, groups) != NULL) {
         line[strcspn(line, "\n")] = '\0';
         char *names = strchr(line, ':'), *path = names != NULL ? strchr(names + 1, ':') : NULL;
@@ -78,7 +78,7 @@ double fmd_system_group_limit(const char *root, const char *controller, const ch
 static double read_bytes(const char *root, const char *path)
 {
     char line[FMD_SYSTEM_LINE], *end;
-    if (!fmd_system_line(root, path, line))
+    if (!fmd_procfs_line(root, path, line))
         return (double)INFINITY;
     const double bytes = strtod(line, &end);
     return end != line && bytes < 1e18 ? bytes : (double)INFINITY;
@@ -100,19 +100,19 @@ static double read_room(const char *root, const char *path)
     snprintf(other, sizeof other, "%.*s/memory.stat", (int)(name - path), path);
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
         snprintf(key, sizeof key, "%s%s", old ? "total_" : "", kept[i]);
-        used -= fmd_system_field(root, other, key, value) ? strtod(value, NULL) : 0;
+        used -= fmd_procfs_field(root, other, key, value) ? strtod(value, NULL) : 0;
     }
     return fmax(limit - fmax(used, 0), 0);
 }
 
-double fmd_system_memory(const char *root, bool *limited)
+double fmd_procfs_memory(const char *root, bool *limited)
 {
     char available[FMD_SYSTEM_LINE], swap[FMD_SYSTEM_LINE] = "0";
     const double group =
-        fmd_system_group_limit(root, "memory", "memory.max", "memory.limit_in_bytes", read_room);
+        fmd_procfs_group_limit(root, "memory", "memory.max", "memory.limit_in_bytes", read_room);
     double machine = (double)INFINITY;
-    if (fmd_system_field(root, "/proc/meminfo", "MemAvailable", available)) {
-        fmd_system_field(root, "/proc/meminfo", "SwapFree", swap);
+    if (fmd_procfs_field(root, "/proc/meminfo", "MemAvailable", available)) {
+        fmd_procfs_field(root, "/proc/meminfo", "SwapFree", swap);
         machine = 1024 * (strtod(available, NULL) + strtod(swap, NULL));
     }
     *limited = group < machine;

@@ -21,9 +21,9 @@ fmd_status fmd_command_line_add(fmd_command_line *c, const char *format, ...)
     va_start(args, format);
     const int n = vsnprintf(c->text + c->used, sizeof c->text - c->used, format, args);
     va_end(args);
-    if (n < 0 || c->n == FMD_CHILD_ARGS || c->used + (size_t)n + 1 > sizeof c->text)
-        return FMD_FAIL(FMD_EUSAGE, "a command of more than %d words or %zu bytes", FMD_CHILD_ARGS,
-                        sizeof c->text);
+    if (n < 0 || c->n == FMD_SUBPROCESS_ARGS || c->used + (size_t)n + 1 > sizeof c->text)
+        return FMD_FAIL(FMD_EUSAGE, "a command of more than %d words or %zu bytes",
+                        FMD_SUBPROCESS_ARGS, sizeof c->text);
     c->argv[c->n++] = c->text + c->used;
     c->argv[c->n] = NULL;
     c->used += (size_t)n + 1;
@@ -107,7 +107,8 @@ static int await(pid_t child, const sigset_t *watched, int *status)
     return asked;
 }
 
-fmd_status fmd_child_run(const fmd_command_line *c, const char *out, const char *err, int *code)
+fmd_status fmd_subprocess_run(const fmd_command_line *c, const char *out, const char *err,
+                              int *code)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD};
     sigset_t watched, before;

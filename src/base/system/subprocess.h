@@ -6,13 +6,13 @@
 
 #include <stddef.h>
 
-enum { FMD_CHILD_ARGS = 64, FMD_CHILD_TEXT = 16384 };
+enum { FMD_SUBPROCESS_ARGS = 64, FMD_SUBPROCESS_TEXT = 16384 };
 
 /* The words of a command; they live in `text`. */
 typedef struct fmd_command_line {
-    char *argv[FMD_CHILD_ARGS + 1]; /* NULL past the last */
+    char *argv[FMD_SUBPROCESS_ARGS + 1]; /* NULL past the last */
     int n;
-    char text[FMD_CHILD_TEXT];
+    char text[FMD_SUBPROCESS_TEXT];
     size_t used;
 } fmd_command_line;
 
@@ -27,7 +27,7 @@ void fmd_command_line_print(const fmd_command_line *c);
 /* Local. Runs it with its stdout and stderr in these files and waits. *code is its exit code, or 128
  * and the number of the signal that ended it. A signal to this process that asks it to end ends the
  * child, by its number: FMD_ESTOPPED. FMD_EUSAGE where there is no such program, FMD_EIO. */
-FMD_CHECKED fmd_status fmd_child_run(const fmd_command_line *c, const char *out, const char *err,
-                                     int *code);
+FMD_CHECKED fmd_status fmd_subprocess_run(const fmd_command_line *c, const char *out,
+                                          const char *err, int *code);
 
 #endif

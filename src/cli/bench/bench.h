@@ -3,8 +3,8 @@
 #define FMD_CLI_BENCH_BENCH_H
 
 #include "cli/bench/table.h"
-#include "run/job.h"
 #include "measure/step_bench.h"
+#include "run/job.h"
 
 typedef struct fmd_bench {
     fmd_job *job; /* for `load` only its configuration */

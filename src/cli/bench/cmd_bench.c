@@ -1,11 +1,13 @@
 /* bench: how fast training is on this machine, where the time goes, and its parts alone. */
-#include "cli/bench/bench.h"
 #include "base/format.h"
+#include "cli/bench/bench.h"
+#include "cli/commands.h"
+#include "cli/train/output.h"
 
-#include "train/loader.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "math/gemm.h"
+#include "train/loader.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,12 +27,12 @@ static fmd_status load_data(fmd_job *j)
 {
     const fmd_config *c = j->config;
     const bool published =
-        strcmp(c->dataset, "fashion-mnist") == 0 || strcmp(c->dataset, "mnist") == 0;
-    const fmd_status st = fmd_feed_load(j->comm, c->dataset, c->data_dir, &j->data);
-    if (st != FMD_ENOINPUT || !published || *c->data_dir != '\0')
+        strcmp(c->data.dataset, "fashion-mnist") == 0 || strcmp(c->data.dataset, "mnist") == 0;
+    const fmd_status st = fmd_loader_read(j->comm, c->data.dataset, c->data.dir, &j->data);
+    if (st != FMD_ENOINPUT || !published || *c->data.dir != '\0')
         return st;
-    fmd_warn("%s is not installed: random images take its place", c->dataset);
-    return fmd_feed_synthetic(j->comm, &j->data);
+    fmd_warn("%s is not installed: random images take its place", c->data.dataset);
+    return fmd_loader_synthetic(j->comm, &j->data);
 }
 
 /* Collective. */
@@ -46,8 +48,8 @@ static fmd_status prepare(fmd_job *j)
 /* Collective. Threads of all ranks for each core that they may use, on the fullest node. */
 static double threads_a_core(const fmd_job *j)
 {
-    double crowd =
-        (double)(fmd_comm_node_size(j->comm) * j->config->threads) / fmd_comm_node_cores(j->comm);
+    double crowd = (double)(fmd_comm_node_size(j->comm) * j->config->distribution.threads) /
+                   fmd_comm_node_cores(j->comm);
     fmd_comm_max(j->comm, &crowd, 1);
     return crowd;
 }
@@ -73,7 +75,7 @@ static void describe(const fmd_bench *b, const char *op, double threads_a_core)
     fmd_json_text(b->json, NULL, "blas_core", fmd_math_core());
     fmd_json_int(b->json, NULL, "ranks", fmd_comm_size(j->comm));
     fmd_json_int(b->json, NULL, "nodes", fmd_comm_nodes(j->comm));
-    fmd_json_int(b->json, NULL, "threads", j->config->threads);
+    fmd_json_int(b->json, NULL, "threads", j->config->distribution.threads);
     fmd_json_real(b->json, NULL, "threads_a_core", threads_a_core);
     fmd_json_int(b->json, NULL, "warmup", (long long)b->args.warmup);
     fmd_json_int(b->json, NULL, "repetitions", (long long)b->args.repetitions);
@@ -85,7 +87,7 @@ static void describe(const fmd_bench *b, const char *op, double threads_a_core)
     fmd_json_int(b->json, NULL, "parameters", (long long)fmd_model_n_params(j->model));
     fmd_json_text(b->json, NULL, "optimizer", fmd_optimizer_spec(j->optimizer));
     fmd_json_int(b->json, NULL, "batch_size", (long long)j->fit.batch_size);
-    fmd_json_int(b->json, NULL, "leaf_size", (long long)j->fit.leaf_size);
+    fmd_json_int(b->json, NULL, "microbatch_size", (long long)j->fit.microbatch_size);
     fmd_json_text(b->json, NULL, "reduce", j->fit.reduce == FMD_REDUCE_EXACT ? "exact" : "native");
 }
 
@@ -94,25 +96,25 @@ static fmd_status measure(fmd_bench *b)
 {
     const fmd_config *config = b->job->config;
     char name[FMD_OPTION_TEXT_BYTES];
-    if (ops[config->op].needs_model)
+    if (ops[config->bench.op].needs_model)
         FMD_TRY(prepare(b->job));
     const double crowd = threads_a_core(b->job);
     if (fmd_comm_rank(b->job->comm) == 0)
-        describe(b, fmd_choice_text(FMD_BENCH_OPS, config->op, name), crowd);
-    FMD_TRY(ops[config->op].run(b));
+        describe(b, fmd_choice_text(FMD_BENCH_OPS, config->bench.op, name), crowd);
+    FMD_TRY(ops[config->bench.op].run(b));
     return fmd_comm_agree(b->job->comm, b->json != NULL ? fmd_print_json(b->json) : FMD_OK);
 }
 
-fmd_status fmd_cmd_bench(fmd_comm *c, const fmd_config *config)
+static fmd_status run_bench(fmd_comm *c, const fmd_config *config)
 {
-    fmd_bench b = {.args = {.warmup = (size_t)config->warmup,
-                            .steps = (size_t)config->steps,
-                            .repetitions = (size_t)config->repetitions}};
+    fmd_bench b = {.args = {.warmup = (size_t)config->bench.warmup,
+                            .steps = (size_t)config->bench.steps,
+                            .repetitions = (size_t)config->bench.repetitions}};
     const size_t n = b.args.repetitions * (b.args.steps > 2 ? b.args.steps : 2);
     fmd_status st = fmd_alloc(&b.job, 1, sizeof *b.job, "the benchmark");
     if (st == FMD_OK)
         st = fmd_alloc(&b.seconds, n, sizeof *b.seconds, "the times");
-    if (st == FMD_OK && config->json && fmd_comm_rank(c) == 0)
+    if (st == FMD_OK && config->view.json && fmd_comm_rank(c) == 0)
         st = fmd_json_create(&b.json);
     if ((st = fmd_comm_agree(c, st)) != FMD_OK)
         goto out;
@@ -129,3 +131,14 @@ out:
     free(b.job);
     return st;
 }
+
+const fmd_command fmd_command_bench = {
+    .name = "bench",
+    .usage = "[OPTIONS]",
+    .help = "how fast training is here, where the time goes, and its parts alone",
+    .section = FMD_TO_MEASURE,
+    .example = "--batch-size 32 --reduce native",
+    .groups = "benchmark|data|training data|amount|model|training|distribution|json",
+    .needs_mpi = true,
+    .run = run_bench,
+};

@@ -1,9 +1,9 @@
 /* bench --op allreduce|gemm|update|load: the parts of a training alone. */
 #include "cli/bench/bench.h"
 
-#include "train/loader.h"
-#include "measure/stats.h"
 #include "base/timer.h"
+#include "measure/stats.h"
+#include "train/loader.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -217,7 +217,7 @@ fmd_status fmd_bench_load(fmd_bench *b)
     for (size_t i = 0; i < b->args.repetitions; i++) {
         fmd_comm_barrier(c);
         const double start = fmd_now();
-        FMD_TRY(fmd_feed_load(c, config->dataset, config->data_dir, d));
+        FMD_TRY(fmd_loader_read(c, config->data.dataset, config->data.dir, d));
         b->seconds[i] = fmd_now() - start;
         fmd_comm_unshare(c);
     }

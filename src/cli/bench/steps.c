@@ -1,8 +1,8 @@
 /* bench --op train: whole steps. */
 #include "cli/bench/bench.h"
 
-#include "measure/step_bench.h"
 #include "measure/stats.h"
+#include "measure/step_bench.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ static double seconds_of(const fmd_bench_rank *r, size_t i)
     return *(const double *)((const char *)&r->phases + phases[i].offset);
 }
 
-/* What no phase has: the loop itself, flags, the guardian. */
+/* What no phase has: the loop itself, flags, the watchdog. */
 static double other_seconds(const fmd_bench_rank *r)
 {
     double rest = r->step;
@@ -141,7 +141,7 @@ static void report_limits(const fmd_bench *b, const fmd_bench_result *r, double 
     const int size = fmd_comm_size(b->job->comm);
     fmd_json *json = b->json;
     const products p = products_of(r, size);
-    const fmd_bench_floor f = fmd_bench_floor_of(r, size);
+    const fmd_roofline f = fmd_roofline_of(r, size);
     const double sum = f.compute + f.update + f.allreduce;
     char text[128];
     product_text(r, text);
@@ -150,13 +150,13 @@ static void report_limits(const fmd_bench *b, const fmd_bench_result *r, double 
         fmd_json_real(json, "gemm", "gflops", p.rate * 1e-9);
         fmd_json_real(json, "gemm", "peak_gflops", p.peak * 1e-9);
         fmd_json_text(json, "gemm", "peak_from", text);
-        fmd_json_real(json, "floor", "compute_ms", f.compute * 1e3);
-        fmd_json_real(json, "floor", "update_ms", f.update * 1e3);
-        fmd_json_real(json, "floor", "allreduce_ms", f.allreduce * 1e3);
-        fmd_json_real(json, "floor", "ms", sum * 1e3);
-        fmd_json_real(json, "floor", "share_reached", sum / step);
-        fmd_json_real(json, "floor", "update_bytes", r->update_bytes);
-        fmd_json_int(json, "floor", "message_bytes", (long long)r->message_bytes);
+        fmd_json_real(json, "roofline", "compute_ms", f.compute * 1e3);
+        fmd_json_real(json, "roofline", "update_ms", f.update * 1e3);
+        fmd_json_real(json, "roofline", "allreduce_ms", f.allreduce * 1e3);
+        fmd_json_real(json, "roofline", "ms", sum * 1e3);
+        fmd_json_real(json, "roofline", "share_reached", sum / step);
+        fmd_json_real(json, "roofline", "update_bytes", r->update_bytes);
+        fmd_json_int(json, "roofline", "message_bytes", (long long)r->message_bytes);
         return;
     }
     printf("\nGEMM     forward + backward: %.1f MFLOP a rank and step, zeros included, at %.1f "

@@ -1,13 +1,13 @@
 /* doctor: what there is to work with, what is wrong with it, and the cure. */
-#include "run/config.h"
-#include "cli/doctor/doctor.h"
 #include "base/format.h"
-#include "dist/binding.h"
-#include "train/loader.h"
-#include "io/json/json_file.h"
 #include "base/mem.h"
 #include "base/timer.h"
+#include "cli/commands.h"
+#include "cli/doctor/doctor.h"
+#include "dist/binding.h"
+#include "io/json/json_file.h"
 #include "math/gemm.h"
+#include "train/loader.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -197,8 +197,8 @@ static fmd_status check_cores(fmd_findings *f, fmd_comm *c, int threads)
 static void check_data(fmd_findings *f, fmd_comm *c, const fmd_config *config)
 {
     fmd_dataset data;
-    const bool known = strcmp(config->dataset, "mnist") == 0;
-    const fmd_status st = fmd_feed_load(c, config->dataset, config->data_dir, &data);
+    const bool known = strcmp(config->data.dataset, "mnist") == 0;
+    const fmd_status st = fmd_loader_read(c, config->data.dataset, config->data.dir, &data);
     if (fmd_comm_rank(c) != 0)
         return;
     if (st != FMD_OK) {
@@ -209,7 +209,7 @@ static void check_data(fmd_findings *f, fmd_comm *c, const fmd_config *config)
                  "%.500s", fmd_error_message());
         return;
     }
-    const bool named = !fmd_dataset_is_path(config->dataset);
+    const bool named = !fmd_dataset_is_path(config->data.dataset);
     fmd_find(f, named && !data.info.verified ? FMD_WARN : FMD_FINE, "data",
              "scripts/get-data, if the published ones are meant",
              "%s in %.300s: %zu + %zu images, %s", data.info.name, data.info.path,
@@ -306,8 +306,8 @@ static fmd_status examine(fmd_findings *f, fmd_comm *c, const fmd_config *config
 {
     const fmd_needs needs = {.shared_bytes = mnist_bytes,
                              .ranks = fmd_comm_node_size(c),
-                             .threads = (int)config->threads};
-    const bool named = strcmp(config->run_dir, "auto") != 0 && strcmp(config->run_dir, "none") != 0;
+                             .threads = (int)config->distribution.threads};
+    const bool named = strcmp(config->run.dir, "auto") != 0 && strcmp(config->run.dir, "none") != 0;
     FMD_TRY(check_cores(f, c, needs.threads));
     check_messages(f, c);
     check_blas(f, c);
@@ -319,11 +319,11 @@ static fmd_status examine(fmd_findings *f, fmd_comm *c, const fmd_config *config
     }
     check_data(f, c, config);
     if (fmd_comm_rank(c) == 0)
-        fmd_doctor_folder(f, named ? config->run_dir : "runs");
+        fmd_doctor_folder(f, named ? config->run.dir : "runs");
     return collect_hosts(f, c);
 }
 
-fmd_status fmd_cmd_doctor(fmd_comm *c, const fmd_config *config)
+static fmd_status run_doctor(fmd_comm *c, const fmd_config *config)
 {
     fmd_findings *f = NULL;
     FMD_TRY(fmd_alloc(&f, 1, sizeof *f, "the findings"));
@@ -337,7 +337,7 @@ fmd_status fmd_cmd_doctor(fmd_comm *c, const fmd_config *config)
         goto out;
     if (fmd_comm_rank(c) == 0) {
         problems = count(f, FMD_PROBLEM);
-        if (config->json)
+        if (config->view.json)
             st = print_json(f);
         else
             print_findings(f);
@@ -349,3 +349,13 @@ out:
     free(f);
     return st;
 }
+
+const fmd_command fmd_command_doctor = {
+    .name = "doctor",
+    .usage = "[OPTIONS]",
+    .help = "what is wrong with this machine, MPI or the data, and the cure",
+    .groups = "data|distribution|run|json|output",
+    .needs_mpi = true,
+    .judges_launcher = true,
+    .run = run_doctor,
+};

@@ -1,6 +1,6 @@
 /* What the doctor looks at on one machine; without MPI. */
-#include "cli/doctor/doctor.h"
 #include "base/system/procfs.h"
+#include "cli/doctor/doctor.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -51,7 +51,7 @@ static const char *container(const char *root)
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         if (exists(root, marks[i].file))
             return marks[i].name;
-    FILE *file = fmd_system_open(root, "/proc/1/cgroup");
+    FILE *file = fmd_procfs_open(root, "/proc/1/cgroup");
     const char *found = NULL;
     while (file != NULL && found == NULL && fgets(line, sizeof line, file) != NULL)
         for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
@@ -65,9 +65,9 @@ static const char *container(const char *root)
 static void check_processor(fmd_findings *f, const char *root)
 {
     char model[FMD_SYSTEM_LINE], memory[FMD_SYSTEM_LINE];
-    if (!fmd_system_field(root, "/proc/cpuinfo", "model name", model))
+    if (!fmd_procfs_field(root, "/proc/cpuinfo", "model name", model))
         snprintf(model, sizeof model, "processor unknown");
-    const double bytes = fmd_system_field(root, "/proc/meminfo", "MemTotal", memory)
+    const double bytes = fmd_procfs_field(root, "/proc/meminfo", "MemTotal", memory)
                              ? 1024 * strtod(memory, NULL)
                              : 0;
     const char *inside = container(root);
@@ -81,10 +81,10 @@ static void check_governor(fmd_findings *f, const char *root)
     const char *folder = "/sys/devices/system/cpu/cpu0/cpufreq/";
     char name[FMD_SYSTEM_PATH];
     snprintf(name, sizeof name, "%sscaling_governor", folder);
-    if (!fmd_system_line(root, name, governor))
+    if (!fmd_procfs_line(root, name, governor))
         return;
     snprintf(name, sizeof name, "%sscaling_driver", folder);
-    fmd_system_line(root, name, driver);
+    fmd_procfs_line(root, name, driver);
     /* Under these two drivers it means that the processor itself decides. */
     const bool own = strstr(driver, "intel_pstate") != NULL || strstr(driver, "amd-pstate") != NULL;
     const bool slow = strcmp(governor, "powersave") == 0 && !own;
@@ -106,7 +106,7 @@ static void check_user(fmd_findings *f)
 static double read_quota(const char *root, const char *path)
 {
     char line[FMD_SYSTEM_LINE], other[FMD_SYSTEM_PATH];
-    if (!fmd_system_line(root, path, line))
+    if (!fmd_procfs_line(root, path, line))
         return (double)INFINITY;
     char *end;
     const double quota = strtod(line, &end);
@@ -114,7 +114,7 @@ static double read_quota(const char *root, const char *path)
     const char *name = strstr(path, "cpu.cfs_quota_us");
     if (name != NULL) {
         snprintf(other, sizeof other, "%.*scpu.cfs_period_us", (int)(name - path), path);
-        period = fmd_system_line(root, other, line) ? strtod(line, NULL) : 0;
+        period = fmd_procfs_line(root, other, line) ? strtod(line, NULL) : 0;
     }
     return end != line && quota > 0 && period > 0 ? quota / period : (double)INFINITY;
 }
@@ -122,7 +122,7 @@ static double read_quota(const char *root, const char *path)
 static void check_quota(fmd_findings *f, const char *root, const fmd_needs *needs)
 {
     const double cores =
-        fmd_system_group_limit(root, "cpu", "cpu.max", "cpu.cfs_quota_us", read_quota);
+        fmd_procfs_group_limit(root, "cpu", "cpu.max", "cpu.cfs_quota_us", read_quota);
     if (isfinite(cores))
         fmd_find(f, needs->ranks * needs->threads > cores ? FMD_PROBLEM : FMD_FINE, "quota",
                  "fewer ranks; docker run --cpus, a larger limit of the pod or the job",
@@ -135,7 +135,7 @@ static void check_memory(fmd_findings *f, const char *root, const fmd_needs *nee
 {
     const double needed = (double)needs->shared_bytes + needs->ranks * rank_bytes;
     bool limited;
-    const double room = fmd_system_memory(root, &limited);
+    const double room = fmd_procfs_memory(root, &limited);
     if (isfinite(room))
         fmd_find(f, needed > room ? FMD_PROBLEM : FMD_FINE, "memory",
                  "fewer ranks to a machine, or --mem of the job, --memory of the container",

@@ -1,5 +1,5 @@
 /* predict: probabilities and classes of images of the data set, or of PNG and IDX files. */
-#include "run/config.h"
+#include "cli/commands.h"
 #include "cli/predict/index_list.h"
 #include "cli/predict/table.h"
 #include "run/loaded_model.h"
@@ -15,18 +15,19 @@ static void narrow(fmd_index_list *list, const fmd_told *told, const fmd_config 
 {
     size_t n = 0;
     for (size_t i = 0; i < list->n; i++)
-        if (!config->misclassified ||
+        if (!config->view.misclassified ||
             told->prediction->predicted[list->at[i]] != told->labels[list->at[i]])
             list->at[n++] = list->at[i];
     list->n = n;
-    if (config->sort != FMD_SORT_INDEX)
-        fmd_sort_by_confidence(told->prediction, list->at, n, config->sort == FMD_SORT_CONFIDENCE);
+    if (config->view.sort != FMD_SORT_INDEX)
+        fmd_sort_by_confidence(told->prediction, list->at, n,
+                               config->view.sort == FMD_SORT_CONFIDENCE);
 }
 
 /* Rank 0. What the table does not show. */
 static void print_rest(const fmd_told *told, size_t chosen, size_t all, const fmd_config *config)
 {
-    if (config->misclassified)
+    if (config->view.misclassified)
         printf("%zu of %zu images are predicted wrongly%s", chosen, all,
                told->n < chosen ? "; " : "\n");
     if (told->n < chosen)
@@ -39,20 +40,20 @@ static fmd_status tell(fmd_told *told, const fmd_config *config)
     fmd_index_list list;
     char what[32];
     snprintf(what, sizeof what, told->names != NULL ? "images" : "%s images", told->trained->half);
-    FMD_TRY(fmd_index_list_create(&list, config->index, told->prediction->n, told->prediction->n,
-                                  what));
+    FMD_TRY(fmd_index_list_create(&list, config->view.index, told->prediction->n,
+                                  told->prediction->n, what));
     const size_t all = list.n;
     narrow(&list, told, config);
-    const bool table = !config->csv && !config->json;
-    size_t most = table && *config->index == '\0' && told->names == NULL ? TABLE_ROWS : list.n;
-    if (config->limit != FMD_UNSET_INT)
-        most = (size_t)config->limit;
+    const bool table = !config->view.csv && !config->view.json;
+    size_t most = table && *config->view.index == '\0' && told->names == NULL ? TABLE_ROWS : list.n;
+    if (config->data.limit != FMD_UNSET_INT)
+        most = (size_t)config->data.limit;
     told->index = list.at;
     told->n = list.n < most ? list.n : most;
     fmd_status st = FMD_OK;
-    if (config->json)
+    if (config->view.json)
         st = fmd_prediction_json(told);
-    else if (config->csv)
+    else if (config->view.csv)
         fmd_prediction_csv(told);
     else
         fmd_prediction_table(told);
@@ -64,41 +65,43 @@ static fmd_status tell(fmd_told *told, const fmd_config *config)
 
 static fmd_status check_options(const fmd_config *config)
 {
-    if (*config->images != '\0' && strspn(config->images, "0123456789,-") == strlen(config->images))
+    if (*config->view.images != '\0' &&
+        strspn(config->view.images, "0123456789,-") == strlen(config->view.images))
         return FMD_FAIL(FMD_EUSAGE,
                         "--images: '%s' are numbers, not files: --index %s takes images of the "
                         "data set",
-                        config->images, config->images);
-    if (config->misclassified && *config->images != '\0')
+                        config->view.images, config->view.images);
+    if (config->view.misclassified && *config->view.images != '\0')
         return FMD_FAIL(FMD_EUSAGE, "--misclassified: the labels of --images are not known");
-    if (config->invert && *config->images == '\0')
+    if (config->view.invert && *config->view.images == '\0')
         return FMD_FAIL(FMD_EUSAGE, "--invert: has no effect without --images");
-    if (config->csv && config->json)
+    if (config->view.csv && config->view.json)
         return FMD_FAIL(FMD_EUSAGE, "--csv and --json exclude each other");
     return FMD_OK;
 }
 
 /* Collective. The images of the user, or of the data set. */
-static fmd_status find_images(fmd_split *split, fmd_pictures_in *own, fmd_comm *c,
-                              const fmd_trained *t, const fmd_config *config)
+static fmd_status find_images(fmd_split *split, fmd_user_images *own, fmd_comm *c,
+                              const fmd_loaded_model *t, const fmd_config *config)
 {
     *split = t->split;
-    if (*config->images == '\0')
+    if (*config->view.images == '\0')
         return FMD_OK;
-    FMD_TRY(fmd_pictures_in_read(own, c, config->images, fmd_model_in(t->model), config->invert));
+    FMD_TRY(fmd_user_images_read(own, c, config->view.images, fmd_model_in(t->model),
+                                 config->view.invert));
     *split = own->split;
     return FMD_OK;
 }
 
-fmd_status fmd_cmd_predict(fmd_comm *c, const fmd_config *config)
+static fmd_status run_predict(fmd_comm *c, const fmd_config *config)
 {
-    fmd_trained t;
+    fmd_loaded_model t;
     fmd_split split;
-    fmd_pictures_in own = {.names = NULL};
+    fmd_user_images own = {.names = NULL};
     fmd_prediction p = {.n = 0};
     FMD_TRY(check_options(config));
-    FMD_TRY(fmd_trained_open(&t, c, config,
-                             *config->images == '\0' ? FMD_NEEDS_IMAGES : FMD_NEEDS_CLASS_NAMES));
+    FMD_TRY(fmd_loaded_model_open(
+        &t, c, config, *config->view.images == '\0' ? FMD_NEEDS_IMAGES : FMD_NEEDS_CLASS_NAMES));
     fmd_status st = find_images(&split, &own, c, &t, config);
     if (st == FMD_OK)
         st = fmd_predict(c, t.model, &split, t.divisor, &p);
@@ -109,7 +112,19 @@ fmd_status fmd_cmd_predict(fmd_comm *c, const fmd_config *config)
     }
     st = fmd_comm_agree(c, st);
     fmd_prediction_free(&p);
-    fmd_pictures_in_free(&own);
-    fmd_trained_close(&t);
+    fmd_user_images_free(&own);
+    fmd_loaded_model_close(&t);
     return st;
 }
+
+const fmd_command fmd_command_predict = {
+    .name = "predict",
+    .usage = "RUN_DIR|FILE [IMAGES ...] [OPTIONS]",
+    .help = "probabilities and classes of test images, or of PNG and IDX files",
+    .section = FMD_TO_TRAIN,
+    .example = "runs/20260131-120000 --misclassified --sort confidence",
+    .groups = "data|model|weights|images|selection|predictions|amount|json|output",
+    .words = "weights|images",
+    .needs_mpi = true,
+    .run = run_predict,
+};

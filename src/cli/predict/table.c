@@ -1,8 +1,8 @@
 #include "cli/predict/table.h"
 #include "base/format.h"
 
-#include "io/json/json_file.h"
 #include "base/system/terminal.h"
+#include "io/json/json_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,7 +186,7 @@ static fmd_status add_image(fmd_json *j, const fmd_told *t, size_t image)
 
 fmd_status fmd_prediction_json(const fmd_told *t)
 {
-    const fmd_trained *trained = t->trained;
+    const fmd_loaded_model *trained = t->trained;
     char hash[FMD_HASH_TEXT];
     fmd_json *j;
     FMD_TRY(fmd_json_create(&j));

@@ -2,14 +2,14 @@
 #ifndef FMD_CLI_PREDICT_TABLE_H
 #define FMD_CLI_PREDICT_TABLE_H
 
-#include "run/config.h"
 #include "cli/predict/user_images.h"
-#include "run/loaded_model.h"
 #include "fmd/prediction.h"
+#include "run/config.h"
+#include "run/loaded_model.h"
 
 /* Predictions and what is known of their images. Borrows everything. */
 typedef struct fmd_told {
-    const fmd_trained *trained;
+    const fmd_loaded_model *trained;
     const fmd_prediction *prediction;
     const uint8_t *labels;           /* NULL: not known */
     char (*names)[FMD_PICTURE_NAME]; /* NULL: images of the data set, by number */

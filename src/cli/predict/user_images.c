@@ -1,8 +1,8 @@
 #include "cli/predict/user_images.h"
 
-#include "data/image.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "data/image.h"
 #include "io/pictures/picture.h"
 
 #include <stdio.h>
@@ -181,7 +181,7 @@ static fmd_status read_all(intake *in, const char *files, bool invert)
     return FMD_OK;
 }
 
-fmd_status fmd_pictures_in_read(fmd_pictures_in *out, fmd_comm *c, const char *files,
+fmd_status fmd_user_images_read(fmd_user_images *out, fmd_comm *c, const char *files,
                                 fmd_shape image, bool invert)
 {
     intake in = {.n = 0};
@@ -198,7 +198,7 @@ fmd_status fmd_pictures_in_read(fmd_pictures_in *out, fmd_comm *c, const char *f
     if (fmd_comm_rank(c) == 0)
         memcpy(shared, in.bytes, bytes);
     fmd_comm_share(c, shared, bytes);
-    *out = (fmd_pictures_in){.split = {.n = in.n, .images = shared}, .names = in.names};
+    *out = (fmd_user_images){.split = {.n = in.n, .images = shared}, .names = in.names};
     in.names = NULL;
 out:
     free(in.bytes);
@@ -206,7 +206,7 @@ out:
     return st;
 }
 
-void fmd_pictures_in_free(fmd_pictures_in *p)
+void fmd_user_images_free(fmd_user_images *p)
 {
     free(p->names);
     p->names = NULL;

@@ -1,10 +1,10 @@
 /* show: images of a data set in the terminal, as numbers, or as a PNG file. */
-#include "run/config.h"
-#include "cli/show/drawing.h"
-#include "cli/predict/index_list.h"
-#include "run/loaded_model.h"
 #include "base/mem.h"
+#include "cli/commands.h"
+#include "cli/predict/index_list.h"
+#include "cli/show/drawing.h"
 #include "io/pictures/picture.h"
+#include "run/loaded_model.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ static fmd_status load(fmd_dataset *data, void **memory, const fmd_config *confi
 {
     fmd_source *source;
     fmd_dataset_info info;
-    FMD_TRY(fmd_source_open(&source, config->dataset, config->data_dir));
+    FMD_TRY(fmd_source_open(&source, config->data.dataset, config->data.dir));
     fmd_status st = fmd_alloc(memory, fmd_source_bytes(source), 1, "the images");
     if (st == FMD_OK)
         st = fmd_source_load(source, *memory, &info);
@@ -68,9 +68,9 @@ static fmd_status choose(exhibition *e, const fmd_config *config)
     char what[32], range[64];
     const size_t places = e->grid.rows * e->grid.columns;
     snprintf(what, sizeof what, "%s images", e->half);
-    FMD_TRY(
-        fmd_index_list_create(&e->list, config->index, places > 0 ? places : 1, e->split.n, what));
-    if (places == 0 || *config->index == '\0')
+    FMD_TRY(fmd_index_list_create(&e->list, config->view.index, places > 0 ? places : 1, e->split.n,
+                                  what));
+    if (places == 0 || *config->view.index == '\0')
         return FMD_OK;
     if (e->list.n > 1)
         return FMD_FAIL(FMD_EUSAGE, "--grid: give one --index, of the first image, or a list of "
@@ -232,36 +232,36 @@ static fmd_status write_picture(const exhibition *e, const char *path, size_t sc
 
 static fmd_status check_options(const fmd_config *config)
 {
-    if (config->scale != FMD_UNSET_INT && *config->output == '\0')
+    if (config->view.scale != FMD_UNSET_INT && *config->output.path == '\0')
         return FMD_FAIL(FMD_EUSAGE, "--scale: has no effect without --output");
-    if (config->values && *config->output != '\0')
+    if (config->view.values && *config->output.path != '\0')
         return FMD_FAIL(FMD_EUSAGE, "--values and --output exclude each other");
     return FMD_OK;
 }
 
 static fmd_status exhibit(const exhibition *e, const fmd_config *config)
 {
-    const int64_t scale = config->scale == FMD_UNSET_INT ? DEFAULT_SCALE : config->scale;
-    if (*config->output != '\0')
-        return write_picture(e, config->output, (size_t)scale);
-    if (!config->values)
+    const int64_t scale = config->view.scale == FMD_UNSET_INT ? DEFAULT_SCALE : config->view.scale;
+    if (*config->output.path != '\0')
+        return write_picture(e, config->output.path, (size_t)scale);
+    if (!config->view.values)
         return draw(e);
     print_values(e);
     return FMD_OK;
 }
 
-fmd_status fmd_cmd_show(fmd_comm *c, const fmd_config *config)
+static fmd_status run_show(fmd_comm *c, const fmd_config *config)
 {
     (void)c;
     void *memory = NULL;
     exhibition e = {.terminal = fmd_terminal_of_stdout()};
     FMD_TRY(check_options(config));
-    FMD_TRY(parse_grid(&e.grid, config->grid));
+    FMD_TRY(parse_grid(&e.grid, config->view.grid));
     fmd_status st = load(&e.data, &memory, config);
     if (st != FMD_OK)
         goto out;
-    e.split = config->split == FMD_SPLIT_TEST ? e.data.test : e.data.train;
-    e.half = config->split == FMD_SPLIT_TEST ? "test" : "train";
+    e.split = config->view.split == FMD_SPLIT_TEST ? e.data.test : e.data.train;
+    e.half = config->view.split == FMD_SPLIT_TEST ? "test" : "train";
     st = choose(&e, config);
     if (st == FMD_OK)
         st = exhibit(&e, config);
@@ -270,3 +270,14 @@ out:
     free(memory);
     return st;
 }
+
+const fmd_command fmd_command_show = {
+    .name = "show",
+    .usage = "[N,...] [OPTIONS]",
+    .help = "images of a data set in the terminal, as numbers or as a PNG file",
+    .section = FMD_TO_LOOK,
+    .example = "0,42 --split train",
+    .groups = "data|images|selection|picture|file",
+    .words = "index",
+    .run = run_show,
+};

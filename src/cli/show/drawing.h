@@ -2,8 +2,8 @@
 #ifndef FMD_CLI_SHOW_DRAWING_H
 #define FMD_CLI_SHOW_DRAWING_H
 
-#include "data/image.h"
 #include "base/system/terminal.h"
+#include "data/image.h"
 
 /* An image to draw; borrows its bytes. */
 typedef struct fmd_drawing {

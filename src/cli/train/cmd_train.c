@@ -1,14 +1,16 @@
 /* train: fit, evaluate on the test images, leave the weights. */
-#include "run/job.h"
+#include "cli/commands.h"
+#include "cli/train/output.h"
+#include "cli/train/train.h"
 #include "run/weights_file.h"
 
-#include "train/loader.h"
-#include "io/json/json_file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "io/run_lock.h"
 #include "base/timer.h"
+#include "io/json/json_file.h"
+#include "io/run_lock.h"
 #include "math/gemm.h"
+#include "train/loader.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -34,8 +36,8 @@ static bool has_validation(const fmd_job *j)
 /* What --patience and --save-best watch. */
 static const char *monitored(const fmd_job *j)
 {
-    if (strcmp(j->config->monitor, "auto") != 0)
-        return j->config->monitor;
+    if (strcmp(j->config->stopping.monitor, "auto") != 0)
+        return j->config->stopping.monitor;
     return has_validation(j) ? "val_loss" : "loss";
 }
 
@@ -43,13 +45,13 @@ static fmd_status add_early_stopping(fmd_job *j)
 {
     const fmd_config *c = j->config;
     fmd_callback *callback;
-    fmd_early_stopping_args args = {.min_delta = c->min_delta,
-                                    .patience =
-                                        c->patience != FMD_UNSET_INT ? c->patience : INT32_MAX,
-                                    .mode = (fmd_monitor_mode)c->mode,
-                                    .baseline = c->baseline,
-                                    .restore_best = c->restore_best,
-                                    .n_params = fmd_model_n_params(j->model)};
+    fmd_early_stopping_args args = {
+        .min_delta = c->stopping.min_delta,
+        .patience = c->stopping.patience != FMD_UNSET_INT ? c->stopping.patience : INT32_MAX,
+        .mode = (fmd_monitor_mode)c->stopping.mode,
+        .baseline = c->stopping.baseline,
+        .restore_best = c->stopping.restore_best,
+        .n_params = fmd_model_n_params(j->model)};
     snprintf(args.monitor, sizeof args.monitor, "%s", monitored(j));
     FMD_TRY(fmd_cb_early_stopping_create(&callback, &args, has_validation(j)));
     add_callback(j, callback);
@@ -71,7 +73,7 @@ static fmd_status add_plateau(fmd_job *j)
 static double time_limit(const fmd_config *c)
 {
     const char *end = getenv("SLURM_JOB_END_TIME");
-    double limit = c->max_time;
+    double limit = c->stopping.max_time;
     if (end == NULL)
         return limit;
     const double slurm = fmax(strtod(end, NULL) - (double)time(NULL) - 60, 1);
@@ -86,18 +88,19 @@ static fmd_status create_callbacks(fmd_job *j)
                                                FMD_PROGRESS_LINE};
     const fmd_config *c = j->config;
     fmd_callback *callback;
-    if (c->patience != FMD_UNSET_INT || c->restore_best)
+    if (c->stopping.patience != FMD_UNSET_INT || c->stopping.restore_best)
         FMD_TRY(add_early_stopping(j));
     if (fmd_schedule_plateau(&j->fit.schedule) != NULL)
         FMD_TRY(add_plateau(j));
     if (!is_root(j))
         return FMD_OK;
-    const fmd_progress progress =
-        c->verbose != FMD_UNSET_INT ? verbosities[c->verbose] : (fmd_progress)c->progress;
+    const fmd_progress progress = c->output.verbose != FMD_UNSET_INT
+                                      ? verbosities[c->output.verbose]
+                                      : (fmd_progress)c->output.progress;
     FMD_TRY(fmd_cb_progress_create(&callback, progress));
     add_callback(j, callback);
-    if (*c->stop_when != '\0') {
-        FMD_TRY(fmd_cb_stop_when_create(&callback, c->stop_when, has_validation(j)));
+    if (*c->stopping.stop_when != '\0') {
+        FMD_TRY(fmd_cb_stop_when_create(&callback, c->stopping.stop_when, has_validation(j)));
         add_callback(j, callback);
     }
     const double limit = time_limit(c);
@@ -109,14 +112,16 @@ static fmd_status create_callbacks(fmd_job *j)
 }
 
 /* Local. When checkpoints are due and what is best, from options; where they go is not known yet. */
-static fmd_status plan_saving(const fmd_job *j, fmd_saver_args *args)
+static fmd_status plan_saving(const fmd_job *j, fmd_checkpointer_args *args)
 {
     const fmd_config *c = j->config;
-    *args = (fmd_saver_args){.keep = c->keep, .best = c->save_best, .monitor = monitored(j)};
-    args->higher_is_better =
-        c->mode == FMD_MODE_AUTO ? strstr(args->monitor, "acc") != NULL : c->mode == FMD_MODE_MAX;
+    *args = (fmd_checkpointer_args){
+        .keep = c->checkpoints.keep, .best = c->checkpoints.save_best, .monitor = monitored(j)};
+    args->higher_is_better = c->stopping.mode == FMD_MODE_AUTO
+                                 ? strstr(args->monitor, "acc") != NULL
+                                 : c->stopping.mode == FMD_MODE_MAX;
     FMD_TRY(fmd_metric_check(args->monitor, has_validation(j), "--monitor"));
-    return fmd_save_freq_parse(c->save_freq, &args->kind, &args->every);
+    return fmd_save_freq_parse(c->checkpoints.save_freq, &args->kind, &args->every);
 }
 
 /* Rank 0. The run folder, and the callbacks that write into it. */
@@ -125,7 +130,7 @@ static fmd_status open_folder(fmd_job *j)
     char path[FMD_RUN_PATH_BYTES];
     fmd_callback *callback;
     fmd_config stored = *j->config; /* what --config would need to repeat this run */
-    stored.learning_rate = j->learning_rate;
+    stored.training.learning_rate = j->learning_rate;
     FMD_TRY(fmd_run_folder_create(&j->folder, &stored));
     if (j->folder.path[0] == '\0')
         return FMD_OK;
@@ -138,7 +143,7 @@ static fmd_status open_folder(fmd_job *j)
     FMD_TRY(fmd_cb_events_create(&callback, fmd_run_folder_file(&j->folder, "events.jsonl", path),
                                  head));
     add_callback(j, callback);
-    if (j->config->tensorboard) {
+    if (j->config->run.tensorboard) {
         FMD_TRY(fmd_cb_tensorboard_create(&callback, j->folder.path));
         add_callback(j, callback);
     }
@@ -146,14 +151,15 @@ static fmd_status open_folder(fmd_job *j)
 }
 
 /* Local. Every option that has a part in the result, and what else it depends on. */
-static fmd_status collect_traits(fmd_job *j)
+static fmd_status collect_fingerprint(fmd_job *j)
 {
     enum { OTHERS = 7 }; /* that are no options */
     static const char *const groups[] = {"training data", "amount",   "model",
                                          "training",      "stopping", "distribution"};
-    static const char *const without[] = {
-        "layers",     "hidden",    "model",     "learning-rate", "max-time", "batch-size-per-rank",
-        "batch-size", "leaf-size", "allreduce", "gemm"};
+    static const char *const without[] = {"layers",        "hidden",          "model",
+                                          "learning-rate", "max-time",        "batch-size-per-rank",
+                                          "batch-size",    "microbatch-size", "allreduce",
+                                          "gemm"};
     size_t n = 0;
     for (size_t i = 0; i < fmd_config_table_length; i++) {
         const fmd_option *o = &fmd_config_table[i];
@@ -164,45 +170,46 @@ static fmd_status collect_traits(fmd_job *j)
             takes_part = takes_part && strcmp(o->name, without[k]) != 0;
         if (!takes_part)
             continue;
-        if (n + OTHERS == FMD_JOB_TRAITS)
-            return FMD_FAIL(FMD_EINTERNAL, "more than %d traits", FMD_JOB_TRAITS);
+        if (n + OTHERS == FMD_JOB_FINGERPRINT)
+            return FMD_FAIL(FMD_EINTERNAL, "more than %d fingerprint entries", FMD_JOB_FINGERPRINT);
         char text[FMD_OPTION_TEXT_BYTES];
-        snprintf(j->traits[n].text, sizeof j->traits[n].text, "%s",
+        snprintf(j->fingerprint[n].text, sizeof j->fingerprint[n].text, "%s",
                  fmd_option_text(o, j->config, text));
-        j->traits[n++].name = o->name;
+        j->fingerprint[n++].name = o->name;
     }
     char hash[FMD_HASH_TEXT];
     const fmd_hash data = fmd_hash_bytes(j->data.info.hash, sizeof j->data.info.hash);
     const fmd_fit_args *f = &j->fit;
-#define TRAIT(NAME, ...)                                                                           \
+#define FINGERPRINT(NAME, ...)                                                                     \
     do {                                                                                           \
-        snprintf(j->traits[n].text, sizeof j->traits[n].text, __VA_ARGS__);                        \
-        j->traits[n++].name = (NAME);                                                              \
+        snprintf(j->fingerprint[n].text, sizeof j->fingerprint[n].text, __VA_ARGS__);              \
+        j->fingerprint[n++].name = (NAME);                                                         \
     } while (0)
-    TRAIT("layers", "%s", fmd_model_spec(j->model));
-    TRAIT("batch-size", "%zu", f->batch_size);
-    TRAIT("leaf-size", "%zu", f->leaf_size);
-    TRAIT("learning-rate", "%.17g", f->schedule.base / j->lr_scale);
-    TRAIT("data", "%s", fmd_hash_text(data, hash));
+    FINGERPRINT("layers", "%s", fmd_model_spec(j->model));
+    FINGERPRINT("batch-size", "%zu", f->batch_size);
+    FINGERPRINT("microbatch-size", "%zu", f->microbatch_size);
+    FINGERPRINT("learning-rate", "%.17g", f->schedule.base / j->lr_scale);
+    FINGERPRINT("data", "%s", fmd_hash_text(data, hash));
     /* Where it lies does not matter, what is in it does. */
-    TRAIT("initial weights", "%s",
-          *j->config->weights == '\0' ? "random" : fmd_hash_text(fmd_model_hash(j->model), hash));
-    TRAIT("matrix products", "%s", f->reduce == FMD_REDUCE_EXACT ? fmd_math_core() : "any");
-#undef TRAIT
-    j->fit.traits = j->traits;
-    j->fit.n_traits = n;
+    FINGERPRINT("initial weights", "%s",
+                *j->config->model.weights == '\0' ? "random"
+                                                  : fmd_hash_text(fmd_model_hash(j->model), hash));
+    FINGERPRINT("matrix products", "%s", f->reduce == FMD_REDUCE_EXACT ? fmd_math_core() : "any");
+#undef FINGERPRINT
+    j->fit.fingerprint = j->fingerprint;
+    j->fit.n_fingerprint = n;
     return FMD_OK;
 }
 
 /* Collective. The checkpoints of the run, which every rank may have to write. */
-static fmd_status create_saver(fmd_job *j, fmd_saver_args *args)
+static fmd_status create_checkpointer(fmd_job *j, fmd_checkpointer_args *args)
 {
     fmd_comm_bcast(j->comm, &j->folder, sizeof j->folder);
     if (j->folder.path[0] == '\0')
         return FMD_OK;
     args->run_folder = j->folder.path;
     args->generation = j->folder.lock.generation;
-    return fmd_saver_create(&j->fit.saver, args);
+    return fmd_checkpointer_create(&j->fit.checkpointer, args);
 }
 
 /* Collective. Exact mode needs equal arithmetic on every rank. */
@@ -227,10 +234,10 @@ static fmd_status check_ranks(const fmd_job *j)
 /* Collective. Initial weights from a file; the optimizer starts anew. */
 static fmd_status start_from(fmd_job *j, const fmd_weights_file *weights)
 {
-    if (!weights->info.keras && weights->info.model.normalize != j->config->normalize)
+    if (!weights->info.keras && weights->info.model.normalize != j->config->data.normalize)
         fmd_warn("'%s' was trained on pixels %s, but this run %s", weights->path,
                  weights->info.model.normalize ? "divided by 255" : "of 0 to 255",
-                 j->config->normalize ? "divides them by 255" : "does not divide them");
+                 j->config->data.normalize ? "divides them by 255" : "does not divide them");
     return fmd_weights_file_load(j->comm, weights, j->model);
 }
 
@@ -251,7 +258,7 @@ static fmd_status gather_hosts(fmd_job *j)
 static fmd_status find_checkpoint(fmd_job *j)
 {
     uint64_t step;
-    FMD_TRY(fmd_weights_path(j->config->resume, j->resume_from));
+    FMD_TRY(fmd_weights_path(j->config->checkpoints.resume, j->resume_from));
     return fmd_checkpoint_verify(j->resume_from, &step);
 }
 
@@ -259,34 +266,34 @@ static fmd_status find_checkpoint(fmd_job *j)
 static fmd_status prepare(fmd_job *j)
 {
     const fmd_config *c = j->config;
-    fmd_saver_args saving;
+    fmd_checkpointer_args saving;
     fmd_weights_file weights = {.path = ""};
     const double begun = fmd_now();
-    FMD_TRY(fmd_feed_load(j->comm, c->dataset, c->data_dir, &j->data));
+    FMD_TRY(fmd_loader_read(j->comm, c->data.dataset, c->data.dir, &j->data));
     const double loaded = fmd_now();
-    if (*c->weights != '\0')
-        FMD_TRY(fmd_weights_file_open(j->comm, &weights, c->weights));
+    if (*c->model.weights != '\0')
+        FMD_TRY(fmd_weights_file_open(j->comm, &weights, c->model.weights));
     fmd_status st = fmd_job_build(j, &weights);
-    if (st == FMD_OK && *c->weights != '\0')
+    if (st == FMD_OK && *c->model.weights != '\0')
         st = start_from(j, &weights);
     if (st == FMD_OK)
         st = create_callbacks(j);
     if (st == FMD_OK)
         st = plan_saving(j, &saving);
     if (st == FMD_OK)
-        st = collect_traits(j);
+        st = collect_fingerprint(j);
     FMD_TRY(fmd_comm_agree(j->comm, st));
     FMD_TRY(check_ranks(j));
     FMD_TRY(gather_hosts(j));
-    j->fit.resume = strcmp(c->resume, "none") != 0;
-    if (j->fit.resume && strcmp(c->resume, "auto") != 0) {
+    j->fit.resume = strcmp(c->checkpoints.resume, "none") != 0;
+    if (j->fit.resume && strcmp(c->checkpoints.resume, "auto") != 0) {
         j->fit.resume_from = j->resume_from;
         st = is_root(j) ? find_checkpoint(j) : FMD_OK;
     }
     if (st == FMD_OK && is_root(j))
         st = open_folder(j);
     FMD_TRY(fmd_comm_agree(j->comm, st));
-    FMD_TRY(fmd_comm_agree(j->comm, create_saver(j, &saving)));
+    FMD_TRY(fmd_comm_agree(j->comm, create_checkpointer(j, &saving)));
     fmd_report_waste(j);
     if (is_root(j))
         fmd_report_header(j);
@@ -302,7 +309,7 @@ static fmd_status finish(fmd_job *j)
     fmd_hash_text(fmd_model_hash(j->model), weights);
     if (j->folder.path[0] != '\0')
         FMD_TRY(fmd_report_record(j, weights));
-    if (j->folder.path[0] != '\0' && j->config->tensorboard)
+    if (j->folder.path[0] != '\0' && j->config->run.tensorboard)
         FMD_TRY(fmd_report_tensorboard(j));
     fmd_report_result(j, weights);
     return FMD_OK;
@@ -312,8 +319,8 @@ static fmd_status finish(fmd_job *j)
 static fmd_status conclude(fmd_job *j)
 {
     FMD_TRY(
-        fmd_evaluate(j->comm, j->model, &j->data.test, j->fit.divisor, j->fit.guardian, &j->test));
-    fmd_guardian_files(j->fit.guardian, "writing the results");
+        fmd_evaluate(j->comm, j->model, &j->data.test, j->fit.divisor, j->fit.watchdog, &j->test));
+    fmd_watchdog_files(j->fit.watchdog, "writing the results");
     return fmd_comm_agree(j->comm, is_root(j) ? finish(j) : FMD_OK);
 }
 
@@ -323,7 +330,7 @@ static fmd_status train(fmd_job *j)
     FMD_TRY(fmd_fit(j->comm, j->model, j->optimizer, &j->fit, &j->result));
     if (!j->result.interrupted)
         return conclude(j);
-    if (is_root(j) && j->fit.saver != NULL)
+    if (is_root(j) && j->fit.checkpointer != NULL)
         printf("%s after step %llu; to go on: the same command with --run-dir %s\n",
                j->result.reason, (unsigned long long)j->result.steps, j->folder.path);
     else if (is_root(j))
@@ -348,7 +355,7 @@ static fmd_status write_verdict(const fmd_job *j, fmd_status st)
     return FMD_FAIL(st, "%s", stopped ? "" : message);
 }
 
-fmd_status fmd_cmd_train(fmd_comm *c, const fmd_config *config)
+static fmd_status run_train(fmd_comm *c, const fmd_config *config)
 {
     fmd_outcome outcome;
     return fmd_train(c, config, &outcome);
@@ -361,13 +368,14 @@ fmd_status fmd_train(fmd_comm *c, const fmd_config *config, fmd_outcome *out)
     j->comm = c;
     j->config = config;
     j->fit.callbacks = j->callbacks;
-    j->saves = strcmp(config->run_dir, "none") != 0;
+    j->saves = strcmp(config->run.dir, "none") != 0;
     const time_t now = time(NULL);
     struct tm utc;
     strftime(j->started, sizeof j->started, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
 
-    fmd_status st = fmd_comm_agree(c, fmd_guardian_start(&j->fit.guardian, fmd_comm_rank(c),
-                                                         fmd_comm_host(c), config->hang_timeout));
+    fmd_status st =
+        fmd_comm_agree(c, fmd_watchdog_start(&j->fit.watchdog, fmd_comm_rank(c), fmd_comm_host(c),
+                                             config->checkpoints.hang_timeout));
     if (st == FMD_OK)
         st = prepare(j);
     const bool begun = st == FMD_OK;
@@ -382,10 +390,10 @@ fmd_status fmd_train(fmd_comm *c, const fmd_config *config, fmd_outcome *out)
         st = write_verdict(j, st);
     if (begun)
         st = fmd_comm_agree(c, st);
-    fmd_guardian_stop(j->fit.guardian);
+    fmd_watchdog_stop(j->fit.watchdog);
     if (is_root(j))
         fmd_run_lock_release(&j->folder.lock);
-    fmd_saver_destroy(j->fit.saver);
+    fmd_checkpointer_destroy(j->fit.checkpointer);
     fmd_optimizer_destroy(j->optimizer);
     fmd_model_destroy(j->model);
     *out = (fmd_outcome){.result = j->result, .test = j->test};
@@ -393,3 +401,15 @@ fmd_status fmd_train(fmd_comm *c, const fmd_config *config, fmd_outcome *out)
     free(j);
     return st;
 }
+
+const fmd_command fmd_command_train = {
+    .name = "train",
+    .usage = "[OPTIONS]",
+    .help = "train a model (the default command)",
+    .section = FMD_TO_TRAIN,
+    .example = "--hidden 512 --validation-split 0.1 --patience 3",
+    .groups = FMD_TRAIN_GROUPS,
+    .needs_mpi = true,
+    .trains = true,
+    .run = run_train,
+};

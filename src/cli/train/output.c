@@ -1,9 +1,9 @@
 /* What the train command prints and records. */
-#include "run/job.h"
+#include "cli/train/output.h"
 #include "base/format.h"
 
-#include "io/json/event_log.h"
 #include "base/log.h"
+#include "io/json/event_log.h"
 #include "io/tensorboard/tensorboard.h"
 #include "math/gemm.h"
 
@@ -18,12 +18,13 @@ static void report_rates(const fmd_job *j)
     const fmd_config *c = j->config;
     const fmd_schedule *s = &j->fit.schedule;
     char rule[FMD_OPTION_TEXT_BYTES];
-    if (c->lr_scaling == FMD_LR_AS_IT_IS && s->warmup == 0)
+    if (c->training.lr_scaling == FMD_LR_AS_IT_IS && s->warmup == 0)
         return;
     printf("rate   %g", s->base);
-    if (c->lr_scaling != FMD_LR_AS_IT_IS)
+    if (c->training.lr_scaling != FMD_LR_AS_IT_IS)
         printf(" = %g x %g, %s from batch %" PRId64, s->base / j->lr_scale, j->lr_scale,
-               fmd_choice_text(FMD_LR_SCALING_NAMES, c->lr_scaling, rule), c->lr_base_batch);
+               fmd_choice_text(FMD_LR_SCALING_NAMES, c->training.lr_scaling, rule),
+               c->training.lr_base_batch);
     if (s->warmup > 0)
         printf(" · warm-up from %g in %" PRIu64 " step%s", s->start, s->warmup,
                s->warmup == 1 ? "" : "s");
@@ -41,25 +42,25 @@ void fmd_report_header(const fmd_job *j)
     if (fmd_math_is_own())
         printf("own kernels, %s\n", fmd_math_instructions());
     else
-        printf("%s, %" PRId64 " thread%s/rank\n", fmd_math_core(), j->config->threads,
-               j->config->threads == 1 ? "" : "s");
+        printf("%s, %" PRId64 " thread%s/rank\n", fmd_math_core(), j->config->distribution.threads,
+               j->config->distribution.threads == 1 ? "" : "s");
     printf("data   %s %s (%s) · %zu train, ", d->name, d->path,
            d->verified ? "verified" : "not a published data set", f->train.n);
-    const bool on_test = j->config->validation_data == FMD_VALIDATION_TEST;
+    const bool on_test = j->config->data.validation_data == FMD_VALIDATION_TEST;
     if (f->validation.n > 0 && !on_test)
         printf("%zu validation, ", f->validation.n);
     printf("%zu test%s, %s, %d class%s\n", d->n_test, on_test ? " and validation" : "",
-           fmd_image_shape_text(d->image, text), d->classes, d->classes == 1 ? "" : "es");
+           fmd_format_shape(d->image, text), d->classes, d->classes == 1 ? "" : "es");
     printf("model  sequential: %s · %s parameters (%s)\n", fmd_model_spec(j->model),
-           fmd_grouped(fmd_model_n_params(j->model), n),
-           fmd_bytes_text(fmd_model_n_params(j->model) * sizeof(float), size_text));
-    if (*j->config->weights != '\0')
-        printf("start  from the weights in %s\n", j->config->weights);
-    const size_t leaves = (f->batch_size + f->leaf_size - 1) / f->leaf_size;
+           fmd_format_count(fmd_model_n_params(j->model), n),
+           fmd_format_bytes(fmd_model_n_params(j->model) * sizeof(float), size_text));
+    if (*j->config->model.weights != '\0')
+        printf("start  from the weights in %s\n", j->config->model.weights);
+    const size_t microbatches = (f->batch_size + f->microbatch_size - 1) / f->microbatch_size;
     printf("train  global batch %zu", f->batch_size);
     if (f->reduce == FMD_REDUCE_EXACT)
-        printf(" = %zu lea%s of %zu over %d rank%s", leaves, leaves == 1 ? "f" : "ves",
-               f->leaf_size, size, size == 1 ? "" : "s");
+        printf(" = %zu lea%s of %zu over %d rank%s", microbatches, microbatches == 1 ? "f" : "ves",
+               f->microbatch_size, size, size == 1 ? "" : "s");
     else
         printf(" over %d rank%s", size, size == 1 ? "" : "s");
     const size_t steps = (f->train.n + f->batch_size - 1) / f->batch_size;
@@ -77,19 +78,20 @@ void fmd_report_waste(const fmd_job *j)
     const fmd_fit_args *f = &j->fit;
     const size_t size = (size_t)fmd_comm_size(j->comm);
     const size_t batch = f->batch_size < f->train.n ? f->batch_size : f->train.n;
-    const size_t leaves = (batch + f->leaf_size - 1) / f->leaf_size;
-    if (f->reduce == FMD_REDUCE_EXACT && size > leaves)
+    const size_t microbatches = (batch + f->microbatch_size - 1) / f->microbatch_size;
+    if (f->reduce == FMD_REDUCE_EXACT && size > microbatches)
         fmd_warn("%zu of %zu ranks have no work: a batch of %zu has %zu lea%s of %zu images; give "
-                 "a larger --batch-size or a smaller --leaf-size",
-                 size - leaves, size, batch, leaves, leaves == 1 ? "f" : "ves", f->leaf_size);
+                 "a larger --batch-size or a smaller --microbatch-size",
+                 size - microbatches, size, batch, microbatches, microbatches == 1 ? "f" : "ves",
+                 f->microbatch_size);
     const int cores = fmd_comm_node_cores(j->comm), ranks = fmd_comm_node_size(j->comm);
-    if (ranks * j->config->threads > cores)
+    if (ranks * j->config->distribution.threads > cores)
         fmd_warn("%d rank%s x %" PRId64 " thread%s share %d core%s on %s: more than one to a core "
                  "is slower, not faster",
-                 ranks, ranks == 1 ? "" : "s", j->config->threads,
-                 j->config->threads == 1 ? "" : "s", cores, cores == 1 ? "" : "s",
+                 ranks, ranks == 1 ? "" : "s", j->config->distribution.threads,
+                 j->config->distribution.threads == 1 ? "" : "s", cores, cores == 1 ? "" : "s",
                  fmd_comm_host(j->comm));
-    if (!j->data.info.verified && !fmd_dataset_is_path(j->config->dataset))
+    if (!j->data.info.verified && !fmd_dataset_is_path(j->config->data.dataset))
         fmd_warn("the files in %s are not those of the published data set", j->data.info.path);
 }
 
@@ -207,7 +209,7 @@ fmd_status fmd_report_start(fmd_json **out, const fmd_job *j)
     fmd_json_int(r, "config", "steps_per_epoch",
                  (long long)((f->train.n + f->batch_size - 1) / f->batch_size));
     fmd_json_int(r, "config", "batch_size", (long long)f->batch_size);
-    fmd_json_int(r, "config", "leaf_size", (long long)f->leaf_size);
+    fmd_json_int(r, "config", "microbatch_size", (long long)f->microbatch_size);
     fmd_json_text(r, "config", "optimizer", fmd_optimizer_spec(j->optimizer));
     fmd_json_real(r, "config", "learning_rate", f->schedule.base);
     for (size_t i = 0; i < sizeof as_given / sizeof *as_given; i++) {
@@ -216,7 +218,7 @@ fmd_status fmd_report_start(fmd_json **out, const fmd_job *j)
             fmd_option_find(fmd_config_table, fmd_config_table_length, as_given[i][0]);
         fmd_json_text(r, "config", as_given[i][1], fmd_option_text(o, j->config, text));
     }
-    fmd_json_int(r, "config", "threads", j->config->threads);
+    fmd_json_int(r, "config", "threads", j->config->distribution.threads);
     fmd_json_int(r, "config", "seed", (long long)f->seed);
     *out = r;
     return FMD_OK;

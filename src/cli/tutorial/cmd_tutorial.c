@@ -1,8 +1,12 @@
 /* tutorial: runs the lessons of the Keras tutorial, all ranks together, and says what to see. */
-#include "run/job.h"
+#include "base/timer.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/run_command.h"
+#include "cli/train/train.h"
 #include "cli/tutorial/lessons.h"
 #include "io/json/json_file.h"
-#include "base/timer.h"
+#include "run/job.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -138,7 +142,7 @@ static fmd_status run_command(session *s, const char *text, fmd_outcome *out)
         return fmd_comm_agree(s->comm, st);
     }
     FMD_TRY(fmd_command_configure(command, s->comm, n - 1, words + 1, &config));
-    if (command->run == fmd_cmd_train)
+    if (command == fmd_commands[0])
         st = fmd_train(s->comm, &config, out);
     else
         st = command->run(s->comm, &config);
@@ -298,17 +302,17 @@ static void print_list(void)
         "tutorial all\n");
 }
 
-fmd_status fmd_cmd_tutorial(fmd_comm *c, const fmd_config *config)
+static fmd_status run_tutorial(fmd_comm *c, const fmd_config *config)
 {
     session s = {.comm = c, .root = fmd_comm_rank(c) == 0};
     const double start = fmd_now();
-    if (config->lesson == FMD_LESSON_LIST) {
+    if (config->tool.lesson == FMD_LESSON_LIST) {
         if (s.root)
             print_list();
         return FMD_OK;
     }
-    if (config->lesson != FMD_LESSON_ALL)
-        return teach(&s, &fmd_lessons[config->lesson - FMD_LESSON_FIRST]);
+    if (config->tool.lesson != FMD_LESSON_ALL)
+        return teach(&s, &fmd_lessons[config->tool.lesson - FMD_LESSON_FIRST]);
     for (int i = 0; i < fmd_lessons_length; i++)
         FMD_TRY(teach(&s, &fmd_lessons[i]));
     if (s.root && s.skipped > 0)
@@ -317,3 +321,15 @@ fmd_status fmd_cmd_tutorial(fmd_comm *c, const fmd_config *config)
         printf("\n%d lessons in %.0f s\n", s.done, fmd_now() - start);
     return FMD_OK;
 }
+
+const fmd_command fmd_command_tutorial = {
+    .name = "tutorial",
+    .usage = "[list|all|LESSON]",
+    .help = "the steps and exercises of the Keras tutorial, run and explained",
+    .example = "all",
+    .groups = "tutorial",
+    .words = "lesson",
+    .needs_mpi = true,
+    .trains = true,
+    .run = run_tutorial,
+};

@@ -1,18 +1,18 @@
-#include "dist/reduce/reduction_private.h"
 #include "base/simd.h"
+#include "dist/reduce/reduction_private.h"
 
 /* Floats: the fastest, and the same bits only on the same number of ranks. A rank's rows are one
- * leaf, so each value is written once and goes into the message directly. */
+ * microbatch, so each value is written once and goes into the message directly. */
 
-static float *room(fmd_reduction *r, const fmd_segment *s, size_t offset)
+static float *begin_range(fmd_reduction *r, const fmd_reduced_tensor *t, size_t offset)
 {
-    return r->floats + s->offset + offset;
+    return r->floats + t->offset + offset;
 }
 
-static void add(fmd_reduction *r, fmd_segment *s, size_t offset, size_t n)
+static void commit_range(fmd_reduction *r, fmd_reduced_tensor *t, size_t offset, size_t n)
 {
     (void)r;
-    (void)s;
+    (void)t;
     (void)offset;
     (void)n;
 }
@@ -25,11 +25,11 @@ FMD_SIMD static void scale_values(size_t n, const float *restrict x, float scale
 
 static fmd_reduced finish(fmd_reduction *r, int64_t *counters)
 {
-    float *lane = r->floats + fmd_lane_counters(r);
+    float *lane = r->floats + fmd_element_counters(r);
     for (int i = 0; i < r->n_counters * FMD_LIMBS; i++)
         lane[i] = (float)fmd_limb(counters[i / FMD_LIMBS], i % FMD_LIMBS);
-    const bool finite = fmd_reduction_sum(r, FMD_LANE_FLOAT);
-    const float *total = r->float_total + fmd_lane_counters(r);
+    const bool finite = fmd_reduction_sum(r, FMD_ELEMENT_FLOAT);
+    const float *total = r->float_total + fmd_element_counters(r);
     for (int i = 0; i < r->n_counters; i++) {
         uint64_t sum = 0;
         for (int j = 0; j < FMD_LIMBS; j++)
@@ -39,11 +39,11 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters)
     return finite ? FMD_REDUCED : FMD_REDUCED_NOT_FINITE;
 }
 
-static void values(fmd_reduction *r, fmd_segment *s, size_t offset, size_t n, double scale,
+static void values(fmd_reduction *r, fmd_reduced_tensor *t, size_t offset, size_t n, double scale,
                    float *out)
 {
-    scale_values(n, r->float_total + s->offset + offset, (float)scale, out);
+    scale_values(n, r->float_total + t->offset + offset, (float)scale, out);
 }
 
 const fmd_reduction_ops fmd_reduction_native = {
-    .room = room, .add = add, .finish = finish, .values = values};
+    .begin_range = begin_range, .commit_range = commit_range, .finish = finish, .values = values};

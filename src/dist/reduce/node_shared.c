@@ -11,19 +11,19 @@
 /* Lanes of a cache line, and lanes that are added at a time and stay in the first cache. */
 enum { LINE = FMD_ALIGN / 4, PIECE = 2048 };
 
-struct fmd_node_sum {
+struct fmd_node_shared {
     fmd_comm *comm;
     MPI_Comm
         peers; /* the ranks of all nodes that add this rank's slice; MPI_COMM_NULL: it has none */
     MPI_Win window;
-    size_t n_lanes, first, count; /* the message; this rank's slice of it */
-    void **message;               /* of each rank of the node */
+    size_t n_elements, first, count; /* the message; this rank's slice of it */
+    void **message;                  /* of each rank of the node */
     void *total;
     uint32_t *bad; /* of each rank of the node: its slice has a value that is not finite */
 };
 
 /* As many slices on each node, so that equal slices meet. */
-static void cut(fmd_node_sum *s)
+static void cut(fmd_node_shared *s)
 {
     fmd_comm *c = s->comm;
     int slices = c->node_size;
@@ -32,10 +32,10 @@ static void cut(fmd_node_sum *s)
     FMD_MPI(c, MPI_Comm_split(c->world, mine ? c->node_rank : MPI_UNDEFINED, c->rank, &s->peers));
     if (!mine)
         return;
-    const size_t lines = (s->n_lanes + LINE - 1) / LINE, n = (size_t)slices;
+    const size_t lines = (s->n_elements + LINE - 1) / LINE, n = (size_t)slices;
     const size_t begin = (size_t)c->node_rank * lines / n * LINE;
     size_t end = ((size_t)c->node_rank + 1) * lines / n * LINE;
-    end = end < s->n_lanes ? end : s->n_lanes;
+    end = end < s->n_elements ? end : s->n_elements;
     s->first = begin;
     s->count = end - begin;
 }
@@ -46,19 +46,19 @@ static void *next_aligned(void *at)
     return (char *)at + (FMD_ALIGN - (uintptr_t)at % FMD_ALIGN) % FMD_ALIGN;
 }
 
-fmd_status fmd_node_sum_create(fmd_node_sum **out, fmd_comm *c, size_t n_lanes)
+fmd_status fmd_node_shared_create(fmd_node_shared **out, fmd_comm *c, size_t n_elements)
 {
-    fmd_node_sum *s = NULL;
+    fmd_node_shared *s = NULL;
     fmd_status st = fmd_alloc(&s, 1, sizeof *s, "the reduction");
     if (st == FMD_OK) {
-        *s = (fmd_node_sum){
-            .comm = c, .peers = MPI_COMM_NULL, .window = MPI_WIN_NULL, .n_lanes = n_lanes};
+        *s = (fmd_node_shared){
+            .comm = c, .peers = MPI_COMM_NULL, .window = MPI_WIN_NULL, .n_elements = n_elements};
         st = fmd_alloc(&s->message, (size_t)c->node_size, sizeof *s->message, "the reduction");
     }
     if ((st = fmd_comm_agree(c, st)) != FMD_OK)
         goto out;
     /* Each rank's message lies in pages that it touches first; total and flags beside the first one. */
-    const size_t bytes = (n_lanes * 4 + FMD_ALIGN - 1) / FMD_ALIGN * FMD_ALIGN;
+    const size_t bytes = (n_elements * 4 + FMD_ALIGN - 1) / FMD_ALIGN * FMD_ALIGN;
     const size_t flags = (size_t)c->node_size * sizeof *s->bad;
     st =
         fmd_comm_window(c, FMD_ALIGN + (c->node_rank == 0 ? 2 * bytes + flags : bytes), &s->window);
@@ -76,11 +76,11 @@ fmd_status fmd_node_sum_create(fmd_node_sum **out, fmd_comm *c, size_t n_lanes)
     *out = s;
     s = NULL;
 out:
-    fmd_node_sum_destroy(s);
+    fmd_node_shared_destroy(s);
     return st;
 }
 
-void fmd_node_sum_destroy(fmd_node_sum *s)
+void fmd_node_shared_destroy(fmd_node_shared *s)
 {
     if (s == NULL)
         return;
@@ -92,12 +92,12 @@ void fmd_node_sum_destroy(fmd_node_sum *s)
     free(s);
 }
 
-void *fmd_node_sum_message(fmd_node_sum *s)
+void *fmd_node_shared_message(fmd_node_shared *s)
 {
     return s->message[s->comm->node_rank];
 }
 
-const void *fmd_node_sum_total(const fmd_node_sum *s)
+const void *fmd_node_shared_total(const fmd_node_shared *s)
 {
     return s->total;
 }
@@ -117,13 +117,13 @@ FMD_SIMD static void add_float(size_t n, const float *restrict x, float *restric
 
 /* Adds up this rank's slice of the messages of its node, piece by piece, from the first rank's to the
  * last's. */
-static void add_slice(const fmd_node_sum *s, fmd_lane_type type)
+static void add_slice(const fmd_node_shared *s, fmd_element_type type)
 {
     for (size_t at = s->first; at < s->first + s->count; at += PIECE) {
         const size_t left = s->first + s->count - at, n = left < PIECE ? left : PIECE;
         memcpy((uint32_t *)s->total + at, (uint32_t *)s->message[0] + at, n * 4);
         for (int i = 1; i < s->comm->node_size; i++)
-            if (type == FMD_LANE_U32)
+            if (type == FMD_ELEMENT_U32)
                 add_u32(n, (uint32_t *)s->message[i] + at, (uint32_t *)s->total + at);
             else
                 add_float(n, (float *)s->message[i] + at, (float *)s->total + at);
@@ -131,7 +131,7 @@ static void add_slice(const fmd_node_sum *s, fmd_lane_type type)
 }
 
 /* All ranks of the node are here, and see what the others wrote. */
-static void meet(fmd_node_sum *s)
+static void meet(fmd_node_shared *s)
 {
     atomic_thread_fence(memory_order_seq_cst);
     fmd_comm_await(s->comm, s->comm->node);
@@ -147,20 +147,20 @@ FMD_SIMD bool fmd_all_finite(size_t n, const float *x)
     return bad == 0;
 }
 
-bool fmd_node_sum_run(fmd_node_sum *s, fmd_lane_type type)
+bool fmd_node_shared_run(fmd_node_shared *s, fmd_element_type type)
 {
     fmd_comm *c = s->comm;
     meet(s);
     add_slice(s, type);
     if (c->nodes > 1 && s->peers != MPI_COMM_NULL)
-        FMD_MPI(c,
-                MPI_Allreduce(MPI_IN_PLACE, (uint32_t *)s->total + s->first, (int)s->count,
-                              type == FMD_LANE_U32 ? MPI_UINT32_T : MPI_FLOAT, MPI_SUM, s->peers));
-    if (type == FMD_LANE_FLOAT)
+        FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, (uint32_t *)s->total + s->first, (int)s->count,
+                                 type == FMD_ELEMENT_U32 ? MPI_UINT32_T : MPI_FLOAT, MPI_SUM,
+                                 s->peers));
+    if (type == FMD_ELEMENT_FLOAT)
         s->bad[c->node_rank] = !fmd_all_finite(s->count, (float *)s->total + s->first);
     meet(s);
     bool finite = true;
-    for (int i = 0; type == FMD_LANE_FLOAT && i < c->node_size; i++)
+    for (int i = 0; type == FMD_ELEMENT_FLOAT && i < c->node_size; i++)
         finite = finite && s->bad[i] == 0;
     return finite;
 }

@@ -10,22 +10,23 @@
 
 #include <stddef.h>
 
-typedef enum fmd_lane_type { FMD_LANE_U32, FMD_LANE_FLOAT } fmd_lane_type;
+typedef enum fmd_element_type { FMD_ELEMENT_U32, FMD_ELEMENT_FLOAT } fmd_element_type;
 
-typedef struct fmd_node_sum fmd_node_sum;
+typedef struct fmd_node_shared fmd_node_shared;
 
-/* Collective. For messages of n_lanes lanes of 32 bits. FMD_ENOMEM where a node has too little shared
+/* Collective. For messages of n_elements lanes of 32 bits. FMD_ENOMEM where a node has too little shared
  * memory. Destroy is collective. */
-FMD_CHECKED fmd_status fmd_node_sum_create(fmd_node_sum **out, fmd_comm *c, size_t n_lanes);
-void fmd_node_sum_destroy(fmd_node_sum *s);
+FMD_CHECKED fmd_status fmd_node_shared_create(fmd_node_shared **out, fmd_comm *c,
+                                              size_t n_elements);
+void fmd_node_shared_destroy(fmd_node_shared *s);
 
 /* Local. This rank's message, and the total; the total stays until the next one is made. */
-void *fmd_node_sum_message(fmd_node_sum *s);
-const void *fmd_node_sum_total(const fmd_node_sum *s);
+void *fmd_node_shared_message(fmd_node_shared *s);
+const void *fmd_node_shared_total(const fmd_node_shared *s);
 
 /* Collective. Makes the total. On return the message may be overwritten. False if the lanes are floats
  * and some of the total are not finite. */
-bool fmd_node_sum_run(fmd_node_sum *s, fmd_lane_type type);
+bool fmd_node_shared_run(fmd_node_shared *s, fmd_element_type type);
 
 /* Local. Whether all n values are finite. */
 bool fmd_all_finite(size_t n, const float *x);

@@ -7,47 +7,47 @@
 
 #include <stdbool.h>
 
-typedef struct fmd_segment {
+typedef struct fmd_reduced_tensor {
     size_t offset, count; /* of its values in the gradient */
     int32_t *exponent;    /* exact: its values are multiples of 2^exponent */
-    fmd_lanes lanes;      /* exact */
-    uint32_t largest;     /* exact: of its totals, in units of the grid */
-} fmd_segment;
+    fmd_fixed fixed;      /* exact */
+    uint32_t largest;     /* exact: of its totals, in units of its scale */
+} fmd_reduced_tensor;
 
 typedef struct fmd_reduction_ops {
-    bool by_leaf;
-    void (*begin)(fmd_reduction *r); /* or NULL */
-    float *(*room)(fmd_reduction *r, const fmd_segment *s, size_t offset);
-    void (*add)(fmd_reduction *r, fmd_segment *s, size_t offset, size_t n);
+    bool by_microbatch;
+    void (*begin_step)(fmd_reduction *r); /* or NULL */
+    float *(*begin_range)(fmd_reduction *r, const fmd_reduced_tensor *t, size_t offset);
+    void (*commit_range)(fmd_reduction *r, fmd_reduced_tensor *t, size_t offset, size_t n);
     fmd_reduced (*finish)(fmd_reduction *r, int64_t *counters);
-    /* Values `offset` to `offset` + `n` - 1 of a segment, times `scale`. */
-    void (*values)(fmd_reduction *r, fmd_segment *s, size_t offset, size_t n, double scale,
+    /* Values `offset` to `offset` + `n` - 1 of a tensor, times `scale`. */
+    void (*values)(fmd_reduction *r, fmd_reduced_tensor *t, size_t offset, size_t n, double scale,
                    float *out);
-    void (*settle)(fmd_reduction *r); /* all values are taken; or NULL */
+    void (*rescale)(fmd_reduction *r); /* all values are applied; or NULL */
 } fmd_reduction_ops;
 
 /* The message of a step: the gradient, then the tail. Every lane is 32 bits wide. The tail has a
- * lane for each segment (values out of range), one for values that are not finite, the counters as
+ * lane for each tensor (values out of range), one for values that are not finite, the counters as
  * limbs of 8 bits, which even float lanes add exactly on up to 65,536 ranks, and a checksum. */
 struct fmd_reduction {
     const fmd_reduction_ops *ops;
     fmd_comm *comm;
-    size_t n_segments, n_values, n_lanes;
-    int n_counters, leaves;
-    fmd_segment *segments;
-    int32_t *exponents; /* of the segments */
-    fmd_node_sum *node; /* NULL: the message goes through MPI_Allreduce as it is */
+    size_t n_tensors, n_values, n_elements;
+    int n_counters, microbatches;
+    fmd_reduced_tensor *tensors;
+    int32_t *exponents;    /* of the tensors */
+    fmd_node_shared *node; /* NULL: the message goes through MPI_Allreduce as it is */
     union {
         void *message; /* of this rank */
         uint32_t *fixed;
         float *floats;
     };
     union {
-        const void *total; /* over all ranks; the message itself without fmd_node_sum */
+        const void *total; /* over all ranks; the message itself without fmd_node_shared */
         const uint32_t *fixed_total;
         const float *float_total;
     };
-    float *room;                    /* as large as the largest segment */
+    float *scratch;                 /* as large as the largest tensor */
     fmd_reduction_seconds *seconds; /* NULL: not measured */
     int64_t repeats;
 };
@@ -55,24 +55,24 @@ struct fmd_reduction {
 enum { FMD_LIMBS = 8, FMD_LIMB_BITS = 8 };
 
 /* Where the parts of the tail begin. */
-static inline size_t fmd_lane_of_segment(const fmd_reduction *r, size_t segment)
+static inline size_t fmd_element_of_tensor(const fmd_reduction *r, size_t tensor)
 {
-    return r->n_values + segment;
+    return r->n_values + tensor;
 }
 
-static inline size_t fmd_lane_not_finite(const fmd_reduction *r)
+static inline size_t fmd_element_not_finite(const fmd_reduction *r)
 {
-    return r->n_values + r->n_segments;
+    return r->n_values + r->n_tensors;
 }
 
-static inline size_t fmd_lane_counters(const fmd_reduction *r)
+static inline size_t fmd_element_counters(const fmd_reduction *r)
 {
-    return fmd_lane_not_finite(r) + 1;
+    return fmd_element_not_finite(r) + 1;
 }
 
-static inline size_t fmd_lane_checksum(const fmd_reduction *r)
+static inline size_t fmd_element_checksum(const fmd_reduction *r)
 {
-    return fmd_lane_counters(r) + (size_t)r->n_counters * FMD_LIMBS;
+    return fmd_element_counters(r) + (size_t)r->n_counters * FMD_LIMBS;
 }
 
 /* One limb of a counter. */
@@ -83,7 +83,7 @@ static inline uint32_t fmd_limb(int64_t counter, int i)
 
 /* Collective. Makes the total of all messages, of lanes of this type. False if it has floats that are
  * not finite. */
-bool fmd_reduction_sum(fmd_reduction *r, fmd_lane_type type);
+bool fmd_reduction_sum(fmd_reduction *r, fmd_element_type type);
 
 /* Local. Whether messages leave the memory of a node, where they could be damaged. */
 bool fmd_reduction_travels(const fmd_reduction *r);

@@ -1,10 +1,10 @@
 #include "fmd/checkpoint.h"
 
 #include "base/mem.h"
+#include "io/atomic_file.h"
+#include "io/checkpoint/user_block.h"
 #include "io/keras/config.h"
 #include "io/keras/layout.h"
-#include "io/checkpoint/user_block.h"
-#include "io/atomic_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,7 +183,7 @@ static fmd_status put_configs(writer *w, const fmd_model *m, const fmd_optimizer
     return FMD_OK;
 }
 
-size_t fmd_item_bytes(const fmd_item *item)
+size_t fmd_item_bytes(const fmd_state_entry *item)
 {
     static const size_t bytes[] = {[FMD_ITEM_U8] = 1,
                                    [FMD_ITEM_I32] = 4,
@@ -193,7 +193,7 @@ size_t fmd_item_bytes(const fmd_item *item)
     return item->count * bytes[item->kind];
 }
 
-static void put_item(writer *w, const fmd_item *item)
+static void put_entry(writer *w, const fmd_state_entry *item)
 {
     const hid_t file_types[] = {[FMD_ITEM_U8] = H5T_STD_U8LE,
                                 [FMD_ITEM_I32] = H5T_STD_I32LE,
@@ -218,12 +218,12 @@ static void put_ours(writer *w, const fmd_state *s)
     put_attribute(w, FMD_KERAS_OURS, "input_shape", space, H5T_STD_I32LE, H5T_NATIVE_INT, in.dim);
     H5Sclose(space);
     put_int(w, FMD_KERAS_OURS, "normalize", s->normalize);
-    put_group(w, FMD_KERAS_TRAITS);
-    for (size_t i = 0; i < s->n_traits; i++)
-        put_text(w, FMD_KERAS_TRAITS, s->traits[i].name, s->traits[i].text);
+    put_group(w, FMD_KERAS_FINGERPRINT);
+    for (size_t i = 0; i < s->n_fingerprint; i++)
+        put_text(w, FMD_KERAS_FINGERPRINT, s->fingerprint[i].name, s->fingerprint[i].text);
     put_group(w, FMD_KERAS_STATE);
-    for (size_t i = 0; i < s->n_items; i++)
-        put_item(w, &s->items[i]);
+    for (size_t i = 0; i < s->n_entries; i++)
+        put_entry(w, &s->entries[i]);
 }
 
 static void create_file(writer *w)
@@ -274,7 +274,7 @@ fmd_status fmd_checkpoint_write(const char *path, const fmd_state *s)
     fmd_status status = make_image(path, s, &image, &bytes);
     if (status == FMD_OK) {
         fmd_user_block_fill(image, bytes, s->step);
-        status = fmd_whole_file_write(path, image, bytes);
+        status = fmd_atomic_file_write(path, image, bytes);
     }
     free(image);
     return status;

@@ -1,32 +1,35 @@
-/* Traits and items of a file whose names are not known before. */
-#include "fmd/checkpoint.h"
+/* Traits and state entries of a file whose names are not known before. */
 #include "base/mem.h"
-#include "io/keras/layout.h"
+#include "fmd/checkpoint.h"
 #include "io/checkpoint/reader.h"
+#include "io/keras/layout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { NAME_BYTES = 64, MOST = 1000 };
 
-/* How many traits and items there are, and room for as many. */
+/* How many fingerprint and state entries there are, and room for as many. */
 static fmd_status make_room(const fmd_reader *r, fmd_checkpoint_contents *c)
 {
-    H5O_info_t traits;
-    H5G_info_t items;
-    if (H5Oget_info_by_name2(r->file, FMD_KERAS_TRAITS, &traits, H5O_INFO_NUM_ATTRS, H5P_DEFAULT) <
-        0)
-        return fmd_reader_damaged(r, FMD_KERAS_TRAITS);
-    if (H5Gget_info_by_name(r->file, FMD_KERAS_STATE, &items, H5P_DEFAULT) < 0)
+    H5O_info_t fingerprint;
+    H5G_info_t entries;
+    if (H5Oget_info_by_name2(r->file, FMD_KERAS_FINGERPRINT, &fingerprint, H5O_INFO_NUM_ATTRS,
+                             H5P_DEFAULT) < 0)
+        return fmd_reader_damaged(r, FMD_KERAS_FINGERPRINT);
+    if (H5Gget_info_by_name(r->file, FMD_KERAS_STATE, &entries, H5P_DEFAULT) < 0)
         return fmd_reader_damaged(r, FMD_KERAS_STATE);
-    if (traits.num_attrs > MOST || items.nlinks > MOST)
-        return FMD_FAIL(FMD_EDATA, "'%s' is damaged: it has more than %d traits or values", r->path,
-                        MOST);
-    c->n_traits = (size_t)traits.num_attrs;
-    c->n_items = (size_t)items.nlinks;
-    FMD_TRY(fmd_alloc(&c->traits, c->n_traits + 1, sizeof *c->traits, "the traits of a file"));
-    FMD_TRY(fmd_alloc(&c->items, c->n_items + 1, sizeof *c->items, "the values of a file"));
-    return fmd_alloc(&c->names, c->n_traits + c->n_items + 1, NAME_BYTES, "the names in a file");
+    if (fingerprint.num_attrs > MOST || entries.nlinks > MOST)
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s' is damaged: it has more than %d fingerprint entries or values",
+                        r->path, MOST);
+    c->n_fingerprint = (size_t)fingerprint.num_attrs;
+    c->n_entries = (size_t)entries.nlinks;
+    FMD_TRY(fmd_alloc(&c->fingerprint, c->n_fingerprint + 1, sizeof *c->fingerprint,
+                      "the fingerprint entries of a file"));
+    FMD_TRY(fmd_alloc(&c->entries, c->n_entries + 1, sizeof *c->entries, "the values of a file"));
+    return fmd_alloc(&c->names, c->n_fingerprint + c->n_entries + 1, NAME_BYTES,
+                     "the names in a file");
 }
 
 /* The kind of values of this type; false: of none. */
@@ -34,13 +37,13 @@ static bool find_kind(hid_t type, fmd_item_kind *kind)
 {
     for (int k = FMD_ITEM_U8; k <= FMD_ITEM_F64; k++) {
         *kind = (fmd_item_kind)k;
-        if (H5Tequal(type, fmd_item_memory_type(&(fmd_item){.kind = *kind})) > 0)
+        if (H5Tequal(type, fmd_item_memory_type(&(fmd_state_entry){.kind = *kind})) > 0)
             return true;
     }
     return false;
 }
 
-static fmd_status read_item(const fmd_reader *r, fmd_item *item)
+static fmd_status read_entry(const fmd_reader *r, fmd_state_entry *item)
 {
     fmd_status status = FMD_OK;
     char at[FMD_KERAS_PATH];
@@ -76,27 +79,27 @@ static fmd_status read_contents(const fmd_reader *r, fmd_checkpoint_contents *c)
                             sizeof c->program_version));
     FMD_TRY(make_room(r, c));
     char *name = c->names;
-    for (size_t i = 0; i < c->n_traits; i++, name += NAME_BYTES) {
-        fmd_trait *t = &c->traits[i];
+    for (size_t i = 0; i < c->n_fingerprint; i++, name += NAME_BYTES) {
+        fmd_fingerprint_entry *t = &c->fingerprint[i];
         t->name = name;
-        if (H5Aget_name_by_idx(r->file, FMD_KERAS_TRAITS, H5_INDEX_NAME, H5_ITER_INC, i, name,
+        if (H5Aget_name_by_idx(r->file, FMD_KERAS_FINGERPRINT, H5_INDEX_NAME, H5_ITER_INC, i, name,
                                NAME_BYTES, H5P_DEFAULT) < 0)
-            return fmd_reader_damaged(r, FMD_KERAS_TRAITS);
-        FMD_TRY(fmd_reader_text(r, FMD_KERAS_TRAITS, name, t->text, sizeof t->text));
+            return fmd_reader_damaged(r, FMD_KERAS_FINGERPRINT);
+        FMD_TRY(fmd_reader_text(r, FMD_KERAS_FINGERPRINT, name, t->text, sizeof t->text));
     }
-    for (size_t i = 0; i < c->n_items; i++, name += NAME_BYTES) {
-        c->items[i].name = name;
+    for (size_t i = 0; i < c->n_entries; i++, name += NAME_BYTES) {
+        c->entries[i].name = name;
         if (H5Lget_name_by_idx(r->file, FMD_KERAS_STATE, H5_INDEX_NAME, H5_ITER_INC, i, name,
                                NAME_BYTES, H5P_DEFAULT) < 0)
             return fmd_reader_damaged(r, FMD_KERAS_STATE);
-        FMD_TRY(read_item(r, &c->items[i]));
+        FMD_TRY(read_entry(r, &c->entries[i]));
     }
     return FMD_OK;
 }
 
 fmd_status fmd_checkpoint_read_contents(const char *path, fmd_checkpoint_contents *out)
 {
-    fmd_checkpoint_contents read = {.n_traits = 0};
+    fmd_checkpoint_contents read = {.n_fingerprint = 0};
     fmd_reader r;
     FMD_TRY(fmd_reader_open(&r, path));
     const fmd_status status = read_contents(&r, &read);
@@ -110,10 +113,10 @@ fmd_status fmd_checkpoint_read_contents(const char *path, fmd_checkpoint_content
 
 void fmd_checkpoint_free_contents(fmd_checkpoint_contents *c)
 {
-    for (size_t i = 0; c->items != NULL && i < c->n_items; i++)
-        free(c->items[i].data);
-    free(c->items);
-    free(c->traits);
+    for (size_t i = 0; c->entries != NULL && i < c->n_entries; i++)
+        free(c->entries[i].data);
+    free(c->entries);
+    free(c->fingerprint);
     free(c->names);
-    *c = (fmd_checkpoint_contents){.n_traits = 0};
+    *c = (fmd_checkpoint_contents){.n_fingerprint = 0};
 }

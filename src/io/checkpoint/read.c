@@ -1,7 +1,7 @@
-#include "fmd/checkpoint.h"
 #include "base/mem.h"
-#include "io/keras/layout.h"
+#include "fmd/checkpoint.h"
 #include "io/checkpoint/reader.h"
+#include "io/keras/layout.h"
 
 #include <limits.h>
 #include <math.h>
@@ -144,19 +144,19 @@ fmd_status fmd_checkpoint_read_params(const char *path, fmd_model *m)
     return status;
 }
 
-/* Fails with the list of all traits that differ. */
-static fmd_status check_traits(const fmd_reader *r, const fmd_state *s)
+/* Fails with the list of all fingerprint that differ. */
+static fmd_status check_fingerprint(const fmd_reader *r, const fmd_state *s)
 {
     char list[FMD_ERROR_BYTES] = "";
     size_t used = 0;
-    FMD_TRY(check_count(r, FMD_KERAS_TRAITS, "links", 0)); /* a group of attributes */
-    for (size_t i = 0; i < s->n_traits; i++) {
-        const fmd_trait *t = &s->traits[i];
+    FMD_TRY(check_count(r, FMD_KERAS_FINGERPRINT, "links", 0)); /* a group of attributes */
+    for (size_t i = 0; i < s->n_fingerprint; i++) {
+        const fmd_fingerprint_entry *t = &s->fingerprint[i];
         char text[FMD_OPTION_TEXT_BYTES];
-        if (H5Aexists_by_name(r->file, FMD_KERAS_TRAITS, t->name, H5P_DEFAULT) == 0)
+        if (H5Aexists_by_name(r->file, FMD_KERAS_FINGERPRINT, t->name, H5P_DEFAULT) == 0)
             snprintf(text, sizeof text, "unknown"); /* another version's file is not a bad one */
         else
-            FMD_TRY(fmd_reader_text(r, FMD_KERAS_TRAITS, t->name, text, sizeof text));
+            FMD_TRY(fmd_reader_text(r, FMD_KERAS_FINGERPRINT, t->name, text, sizeof text));
         if (strcmp(text, t->text) != 0 && used < sizeof list)
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s is %s there, %s here",
                                      used > 0 ? "; " : "", t->name, text, t->text);
@@ -182,8 +182,8 @@ static fmd_status read_slots(const fmd_reader *r, const fmd_state *s, float *val
     return check_count(r, "/optimizer/vars", "variables", 2 + slots * fmd_model_n_tensors(m));
 }
 
-/* An item must be just as it would have been written. */
-static fmd_status read_item(const fmd_reader *r, const fmd_item *item, void *values)
+/* An state entry must be just as it would have been written. */
+static fmd_status read_entry(const fmd_reader *r, const fmd_state_entry *item, void *values)
 {
     fmd_status status = FMD_OK;
     char at[FMD_KERAS_PATH];
@@ -209,20 +209,20 @@ out:
     return status;
 }
 
-/* Everything is read into `memory` first: parameters, slots, items. */
+/* Everything is read into `memory` first: parameters, slots, state entries. */
 static fmd_status read_all(const fmd_reader *r, const fmd_state *s, char *memory)
 {
     const size_t params = fmd_model_n_params(s->model) * sizeof(float);
     const size_t slots = fmd_optimizer_n_slots(s->optimizer);
-    FMD_TRY(check_traits(r, s));
+    FMD_TRY(check_fingerprint(r, s));
     FMD_TRY(read_params(r, s->model, (float *)(void *)memory));
     FMD_TRY(read_slots(r, s, (float *)(void *)(memory + params)));
     char *at = memory + (1 + slots) * params;
-    for (size_t i = 0; i < s->n_items; i++) {
-        FMD_TRY(read_item(r, &s->items[i], at));
-        at += fmd_item_bytes(&s->items[i]);
+    for (size_t i = 0; i < s->n_entries; i++) {
+        FMD_TRY(read_entry(r, &s->entries[i], at));
+        at += fmd_item_bytes(&s->entries[i]);
     }
-    return check_count(r, FMD_KERAS_STATE, "values", s->n_items);
+    return check_count(r, FMD_KERAS_STATE, "values", s->n_entries);
 }
 
 static void take_over(const fmd_state *s, uint64_t step, const char *memory)
@@ -232,9 +232,9 @@ static void take_over(const fmd_state *s, uint64_t step, const char *memory)
     memory += params;
     for (size_t i = 0; i < fmd_optimizer_n_slots(s->optimizer); i++, memory += params)
         memcpy(fmd_optimizer_slot(s->optimizer, i), memory, params);
-    for (size_t i = 0; i < s->n_items; i++) {
-        memcpy(s->items[i].data, memory, fmd_item_bytes(&s->items[i]));
-        memory += fmd_item_bytes(&s->items[i]);
+    for (size_t i = 0; i < s->n_entries; i++) {
+        memcpy(s->entries[i].data, memory, fmd_item_bytes(&s->entries[i]));
+        memory += fmd_item_bytes(&s->entries[i]);
     }
     fmd_optimizer_set_steps(s->optimizer, step);
 }
@@ -245,8 +245,8 @@ fmd_status fmd_checkpoint_read(const char *path, const fmd_state *s)
     fmd_reader r;
     size_t bytes =
         (1 + fmd_optimizer_n_slots(s->optimizer)) * fmd_model_n_params(s->model) * sizeof(float);
-    for (size_t i = 0; i < s->n_items; i++)
-        bytes += fmd_item_bytes(&s->items[i]);
+    for (size_t i = 0; i < s->n_entries; i++)
+        bytes += fmd_item_bytes(&s->entries[i]);
     FMD_TRY(fmd_reader_open(&r, path));
     fmd_status status = fmd_alloc(&memory, bytes, 1, "the state of a checkpoint");
     if (status == FMD_OK)

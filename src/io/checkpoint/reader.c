@@ -1,8 +1,8 @@
 #include "io/checkpoint/reader.h"
 
-#include "io/keras/layout.h"
-#include "io/checkpoint/user_block.h"
 #include "io/atomic_file.h"
+#include "io/checkpoint/user_block.h"
+#include "io/keras/layout.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -95,7 +95,7 @@ fmd_status fmd_reader_bytes(void **data, size_t *bytes, const char *path, uint64
                         strerror(errno));
     if (!S_ISREG(info.st_mode))
         return FMD_FAIL(FMD_EDATA, "'%s' is not a regular file", path);
-    FMD_TRY(fmd_whole_file_read(data, bytes, path));
+    FMD_TRY(fmd_atomic_file_read(data, bytes, path));
     fmd_status status = fmd_user_block_check(*data, *bytes, path, step);
     if (status != FMD_OK)
         free(*data);

@@ -1,7 +1,7 @@
 #include "io/json/json_file.h"
 
-#include "io/json/json_value.h"
 #include "io/atomic_file.h"
+#include "io/json/json_value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,7 +120,7 @@ fmd_status fmd_options_read_json(const char *path, const fmd_option *table, size
     json_t *root = NULL, *value;
     json_error_t error;
     const char *key;
-    FMD_TRY(fmd_whole_file_read(&text, &bytes, path));
+    FMD_TRY(fmd_atomic_file_read(&text, &bytes, path));
 
     root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL) {

@@ -4,8 +4,8 @@
 #ifndef FMD_IO_JSON_JSON_FILE_H
 #define FMD_IO_JSON_JSON_FILE_H
 
-#include "fmd/error.h"
 #include "base/option.h"
+#include "fmd/error.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -126,7 +126,7 @@ fmd_status fmd_json_write_value(json_t *value, const char *path)
     char *text = fmd_json_print(value, true);
     if (text == NULL)
         return FMD_FAIL(FMD_ENOMEM, "out of memory: cannot write '%s'", path);
-    fmd_status status = fmd_whole_file_write(path, text, strlen(text));
+    fmd_status status = fmd_atomic_file_write(path, text, strlen(text));
     free(text);
     return status;
 }

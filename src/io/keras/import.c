@@ -1,10 +1,10 @@
 #include "io/keras/import.h"
 
 #include "base/mem.h"
+#include "io/atomic_file.h"
 #include "io/keras/layout.h"
 #include "io/keras/spec.h"
 #include "io/keras/strings.h"
-#include "io/atomic_file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -111,7 +111,7 @@ static fmd_status open_source(source *s, const char *path)
     void *data = NULL;
     fmd_status status = FMD_OK;
     *s = (source){.reader = {.path = path, .file = H5I_INVALID_HID}};
-    FMD_TRY(fmd_whole_file_read(&data, &s->reader.bytes, path));
+    FMD_TRY(fmd_atomic_file_read(&data, &s->reader.bytes, path));
     const hid_t access = fmd_h5_memory_access();
     if (H5Pset_file_image(access, data, s->reader.bytes) < 0 ||
         (s->reader.file = H5Fopen(FMD_H5_MEMORY, H5F_ACC_RDONLY, access)) < 0)

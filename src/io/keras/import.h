@@ -27,9 +27,4 @@ FMD_CHECKED fmd_status fmd_weights_read_info(const char *path, fmd_weights_info 
  * by shape, as Keras does. As fmd_weights_read_info. */
 FMD_CHECKED fmd_status fmd_weights_read_params(const char *path, fmd_model *m);
 
-/* Local. The layers of the model in `path`, JSON as Keras' model.to_json() returns it, the way
- * fmd_model_create takes them for images of any shape: an input that is flat has "flatten" put
- * before it. `layers` has room for `size` bytes. As fmd_weights_read_info. */
-FMD_CHECKED fmd_status fmd_keras_model_read(const char *path, char *layers, size_t size);
-
 #endif

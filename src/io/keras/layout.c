@@ -19,7 +19,7 @@ const char *fmd_keras_slot_path(const fmd_model *m, const fmd_optimizer *o, size
     return text;
 }
 
-hid_t fmd_item_memory_type(const fmd_item *item)
+hid_t fmd_item_memory_type(const fmd_state_entry *item)
 {
     switch (item->kind) {
     case FMD_ITEM_U8: return H5T_NATIVE_UINT8;

@@ -7,9 +7,9 @@
 #include <hdf5.h>
 
 /* Our own group, which Keras ignores, and the number of its form. */
-#define FMD_KERAS_OURS   "/fmnist_dist"
-#define FMD_KERAS_TRAITS FMD_KERAS_OURS "/traits"
-#define FMD_KERAS_STATE  FMD_KERAS_OURS "/state"
+#define FMD_KERAS_OURS        "/fmnist_dist"
+#define FMD_KERAS_FINGERPRINT FMD_KERAS_OURS "/fingerprint"
+#define FMD_KERAS_STATE       FMD_KERAS_OURS "/state"
 enum { FMD_KERAS_FORMAT = 1 };
 
 /* The name of every file in memory. HDF5 looks first whether such a file exists: it cannot. */
@@ -25,8 +25,8 @@ const char *fmd_keras_tensor_path(const fmd_model *m, size_t tensor, char text[F
 const char *fmd_keras_slot_path(const fmd_model *m, const fmd_optimizer *o, size_t slot,
                                 size_t tensor, char text[FMD_KERAS_PATH]);
 
-/* Local. How an item lies in memory. */
-hid_t fmd_item_memory_type(const fmd_item *item);
+/* Local. How an state entry lies in memory. */
+hid_t fmd_item_memory_type(const fmd_state_entry *item);
 
 /* Local. Access properties of a file in memory, to be closed by H5Pclose; negative on failure. From
  * now on HDF5 prints nothing of its own. */

@@ -1,11 +1,11 @@
 #include "io/keras/spec.h"
 
-#include "io/keras/import.h"
-#include "nn/layer.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "io/json/json_value.h"
 #include "io/atomic_file.h"
+#include "io/json/json_value.h"
+#include "io/keras/import.h"
+#include "nn/layer.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -338,7 +338,7 @@ fmd_status fmd_keras_model_read(const char *path, char *layers, size_t size)
     spec s = {.path = path, .layers = layers, .size = size};
     void *data = NULL;
     size_t bytes;
-    FMD_TRY(fmd_whole_file_read(&data, &bytes, path));
+    FMD_TRY(fmd_atomic_file_read(&data, &bytes, path));
     char *text = strndup(data, bytes);
     free(data);
     if (text == NULL)

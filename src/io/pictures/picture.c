@@ -75,7 +75,7 @@ static fmd_status read_file(void **data, size_t *bytes, const char *path)
     if (s.st_size > max_file_bytes)
         return FMD_FAIL(FMD_EDATA, "'%s': %lld bytes: too large for a picture", path,
                         (long long)s.st_size);
-    return fmd_whole_file_read(data, bytes, path);
+    return fmd_atomic_file_read(data, bytes, path);
 }
 
 static fmd_status decode(fmd_picture *out, png_image *image, const char *path, size_t channels,
@@ -139,7 +139,7 @@ fmd_status fmd_picture_write(const fmd_picture *p, const char *path)
     void *png = NULL;
     size_t bytes = 0;
     FMD_TRY(fmd_picture_encode(p, &png, &bytes));
-    fmd_status st = fmd_whole_file_write(path, png, bytes);
+    fmd_status st = fmd_atomic_file_write(path, png, bytes);
     free(png);
     return st;
 }

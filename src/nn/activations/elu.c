@@ -1,6 +1,6 @@
-#include "nn/activations/activation.h"
 #include "base/simd.h"
 #include "math/vec.h"
+#include "nn/activations/activation.h"
 
 /* y = x above 0, exp(x) - 1 below. Near 0 the series spares the digits that the difference loses. */
 FMD_SIMD static void forward(size_t rows, size_t cols, const float *x, float *y)

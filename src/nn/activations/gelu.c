@@ -1,6 +1,6 @@
-#include "nn/activations/activation.h"
 #include "base/simd.h"
 #include "math/vec.h"
+#include "nn/activations/activation.h"
 
 /* The exact form, Keras' default: y = x phi(x), phi(x) = (1 + erf(x / sqrt(2))) / 2 (Hendrycks and
  * Gimpel, arXiv:1606.08415). */

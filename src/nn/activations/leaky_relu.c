@@ -1,5 +1,5 @@
-#include "nn/activations/activation.h"
 #include "base/simd.h"
+#include "nn/activations/activation.h"
 
 /* Keras 3's slope for the activation of this name. */
 static const float slope = 0.2f;

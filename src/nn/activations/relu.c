@@ -1,5 +1,5 @@
-#include "nn/activations/activation.h"
 #include "base/simd.h"
+#include "nn/activations/activation.h"
 
 FMD_SIMD static void forward(size_t rows, size_t cols, const float *x, float *y)
 {

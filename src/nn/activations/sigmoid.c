@@ -1,6 +1,6 @@
-#include "nn/activations/activation.h"
 #include "base/simd.h"
 #include "math/vec.h"
+#include "nn/activations/activation.h"
 
 /* y = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2 loses the digits of small y, so: e / (1 + e) with
  * e = exp(x) for x < 0, and 1 / (1 + exp(-x)) for x >= 0. */

@@ -1,6 +1,6 @@
-#include "nn/activations/activation.h"
 #include "base/simd.h"
 #include "math/vec.h"
+#include "nn/activations/activation.h"
 
 static void forward(size_t rows, size_t cols, const float *x, float *y)
 {

@@ -33,7 +33,7 @@ static size_t columns(const fmd_layer *l)
 
 static size_t rows(const fmd_layer *l, const fmd_pass *p)
 {
-    return fmd_pass_rows(p) * (fmd_shape_count(l->in) / columns(l));
+    return fmd_pass_samples(p) * (fmd_shape_count(l->in) / columns(l));
 }
 
 static void forward(const fmd_layer *l, const fmd_pass *p, const float *x, float *y)
@@ -42,14 +42,14 @@ static void forward(const fmd_layer *l, const fmd_pass *p, const float *x, float
 }
 
 static void backward(const fmd_layer *l, const fmd_pass *p, const float *x, const float *y,
-                     float *dy, float *dx, const fmd_sink *sink)
+                     float *dy, float *dx, const fmd_gradient_sink *sink)
 {
     (void)sink;
     if (dx == NULL)
         return;
     if (l->activation->backward != NULL)
         l->activation->backward(rows(l, p), columns(l), x, y, dy);
-    memcpy(dx, dy, fmd_pass_rows(p) * fmd_shape_count(l->in) * sizeof *dx);
+    memcpy(dx, dy, fmd_pass_samples(p) * fmd_shape_count(l->in) * sizeof *dx);
 }
 
 const fmd_layer_ops fmd_layer_activation = {

@@ -1,7 +1,7 @@
-#include "nn/activations/activation.h"
-#include "nn/layer.h"
 #include "math/gemm.h"
 #include "math/vec.h"
+#include "nn/activations/activation.h"
+#include "nn/layer.h"
 
 typedef struct args {
     int64_t units;
@@ -60,7 +60,7 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     return FMD_OK;
 }
 
-/* Rows of matrix products to a leaf, columns in, columns out. */
+/* Rows of matrix products to a microbatch, columns in, columns out. */
 typedef struct sizes {
     size_t m, in, out;
 } sizes;
@@ -68,70 +68,72 @@ typedef struct sizes {
 static sizes sizes_of(const fmd_layer *l, const fmd_pass *p)
 {
     size_t in = (size_t)l->in.dim[l->in.rank - 1];
-    return (sizes){.m = (size_t)p->leaf_rows * (fmd_shape_count(l->in) / in),
+    return (sizes){.m = (size_t)p->microbatch_size * (fmd_shape_count(l->in) / in),
                    .in = in,
                    .out = (size_t)l->out.dim[l->out.rank - 1]};
 }
 
-/* y = f(x K + b), leaf by leaf. */
+/* y = f(x K + b), microbatch by microbatch. */
 static void forward(const fmd_layer *l, const fmd_pass *p, const float *x, float *y)
 {
     const args *a = l->args;
     const sizes s = sizes_of(l, p);
-    const size_t leaves = (size_t)p->leaves;
+    const size_t microbatches = (size_t)p->microbatches;
     float *z = l->activation->needs_input ? l->saved[PREACTIVATION] : y;
-    fmd_gemm(leaves, s.m, s.out, s.in, x, l->param[KERNEL], a->bias ? l->param[BIAS] : NULL, z);
-    l->activation->forward(leaves * s.m, s.out, z, y);
+    fmd_gemm(microbatches, s.m, s.out, s.in, x, l->param[KERNEL], a->bias ? l->param[BIAS] : NULL,
+             z);
+    l->activation->forward(microbatches * s.m, s.out, z, y);
 }
 
-/* dK = x^T dz of each leaf, in panels of kernel rows whose sums stay in the cache until all leaves
+/* dK = x^T dz of each microbatch, in panels of kernel rows whose sums stay in the cache until all microbatches
  * are added. */
 static void kernel_gradient(const fmd_layer *l, const fmd_pass *p, const sizes *s, const float *x,
-                            const float *dz, const fmd_sink *sink)
+                            const float *dz, const fmd_gradient_sink *sink)
 {
     const size_t tensor = l->first_tensor + KERNEL;
-    const size_t panel = fmd_gemm_panel((size_t)p->leaves, s->in, s->out, s->m);
-    fmd_lanes *lanes = sink->lanes != NULL ? sink->lanes(sink->self, tensor) : NULL;
+    const size_t panel = fmd_gemm_panel((size_t)p->microbatches, s->in, s->out, s->m);
+    fmd_fixed *fixed = sink->fixed != NULL ? sink->fixed(sink->self, tensor) : NULL;
     for (size_t row = 0; row < s->in; row += panel) {
         const size_t rows = s->in - row < panel ? s->in - row : panel;
-        if (lanes != NULL) {
-            fmd_gemm_at_lanes((size_t)p->leaves, rows, s->out, s->m, x + row, s->in, dz, lanes,
-                              row * s->out);
+        if (fixed != NULL) {
+            fmd_gemm_at_fixed((size_t)p->microbatches, rows, s->out, s->m, x + row, s->in, dz,
+                              fixed, row * s->out);
             continue;
         }
-        for (size_t i = 0; i < (size_t)p->leaves; i++) {
-            const float *leaf_x = x + i * s->m * s->in + row, *leaf_dz = dz + i * s->m * s->out;
-            float *sum = sink->room(sink->self, tensor, row * s->out, rows * s->out);
-            fmd_gemm_at(rows, s->out, s->m, leaf_x, s->in, leaf_dz, sum);
-            sink->add(sink->self, tensor, row * s->out, rows * s->out);
+        for (size_t i = 0; i < (size_t)p->microbatches; i++) {
+            const float *microbatch_x = x + i * s->m * s->in + row,
+                        *microbatch_dz = dz + i * s->m * s->out;
+            float *sum = sink->begin(sink->self, tensor, row * s->out, rows * s->out);
+            fmd_gemm_at(rows, s->out, s->m, microbatch_x, s->in, microbatch_dz, sum);
+            sink->commit(sink->self, tensor, row * s->out, rows * s->out);
         }
     }
 }
 
 static void bias_gradient(const fmd_layer *l, const fmd_pass *p, const sizes *s, const float *dz,
-                          const fmd_sink *sink)
+                          const fmd_gradient_sink *sink)
 {
     const size_t tensor = l->first_tensor + BIAS;
-    for (size_t i = 0; i < (size_t)p->leaves; i++) {
-        float *sum = sink->room(sink->self, tensor, 0, s->out);
+    for (size_t i = 0; i < (size_t)p->microbatches; i++) {
+        float *sum = sink->begin(sink->self, tensor, 0, s->out);
         fmd_sum_rows(s->m, s->out, dz + i * s->m * s->out, sum);
-        sink->add(sink->self, tensor, 0, s->out);
+        sink->commit(sink->self, tensor, 0, s->out);
     }
 }
 
 static void backward(const fmd_layer *l, const fmd_pass *p, const float *x, const float *y,
-                     float *dy, float *dx, const fmd_sink *sink)
+                     float *dy, float *dx, const fmd_gradient_sink *sink)
 {
     const args *a = l->args;
     const sizes s = sizes_of(l, p);
-    const size_t leaves = (size_t)p->leaves;
+    const size_t microbatches = (size_t)p->microbatches;
     if (l->activation->backward != NULL)
-        l->activation->backward(leaves * s.m, s.out, l->saved[PREACTIVATION], y, dy);
+        l->activation->backward(microbatches * s.m, s.out, l->saved[PREACTIVATION], y, dy);
     kernel_gradient(l, p, &s, x, dy, sink);
     if (a->bias)
         bias_gradient(l, p, &s, dy, sink);
     if (dx != NULL)
-        fmd_gemm_bt(leaves, s.m, s.in, s.out, dy, l->param[KERNEL], dx);
+        fmd_gemm_bt(microbatches, s.m, s.in, s.out, dy, l->param[KERNEL], dx);
 }
 
 const fmd_layer_ops fmd_layer_dense = {

@@ -43,7 +43,7 @@ static void fill_mask(const fmd_rng *r, uint64_t position, size_t n, float rate,
 static void forward(const fmd_layer *l, const fmd_pass *p, const float *x, float *y)
 {
     const args *a = l->args;
-    const size_t n = fmd_shape_count(l->in), rows = fmd_pass_rows(p);
+    const size_t n = fmd_shape_count(l->in), rows = fmd_pass_samples(p);
     if (!p->training) {
         memcpy(y, x, rows * n * sizeof *y);
         return;
@@ -52,14 +52,14 @@ static void forward(const fmd_layer *l, const fmd_pass *p, const float *x, float
         .seed = p->seed, .purpose = FMD_RNG_DROPOUT, .stream = (uint32_t)l->index, .time = p->step};
     for (size_t i = 0; i < rows; i++) {
         float *mask = l->saved[MASK] + i * n;
-        fill_mask(&r, p->first_row + i, n, (float)a->rate, mask);
+        fill_mask(&r, p->first_sample + i, n, (float)a->rate, mask);
         for (size_t j = 0; j < n; j++)
             y[i * n + j] = x[i * n + j] * mask[j];
     }
 }
 
 static void backward(const fmd_layer *l, const fmd_pass *p, const float *x, const float *y,
-                     float *dy, float *dx, const fmd_sink *sink)
+                     float *dy, float *dx, const fmd_gradient_sink *sink)
 {
     (void)x;
     (void)y;
@@ -67,7 +67,7 @@ static void backward(const fmd_layer *l, const fmd_pass *p, const float *x, cons
     if (dx == NULL)
         return;
     const float *mask = l->saved[MASK];
-    const size_t n = fmd_pass_rows(p) * fmd_shape_count(l->in);
+    const size_t n = fmd_pass_samples(p) * fmd_shape_count(l->in);
     for (size_t i = 0; i < n; i++)
         dx[i] = dy[i] * mask[i];
 }

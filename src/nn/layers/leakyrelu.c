@@ -1,5 +1,5 @@
-#include "nn/layer.h"
 #include "base/simd.h"
+#include "nn/layer.h"
 
 typedef struct args {
     double slope;
@@ -34,17 +34,17 @@ FMD_SIMD static void scale_negative(size_t n, const float *x, const float *value
 static void forward(const fmd_layer *l, const fmd_pass *p, const float *x, float *y)
 {
     const args *a = l->args;
-    scale_negative(fmd_pass_rows(p) * fmd_shape_count(l->in), x, x, (float)a->slope, y);
+    scale_negative(fmd_pass_samples(p) * fmd_shape_count(l->in), x, x, (float)a->slope, y);
 }
 
 static void backward(const fmd_layer *l, const fmd_pass *p, const float *x, const float *y,
-                     float *dy, float *dx, const fmd_sink *sink)
+                     float *dy, float *dx, const fmd_gradient_sink *sink)
 {
     (void)y;
     (void)sink;
     const args *a = l->args;
     if (dx != NULL)
-        scale_negative(fmd_pass_rows(p) * fmd_shape_count(l->in), x, dy, (float)a->slope, dx);
+        scale_negative(fmd_pass_samples(p) * fmd_shape_count(l->in), x, dy, (float)a->slope, dx);
 }
 
 const fmd_layer_ops fmd_layer_leakyrelu = {

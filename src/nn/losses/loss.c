@@ -75,8 +75,8 @@ static void loss_row(size_t classes, const float *z, size_t label, const float *
     gradient[label] -= 1.0f;
 }
 
-void fmd_loss_rows(const float *logits, const uint8_t *labels, size_t n, size_t rows,
-                   size_t classes, float *grads, fmd_loss_sums *sums)
+void fmd_loss_samples(const float *logits, const uint8_t *labels, size_t n, size_t rows,
+                      size_t classes, float *grads, fmd_loss_sums *sums)
 {
     float e[PIECE];
     const size_t most = PIECE / classes;

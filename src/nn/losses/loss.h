@@ -22,8 +22,8 @@ typedef struct fmd_loss_sums {
 /* Local. Adds the first `n` of `rows` rows to *sums. `grads` (NULL: not wanted) receives the
  * gradient of the loss sum with respect to the logits, softmax(z) - onehot(label), zero in rows n
  * to rows - 1. logits, grads: rows times classes; may be the same array. */
-void fmd_loss_rows(const float *logits, const uint8_t *labels, size_t n, size_t rows,
-                   size_t classes, float *grads, fmd_loss_sums *sums);
+void fmd_loss_samples(const float *logits, const uint8_t *labels, size_t n, size_t rows,
+                      size_t classes, float *grads, fmd_loss_sums *sums);
 
 /* Local. The place of the largest score, the first of equals. */
 size_t fmd_argmax(size_t classes, const float *scores);

@@ -1,5 +1,5 @@
-#include "fmd/optimizer.h"
 #include "base/simd.h"
+#include "fmd/optimizer.h"
 
 typedef struct args {
     double momentum;

@@ -1,7 +1,7 @@
 /* Keras' EarlyStopping (keras/src/callbacks/early_stopping.py, 3.15), rule for rule. */
-#include "fmd/callback.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "fmd/callback.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -80,19 +80,21 @@ static fmd_status train_end(fmd_callback *c, const fmd_event *e, float *params)
     return FMD_OK;
 }
 
-static size_t items(fmd_callback *c, fmd_item *out)
+static size_t entries(fmd_callback *c, fmd_state_entry *out)
 {
     early_stopping *s = (early_stopping *)c;
     early_stopping_state *t = &s->state;
     size_t n = 0;
-    out[n++] = (fmd_item){"early_stopping_has_best", FMD_ITEM_U8, 1, &t->has_best};
-    out[n++] = (fmd_item){"early_stopping_best", FMD_ITEM_F64, 1, &t->best};
-    out[n++] = (fmd_item){"early_stopping_best_epoch", FMD_ITEM_I32, 1, &t->best_epoch};
-    out[n++] = (fmd_item){"early_stopping_wait", FMD_ITEM_I64, 1, &t->wait};
-    out[n++] = (fmd_item){"early_stopping_stopped", FMD_ITEM_U8, 1, &t->stopped};
-    out[n++] = (fmd_item){"early_stopping_stopped_epoch", FMD_ITEM_I32, 1, &t->stopped_epoch};
+    out[n++] = (fmd_state_entry){"early_stopping_has_best", FMD_ITEM_U8, 1, &t->has_best};
+    out[n++] = (fmd_state_entry){"early_stopping_best", FMD_ITEM_F64, 1, &t->best};
+    out[n++] = (fmd_state_entry){"early_stopping_best_epoch", FMD_ITEM_I32, 1, &t->best_epoch};
+    out[n++] = (fmd_state_entry){"early_stopping_wait", FMD_ITEM_I64, 1, &t->wait};
+    out[n++] = (fmd_state_entry){"early_stopping_stopped", FMD_ITEM_U8, 1, &t->stopped};
+    out[n++] =
+        (fmd_state_entry){"early_stopping_stopped_epoch", FMD_ITEM_I32, 1, &t->stopped_epoch};
     if (s->best_params != NULL)
-        out[n++] = (fmd_item){"early_stopping_params", FMD_ITEM_F32, s->n_params, s->best_params};
+        out[n++] =
+            (fmd_state_entry){"early_stopping_params", FMD_ITEM_F32, s->n_params, s->best_params};
     return n;
 }
 
@@ -108,7 +110,7 @@ static const fmd_callback_ops ops = {
     .epoch_end = epoch_end,
     .train_end = train_end,
     .destroy = destroy,
-    .items = items,
+    .entries = entries,
 };
 
 fmd_status fmd_cb_early_stopping_create(fmd_callback **out, const fmd_early_stopping_args *args,

@@ -1,9 +1,9 @@
 /* events.jsonl: what docs/logs.md says of it. Lines of steps come as time passes, not as steps do,
  * and more rarely as the run grows older: a day's log is some 2 MB. */
-#include "fmd/callback.h"
-#include "io/json/event_log.h"
 #include "base/mem.h"
 #include "base/timer.h"
+#include "fmd/callback.h"
+#include "io/json/event_log.h"
 
 #include <stdio.h>
 #include <stdlib.h>

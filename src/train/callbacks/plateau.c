@@ -1,7 +1,7 @@
 /* Keras' ReduceLROnPlateau (keras/src/callbacks/reduce_lr_on_plateau.py, 3.15), rule for rule. */
-#include "fmd/callback.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "fmd/callback.h"
 
 #include <stdlib.h>
 
@@ -54,14 +54,14 @@ static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *co
     return FMD_OK;
 }
 
-static size_t items(fmd_callback *c, fmd_item *out)
+static size_t entries(fmd_callback *c, fmd_state_entry *out)
 {
     plateau_state *s = &((plateau *)c)->state;
     size_t n = 0;
-    out[n++] = (fmd_item){"plateau_has_best", FMD_ITEM_U8, 1, &s->has_best};
-    out[n++] = (fmd_item){"plateau_best", FMD_ITEM_F64, 1, &s->best};
-    out[n++] = (fmd_item){"plateau_wait", FMD_ITEM_I64, 1, &s->wait};
-    out[n++] = (fmd_item){"plateau_cooldown", FMD_ITEM_I64, 1, &s->cooldown};
+    out[n++] = (fmd_state_entry){"plateau_has_best", FMD_ITEM_U8, 1, &s->has_best};
+    out[n++] = (fmd_state_entry){"plateau_best", FMD_ITEM_F64, 1, &s->best};
+    out[n++] = (fmd_state_entry){"plateau_wait", FMD_ITEM_I64, 1, &s->wait};
+    out[n++] = (fmd_state_entry){"plateau_cooldown", FMD_ITEM_I64, 1, &s->cooldown};
     return n;
 }
 
@@ -71,7 +71,7 @@ static void destroy(fmd_callback *c)
 }
 
 static const fmd_callback_ops ops = {
-    .name = "plateau", .epoch_end = epoch_end, .destroy = destroy, .items = items};
+    .name = "plateau", .epoch_end = epoch_end, .destroy = destroy, .entries = entries};
 
 fmd_status fmd_cb_plateau_create(fmd_callback **out, const fmd_plateau_args *args, bool validation)
 {

@@ -1,8 +1,8 @@
 /* What training looks like: Keras 3's bar (keras/src/utils/progbar.py) on a terminal, else a line an
  * epoch. Both end in the samples trained on a second, which Keras does not say. */
-#include "fmd/callback.h"
 #include "base/mem.h"
 #include "base/system/terminal.h"
+#include "fmd/callback.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Stops training once a metric is good enough. */
-#include "fmd/callback.h"
 #include "base/mem.h"
+#include "fmd/callback.h"
 
 #include <ctype.h>
 #include <stdlib.h>

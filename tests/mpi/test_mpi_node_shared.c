@@ -2,8 +2,8 @@
  * ranks of a node are those that a table puts together. */
 #include "support/mpi_main.h"
 
-#include "dist/reduce/node_shared.h"
 #include "base/mem.h"
+#include "dist/reduce/node_shared.h"
 
 #include <math.h>
 #include <string.h>
@@ -35,9 +35,9 @@ static uint32_t sum_of_all(int size, size_t lane)
     return sum;
 }
 
-static int wrong_lanes(fmd_node_sum *s, int size, uint32_t shift)
+static int wrong_lanes(fmd_node_shared *s, int size, uint32_t shift)
 {
-    const uint32_t *total = fmd_node_sum_total(s);
+    const uint32_t *total = fmd_node_shared_total(s);
     int wrong = 0;
     for (size_t i = 0; i < LANES; i++)
         wrong += total[i] != sum_of_all(size, i) + (uint32_t)size * shift;
@@ -50,21 +50,21 @@ static void every_rank_gets_the_total_whatever_the_nodes(void **state)
     (void)state;
     for (int per_node = 1; per_node <= 4; per_node++) {
         fmd_comm c;
-        fmd_node_sum *s = NULL;
+        fmd_node_shared *s = NULL;
         pretend_nodes(&c, per_node);
-        assert_all_ok(fmd_node_sum_create(&s, &c, LANES));
-        assert_all_ranks((uintptr_t)fmd_node_sum_message(s) % FMD_ALIGN == 0);
+        assert_all_ok(fmd_node_shared_create(&s, &c, LANES));
+        assert_all_ranks((uintptr_t)fmd_node_shared_message(s) % FMD_ALIGN == 0);
         int wrong = 0;
         for (uint32_t step = 0; step < 20; step++) {
-            uint32_t *message = fmd_node_sum_message(s);
+            uint32_t *message = fmd_node_shared_message(s);
             for (size_t i = 0; i < LANES; i++)
                 message[i] = value(c.rank, i) + step;
-            fmd_node_sum_run(s, FMD_LANE_U32);
+            fmd_node_shared_run(s, FMD_ELEMENT_U32);
             memset(message, 0xff, LANES * sizeof *message); /* the next step may begin */
             wrong += wrong_lanes(s, c.size, step);
         }
         assert_all_ranks(wrong == 0);
-        fmd_node_sum_destroy(s);
+        fmd_node_shared_destroy(s);
         MPI_Comm_free(&c.node);
     }
 }
@@ -73,22 +73,22 @@ static void a_float_that_is_not_finite_is_seen_by_all(void **state)
 {
     (void)state;
     fmd_comm c;
-    fmd_node_sum *s = NULL;
+    fmd_node_shared *s = NULL;
     pretend_nodes(&c, 2);
-    assert_all_ok(fmd_node_sum_create(&s, &c, LANES));
-    float *message = fmd_node_sum_message(s);
+    assert_all_ok(fmd_node_shared_create(&s, &c, LANES));
+    float *message = fmd_node_shared_message(s);
     for (size_t bad = 0; bad < LANES; bad += LANES - 1) {
         for (int faulty = 0; faulty < 2; faulty++) {
             for (size_t i = 0; i < LANES; i++)
                 message[i] = 1;
             if (faulty && c.rank == c.size - 1)
                 message[bad] = bad == 0 ? NAN : INFINITY;
-            assert_all_ranks(fmd_node_sum_run(s, FMD_LANE_FLOAT) == !faulty);
-            const float *total = fmd_node_sum_total(s);
+            assert_all_ranks(fmd_node_shared_run(s, FMD_ELEMENT_FLOAT) == !faulty);
+            const float *total = fmd_node_shared_total(s);
             assert_all_ranks(total[LANES / 2] == (float)c.size);
         }
     }
-    fmd_node_sum_destroy(s);
+    fmd_node_shared_destroy(s);
     MPI_Comm_free(&c.node);
 }
 

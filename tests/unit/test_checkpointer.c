@@ -3,9 +3,9 @@
 #include "support/idx_files.h"
 
 #include "base/log.h"
+#include "base/timer.h"
 #include "io/run_lock.h"
 #include "train/checkpointer.h"
-#include "base/timer.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -21,7 +21,7 @@
 static fmd_model *model;
 static fmd_optimizer *optimizer;
 static int64_t epoch;
-static fmd_trait trait = {.name = "seed", .text = "42"};
+static fmd_fingerprint_entry entry = {.name = "seed", .text = "42"};
 
 static int create_training(void **state)
 {
@@ -48,50 +48,50 @@ static int enter_run_folder(void **state)
     return result;
 }
 
-static fmd_saver *open_saver(const fmd_saver_args *args)
+static fmd_checkpointer *open_checkpointer(const fmd_checkpointer_args *args)
 {
-    fmd_saver *s;
-    fmd_saver_args a = *args;
+    fmd_checkpointer *s;
+    fmd_checkpointer_args a = *args;
     a.run_folder = ".";
     a.keep = a.keep > 0 ? a.keep : 100;
     a.monitor = "accuracy";
     a.higher_is_better = true;
-    assert_ok(fmd_saver_create(&s, &a));
+    assert_ok(fmd_checkpointer_create(&s, &a));
     return s;
 }
 
 /* The state after so many steps. Borrowed until the next call. */
-static const fmd_state *state_after(fmd_saver *s, uint64_t step)
+static const fmd_state *state_after(fmd_checkpointer *s, uint64_t step)
 {
-    static fmd_item items[2];
+    static fmd_state_entry entries[2];
     static fmd_state state;
     epoch = (int64_t)step / 10;
     for (size_t i = 0; i < fmd_model_n_params(model); i++)
         fmd_model_params(model)[i] = (float)step;
-    items[0] = (fmd_item){"epoch", FMD_ITEM_I64, 1, &epoch};
-    items[1] = fmd_saver_item(s);
+    entries[0] = (fmd_state_entry){"epoch", FMD_ITEM_I64, 1, &epoch};
+    entries[1] = fmd_checkpointer_entry(s);
     state = (fmd_state){.model = model,
                         .optimizer = optimizer,
                         .learning_rate = 0.5,
                         .step = step,
-                        .traits = &trait,
-                        .n_traits = 1,
-                        .items = items,
-                        .n_items = 2};
+                        .fingerprint = &entry,
+                        .n_fingerprint = 1,
+                        .entries = entries,
+                        .n_entries = 2};
     return &state;
 }
 
-static fmd_status write_step(fmd_saver *s, uint64_t step)
+static fmd_status write_step(fmd_checkpointer *s, uint64_t step)
 {
-    return fmd_saver_write(s, state_after(s, step));
+    return fmd_checkpointer_write(s, state_after(s, step));
 }
 
 static void write_steps(uint64_t first, uint64_t last)
 {
-    fmd_saver *s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_EPOCH});
+    fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH});
     for (uint64_t step = first; step <= last; step++)
         assert_ok(write_step(s, step));
-    fmd_saver_destroy(s);
+    fmd_checkpointer_destroy(s);
 }
 
 static const char *step_path(int step)
@@ -113,11 +113,11 @@ static bool exists(const char *path)
 static fmd_status load(int *step)
 {
     bool found = true;
-    fmd_saver *s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_EPOCH});
+    fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH});
     const fmd_state *state = state_after(s, 0);
-    const fmd_status st = fmd_saver_load(s, state, &found);
+    const fmd_status st = fmd_checkpointer_load(s, state, &found);
     *step = found ? (int)fmd_model_params(model)[0] : 0;
-    fmd_saver_destroy(s);
+    fmd_checkpointer_destroy(s);
     return st;
 }
 
@@ -144,7 +144,7 @@ static int count_files(void)
     DIR *dir = opendir("checkpoints");
     assert_non_null(dir);
     for (struct dirent *e; (e = readdir(dir)) != NULL;)
-        n += e->d_name[0] != '.' || strncmp(e->d_name, ".gasp", 5) == 0;
+        n += e->d_name[0] != '.' || strncmp(e->d_name, ".emergency", 5) == 0;
     closedir(dir);
     return n;
 }
@@ -196,37 +196,39 @@ static void a_frequency_has_one_of_four_forms(void **state)
 static void each_kind_is_due_in_its_own_way_only(void **state)
 {
     (void)state;
-    fmd_saver *s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_STEPS, .every = 3});
+    fmd_checkpointer *s =
+        open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_STEPS, .every = 3});
     for (uint64_t step = 1; step < 10; step++)
-        assert_int_equal(fmd_saver_due_by_step(s, step), step % 3 == 0);
-    assert_false(fmd_saver_due_by_epoch(s) || fmd_saver_due_by_time(s));
-    fmd_saver_destroy(s);
+        assert_int_equal(fmd_checkpointer_due_by_step(s, step), step % 3 == 0);
+    assert_false(fmd_checkpointer_due_by_epoch(s) || fmd_checkpointer_due_by_time(s));
+    fmd_checkpointer_destroy(s);
 
-    s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_EPOCH});
-    assert_true(fmd_saver_due_by_epoch(s));
-    assert_false(fmd_saver_due_by_step(s, 3) || fmd_saver_due_by_time(s));
-    fmd_saver_destroy(s);
+    s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH});
+    assert_true(fmd_checkpointer_due_by_epoch(s));
+    assert_false(fmd_checkpointer_due_by_step(s, 3) || fmd_checkpointer_due_by_time(s));
+    fmd_checkpointer_destroy(s);
 
     /* On a machine that stood still for this long it may be due at once. */
     double before = fmd_now();
-    s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_SECONDS, .every = 0.1});
-    assert_false(fmd_saver_due_by_time(s) && fmd_now() - before < 0.1);
+    s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_SECONDS, .every = 0.1});
+    assert_false(fmd_checkpointer_due_by_time(s) && fmd_now() - before < 0.1);
     usleep(150000);
-    assert_true(fmd_saver_due_by_time(s));
-    assert_false(fmd_saver_due_by_step(s, 3) || fmd_saver_due_by_epoch(s));
+    assert_true(fmd_checkpointer_due_by_time(s));
+    assert_false(fmd_checkpointer_due_by_step(s, 3) || fmd_checkpointer_due_by_epoch(s));
     before = fmd_now();
     assert_ok(write_step(s, 1));
-    assert_false(fmd_saver_due_by_time(s) && fmd_now() - before < 0.1); /* since the last one */
-    fmd_saver_destroy(s);
+    assert_false(fmd_checkpointer_due_by_time(s) &&
+                 fmd_now() - before < 0.1); /* since the last one */
+    fmd_checkpointer_destroy(s);
 
     /* The first is taken to cost 10 ms, and 1 % of the time is allowed. */
     before = fmd_now();
-    s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_AUTO});
-    assert_false(fmd_saver_due_by_epoch(s) && fmd_now() - before < 1);
+    s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_AUTO});
+    assert_false(fmd_checkpointer_due_by_epoch(s) && fmd_now() - before < 1);
     usleep(1100000);
-    assert_true(fmd_saver_due_by_epoch(s));
-    assert_false(fmd_saver_due_by_step(s, 3) || fmd_saver_due_by_time(s));
-    fmd_saver_destroy(s);
+    assert_true(fmd_checkpointer_due_by_epoch(s));
+    assert_false(fmd_checkpointer_due_by_step(s, 3) || fmd_checkpointer_due_by_time(s));
+    fmd_checkpointer_destroy(s);
 }
 
 static void the_name_of_a_file_tells_its_step(void **state)
@@ -243,14 +245,15 @@ static void the_newest_are_kept_and_the_link_is_right_at_each_moment(void **stat
 {
     (void)state;
     for (int keep = 1; keep <= 3; keep++) {
-        fmd_saver *s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_EPOCH, .keep = keep});
+        fmd_checkpointer *s =
+            open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH, .keep = keep});
         for (int step = 1; step <= 6; step++) {
             assert_ok(write_step(s, (uint64_t)(100 * keep + step)));
             assert_latest(100 * keep + step);
         }
-        assert_int_equal(fmd_saver_count(s), 6);
-        assert_true(fmd_saver_seconds(s) > 0);
-        fmd_saver_destroy(s);
+        assert_int_equal(fmd_checkpointer_count(s), 6);
+        assert_true(fmd_checkpointer_seconds(s) > 0);
+        fmd_checkpointer_destroy(s);
         assert_int_equal(count_files(), keep + 1);
         for (int i = 0; i < keep; i++)
             assert_true(exists(step_path(100 * keep + 6 - i)));
@@ -265,10 +268,11 @@ static void files_of_others_are_left_alone(void **state)
                                         "best.weights.h5"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         write_file("checkpoints", names[i], "mine", 4);
-    fmd_saver *s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_EPOCH, .keep = 1});
+    fmd_checkpointer *s =
+        open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH, .keep = 1});
     for (uint64_t step = 1; step < 4; step++)
         assert_ok(write_step(s, step));
-    fmd_saver_destroy(s);
+    fmd_checkpointer_destroy(s);
     assert_loads(3);
     assert_int_equal(count_files(), 7);
 }
@@ -283,25 +287,27 @@ static void the_best_is_written_when_it_is_better(void **state)
     const int n = sizeof epochs / sizeof *epochs;
     for (int resumed = -1; resumed < n; resumed++) {
         unlink("checkpoints/best.weights.h5");
-        fmd_saver *s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_EPOCH, .best = true});
+        fmd_checkpointer *s =
+            open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH, .best = true});
         for (int i = 0; i < n; i++) {
             const fmd_metrics m = {.accuracy = epochs[i].accuracy};
             uint64_t step;
             if (i == resumed) { /* another process that knows what a checkpoint holds */
-                fmd_saver *next = open_saver(&(fmd_saver_args){.best = true});
-                *(double *)fmd_saver_item(next).data = *(double *)fmd_saver_item(s).data;
-                fmd_saver_destroy(s);
+                fmd_checkpointer *next = open_checkpointer(&(fmd_checkpointer_args){.best = true});
+                *(double *)fmd_checkpointer_entry(next).data =
+                    *(double *)fmd_checkpointer_entry(s).data;
+                fmd_checkpointer_destroy(s);
                 s = next;
             }
-            assert_ok(fmd_saver_write_best(s, state_after(s, (uint64_t)i + 1), &m));
+            assert_ok(fmd_checkpointer_write_best(s, state_after(s, (uint64_t)i + 1), &m));
             assert_ok(fmd_checkpoint_verify("checkpoints/best.weights.h5", &step));
             assert_int_equal(step, epochs[i].best);
         }
-        fmd_saver_destroy(s);
+        fmd_checkpointer_destroy(s);
     }
-    fmd_saver *s = open_saver(&(fmd_saver_args){.best = false});
-    assert_ok(fmd_saver_write_best(s, state_after(s, 9), &(fmd_metrics){.accuracy = 1}));
-    fmd_saver_destroy(s);
+    fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.best = false});
+    assert_ok(fmd_checkpointer_write_best(s, state_after(s, 9), &(fmd_metrics){.accuracy = 1}));
+    fmd_checkpointer_destroy(s);
     uint64_t step;
     assert_ok(fmd_checkpoint_verify("checkpoints/best.weights.h5", &step));
     assert_int_equal(step, 4);
@@ -381,9 +387,9 @@ static void the_newest_of_another_run_is_refused_and_stays(void **state)
     (void)state;
     int step;
     write_steps(1, 2);
-    memcpy(trait.text, "43", 3);
+    memcpy(entry.text, "43", 3);
     const fmd_status st = load(&step);
-    memcpy(trait.text, "42", 3);
+    memcpy(entry.text, "42", 3);
     assert_int_equal(st, FMD_EUSAGE);
     assert_string_equal(fmd_error_message(), "'./checkpoints/step-0000000002.weights.h5' is of "
                                              "another run: seed is 42 there, 43 here");
@@ -397,7 +403,7 @@ static void remains_of_writes_that_were_cut_off_are_deleted(void **state)
     write_steps(1, 2);
     write_file("checkpoints", "step-0000000003.weights.h5.tmp-77-0", "half", 4);
     write_file("checkpoints", "latest.tmp-link", "half", 4);
-    write_file("checkpoints", ".gasp-3", "", 0);
+    write_file("checkpoints", ".emergency-3", "", 0);
     assert_loads(2);
     assert_int_equal(count_files(), 3);
 }
@@ -406,7 +412,8 @@ static void remains_of_writes_that_were_cut_off_are_deleted(void **state)
 static void a_failed_write_is_survived_twice_in_a_row(void **state)
 {
     (void)state;
-    fmd_saver *s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_EPOCH, .keep = 1});
+    fmd_checkpointer *s =
+        open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH, .keep = 1});
     assert_ok(write_step(s, 1));
     for (int step = 2; step <= 6; step++)
         if (step != 4)
@@ -415,7 +422,7 @@ static void a_failed_write_is_survived_twice_in_a_row(void **state)
     assert_ok(write_step(s, 3));
     assert_latest(1);
     assert_true(exists(step_path(1)));
-    assert_int_equal(fmd_saver_count(s), 1);
+    assert_int_equal(fmd_checkpointer_count(s), 1);
     for (int step = 2; step <= 3; step++)
         assert_int_equal(rmdir(step_path(step)), 0);
     assert_int_equal(rmdir(step_path(5)), 0);
@@ -429,7 +436,7 @@ static void a_failed_write_is_survived_twice_in_a_row(void **state)
                  "3 checkpoints in a row failed: cannot write "
                  "'./checkpoints/step-0000000007.weights.h5': Is a directory");
     assert_latest(4);
-    fmd_saver_destroy(s);
+    fmd_checkpointer_destroy(s);
     assert_loads(4);
 }
 
@@ -444,15 +451,15 @@ static void a_full_disk_costs_old_checkpoints_but_never_the_last_good_one(void *
     snprintf(size, sizeof size, "size=%ldk", 4 * (3 * blocks + 1)); /* room for three */
     if (mount("none", "checkpoints", "tmpfs", 0, size) != 0)
         skip();
-    fmd_saver *s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_EPOCH});
+    fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH});
     fmd_status st[8] = {FMD_OK};
     for (uint64_t step = 1; step < 8; step++)
         st[step] = write_step(s, step);
     const int files = count_files();
     int step = -1;
     /* One is left, and others take the rest. */
-    fmd_saver_destroy(s);
-    s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_EPOCH, .keep = 1});
+    fmd_checkpointer_destroy(s);
+    s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH, .keep = 1});
     st[7] = write_step(s, 7);
     FILE *f = fopen("checkpoints/other", "w");
     while (f != NULL && fputc('x', f) != EOF && ftell(f) < 1 << 20)
@@ -460,7 +467,7 @@ static void a_full_disk_costs_old_checkpoints_but_never_the_last_good_one(void *
     if (f != NULL)
         fclose(f);
     const fmd_status full[] = {write_step(s, 8), write_step(s, 9), write_step(s, 10)};
-    fmd_saver_destroy(s);
+    fmd_checkpointer_destroy(s);
     const fmd_status loaded = load(&step);
     assert_int_equal(umount("checkpoints"), 0);
     for (int i = 1; i < 8; i++)
@@ -479,7 +486,7 @@ static void a_link_that_cannot_be_made_is_named_and_survived(void **state)
     (void)state;
     char said[256] = "";
     assert_int_equal(mkdir("checkpoints/latest.tmp-link", 0777), 0);
-    fmd_saver *s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_EPOCH});
+    fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH});
     const int before = dup(STDERR_FILENO);
     assert_non_null(freopen("said", "w+", stderr));
     fmd_log_open(FMD_LOG_WARNING, 0);
@@ -489,7 +496,7 @@ static void a_link_that_cannot_be_made_is_named_and_survived(void **state)
     const char *line = fgets(said, sizeof said, stderr);
     dup2(before, STDERR_FILENO);
     close(before);
-    fmd_saver_destroy(s);
+    fmd_checkpointer_destroy(s);
     assert_int_equal(st, FMD_OK);
     assert_non_null(line);
     assert_string_equal(said, "fmnist-dist: warning: cannot link './checkpoints/latest': "
@@ -502,17 +509,18 @@ static void a_replaced_process_writes_nothing(void **state)
     (void)state;
     fmd_run_lock l;
     assert_ok(fmd_run_lock_take(&l, "."));
-    fmd_saver *s = open_saver(
-        &(fmd_saver_args){.generation = l.generation, .kind = FMD_SAVE_EPOCH, .best = true});
+    fmd_checkpointer *s = open_checkpointer(
+        &(fmd_checkpointer_args){.generation = l.generation, .kind = FMD_SAVE_EPOCH, .best = true});
     assert_ok(write_step(s, 1));
     fmd_run_lock_release(&l);
     assert_ok(fmd_run_lock_take(&l, "."));
     assert_int_equal(write_step(s, 2), FMD_EBUSY);
-    assert_int_equal(fmd_saver_write_best(s, state_after(s, 2), &(fmd_metrics){.accuracy = 1}),
-                     FMD_EBUSY);
-    assert_int_equal(fmd_saver_write_final(s, state_after(s, 2)), FMD_EBUSY);
-    fmd_saver_gasp(s, state_after(s, 3));
-    fmd_saver_destroy(s);
+    assert_int_equal(
+        fmd_checkpointer_write_best(s, state_after(s, 2), &(fmd_metrics){.accuracy = 1}),
+        FMD_EBUSY);
+    assert_int_equal(fmd_checkpointer_write_final(s, state_after(s, 2)), FMD_EBUSY);
+    fmd_checkpointer_emergency(s, state_after(s, 3));
+    fmd_checkpointer_destroy(s);
     fmd_run_lock_release(&l);
     assert_int_equal(count_files(), 2);
     assert_latest(1);
@@ -521,26 +529,26 @@ static void a_replaced_process_writes_nothing(void **state)
 static void a_last_checkpoint_is_written_once(void **state)
 {
     (void)state;
-    fmd_saver *s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_EPOCH});
+    fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH});
     assert_ok(write_step(s, 1));
-    fmd_saver_gasp(s, state_after(s, 2));
+    fmd_checkpointer_emergency(s, state_after(s, 2));
     assert_latest(2);
     assert_int_equal(count_files(), 3);
     struct stat before, after;
     assert_int_equal(stat(step_path(2), &before), 0);
-    fmd_saver_gasp(s, state_after(s, 2));
+    fmd_checkpointer_emergency(s, state_after(s, 2));
     assert_int_equal(stat(step_path(2), &after), 0);
     assert_int_equal(before.st_ino, after.st_ino);
     /* A survivor that was about to write this one has been killed: another takes its turn. */
-    write_file("checkpoints", ".gasp-3-0", "", 0);
-    fmd_saver_gasp(s, state_after(s, 3));
+    write_file("checkpoints", ".emergency-3-0", "", 0);
+    fmd_checkpointer_emergency(s, state_after(s, 3));
     assert_latest(3);
     /* Both who had a turn are dead or at it: a third does not crowd in. */
-    write_file("checkpoints", ".gasp-4-0", "", 0);
-    write_file("checkpoints", ".gasp-4-1", "", 0);
-    fmd_saver_gasp(s, state_after(s, 4));
+    write_file("checkpoints", ".emergency-4-0", "", 0);
+    write_file("checkpoints", ".emergency-4-1", "", 0);
+    fmd_checkpointer_emergency(s, state_after(s, 4));
     assert_false(exists(step_path(4)));
-    fmd_saver_destroy(s);
+    fmd_checkpointer_destroy(s);
     assert_loads(3);
 }
 
@@ -548,9 +556,9 @@ static void the_end_is_in_a_file_of_its_own(void **state)
 {
     (void)state;
     uint64_t step;
-    fmd_saver *s = open_saver(&(fmd_saver_args){.kind = FMD_SAVE_EPOCH});
-    assert_ok(fmd_saver_write_final(s, state_after(s, 12)));
-    fmd_saver_destroy(s);
+    fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH});
+    assert_ok(fmd_checkpointer_write_final(s, state_after(s, 12)));
+    fmd_checkpointer_destroy(s);
     assert_ok(fmd_checkpoint_verify("checkpoints/final.weights.h5", &step));
     assert_int_equal(step, 12);
     assert_int_equal(count_files(), 1);

@@ -3,8 +3,8 @@
  * decides, a machine that is too busy makes a try void, not wrong. */
 #include "support/fmd_test.h"
 
-#include "train/watchdog.h"
 #include "base/timer.h"
+#include "train/watchdog.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Longer than the guardian waits before a last checkpoint, and than it waits for the state; what it
+/* Longer than the watchdog waits before a last checkpoint, and than it waits for the state; what it
  * leaves to those who were asked to stop is 100 ms. */
 enum { LONG_MS = 900, GRACE_MS = 100 };
 /* The exit code of a void try, and for how long anything is waited for that should come. */
@@ -49,7 +49,7 @@ static void begin(int (*body)(void))
         dup2(fds[1], STDERR_FILENO);
         close(fds[0]);
         close(fds[1]);
-        fmd_guardian_prepare();
+        fmd_watchdog_prepare();
         _exit(body());
     }
     close(fds[1]);
@@ -87,10 +87,10 @@ static void assert_exits(int (*body)(void), int code)
                  code, said);
 }
 
-static fmd_guardian *start(double hang_seconds)
+static fmd_watchdog *start(double hang_seconds)
 {
-    fmd_guardian *g = NULL;
-    if (fmd_guardian_start(&g, 3, "node7", hang_seconds) != FMD_OK)
+    fmd_watchdog *g = NULL;
+    if (fmd_watchdog_start(&g, 3, "node7", hang_seconds) != FMD_OK)
         _exit(100);
     return g;
 }
@@ -98,13 +98,13 @@ static fmd_guardian *start(double hang_seconds)
 /* Exit code 0: this signal, and no other, is seen as the request to stop. */
 static int is_seen(int signal)
 {
-    fmd_guardian *g = start(0);
-    const int before = fmd_guardian_signal(g);
+    fmd_watchdog *g = start(0);
+    const int before = fmd_watchdog_signal(g);
     kill(getpid(), signal);
-    for (int i = 0; i < PATIENCE_MS && fmd_guardian_signal(g) == 0; i++)
+    for (int i = 0; i < PATIENCE_MS && fmd_watchdog_signal(g) == 0; i++)
         sleep_ms(1);
-    const bool seen = before == 0 && fmd_guardian_signal(g) == signal;
-    fmd_guardian_stop(g);
+    const bool seen = before == 0 && fmd_watchdog_signal(g) == signal;
+    fmd_watchdog_stop(g);
     return !seen;
 }
 
@@ -118,15 +118,15 @@ static void *take(void *signal)
     return NULL;
 }
 
-/* Exit code 0: a signal before the guardian has started ends nothing and is not forgotten. */
+/* Exit code 0: a signal before the watchdog has started ends nothing and is not forgotten. */
 static int is_kept(int signal)
 {
     pthread_t library;
     pthread_create(&library, NULL, take, &signal);
     pthread_join(library, NULL);
-    fmd_guardian *g = start(0);
-    const bool kept = fmd_guardian_signal(g) == signal;
-    fmd_guardian_stop(g);
+    fmd_watchdog *g = start(0);
+    const bool kept = fmd_watchdog_signal(g) == signal;
+    fmd_watchdog_stop(g);
     return !kept;
 }
 
@@ -173,9 +173,9 @@ static void a_signal_before_the_start_is_kept(void **state)
 static int usr1_twice(void)
 {
     const int first = is_seen(SIGUSR1);
-    fmd_guardian *g = start(0);
+    fmd_watchdog *g = start(0);
     kill(getpid(), SIGUSR1);
-    fmd_guardian_stop(g);
+    fmd_watchdog_stop(g);
     return first;
 }
 
@@ -187,9 +187,9 @@ static void a_second_usr1_changes_nothing(void **state)
 
 static int interrupted_twice(void)
 {
-    fmd_guardian *g = start(0);
+    fmd_watchdog *g = start(0);
     raise(SIGINT);
-    if (fmd_guardian_signal(g) != SIGINT)
+    if (fmd_watchdog_signal(g) != SIGINT)
         return 1;
     raise(SIGINT);
     return 2;
@@ -203,55 +203,55 @@ static void a_second_int_ends_the_process_at_once(void **state)
     assert_int_equal(WTERMSIG(status), SIGINT);
 }
 
-static int without_guardian(void)
+static int without_watchdog(void)
 {
-    fmd_guardian_phase(NULL, "nothing");
-    fmd_guardian_files(NULL, "nothing");
-    fmd_guardian_free_state(NULL);
-    fmd_guardian_own_state(NULL);
-    fmd_guardian_on_gasp(NULL, NULL, NULL);
-    fmd_guardian_stop(NULL);
-    return fmd_guardian_signal(NULL);
+    fmd_watchdog_phase(NULL, "nothing");
+    fmd_watchdog_files(NULL, "nothing");
+    fmd_watchdog_unlock(NULL);
+    fmd_watchdog_lock(NULL);
+    fmd_watchdog_on_emergency(NULL, NULL, NULL);
+    fmd_watchdog_stop(NULL);
+    return fmd_watchdog_signal(NULL);
 }
 
-static void without_a_guardian_nothing_happens(void **state)
+static void without_a_watchdog_nothing_happens(void **state)
 {
     (void)state;
-    assert_exits(without_guardian, 0);
+    assert_exits(without_watchdog, 0);
 }
 
-static atomic_int gasps;
+static atomic_int emergencies;
 static int told;
 
-static void count_gasp(void *self)
+static void count_emergency(void *self)
 {
-    gasps++;
+    emergencies++;
     *(int *)self = 1;
 }
 
 /* The number of last checkpoints after a signal, at least `expected` where they come at all;
  * `freed`: nobody comes back to own the state. */
-static int count_gasps(int signal, bool freed, bool wanted, int expected)
+static int count_emergencies(int signal, bool freed, bool wanted, int expected)
 {
-    fmd_guardian *g = start(0);
+    fmd_watchdog *g = start(0);
     if (wanted)
-        fmd_guardian_on_gasp(g, count_gasp, &told);
+        fmd_watchdog_on_emergency(g, count_emergency, &told);
     if (freed)
-        fmd_guardian_free_state(g);
+        fmd_watchdog_unlock(g);
     kill(getpid(), signal);
-    for (int i = 0; i < PATIENCE_MS && gasps < expected; i++)
+    for (int i = 0; i < PATIENCE_MS && emergencies < expected; i++)
         sleep_ms(1);
     sleep_ms(LONG_MS);
-    const int n = gasps;
+    const int n = emergencies;
     if (freed)
-        fmd_guardian_own_state(g);
-    fmd_guardian_stop(g);
+        fmd_watchdog_lock(g);
+    fmd_watchdog_stop(g);
     return n + (n > 0 && !told ? 50 : 0);
 }
 
 static int in_vain(void)
 {
-    return count_gasps(SIGTERM, true, true, 1);
+    return count_emergencies(SIGTERM, true, true, 1);
 }
 
 static void *sleep_unblocked(void *arg)
@@ -269,55 +269,55 @@ static int term_to_a_thread_of_a_library(void)
 {
     pthread_t thread;
     return pthread_create(&thread, NULL, sleep_unblocked, NULL) != 0 ||
-           count_gasps(SIGTERM, true, true, 1) != 1;
+           count_emergencies(SIGTERM, true, true, 1) != 1;
 }
 
 static int while_owned(void)
 {
-    return count_gasps(SIGTERM, false, true, 0);
+    return count_emergencies(SIGTERM, false, true, 0);
 }
 
 static int with_nothing_to_write(void)
 {
-    return count_gasps(SIGTERM, true, false, 0);
+    return count_emergencies(SIGTERM, true, false, 0);
 }
 
 static int for_usr1(void)
 {
-    return count_gasps(SIGUSR1, true, true, 0);
+    return count_emergencies(SIGUSR1, true, true, 0);
 }
 
 static int request_met(void)
 {
-    fmd_guardian *g = start(0);
-    fmd_guardian_on_gasp(g, count_gasp, &told);
-    fmd_guardian_free_state(g);
+    fmd_watchdog *g = start(0);
+    fmd_watchdog_on_emergency(g, count_emergency, &told);
+    fmd_watchdog_unlock(g);
     const double asked = fmd_now();
     kill(getpid(), SIGTERM);
-    for (int i = 0; i < PATIENCE_MS && fmd_guardian_signal(g) == 0; i++)
+    for (int i = 0; i < PATIENCE_MS && fmd_watchdog_signal(g) == 0; i++)
         sleep_ms(1);
-    fmd_guardian_own_state(g);               /* the step is done, the training ends as it should */
-    if (fmd_now() - asked > GRACE_MS * 1e-3) /* the guardian may have been right to write */
+    fmd_watchdog_lock(g);                    /* the step is done, the training ends as it should */
+    if (fmd_now() - asked > GRACE_MS * 1e-3) /* the watchdog may have been right to write */
         return VOID;
-    fmd_guardian_on_gasp(g, NULL, NULL);
+    fmd_watchdog_on_emergency(g, NULL, NULL);
     sleep_ms(LONG_MS);
-    fmd_guardian_stop(g);
-    return gasps;
+    fmd_watchdog_stop(g);
+    return emergencies;
 }
 
-/* The guardian already waits for the state when training ends: what it would write is no more. */
+/* The watchdog already waits for the state when training ends: what it would write is no more. */
 static int withdrawn(void)
 {
-    fmd_guardian *g = start(0);
-    fmd_guardian_on_gasp(g, count_gasp, &told);
+    fmd_watchdog *g = start(0);
+    fmd_watchdog_on_emergency(g, count_emergency, &told);
     kill(getpid(), SIGTERM);
     sleep_ms(2 * GRACE_MS + 50);
-    fmd_guardian_on_gasp(g, NULL, NULL);
-    fmd_guardian_free_state(g);
+    fmd_watchdog_on_emergency(g, NULL, NULL);
+    fmd_watchdog_unlock(g);
     sleep_ms(LONG_MS);
-    fmd_guardian_own_state(g);
-    fmd_guardian_stop(g);
-    return gasps;
+    fmd_watchdog_lock(g);
+    fmd_watchdog_stop(g);
+    return emergencies;
 }
 
 static void who_waits_in_vain_after_term_writes_a_last_checkpoint_once(void **state)
@@ -372,21 +372,21 @@ static void write_slowly(void *self)
     writing = true;
     sleep_ms(300);
     writing = false;
-    gasps++;
+    emergencies++;
 }
 
 static int owner_comes_back(void)
 {
-    fmd_guardian *g = start(0);
-    fmd_guardian_on_gasp(g, write_slowly, NULL);
-    fmd_guardian_free_state(g);
+    fmd_watchdog *g = start(0);
+    fmd_watchdog_on_emergency(g, write_slowly, NULL);
+    fmd_watchdog_unlock(g);
     kill(getpid(), SIGTERM);
-    for (int i = 0; i < PATIENCE_MS && !writing && gasps == 0; i++)
+    for (int i = 0; i < PATIENCE_MS && !writing && emergencies == 0; i++)
         sleep_ms(1);
-    const bool began = writing || gasps == 1;
-    fmd_guardian_own_state(g);
-    const bool right = began && !writing && gasps == 1;
-    fmd_guardian_stop(g);
+    const bool began = writing || emergencies == 1;
+    fmd_watchdog_lock(g);
+    const bool right = began && !writing && emergencies == 1;
+    fmd_watchdog_stop(g);
     return !right;
 }
 
@@ -398,10 +398,10 @@ static void the_state_is_not_owned_while_it_is_written(void **state)
 
 static int hang(void)
 {
-    fmd_guardian *g = start(0.3);
-    fmd_guardian_phase(g, "the sum of the gradients");
+    fmd_watchdog *g = start(0.3);
+    fmd_watchdog_phase(g, "the sum of the gradients");
     sleep_ms(20000);
-    fmd_guardian_stop(g);
+    fmd_watchdog_stop(g);
     return 0;
 }
 
@@ -416,22 +416,22 @@ static void a_phase_that_does_not_end_ends_the_process_and_is_named(void **state
 
 static int write_for_ever(void)
 {
-    fmd_guardian *g = start(0.1);
-    fmd_guardian_files(g, "writing");
+    fmd_watchdog *g = start(0.1);
+    fmd_watchdog_files(g, "writing");
     sleep_ms(20000);
-    fmd_guardian_stop(g);
+    fmd_watchdog_stop(g);
     return 0;
 }
 
 /* Longer than the timeout at a file; and from there to a phase that is just as short. */
 static int write_slowly_then_go_on(void)
 {
-    fmd_guardian *g = start(0.6);
+    fmd_watchdog *g = start(0.6);
     sleep_ms(LONG_MS);
-    fmd_guardian_files(g, "writing");
+    fmd_watchdog_files(g, "writing");
     sleep_ms(LONG_MS);
-    fmd_guardian_phase(g, "training");
-    fmd_guardian_stop(g);
+    fmd_watchdog_phase(g, "training");
+    fmd_watchdog_stop(g);
     return 0;
 }
 
@@ -447,12 +447,12 @@ static void files_have_ten_times_as_long_but_not_for_ever(void **state)
 /* After the timeout, and before the two seconds by which the culprit comes first. */
 static int wait_in_vain(void)
 {
-    fmd_guardian *g = start(0.3);
-    fmd_guardian_phase(g, "waiting");
-    fmd_guardian_free_state(g);
+    fmd_watchdog *g = start(0.3);
+    fmd_watchdog_phase(g, "waiting");
+    fmd_watchdog_unlock(g);
     sleep_ms(LONG_MS);
-    fmd_guardian_own_state(g);
-    fmd_guardian_stop(g);
+    fmd_watchdog_lock(g);
+    fmd_watchdog_stop(g);
     return 0;
 }
 
@@ -465,20 +465,20 @@ static void who_waits_for_others_lets_the_culprit_speak_first(void **state)
 
 static int move_on(void)
 {
-    fmd_guardian *g = start(2.5);
+    fmd_watchdog *g = start(2.5);
     for (int i = 0; i < 50; i++) {
-        fmd_guardian_phase(g, i % 2 != 0 ? "one" : "other");
+        fmd_watchdog_phase(g, i % 2 != 0 ? "one" : "other");
         sleep_ms(60);
     }
-    fmd_guardian_stop(g);
+    fmd_watchdog_stop(g);
     return 0;
 }
 
 static int hang_for_ever(void)
 {
-    fmd_guardian *g = start(0);
+    fmd_watchdog *g = start(0);
     sleep_ms(LONG_MS);
-    fmd_guardian_stop(g);
+    fmd_watchdog_stop(g);
     return 0;
 }
 
@@ -499,8 +499,8 @@ static void a_timeout_of_nothing_means_never(void **state)
 /* Stopped for longer than the timeout; it goes on for less than that. */
 static int suspended(void)
 {
-    fmd_guardian *g = start(3);
-    fmd_guardian_phase(g, "training");
+    fmd_watchdog *g = start(3);
+    fmd_watchdog_phase(g, "training");
     const pid_t me = getpid(), waker = fork();
     if (waker == 0) {
         kill(me, SIGSTOP);
@@ -510,7 +510,7 @@ static int suspended(void)
     }
     sleep_ms(500);
     waitpid(waker, NULL, 0);
-    fmd_guardian_stop(g);
+    fmd_watchdog_stop(g);
     return 0;
 }
 
@@ -530,7 +530,7 @@ static int begin_all(void **state)
                                    term_early,
                                    usr1_twice,
                                    interrupted_twice,
-                                   without_guardian,
+                                   without_watchdog,
                                    in_vain,
                                    term_to_a_thread_of_a_library,
                                    while_owned,
@@ -559,7 +559,7 @@ int main(void)
         cmocka_unit_test(a_signal_before_the_start_is_kept),
         cmocka_unit_test(a_second_usr1_changes_nothing),
         cmocka_unit_test(a_second_int_ends_the_process_at_once),
-        cmocka_unit_test(without_a_guardian_nothing_happens),
+        cmocka_unit_test(without_a_watchdog_nothing_happens),
         cmocka_unit_test(who_waits_in_vain_after_term_writes_a_last_checkpoint_once),
         cmocka_unit_test(a_signal_that_a_library_thread_takes_counts_too),
         cmocka_unit_test(a_state_that_is_being_changed_is_not_written),

@@ -14,7 +14,7 @@
 #define RESUME(STEP) "{\"type\":\"resume\",\"time\":2,\"global_step\":" #STEP "}\n"
 #define END          "{\"type\":\"end\",\"state\":\"done\",\"exit_code\":0,\"message\":\"\"}\n"
 
-static fmd_followed_run run;
+static fmd_follow run;
 
 static int begin(void **state)
 {
@@ -27,7 +27,7 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    fmd_followed_run_free(&run);
+    fmd_follow_free(&run);
     temp_folder_count(1);
     return 0;
 }
@@ -42,10 +42,10 @@ static void append(const char *text)
 
 static void read_on(void)
 {
-    assert_ok(fmd_followed_run_read(&run));
+    assert_ok(fmd_follow_read(&run));
 }
 
-static void test_followed_run__half_a_line_is_read_when_it_is_whole(void **state)
+static void test_follow__half_a_line_is_read_when_it_is_whole(void **state)
 {
     (void)state;
     const char *const line = EPOCH(0, 10);
@@ -61,7 +61,7 @@ static void test_followed_run__half_a_line_is_read_when_it_is_whole(void **state
     assert_int_equal(run.n_losses, 2);
 }
 
-static void test_followed_run__half_a_line_that_is_cut_leaves_no_trace(void **state)
+static void test_follow__half_a_line_that_is_cut_leaves_no_trace(void **state)
 {
     (void)state;
     append(HEAD EPOCH(0, 10) "{\"type\":\"epoch\",\"epo");
@@ -72,7 +72,7 @@ static void test_followed_run__half_a_line_that_is_cut_leaves_no_trace(void **st
     assert_int_equal(run.n_epochs, 2);
 }
 
-static void test_followed_run__what_is_done_again_counts_once(void **state)
+static void test_follow__what_is_done_again_counts_once(void **state)
 {
     (void)state;
     append(HEAD EPOCH(0, 10) EPOCH(1, 20) EPOCH(2, 30) RESUME(15));
@@ -89,7 +89,7 @@ static void test_followed_run__what_is_done_again_counts_once(void **state)
     assert_null(run.epoch);
 }
 
-static void test_followed_run__another_file_is_read_from_its_beginning(void **state)
+static void test_follow__another_file_is_read_from_its_beginning(void **state)
 {
     (void)state;
     append(HEAD EPOCH(0, 10) EPOCH(1, 20));
@@ -100,20 +100,20 @@ static void test_followed_run__another_file_is_read_from_its_beginning(void **st
     assert_int_equal(run.n_epochs, 1);
 }
 
-static void test_followed_run__an_end_is_one_until_the_run_goes_on(void **state)
+static void test_follow__an_end_is_one_until_the_run_goes_on(void **state)
 {
     (void)state;
     append(HEAD EPOCH(0, 10) END);
     read_on();
-    assert_int_equal(run.state, FMD_FOLLOWED_ENDED);
+    assert_int_equal(run.state, FMD_FOLLOW_ENDED);
     assert_string_equal(run.verdict, "done, exit code 0");
     append(RESUME(10));
     read_on();
-    assert_int_equal(run.state, FMD_FOLLOWED_DIED); /* nobody holds the folder */
+    assert_int_equal(run.state, FMD_FOLLOW_DIED); /* nobody holds the folder */
 }
 
 /* With the clock of the file at so many seconds ago. */
-static fmd_followed_state state_after(time_t seconds)
+static fmd_follow_state state_after(time_t seconds)
 {
     const struct timespec then = {.tv_sec = time(NULL) - seconds};
     assert_int_equal(
@@ -122,7 +122,7 @@ static fmd_followed_state state_after(time_t seconds)
     return run.state;
 }
 
-static void test_followed_run__on_another_host_it_dies_of_silence_alone(void **state)
+static void test_follow__on_another_host_it_dies_of_silence_alone(void **state)
 {
     (void)state;
     FILE *file = fopen(temp_path("run.lock"), "w");
@@ -130,17 +130,17 @@ static void test_followed_run__on_another_host_it_dies_of_silence_alone(void **s
     fputs("process 5 on elsewhere, job 7\n", file);
     fclose(file);
     append(HEAD);
-    assert_int_equal(state_after(0), FMD_FOLLOWED_RUNS);
+    assert_int_equal(state_after(0), FMD_FOLLOW_RUNS);
     assert_string_equal(run.verdict, "running, process 5 on elsewhere, job 7");
-    assert_int_equal(state_after(60), FMD_FOLLOWED_IS_SILENT);
+    assert_int_equal(state_after(60), FMD_FOLLOW_IS_SILENT);
     assert_non_null(strstr(run.verdict, "its lock is not seen from here"));
-    assert_int_equal(state_after(200), FMD_FOLLOWED_DIED);
+    assert_int_equal(state_after(200), FMD_FOLLOW_DIED);
     append(END);
     read_on();
-    assert_int_equal(run.state, FMD_FOLLOWED_ENDED);
+    assert_int_equal(run.state, FMD_FOLLOW_ENDED);
 }
 
-static void test_followed_run__values_of_another_kind_do_no_harm(void **state)
+static void test_follow__values_of_another_kind_do_no_harm(void **state)
 {
     (void)state;
     append(
@@ -148,7 +148,7 @@ static void test_followed_run__values_of_another_kind_do_no_harm(void **state)
         "[]\n\n{}\n{\"type\":\"end\",\"state\":1}\n\x01\x02\n");
     read_on();
     assert_int_equal(run.n_epochs, 1);
-    assert_int_equal(run.state, FMD_FOLLOWED_DIED);
+    assert_int_equal(run.state, FMD_FOLLOW_DIED);
 }
 
 #define on_run(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -156,13 +156,13 @@ static void test_followed_run__values_of_another_kind_do_no_harm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        on_run(test_followed_run__half_a_line_is_read_when_it_is_whole),
-        on_run(test_followed_run__half_a_line_that_is_cut_leaves_no_trace),
-        on_run(test_followed_run__what_is_done_again_counts_once),
-        on_run(test_followed_run__another_file_is_read_from_its_beginning),
-        on_run(test_followed_run__an_end_is_one_until_the_run_goes_on),
-        on_run(test_followed_run__on_another_host_it_dies_of_silence_alone),
-        on_run(test_followed_run__values_of_another_kind_do_no_harm),
+        on_run(test_follow__half_a_line_is_read_when_it_is_whole),
+        on_run(test_follow__half_a_line_that_is_cut_leaves_no_trace),
+        on_run(test_follow__what_is_done_again_counts_once),
+        on_run(test_follow__another_file_is_read_from_its_beginning),
+        on_run(test_follow__an_end_is_one_until_the_run_goes_on),
+        on_run(test_follow__on_another_host_it_dies_of_silence_alone),
+        on_run(test_follow__values_of_another_kind_do_no_harm),
     };
     return cmocka_run_group_tests(tests, temp_folder_make, temp_folder_remove);
 }

@@ -13,17 +13,17 @@ static int make_root(void **state)
 static void expect_left(const char *root, double bytes, bool limited)
 {
     bool found = !limited;
-    const double left = fmd_system_memory(root, &found);
+    const double left = fmd_procfs_memory(root, &found);
     if (left != bytes || found != limited)
         fail_msg("found %.0f bytes, limited %d, expected %.0f, %d", left, found, bytes, limited);
 }
 
-static void test_system_files__without_files_nobody_knows(void **state)
+static void test_procfs__without_files_nobody_knows(void **state)
 {
     expect_left(*state, (double)INFINITY, false);
 }
 
-static void test_system_files__the_machine_gives_what_is_available_and_swap(void **state)
+static void test_procfs__the_machine_gives_what_is_available_and_swap(void **state)
 {
     const char *root = *state;
     temp_put(root, "/proc/meminfo", "MemTotal:  9 kB\nMemAvailable:    1000 kB\n");
@@ -33,7 +33,7 @@ static void test_system_files__the_machine_gives_what_is_available_and_swap(void
     expect_left(root, 1500 * 1024, false);
 }
 
-static void test_system_files__a_group_leaves_its_limit_less_what_is_used(void **state)
+static void test_procfs__a_group_leaves_its_limit_less_what_is_used(void **state)
 {
     const char *root = *state;
     temp_put(root, "/proc/meminfo", "MemAvailable:    1000 kB\n");
@@ -55,7 +55,7 @@ static void test_system_files__a_group_leaves_its_limit_less_what_is_used(void *
     expect_left(root, 1000 * 1024, false);
 }
 
-static void test_system_files__groups_of_version_1_count_as_well(void **state)
+static void test_procfs__groups_of_version_1_count_as_well(void **state)
 {
     const char *root = *state;
     temp_put(root, "/proc/meminfo", "MemAvailable:    1000 kB\n");
@@ -70,26 +70,26 @@ static void test_system_files__groups_of_version_1_count_as_well(void **state)
     expect_left(root, 420000, true);
 }
 
-static void test_system_files__fields_end_at_a_colon_or_a_blank(void **state)
+static void test_procfs__fields_end_at_a_colon_or_a_blank(void **state)
 {
     const char *root = *state;
     char value[FMD_SYSTEM_LINE] = "";
     temp_put(root, "/proc/cpuinfo", "model\t\t: 85\nmodel name\t: Some CPU @ 2 GHz\n");
-    assert_true(fmd_system_field(root, "/proc/cpuinfo", "model name", value));
+    assert_true(fmd_procfs_field(root, "/proc/cpuinfo", "model name", value));
     assert_string_equal(value, "Some CPU @ 2 GHz");
-    assert_false(fmd_system_field(root, "/proc/cpuinfo", "mod", value));
-    assert_false(fmd_system_field(root, "/proc/nothing", "model", value));
+    assert_false(fmd_procfs_field(root, "/proc/cpuinfo", "mod", value));
+    assert_false(fmd_procfs_field(root, "/proc/nothing", "model", value));
 }
 
 int main(void)
 {
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, make_root, temp_folder_remove)
     const struct CMUnitTest tests[] = {
-        TEST(test_system_files__without_files_nobody_knows),
-        TEST(test_system_files__the_machine_gives_what_is_available_and_swap),
-        TEST(test_system_files__a_group_leaves_its_limit_less_what_is_used),
-        TEST(test_system_files__groups_of_version_1_count_as_well),
-        TEST(test_system_files__fields_end_at_a_colon_or_a_blank),
+        TEST(test_procfs__without_files_nobody_knows),
+        TEST(test_procfs__the_machine_gives_what_is_available_and_swap),
+        TEST(test_procfs__a_group_leaves_its_limit_less_what_is_used),
+        TEST(test_procfs__groups_of_version_1_count_as_well),
+        TEST(test_procfs__fields_end_at_a_colon_or_a_blank),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,196 @@
+#include "cli/run_command.h"
+
+#include "cli/help.h"
+#include "cli/manual.h"
+#include "cli/parse.h"
+#include "math/gemm.h"
+#include "run/probe.h"
+#include "train/watchdog.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void print_version(void)
+{
+    const char *blas;
+    if (fmd_math_blas(&blas) != FMD_OK)
+        blas = fmd_error_message();
+    printf("fmnist-dist " FMD_VERSION "\nMPI   %s\nBLAS  %s\n", fmd_comm_library(), blas);
+}
+
+/* A process that a launcher started as anything but the first one. */
+static bool is_follower(void)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
+                                        "SLURM_PROCID"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *rank = getenv(names[i]);
+        if (rank != NULL)
+            return atoi(rank) != 0;
+    }
+    return false;
+}
+
+/* Whether the user asks about the program itself. */
+static bool is_question(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
+            strcmp(argv[i], "--version") == 0 || (i == 1 && strcmp(argv[i], "help") == 0))
+            return true;
+    return false;
+}
+
+/* Answers it, without MPI. `command` is what it was asked of; NULL: of the program. */
+static fmd_status answer(const fmd_command *command, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--version") == 0) {
+            print_version();
+            return FMD_OK;
+        }
+    const char *about = argc > 2 && strcmp(argv[1], "help") == 0 ? argv[2] : "";
+    if (strcmp(about, "--man") == 0) {
+        fmd_help_manual();
+        return FMD_OK;
+    }
+    if (*about != '\0' && *about != '-' && strcmp(about, "help") != 0)
+        FMD_TRY(fmd_command_find(&command, about));
+    if (command != NULL)
+        fmd_help_command(command);
+    else
+        fmd_help_overview();
+    return FMD_OK;
+}
+
+/* Collective, where there is MPI. What rank 0 has read, and what came of that, on all ranks. */
+static fmd_status adopt(fmd_comm *c, fmd_status st, fmd_config *config)
+{
+    if (c != NULL) {
+        FMD_TRY(fmd_comm_agree(c, st));
+        fmd_comm_bcast(c, config, sizeof *config);
+    }
+    if (st != FMD_OK)
+        return st;
+    fmd_log_open((fmd_log_level)config->output.log_level, c != NULL ? fmd_comm_rank(c) : 0);
+    st = fmd_math_open((fmd_gemm_kind)config->distribution.gemm, (int)config->distribution.threads);
+    return c != NULL ? fmd_comm_agree(c, st) : st;
+}
+
+static bool is_first(fmd_comm *c)
+{
+    return c == NULL || fmd_comm_rank(c) == 0;
+}
+
+fmd_status fmd_command_configure(const fmd_command *command, fmd_comm *c, int argc, char **argv,
+                                 fmd_config *config)
+{
+    const fmd_status st = is_first(c) ? fmd_config_parse(config, command, argc, argv) : FMD_OK;
+    return adopt(c, st, config);
+}
+
+/* What is done while there is no MPI yet, by the process that is likely to be rank 0. A configuration
+ * may come from a pipe: it is read once. */
+typedef struct early {
+    bool done;
+    fmd_status status;
+    fmd_config config;
+} early;
+
+static void prepare(early *e, const fmd_command *command, int argc, char **argv)
+{
+    e->done = !is_follower();
+    e->status = FMD_OK;
+    if (e->done)
+        e->status = fmd_config_parse(&e->config, command, argc, argv);
+    if (e->done && e->status == FMD_OK)
+        e->status = fmd_weights_probe(&e->config);
+}
+
+/* Collective, where there is MPI. */
+static fmd_status run(const fmd_command *command, fmd_comm *c, int argc, char **argv, early *e)
+{
+    if (is_first(c) && !e->done)
+        e->status = fmd_config_parse(&e->config, command, argc, argv);
+    FMD_TRY(adopt(c, is_first(c) ? e->status : FMD_OK, &e->config));
+    return command->run(c, &e->config);
+}
+
+/* Prints the message of a failure as one line, whatever was in a name that the user gave. */
+static void print_error(void)
+{
+    char line[FMD_ERROR_BYTES];
+    snprintf(line, sizeof line, "%s", fmd_error_message());
+    for (char *c = line; *c != '\0'; c++)
+        if (iscntrl((unsigned char)*c))
+            *c = '?';
+    if (*line != '\0')
+        fprintf(stderr, "fmnist-dist: error: %s\n", line);
+}
+
+/* The last word on stdout and stderr; returns the exit code. */
+static fmd_status conclude(fmd_status st)
+{
+    if ((fflush(stdout) != 0 || ferror(stdout)) && st == FMD_OK)
+        st = FMD_FAIL(FMD_EIO, "cannot write to stdout: %s", strerror(errno));
+    if (st != FMD_OK)
+        print_error();
+    return st;
+}
+
+/* A file that is opened while stdin, stdout or stderr is closed would get its number, and the next
+ * message. What takes their places cannot be read or written, as a closed one. */
+static void hold_standard_files(void)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+static fmd_status run_with_mpi(const fmd_command *command, int argc, char **argv)
+{
+    fmd_comm *c = NULL;
+    if (command->trains)
+        fmd_watchdog_prepare();
+    early e;
+    prepare(&e, command, argc, argv);
+    fmd_status st = fmd_comm_open(&c);
+    if (st == FMD_OK && !command->judges_launcher)
+        st = fmd_comm_check_launcher(c);
+    if (st == FMD_OK)
+        st = run(command, c, argc, argv, &e);
+    if (c == NULL || fmd_comm_rank(c) == 0)
+        st = conclude(st);
+    fmd_comm_close(c);
+    return st;
+}
+
+fmd_status fmd_program_run(int argc, char **argv)
+{
+    hold_standard_files();
+    const fmd_command *command = fmd_commands[0];
+    const bool named = argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "help") != 0;
+    const int first = named ? 2 : 1;
+    const bool question = is_question(argc, argv);
+    fmd_status st = named ? fmd_command_find(&command, argv[1]) : FMD_OK;
+    if (st == FMD_OK && !question && command->needs_mpi)
+        return run_with_mpi(command, argc - first, argv + first);
+
+    /* Without MPI the launcher's first process speaks for all. To fail beside it would make mpirun
+     * end it, maybe before it has spoken. */
+    if (is_follower())
+        return FMD_OK;
+    if (st == FMD_OK && question)
+        st = answer(named ? command : NULL, argc, argv);
+    else if (st == FMD_OK) {
+        early e;
+        prepare(&e, command, argc - first, argv + first);
+        st = run(command, NULL, argc - first, argv + first, &e);
+    }
+    return conclude(st);
+}
