@@ -19,7 +19,7 @@ typedef struct sum {
     uint32_t *message;
 } sum;
 
-/* As src/dist/node_sum.c: a slice for each rank of a node; equal slices meet. */
+/* As src/dist/reduce/node_shared.c: a slice for each rank of a node; equal slices meet. */
 static void share(sum *s)
 {
     int rank, ranks, mine;
