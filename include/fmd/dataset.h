@@ -5,46 +5,7 @@
 #ifndef FMD_DATASET_H
 #define FMD_DATASET_H
 
-#include "base/hash.h"
-#include "base/shape.h"
-#include "fmd/error.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-/* Labels are bytes. */
-enum { FMD_PATH_BYTES = 1024, FMD_CLASSES_MAX = 256, FMD_CLASS_NAME_BYTES = 48 };
-
-/* The files of a data set, in the order in which they lie in memory. */
-enum { FMD_TRAIN_IMAGES, FMD_TRAIN_LABELS, FMD_TEST_IMAGES, FMD_TEST_LABELS, FMD_DATASET_FILES };
-
-/* One half of a data set: a view, owns nothing. */
-typedef struct fmd_split {
-    size_t n;              /* images */
-    const uint8_t *images; /* n times the image's bytes, row-major */
-    const uint8_t *labels; /* n */
-} fmd_split;
-
-/* What is known of a data set; plain bytes, so that it can be broadcast. */
-typedef struct fmd_dataset_info {
-    char name[32];             /* "fashion-mnist", "mnist", or the last part of the path; after
-                                     loading by the hashes, where they are known */
-    char path[FMD_PATH_BYTES]; /* the folder it was read from */
-    fmd_shape image;           /* (H, W) or (H, W, C) */
-    int classes;               /* largest label of both halves + 1; known after loading */
-    size_t n_train, n_test;
-    fmd_hash hash[FMD_DATASET_FILES]; /* of the whole IDX files as unpacked; known after loading */
-    bool verified;                    /* the hashes are those of the published data set */
-    /* of classes.txt in the folder, or of the published data set of this name; empty: none */
-    char class_names[FMD_CLASSES_MAX][FMD_CLASS_NAME_BYTES];
-} fmd_dataset_info;
-
-/* A data set with its bytes: a view, owns nothing. */
-typedef struct fmd_dataset {
-    fmd_dataset_info info;
-    fmd_split train, test;
-} fmd_dataset;
+#include "data/dataset_info.h"
 
 /* A data set found on disk, not yet loaded. */
 typedef struct fmd_source fmd_source;
@@ -55,9 +16,6 @@ typedef struct fmd_source fmd_source;
  * command that gets the data; FMD_EDATA names file, field, found and expected. */
 FMD_CHECKED fmd_status fmd_source_open(fmd_source **out, const char *name, const char *dir);
 void fmd_source_close(fmd_source *s);
-
-/* Local. Whether `name` is a folder by its form, and not the name of a data set. */
-bool fmd_dataset_is_path(const char *name);
 
 /* Local. The bytes that the images and labels take. */
 size_t fmd_source_bytes(const fmd_source *s);
@@ -85,10 +43,6 @@ const char *fmd_dataset_known(const fmd_dataset_info *info, bool same[FMD_DATASE
 /* Local. Of a data set that is not to be loaded, its name and those of its classes, and where its
  * files can be found its folder; the rest of *info stays. FMD_EDATA for a faulty classes.txt. */
 FMD_CHECKED fmd_status fmd_dataset_names(fmd_dataset_info *info, const char *name, const char *dir);
-
-/* Local. The folders that hold all files of a data set, in the usual places or where `dir` is not
- * empty there, in the order in which they are looked in; at most `most`. Returns how many. */
-size_t fmd_dataset_list(char paths[][FMD_PATH_BYTES], size_t most, const char *dir);
 
 /* Local. The name of a class: "Ankle boot" for 9 of Fashion-MNIST, empty where there is none; as
  * long as `info`. */

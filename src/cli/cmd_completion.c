@@ -1,5 +1,6 @@
 /* completion: a bash script, made of the tables of commands and options. */
 #include "cli/commands.h"
+#include "cli/tutorial/lessons.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,12 @@
 static void print_values(const fmd_option *o)
 {
     const char *values = o->kind == FMD_OPTION_CHOICE ? o->choices : o->value;
+    if (strcmp(o->name, "lesson") == 0) {
+        printf(" list all");
+        for (int i = 0; i < fmd_lessons_length; i++)
+            printf(" %s", fmd_lessons[i].name);
+        return;
+    }
     for (const char *at = values; at != NULL && *at != '\0'; at += *at == '|') {
         printf(" %.*s", (int)strcspn(at, "| "), at); /* "FILE ..." */
         at += strcspn(at, "|");

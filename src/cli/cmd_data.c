@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/system/terminal.h"
 #include "cli/commands.h"
+#include "data/locate.h"
 #include "io/json/json_file.h"
 #include "run/loaded_model.h"
 

@@ -2,7 +2,7 @@
 #ifndef FMD_DATA_CLASS_NAMES_H
 #define FMD_DATA_CLASS_NAMES_H
 
-#include "fmd/dataset.h"
+#include "data/dataset_info.h"
 
 #define FMD_CLASSES_FILE "classes.txt"
 

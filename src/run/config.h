@@ -132,7 +132,7 @@ typedef struct fmd_config {
         char path[FMD_PATH_BYTES];
     } output;
     struct {
-        int lesson;
+        char lesson[32];
         int shell;
     } tool;
     bool given[FMD_OPTIONS_MAX]; /* rows of the table whose value the user gave */

@@ -1,6 +1,7 @@
 #include "run/loaded_model.h"
 
 #include "base/log.h"
+#include "data/locate.h"
 #include "io/json/json_file.h"
 #include "train/evaluate.h"
 #include "train/loader.h"

@@ -222,12 +222,8 @@ const fmd_option fmd_config_table[] = {
      .value = "FILE",
      .help = "file to write: of show a PNG, not the terminal; of report a page, RUN_DIR/report.html"},
     /* tutorial */
-    {.name = "lesson", .group = "tutorial", .kind = FMD_OPTION_CHOICE, FIELD(tool.lesson),
-     .initial = "list", .value = "list|all|LESSON", .choices = "list|all|"
-#define LESSON(NAME, ...) NAME "|"
-#include "cli/tutorial/lessons.def"
-#undef LESSON
-     , .help = "list: what there is; a step by its name, an exercise by its number, or all of them"},
+    {.name = "lesson", .group = "tutorial", .kind = FMD_OPTION_TEXT, FIELD(tool.lesson),
+     .initial = "list", .value = "list|all|LESSON", .help = "list: what there is; a step by its name, an exercise by its number, or all of them"},
     /* completion */
     {.name = "shell", .group = "completion", .kind = FMD_OPTION_CHOICE, FIELD(tool.shell),
      .initial = "bash", .choices = "bash",

@@ -2,6 +2,7 @@
  * same weights, history and files. */
 #include "support/idx_files.h"
 #include "support/mpi_main.h"
+#include "train/callbacks/callbacks.h"
 
 #include "base/hash.h"
 #include "base/rng.h"

@@ -2,7 +2,7 @@
 #include "support/fmd_test.h"
 
 #include "base/timer.h"
-#include "fmd/callback.h"
+#include "train/callbacks/callbacks.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* history.csv, byte for byte. */
 #include "support/temp_folder.h"
 
-#include "fmd/callback.h"
+#include "train/callbacks/callbacks.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* Early stopping, held against the traces of Keras' own. */
 #include "support/fmd_test.h"
 #include "support/keras_trace.h"
+#include "train/callbacks/callbacks.h"
 
 #include "fmd/model.h"
 

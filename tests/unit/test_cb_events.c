@@ -1,8 +1,8 @@
 /* The lines of events.jsonl, one process after another. */
 #include "support/temp_folder.h"
 
-#include "fmd/callback.h"
 #include "io/json/json_file.h"
+#include "train/callbacks/callbacks.h"
 
 #include <unistd.h>
 

@@ -1,6 +1,7 @@
 /* The learning rate on plateaus, held against the traces of Keras' own callback. */
 #include "support/fmd_test.h"
 #include "support/keras_trace.h"
+#include "train/callbacks/callbacks.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* What the progress display writes, byte for byte, into a file and onto a terminal. */
 #include "support/fmd_test.h"
 
-#include "fmd/callback.h"
+#include "train/callbacks/callbacks.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Conditions to stop: what they mean, what is said, what is refused. */
 #include "support/fmd_test.h"
 
-#include "fmd/callback.h"
+#include "train/callbacks/callbacks.h"
 
 static fmd_control check(const char *conditions, fmd_metrics m)
 {

@@ -1,3 +1,4 @@
+#include "data/locate.h"
 #include "fmd/dataset.h"
 
 #include "support/fmd_test.h"

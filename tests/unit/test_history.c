@@ -1,4 +1,5 @@
 #include "run/history.h"
+#include "train/callbacks/callbacks.h"
 
 #include "support/fmd_test.h"
 #include "support/temp_folder.h"

@@ -4,6 +4,7 @@
 #include "base/timer.h"
 #include "cli/commands.h"
 #include "cli/doctor/doctor.h"
+#include "data/locate.h"
 #include "dist/binding.h"
 #include "io/json/json_file.h"
 #include "math/gemm.h"

@@ -10,6 +10,7 @@
 #include "io/json/json_file.h"
 #include "io/run_lock.h"
 #include "math/gemm.h"
+#include "train/callbacks/callbacks.h"
 #include "train/loader.h"
 
 #include <math.h>

@@ -1,6 +1,7 @@
 /* What the train command prints and records. */
 #include "cli/train/output.h"
 #include "base/format.h"
+#include "data/locate.h"
 
 #include "base/log.h"
 #include "io/json/event_log.h"

@@ -302,17 +302,34 @@ static void print_list(void)
         "tutorial all\n");
 }
 
+static fmd_status find_lesson(const fmd_lesson **out, const char *name)
+{
+    char names[512] = "list|all", hint[FMD_OPTION_TEXT_BYTES];
+    size_t used = strlen(names);
+    for (int i = 0; i < fmd_lessons_length; i++) {
+        *out = &fmd_lessons[i];
+        if (strcmp((*out)->name, name) == 0)
+            return FMD_OK;
+        used += (size_t)snprintf(names + used, sizeof names - used, "|%s", (*out)->name);
+    }
+    return FMD_FAIL(FMD_EUSAGE, "lesson: '%s' is not one of %s%s", name, names,
+                    fmd_did_you_mean(names, name, hint));
+}
+
 static fmd_status run_tutorial(fmd_comm *c, const fmd_config *config)
 {
     session s = {.comm = c, .root = fmd_comm_rank(c) == 0};
     const double start = fmd_now();
-    if (config->tool.lesson == FMD_LESSON_LIST) {
+    if (strcmp(config->tool.lesson, "list") == 0) {
         if (s.root)
             print_list();
         return FMD_OK;
     }
-    if (config->tool.lesson != FMD_LESSON_ALL)
-        return teach(&s, &fmd_lessons[config->tool.lesson - FMD_LESSON_FIRST]);
+    if (strcmp(config->tool.lesson, "all") != 0) {
+        const fmd_lesson *lesson;
+        FMD_TRY(find_lesson(&lesson, config->tool.lesson));
+        return teach(&s, lesson);
+    }
     for (int i = 0; i < fmd_lessons_length; i++)
         FMD_TRY(teach(&s, &fmd_lessons[i]));
     if (s.root && s.skipped > 0)

@@ -26,7 +26,4 @@ typedef struct fmd_lesson {
 extern const fmd_lesson fmd_lessons[];
 extern const int fmd_lessons_length;
 
-/* The choices of `tutorial`: two that are no lessons, then the table. */
-enum { FMD_LESSON_LIST, FMD_LESSON_ALL, FMD_LESSON_FIRST };
-
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "io/atomic_file.h"
+#include "io/checkpoint/state_entry.h"
 #include "io/checkpoint/user_block.h"
 #include "io/keras/config.h"
 #include "io/keras/layout.h"
@@ -203,7 +204,7 @@ static void put_entry(writer *w, const fmd_state_entry *item)
     char path[FMD_KERAS_PATH];
     const fmd_shape shape = {.rank = 1, .dim = {(int)item->count}};
     snprintf(path, sizeof path, FMD_KERAS_STATE "/%s", item->name);
-    put_dataset(w, path, shape, file_types[item->kind], fmd_item_memory_type(item), item->data);
+    put_dataset(w, path, shape, file_types[item->kind], fmd_state_entry_type(item), item->data);
 }
 
 /* What Keras has no place for. */

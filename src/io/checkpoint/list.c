@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "fmd/checkpoint.h"
 #include "io/checkpoint/reader.h"
+#include "io/checkpoint/state_entry.h"
 #include "io/keras/layout.h"
 
 #include <stdio.h>
@@ -37,7 +38,7 @@ static bool find_kind(hid_t type, fmd_item_kind *kind)
 {
     for (int k = FMD_ITEM_U8; k <= FMD_ITEM_F64; k++) {
         *kind = (fmd_item_kind)k;
-        if (H5Tequal(type, fmd_item_memory_type(&(fmd_state_entry){.kind = *kind})) > 0)
+        if (H5Tequal(type, fmd_state_entry_type(&(fmd_state_entry){.kind = *kind})) > 0)
             return true;
     }
     return false;
@@ -64,7 +65,7 @@ static fmd_status read_entry(const fmd_reader *r, fmd_state_entry *item)
     }
     if ((status = fmd_alloc(&item->data, fmd_item_bytes(item) + 1, 1, item->name)) != FMD_OK)
         goto out;
-    if (H5Dread(dataset, fmd_item_memory_type(item), H5S_ALL, H5S_ALL, H5P_DEFAULT, item->data) < 0)
+    if (H5Dread(dataset, fmd_state_entry_type(item), H5S_ALL, H5S_ALL, H5P_DEFAULT, item->data) < 0)
         status = fmd_reader_damaged(r, at);
 out:
     H5Sclose(space);

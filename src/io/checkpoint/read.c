@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "fmd/checkpoint.h"
 #include "io/checkpoint/reader.h"
+#include "io/checkpoint/state_entry.h"
 #include "io/keras/layout.h"
 
 #include <limits.h>
@@ -194,13 +195,13 @@ static fmd_status read_entry(const fmd_reader *r, const fmd_state_entry *item, v
         status = fmd_reader_damaged(r, at);
         goto out;
     }
-    if (H5Tequal(type, fmd_item_memory_type(item)) <= 0 ||
+    if (H5Tequal(type, fmd_state_entry_type(item)) <= 0 ||
         H5Sget_simple_extent_npoints(space) != (hssize_t)item->count) {
         status = FMD_FAIL(FMD_EDATA, "'%s' is damaged: %s is not %zu values of its type", r->path,
                           at, item->count);
         goto out;
     }
-    if (H5Dread(dataset, fmd_item_memory_type(item), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+    if (H5Dread(dataset, fmd_state_entry_type(item), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
         status = fmd_reader_damaged(r, at);
 out:
     H5Sclose(space);

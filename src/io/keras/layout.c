@@ -19,18 +19,6 @@ const char *fmd_keras_slot_path(const fmd_model *m, const fmd_optimizer *o, size
     return text;
 }
 
-hid_t fmd_item_memory_type(const fmd_state_entry *item)
-{
-    switch (item->kind) {
-    case FMD_ITEM_U8: return H5T_NATIVE_UINT8;
-    case FMD_ITEM_I32: return H5T_NATIVE_INT32;
-    case FMD_ITEM_I64: return H5T_NATIVE_INT64;
-    case FMD_ITEM_F32: return H5T_NATIVE_FLOAT;
-    case FMD_ITEM_F64: return H5T_NATIVE_DOUBLE;
-    }
-    return H5I_INVALID_HID;
-}
-
 hid_t fmd_h5_memory_access(void)
 {
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);

@@ -2,7 +2,8 @@
 #ifndef FMD_IO_KERAS_LAYOUT_H
 #define FMD_IO_KERAS_LAYOUT_H
 
-#include "fmd/checkpoint.h"
+#include "fmd/model.h"
+#include "fmd/optimizer.h"
 
 #include <hdf5.h>
 
@@ -24,9 +25,6 @@ const char *fmd_keras_tensor_path(const fmd_model *m, size_t tensor, char text[F
  * variable or slot by slot, as Keras makes them for this optimizer. */
 const char *fmd_keras_slot_path(const fmd_model *m, const fmd_optimizer *o, size_t slot,
                                 size_t tensor, char text[FMD_KERAS_PATH]);
-
-/* Local. How an state entry lies in memory. */
-hid_t fmd_item_memory_type(const fmd_state_entry *item);
 
 /* Local. Access properties of a file in memory, to be closed by H5Pclose; negative on failure. From
  * now on HDF5 prints nothing of its own. */

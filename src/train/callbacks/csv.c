@@ -1,7 +1,7 @@
 /* history.csv: a line an epoch as Keras' CSVLogger has it, `epoch` first and the other names
  * sorted; but the two columns that depend on time come last, where `cut` can drop them. */
 #include "base/mem.h"
-#include "fmd/callback.h"
+#include "train/callbacks/callbacks.h"
 
 #include <errno.h>
 #include <stdio.h>

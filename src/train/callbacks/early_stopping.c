@@ -1,7 +1,7 @@
 /* Keras' EarlyStopping (keras/src/callbacks/early_stopping.py, 3.15), rule for rule. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "fmd/callback.h"
+#include "train/callbacks/callbacks.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
  * and more rarely as the run grows older: a day's log is some 2 MB. */
 #include "base/mem.h"
 #include "base/timer.h"
-#include "fmd/callback.h"
 #include "io/json/event_log.h"
+#include "train/callbacks/callbacks.h"
 
 #include <stdio.h>
 #include <stdlib.h>

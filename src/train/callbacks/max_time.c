@@ -1,7 +1,7 @@
 /* Ends training after a wall-clock time. */
 #include "base/mem.h"
 #include "base/timer.h"
-#include "fmd/callback.h"
+#include "train/callbacks/callbacks.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

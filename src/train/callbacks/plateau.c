@@ -1,7 +1,7 @@
 /* Keras' ReduceLROnPlateau (keras/src/callbacks/reduce_lr_on_plateau.py, 3.15), rule for rule. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "fmd/callback.h"
+#include "train/callbacks/callbacks.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
  * epoch. Both end in the samples trained on a second, which Keras does not say. */
 #include "base/mem.h"
 #include "base/system/terminal.h"
-#include "fmd/callback.h"
+#include "train/callbacks/callbacks.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

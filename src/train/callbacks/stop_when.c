@@ -1,6 +1,6 @@
 /* Stops training once a metric is good enough. */
 #include "base/mem.h"
-#include "fmd/callback.h"
+#include "train/callbacks/callbacks.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* TensorBoard's logs, with the names that Keras' callback gives: train and validation apart. */
 #include "io/tensorboard/tensorboard.h"
 #include "base/mem.h"
-#include "fmd/callback.h"
+#include "train/callbacks/callbacks.h"
 
 #include <stdlib.h>
 #include <string.h>
