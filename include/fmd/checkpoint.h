@@ -12,22 +12,7 @@
 #include "fmd/error.h"
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
-
-typedef enum fmd_item_kind {
-    FMD_ITEM_U8,
-    FMD_ITEM_I32,
-    FMD_ITEM_I64,
-    FMD_ITEM_F32,
-    FMD_ITEM_F64
-} fmd_item_kind;
-
-/* A named value or array of the state; `data` is where it lives in the program. */
-typedef struct fmd_state_entry {
-    const char *name; /* "epoch", "early_stopping_wait" */
-    fmd_item_kind kind;
-    size_t count;
-    void *data;
-} fmd_state_entry;
+#include "io/checkpoint/state_entry.h"
 
 /* Something that a run must have in common with the one it goes on with: "batch-size", "256". */
 typedef struct fmd_fingerprint_entry {
@@ -47,9 +32,6 @@ typedef struct fmd_state {
     const fmd_state_entry *entries;
     size_t n_entries;
 } fmd_state;
-
-/* Local. Bytes of an state entry. */
-size_t fmd_item_bytes(const fmd_state_entry *item);
 
 /* Local. Writes the state to `path`, by way of a temporary file in the same folder that is synced
  * and renamed: `path` is either the old file or the whole new one. FMD_EIO. */

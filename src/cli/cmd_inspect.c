@@ -27,7 +27,7 @@ typedef struct checkpoint {
     const fmd_metrics *history; /* of these epochs */
 } checkpoint;
 
-static const fmd_state_entry *find_entry(const checkpoint *c, const char *name, fmd_item_kind kind)
+static const fmd_state_entry *find_entry(const checkpoint *c, const char *name, fmd_state_kind kind)
 {
     for (size_t i = 0; i < c->contents.n_entries; i++) {
         const fmd_state_entry *item = &c->contents.entries[i];
@@ -48,9 +48,9 @@ static const char *find_fingerprint(const checkpoint *c, const char *name)
 /* How far training had come. */
 static fmd_status read_position(checkpoint *c)
 {
-    const fmd_state_entry *epoch = find_entry(c, "epoch", FMD_ITEM_I64);
-    const fmd_state_entry *step = find_entry(c, "step", FMD_ITEM_I64);
-    const fmd_state_entry *history = find_entry(c, "history", FMD_ITEM_F64);
+    const fmd_state_entry *epoch = find_entry(c, "epoch", FMD_STATE_I64);
+    const fmd_state_entry *step = find_entry(c, "step", FMD_STATE_I64);
+    const fmd_state_entry *history = find_entry(c, "history", FMD_STATE_F64);
     if (epoch == NULL || step == NULL || history == NULL)
         return FMD_FAIL(FMD_EDATA, "'%s' lacks epoch, step or history", c->path);
     c->epochs = *(const int64_t *)epoch->data;
@@ -133,11 +133,11 @@ static bool find_view(const checkpoint *c, const view *like, view *out)
 static double item_value(const fmd_state_entry *item, size_t i)
 {
     switch (item->kind) {
-    case FMD_ITEM_U8: return ((const uint8_t *)item->data)[i];
-    case FMD_ITEM_I32: return ((const int32_t *)item->data)[i];
-    case FMD_ITEM_I64: return (double)((const int64_t *)item->data)[i];
-    case FMD_ITEM_F32: return (double)((const float *)item->data)[i];
-    case FMD_ITEM_F64: return ((const double *)item->data)[i];
+    case FMD_STATE_U8: return ((const uint8_t *)item->data)[i];
+    case FMD_STATE_I32: return ((const int32_t *)item->data)[i];
+    case FMD_STATE_I64: return (double)((const int64_t *)item->data)[i];
+    case FMD_STATE_F32: return (double)((const float *)item->data)[i];
+    case FMD_STATE_F64: return ((const double *)item->data)[i];
     }
     return 0;
 }
@@ -148,10 +148,10 @@ static const char *entry_text(const fmd_state_entry *item, char *text, size_t si
     char hash[FMD_HASH_TEXT];
     const char *bytes = item->data;
     size_t used = 0;
-    if (item->kind == FMD_ITEM_U8 && item->count > 8) {
+    if (item->kind == FMD_STATE_U8 && item->count > 8) {
         snprintf(text, size, "\"%.*s\"", (int)strnlen(bytes, item->count), bytes);
     } else if (item->count > 8) {
-        fmd_hash_text(fmd_hash_bytes(item->data, fmd_item_bytes(item)), hash);
+        fmd_hash_text(fmd_hash_bytes(item->data, fmd_state_entry_bytes(item)), hash);
         snprintf(text, size, "%zu values, xxh3:%s", item->count, hash);
     } else {
         *text = '\0';
@@ -326,7 +326,7 @@ static void compare_entries(comparison *d)
             for (size_t k = 0; k < sizeof known / sizeof *known; k++)
                 skip = skip || strcmp(x->name, known[k]) == 0;
             if (skip || (y != NULL && y->count == x->count &&
-                         memcmp(x->data, y->data, fmd_item_bytes(x)) == 0))
+                         memcmp(x->data, y->data, fmd_state_entry_bytes(x)) == 0))
                 continue;
             entry_text(x, mine, sizeof mine);
             if (y != NULL)

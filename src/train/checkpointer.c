@@ -248,7 +248,7 @@ fmd_status fmd_checkpointer_write_final(const fmd_checkpointer *s, const fmd_sta
 
 fmd_state_entry fmd_checkpointer_entry(fmd_checkpointer *s)
 {
-    return (fmd_state_entry){.name = "best", .kind = FMD_ITEM_F64, .count = 1, .data = &s->best};
+    return (fmd_state_entry){.name = "best", .kind = FMD_STATE_F64, .count = 1, .data = &s->best};
 }
 
 /* One survivor writes; should mpirun end it before it has, a second one has time left to try. Any

@@ -91,7 +91,7 @@ static fmd_state_entry checkpointer_entry(loop *l)
 {
     if (l->args->checkpointer != NULL)
         return fmd_checkpointer_entry(l->args->checkpointer);
-    return (fmd_state_entry){"best", FMD_ITEM_F64, 1, &l->no_best};
+    return (fmd_state_entry){"best", FMD_STATE_F64, 1, &l->no_best};
 }
 
 /* The state entries that only rank 0 works on: what callbacks and checkpointer know. Returns how many. */
@@ -113,22 +113,22 @@ static void collect_entries(loop *l)
     const fmd_fit_args *a = l->args;
     size_t n = 0;
     fmd_state_entry *out = l->entries;
-    out[n++] = (fmd_state_entry){"epoch", FMD_ITEM_I64, 1, &l->at.epoch};
-    out[n++] = (fmd_state_entry){"step", FMD_ITEM_I64, 1, &l->at.step};
-    out[n++] = (fmd_state_entry){"loss", FMD_ITEM_F64, 1, &l->at.loss};
-    out[n++] = (fmd_state_entry){"correct", FMD_ITEM_I64, 1, &l->at.correct};
-    out[n++] = (fmd_state_entry){"stop", FMD_ITEM_I64, 1, &l->at.stop};
-    out[n++] = (fmd_state_entry){"reason", FMD_ITEM_U8, REASON_BYTES, l->at.reason};
-    out[n++] = (fmd_state_entry){"learning_rate", FMD_ITEM_F64, 1, &l->rate};
-    out[n++] = (fmd_state_entry){"base_rate", FMD_ITEM_F64, 1, &l->schedule.base};
-    out[n++] = (fmd_state_entry){"scale", FMD_ITEM_I32, fmd_model_n_tensors(l->model),
+    out[n++] = (fmd_state_entry){"epoch", FMD_STATE_I64, 1, &l->at.epoch};
+    out[n++] = (fmd_state_entry){"step", FMD_STATE_I64, 1, &l->at.step};
+    out[n++] = (fmd_state_entry){"loss", FMD_STATE_F64, 1, &l->at.loss};
+    out[n++] = (fmd_state_entry){"correct", FMD_STATE_I64, 1, &l->at.correct};
+    out[n++] = (fmd_state_entry){"stop", FMD_STATE_I64, 1, &l->at.stop};
+    out[n++] = (fmd_state_entry){"reason", FMD_STATE_U8, REASON_BYTES, l->at.reason};
+    out[n++] = (fmd_state_entry){"learning_rate", FMD_STATE_F64, 1, &l->rate};
+    out[n++] = (fmd_state_entry){"base_rate", FMD_STATE_F64, 1, &l->schedule.base};
+    out[n++] = (fmd_state_entry){"scale", FMD_STATE_I32, fmd_model_n_tensors(l->model),
                                  fmd_stepper_scales(l->stepper)};
-    out[n++] =
-        (fmd_state_entry){"history", FMD_ITEM_F64, (size_t)a->epochs * HISTORY_COLUMNS, l->history};
+    out[n++] = (fmd_state_entry){"history", FMD_STATE_F64, (size_t)a->epochs * HISTORY_COLUMNS,
+                                 l->history};
     const size_t own = n;
     n += root_entries(l, out + n);
     for (size_t i = own; i < n; i++)
-        l->message_bytes += fmd_item_bytes(&out[i]);
+        l->message_bytes += fmd_state_entry_bytes(&out[i]);
     l->state = (fmd_state){.model = l->model,
                            .optimizer = l->optimizer,
                            .normalize = a->divisor != 1,
@@ -174,14 +174,14 @@ static void share_entries(loop *l)
     fmd_state_entry entries[MAX_ENTRIES];
     const size_t n = root_entries(l, entries);
     char *at = l->message;
-    for (size_t i = 0; l->root && i < n; at += fmd_item_bytes(&entries[i]), i++)
-        memcpy(at, entries[i].data, fmd_item_bytes(&entries[i]));
+    for (size_t i = 0; l->root && i < n; at += fmd_state_entry_bytes(&entries[i]), i++)
+        memcpy(at, entries[i].data, fmd_state_entry_bytes(&entries[i]));
     fmd_watchdog_unlock(l->args->watchdog);
     fmd_comm_bcast(l->comm, l->message, l->message_bytes);
     fmd_watchdog_lock(l->args->watchdog);
     at = l->message;
-    for (size_t i = 0; !l->root && i < n; at += fmd_item_bytes(&entries[i]), i++)
-        memcpy(entries[i].data, at, fmd_item_bytes(&entries[i]));
+    for (size_t i = 0; !l->root && i < n; at += fmd_state_entry_bytes(&entries[i]), i++)
+        memcpy(entries[i].data, at, fmd_state_entry_bytes(&entries[i]));
 }
 
 /* The epoch is over: the state moves on to the next one. */
@@ -264,7 +264,7 @@ static fmd_status resume(loop *l)
     for (size_t i = 0; i < fmd_optimizer_n_slots(l->optimizer); i++)
         fmd_comm_bcast(l->comm, fmd_optimizer_slot(l->optimizer, i), bytes);
     for (size_t i = 0; i < l->state.n_entries; i++)
-        fmd_comm_bcast(l->comm, l->entries[i].data, fmd_item_bytes(&l->entries[i]));
+        fmd_comm_bcast(l->comm, l->entries[i].data, fmd_state_entry_bytes(&l->entries[i]));
     fmd_optimizer_set_steps(l->optimizer, state_now(l)->step);
     fmd_stepper_set_scales(l->stepper);
     l->control.stop = l->at.stop != 0;

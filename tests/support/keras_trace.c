@@ -72,11 +72,11 @@ double callback_entry(fmd_callback *c, const char *name)
     if (item == entries + n || item->count != 1)
         fail_msg("a checkpoint has no number '%s' of the callback", name);
     switch (item->kind) {
-    case FMD_ITEM_U8: return *(uint8_t *)item->data;
-    case FMD_ITEM_I32: return *(int32_t *)item->data;
-    case FMD_ITEM_I64: return (double)*(int64_t *)item->data;
-    case FMD_ITEM_F32: return (double)*(float *)item->data;
-    case FMD_ITEM_F64: return *(double *)item->data;
+    case FMD_STATE_U8: return *(uint8_t *)item->data;
+    case FMD_STATE_I32: return *(int32_t *)item->data;
+    case FMD_STATE_I64: return (double)*(int64_t *)item->data;
+    case FMD_STATE_F32: return (double)*(float *)item->data;
+    case FMD_STATE_F64: return *(double *)item->data;
     }
     return (double)NAN;
 }
@@ -89,8 +89,8 @@ void callback_hand_over(fmd_callback *from, fmd_callback *to)
     assert_in_range(n, 1, FMD_CALLBACK_ENTRIES);
     for (size_t i = 0; i < n; i++) {
         assert_string_equal(given[i].name, taken[i].name);
-        assert_int_equal(fmd_item_bytes(&given[i]), fmd_item_bytes(&taken[i]));
-        memcpy(taken[i].data, given[i].data, fmd_item_bytes(&given[i]));
+        assert_int_equal(fmd_state_entry_bytes(&given[i]), fmd_state_entry_bytes(&taken[i]));
+        memcpy(taken[i].data, given[i].data, fmd_state_entry_bytes(&given[i]));
     }
     from->ops->destroy(from);
 }

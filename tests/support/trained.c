@@ -18,11 +18,11 @@ void trained_make_new(trained *t, const char *optimizer)
     memset(t, 0, sizeof *t);
     assert_ok(fmd_model_create(&t->m, trained_layers, trained_image, 4));
     assert_ok(fmd_optimizer_create(&t->o, optimizer, fmd_model_n_params(t->m)));
-    const fmd_state_entry entries[] = {{"reason", FMD_ITEM_U8, 16, t->reason},
-                                       {"scale", FMD_ITEM_I32, 3, t->scales},
-                                       {"epoch", FMD_ITEM_I64, 1, &t->epoch},
-                                       {"best_params", FMD_ITEM_F32, 4, t->best_params},
-                                       {"history", FMD_ITEM_F64, 5, t->history}};
+    const fmd_state_entry entries[] = {{"reason", FMD_STATE_U8, 16, t->reason},
+                                       {"scale", FMD_STATE_I32, 3, t->scales},
+                                       {"epoch", FMD_STATE_I64, 1, &t->epoch},
+                                       {"best_params", FMD_STATE_F32, 4, t->best_params},
+                                       {"history", FMD_STATE_F64, 5, t->history}};
     const fmd_fingerprint_entry fingerprint[] = {
         {"batch-size", "256"}, {"layers", "dense"}, {"BLAS kernels", "none"}};
     memcpy(t->entries, entries, sizeof entries);
@@ -83,7 +83,7 @@ static size_t copy_all(const trained *t, char *to)
         n += copy_part(to == NULL ? NULL : to + n, fmd_optimizer_slot(t->o, i), bytes);
     for (size_t i = 0; i < TRAINED_ENTRIES; i++)
         n += copy_part(to == NULL ? NULL : to + n, t->entries[i].data,
-                       fmd_item_bytes(&t->entries[i]));
+                       fmd_state_entry_bytes(&t->entries[i]));
     return n;
 }
 

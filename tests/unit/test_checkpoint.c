@@ -152,7 +152,7 @@ static void test_checkpoint__contents_are_traits_and_items_by_name(void **state)
                 continue;
             assert_int_equal(c.entries[i].kind, written->kind);
             assert_int_equal(c.entries[i].count, written->count);
-            assert_memory_equal(c.entries[i].data, written->data, fmd_item_bytes(written));
+            assert_memory_equal(c.entries[i].data, written->data, fmd_state_entry_bytes(written));
         }
     }
     fmd_checkpoint_free_contents(&c);

@@ -199,11 +199,11 @@ static void test_checkpoint_damage__another_number_or_kind_of_items_is_refused(v
         fmd_state_entry item;
         const char *says;
     } cases[] = {
-        {{"scale", FMD_ITEM_I32, 2, v.t.scales}, "scale is not 2 values of its type"},
-        {{"scale", FMD_ITEM_I32, 4, v.t.history}, "scale is not 4 values of its type"},
-        {{"scale", FMD_ITEM_F32, 3, v.t.scales}, "scale is not 3 values of its type"},
-        {{"scale", FMD_ITEM_U8, 3, v.t.scales}, "scale is not 3 values of its type"},
-        {{"scales", FMD_ITEM_I32, 3, v.t.scales}, "scales: object 'scales' doesn't exist"},
+        {{"scale", FMD_STATE_I32, 2, v.t.scales}, "scale is not 2 values of its type"},
+        {{"scale", FMD_STATE_I32, 4, v.t.history}, "scale is not 4 values of its type"},
+        {{"scale", FMD_STATE_F32, 3, v.t.scales}, "scale is not 3 values of its type"},
+        {{"scale", FMD_STATE_U8, 3, v.t.scales}, "scale is not 3 values of its type"},
+        {{"scales", FMD_STATE_I32, 3, v.t.scales}, "scales: object 'scales' doesn't exist"},
     };
     const fmd_state_entry right = v.t.entries[1];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -184,27 +184,17 @@ static fmd_status put_configs(writer *w, const fmd_model *m, const fmd_optimizer
     return FMD_OK;
 }
 
-size_t fmd_item_bytes(const fmd_state_entry *item)
-{
-    static const size_t bytes[] = {[FMD_ITEM_U8] = 1,
-                                   [FMD_ITEM_I32] = 4,
-                                   [FMD_ITEM_I64] = 8,
-                                   [FMD_ITEM_F32] = 4,
-                                   [FMD_ITEM_F64] = 8};
-    return item->count * bytes[item->kind];
-}
-
 static void put_entry(writer *w, const fmd_state_entry *item)
 {
-    const hid_t file_types[] = {[FMD_ITEM_U8] = H5T_STD_U8LE,
-                                [FMD_ITEM_I32] = H5T_STD_I32LE,
-                                [FMD_ITEM_I64] = H5T_STD_I64LE,
-                                [FMD_ITEM_F32] = H5T_IEEE_F32LE,
-                                [FMD_ITEM_F64] = H5T_IEEE_F64LE};
+    const hid_t file_types[] = {[FMD_STATE_U8] = H5T_STD_U8LE,
+                                [FMD_STATE_I32] = H5T_STD_I32LE,
+                                [FMD_STATE_I64] = H5T_STD_I64LE,
+                                [FMD_STATE_F32] = H5T_IEEE_F32LE,
+                                [FMD_STATE_F64] = H5T_IEEE_F64LE};
     char path[FMD_KERAS_PATH];
     const fmd_shape shape = {.rank = 1, .dim = {(int)item->count}};
     snprintf(path, sizeof path, FMD_KERAS_STATE "/%s", item->name);
-    put_dataset(w, path, shape, file_types[item->kind], fmd_state_entry_type(item), item->data);
+    put_dataset(w, path, shape, file_types[item->kind], fmd_h5_entry_type(item), item->data);
 }
 
 /* What Keras has no place for. */

@@ -34,11 +34,11 @@ static fmd_status make_room(const fmd_reader *r, fmd_checkpoint_contents *c)
 }
 
 /* The kind of values of this type; false: of none. */
-static bool find_kind(hid_t type, fmd_item_kind *kind)
+static bool find_kind(hid_t type, fmd_state_kind *kind)
 {
-    for (int k = FMD_ITEM_U8; k <= FMD_ITEM_F64; k++) {
-        *kind = (fmd_item_kind)k;
-        if (H5Tequal(type, fmd_state_entry_type(&(fmd_state_entry){.kind = *kind})) > 0)
+    for (int k = FMD_STATE_U8; k <= FMD_STATE_F64; k++) {
+        *kind = (fmd_state_kind)k;
+        if (H5Tequal(type, fmd_h5_entry_type(&(fmd_state_entry){.kind = *kind})) > 0)
             return true;
     }
     return false;
@@ -63,9 +63,9 @@ static fmd_status read_entry(const fmd_reader *r, fmd_state_entry *item)
         status = FMD_FAIL(FMD_EDATA, "'%s' is damaged: %s is not an array of numbers", r->path, at);
         goto out;
     }
-    if ((status = fmd_alloc(&item->data, fmd_item_bytes(item) + 1, 1, item->name)) != FMD_OK)
+    if ((status = fmd_alloc(&item->data, fmd_state_entry_bytes(item) + 1, 1, item->name)) != FMD_OK)
         goto out;
-    if (H5Dread(dataset, fmd_state_entry_type(item), H5S_ALL, H5S_ALL, H5P_DEFAULT, item->data) < 0)
+    if (H5Dread(dataset, fmd_h5_entry_type(item), H5S_ALL, H5S_ALL, H5P_DEFAULT, item->data) < 0)
         status = fmd_reader_damaged(r, at);
 out:
     H5Sclose(space);

@@ -195,13 +195,13 @@ static fmd_status read_entry(const fmd_reader *r, const fmd_state_entry *item, v
         status = fmd_reader_damaged(r, at);
         goto out;
     }
-    if (H5Tequal(type, fmd_state_entry_type(item)) <= 0 ||
+    if (H5Tequal(type, fmd_h5_entry_type(item)) <= 0 ||
         H5Sget_simple_extent_npoints(space) != (hssize_t)item->count) {
         status = FMD_FAIL(FMD_EDATA, "'%s' is damaged: %s is not %zu values of its type", r->path,
                           at, item->count);
         goto out;
     }
-    if (H5Dread(dataset, fmd_state_entry_type(item), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+    if (H5Dread(dataset, fmd_h5_entry_type(item), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
         status = fmd_reader_damaged(r, at);
 out:
     H5Sclose(space);
@@ -221,7 +221,7 @@ static fmd_status read_all(const fmd_reader *r, const fmd_state *s, char *memory
     char *at = memory + (1 + slots) * params;
     for (size_t i = 0; i < s->n_entries; i++) {
         FMD_TRY(read_entry(r, &s->entries[i], at));
-        at += fmd_item_bytes(&s->entries[i]);
+        at += fmd_state_entry_bytes(&s->entries[i]);
     }
     return check_count(r, FMD_KERAS_STATE, "values", s->n_entries);
 }
@@ -234,8 +234,8 @@ static void take_over(const fmd_state *s, uint64_t step, const char *memory)
     for (size_t i = 0; i < fmd_optimizer_n_slots(s->optimizer); i++, memory += params)
         memcpy(fmd_optimizer_slot(s->optimizer, i), memory, params);
     for (size_t i = 0; i < s->n_entries; i++) {
-        memcpy(s->entries[i].data, memory, fmd_item_bytes(&s->entries[i]));
-        memory += fmd_item_bytes(&s->entries[i]);
+        memcpy(s->entries[i].data, memory, fmd_state_entry_bytes(&s->entries[i]));
+        memory += fmd_state_entry_bytes(&s->entries[i]);
     }
     fmd_optimizer_set_steps(s->optimizer, step);
 }
@@ -247,7 +247,7 @@ fmd_status fmd_checkpoint_read(const char *path, const fmd_state *s)
     size_t bytes =
         (1 + fmd_optimizer_n_slots(s->optimizer)) * fmd_model_n_params(s->model) * sizeof(float);
     for (size_t i = 0; i < s->n_entries; i++)
-        bytes += fmd_item_bytes(&s->entries[i]);
+        bytes += fmd_state_entry_bytes(&s->entries[i]);
     FMD_TRY(fmd_reader_open(&r, path));
     fmd_status status = fmd_alloc(&memory, bytes, 1, "the state of a checkpoint");
     if (status == FMD_OK)

@@ -1,13 +1,11 @@
 #include "io/checkpoint/state_entry.h"
 
-hid_t fmd_state_entry_type(const fmd_state_entry *entry)
+size_t fmd_state_entry_bytes(const fmd_state_entry *entry)
 {
-    switch (entry->kind) {
-    case FMD_ITEM_U8: return H5T_NATIVE_UINT8;
-    case FMD_ITEM_I32: return H5T_NATIVE_INT32;
-    case FMD_ITEM_I64: return H5T_NATIVE_INT64;
-    case FMD_ITEM_F32: return H5T_NATIVE_FLOAT;
-    case FMD_ITEM_F64: return H5T_NATIVE_DOUBLE;
-    }
-    return H5I_INVALID_HID;
+    static const size_t bytes[] = {[FMD_STATE_U8] = 1,
+                                   [FMD_STATE_I32] = 4,
+                                   [FMD_STATE_I64] = 8,
+                                   [FMD_STATE_F32] = 4,
+                                   [FMD_STATE_F64] = 8};
+    return entry->count * bytes[entry->kind];
 }

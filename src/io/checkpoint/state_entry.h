@@ -1,12 +1,26 @@
-/* The entries of a training's state in HDF5. */
+/* An entry of a training's state, as callbacks and the loop name it for a checkpoint. */
 #ifndef FMD_IO_CHECKPOINT_STATE_ENTRY_H
 #define FMD_IO_CHECKPOINT_STATE_ENTRY_H
 
-#include "fmd/checkpoint.h"
+#include <stddef.h>
 
-#include <hdf5.h>
+typedef enum fmd_state_kind {
+    FMD_STATE_U8,
+    FMD_STATE_I32,
+    FMD_STATE_I64,
+    FMD_STATE_F32,
+    FMD_STATE_F64
+} fmd_state_kind;
 
-/* Local. The HDF5 type of an entry's values in memory. */
-hid_t fmd_state_entry_type(const fmd_state_entry *entry);
+/* A named value or array of the state; `data` is where it lives in the program. */
+typedef struct fmd_state_entry {
+    const char *name; /* "epoch", "early_stopping_wait" */
+    fmd_state_kind kind;
+    size_t count;
+    void *data;
+} fmd_state_entry;
+
+/* Local. The bytes of the values. */
+size_t fmd_state_entry_bytes(const fmd_state_entry *entry);
 
 #endif

@@ -19,6 +19,18 @@ const char *fmd_keras_slot_path(const fmd_model *m, const fmd_optimizer *o, size
     return text;
 }
 
+hid_t fmd_h5_entry_type(const fmd_state_entry *entry)
+{
+    switch (entry->kind) {
+    case FMD_STATE_U8: return H5T_NATIVE_UINT8;
+    case FMD_STATE_I32: return H5T_NATIVE_INT32;
+    case FMD_STATE_I64: return H5T_NATIVE_INT64;
+    case FMD_STATE_F32: return H5T_NATIVE_FLOAT;
+    case FMD_STATE_F64: return H5T_NATIVE_DOUBLE;
+    }
+    return H5I_INVALID_HID;
+}
+
 hid_t fmd_h5_memory_access(void)
 {
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);

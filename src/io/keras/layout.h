@@ -4,6 +4,7 @@
 
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
+#include "io/checkpoint/state_entry.h"
 
 #include <hdf5.h>
 
@@ -25,6 +26,9 @@ const char *fmd_keras_tensor_path(const fmd_model *m, size_t tensor, char text[F
  * variable or slot by slot, as Keras makes them for this optimizer. */
 const char *fmd_keras_slot_path(const fmd_model *m, const fmd_optimizer *o, size_t slot,
                                 size_t tensor, char text[FMD_KERAS_PATH]);
+
+/* Local. The type of an entry's values in memory. */
+hid_t fmd_h5_entry_type(const fmd_state_entry *entry);
 
 /* Local. Access properties of a file in memory, to be closed by H5Pclose; negative on failure. From
  * now on HDF5 prints nothing of its own. */

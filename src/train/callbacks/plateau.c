@@ -58,10 +58,10 @@ static size_t entries(fmd_callback *c, fmd_state_entry *out)
 {
     plateau_state *s = &((plateau *)c)->state;
     size_t n = 0;
-    out[n++] = (fmd_state_entry){"plateau_has_best", FMD_ITEM_U8, 1, &s->has_best};
-    out[n++] = (fmd_state_entry){"plateau_best", FMD_ITEM_F64, 1, &s->best};
-    out[n++] = (fmd_state_entry){"plateau_wait", FMD_ITEM_I64, 1, &s->wait};
-    out[n++] = (fmd_state_entry){"plateau_cooldown", FMD_ITEM_I64, 1, &s->cooldown};
+    out[n++] = (fmd_state_entry){"plateau_has_best", FMD_STATE_U8, 1, &s->has_best};
+    out[n++] = (fmd_state_entry){"plateau_best", FMD_STATE_F64, 1, &s->best};
+    out[n++] = (fmd_state_entry){"plateau_wait", FMD_STATE_I64, 1, &s->wait};
+    out[n++] = (fmd_state_entry){"plateau_cooldown", FMD_STATE_I64, 1, &s->cooldown};
     return n;
 }
 
