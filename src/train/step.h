@@ -7,7 +7,7 @@
 #include "fmd/dataset.h"
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
-#include "fmd/trainer.h"
+#include "train/fit_args.h"
 
 typedef struct fmd_stepper fmd_stepper;
 
