@@ -22,12 +22,6 @@ typedef struct fmd_fit_result {
     int saves;
 } fmd_fit_result;
 
-/* Local. Rows to a microbatch: `asked`, or for FMD_UNSET_INT min(32, ceil(batch / 8)). */
-size_t fmd_microbatch_size(int64_t asked, size_t batch_size);
-
-/* Local. Rows that a model needs room for on one of `size` ranks to be trained so. */
-size_t fmd_fit_samples(const fmd_fit_args *args, int size);
-
 /* Collective. Trains the model from its present parameters. On return every rank holds the same
  * parameters and the same result. FMD_EDIVERGED: the loss or a gradient is not finite. FMD_EDESYNC:
  * the ranks' parameters differ. Otherwise what a callback fails with. */

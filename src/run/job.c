@@ -2,6 +2,7 @@
 #include "run/job.h"
 
 #include "base/mem.h"
+#include "train/batch_plan.h"
 
 #include <math.h>
 #include <stdio.h>

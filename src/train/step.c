@@ -4,6 +4,7 @@
 #include "base/timer.h"
 #include "data/sampler.h"
 #include "nn/losses/loss.h"
+#include "train/batch_plan.h"
 
 #include <stdlib.h>
 #include <string.h>

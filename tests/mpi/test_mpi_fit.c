@@ -9,6 +9,7 @@
 #include "fmd/trainer.h"
 #include "math/gemm.h"
 #include "nn/losses/loss.h"
+#include "train/batch_plan.h"
 #include "train/evaluate.h"
 #include "train/loader.h"
 

@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "fmd/trainer.h"
 #include "math/gemm.h"
+#include "train/batch_plan.h"
 
 #include <math.h>
 #include <signal.h>

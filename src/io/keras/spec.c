@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "io/atomic_file.h"
 #include "io/json/json_value.h"
-#include "io/keras/import.h"
 #include "nn/layer.h"
 
 #include <ctype.h>

@@ -1,0 +1,13 @@
+/* How a global batch is cut into microbatches, and those into the shares of ranks. */
+#ifndef FMD_TRAIN_BATCH_PLAN_H
+#define FMD_TRAIN_BATCH_PLAN_H
+
+#include "train/fit_args.h"
+
+/* Local. Samples of a microbatch: `asked`, or for FMD_UNSET_INT min(32, ceil(batch / 8)). */
+size_t fmd_microbatch_size(int64_t asked, size_t batch_size);
+
+/* Local. Samples that a model needs memory for on one of `size` ranks. */
+size_t fmd_fit_samples(const fmd_fit_args *args, int size);
+
+#endif
