@@ -67,6 +67,13 @@ static void stay_on_node(void)
         setenv("OMPI_MCA_pml", "ob1", 0);
 }
 
+/* Without a launcher, Open MPI starts a daemon beside the process, in case it starts others. This
+ * program never does. */
+static void start_without_daemon(void)
+{
+    setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+}
+
 /* A launcher of another MPI starts the program several times, and each process believes that it is
  * alone. Only the launcher's first process says so. */
 fmd_status fmd_comm_check_launcher(const fmd_comm *c)
@@ -100,6 +107,7 @@ fmd_status fmd_comm_open(fmd_comm **out)
     const double began = fmd_now();
     yield_when_crowded();
     stay_on_node();
+    start_without_daemon();
     int provided;
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
         return FMD_FAIL(FMD_EINTERNAL, "MPI does not start");

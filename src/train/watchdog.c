@@ -43,13 +43,55 @@ static void note_signal(int signal)
         terminated = 1;
 }
 
+/* Makes write() fail with EPIPE or EFBIG. Programs that this one starts do not inherit a handler. */
+static void ignore_signal(int signal)
+{
+    (void)signal;
+}
+
+static bool has_default_action(int signal)
+{
+    struct sigaction now;
+    return sigaction(signal, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) &&
+           now.sa_handler == SIG_DFL;
+}
+
+/* Changes neither a signal that is ignored, as SIGHUP under nohup, nor one that a library handles. */
+static void handle(int signal, void (*handler)(int), int flags)
+{
+    const struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART | flags};
+    if (has_default_action(signal))
+        sigaction(signal, &action, NULL);
+}
+
+/* Whether a signal asks the program to end. The others cannot be caught, report a fault of the
+ * program, stop or continue it, or are ignored by default. */
+static bool asks_to_end(int signal)
+{
+    static const int others[] = {SIGKILL, SIGSTOP, SIGILL, SIGTRAP, SIGABRT, SIGBUS,
+                                 SIGFPE,  SIGSEGV, SIGSYS, SIGCHLD, SIGCONT, SIGTSTP,
+                                 SIGTTIN, SIGTTOU, SIGURG, SIGWINCH};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (signal == others[i])
+            return false;
+    return true;
+}
+
+/* Signals from the keyboard end the program at the second press. */
+static bool is_from_keyboard(int signal)
+{
+    return signal == SIGINT || signal == SIGQUIT;
+}
+
 void fmd_watchdog_prepare(void)
 {
-    const struct sigaction stop = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
     sigset_t set;
-    sigaction(SIGUSR1, &stop, NULL);
-    /* Libraries have threads that were there before SIGTERM was blocked. */
-    sigaction(SIGTERM, &stop, NULL);
+    handle(SIGPIPE, ignore_signal, 0);
+    handle(SIGXFSZ, ignore_signal, 0);
+    for (int signal = 1; signal <= SIGRTMAX; signal++)
+        if (asks_to_end(signal) && !is_from_keyboard(signal))
+            handle(signal, note_signal, 0);
+    /* The handler of SIGTERM is for the threads that libraries started before it was blocked. */
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
@@ -137,9 +179,8 @@ fmd_status fmd_watchdog_start(fmd_watchdog **out, int rank, const char *host, do
     pthread_mutex_init(&g->state, NULL);
     pthread_mutex_lock(&g->state);
 
-    const struct sigaction once = {.sa_handler = note_signal,
-                                   .sa_flags = SA_RESTART | (int)SA_RESETHAND};
-    sigaction(SIGINT, &once, NULL);
+    handle(SIGINT, note_signal, (int)SA_RESETHAND);
+    handle(SIGQUIT, note_signal, (int)SA_RESETHAND);
     const int error = pthread_create(&g->thread, NULL, watch, g);
     if (error != 0) {
         free(g);

@@ -6,12 +6,14 @@
 #include "base/timer.h"
 #include "train/watchdog.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +51,7 @@ static void begin(int (*body)(void))
         dup2(fds[1], STDERR_FILENO);
         close(fds[0]);
         close(fds[1]);
+        signal(SIGINT, SIG_DFL); /* a shell that starts the tests in the background ignores it */
         fmd_watchdog_prepare();
         _exit(body());
     }
@@ -161,6 +164,65 @@ static int usr1_early(void)
 static int term_early(void)
 {
     return is_kept(SIGTERM);
+}
+
+static int all_that_end(void)
+{
+    const int signals[] = {SIGHUP,  SIGQUIT,   SIGALRM, SIGVTALRM, SIGPROF,  SIGUSR1, SIGUSR2,
+                           SIGPOLL, SIGSTKFLT, SIGPWR,  SIGXCPU,   SIGRTMIN, SIGRTMAX};
+    fmd_watchdog *g = start(0);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        raise(signals[i]);
+        if (fmd_watchdog_signal(g) != signals[i])
+            return signals[i];
+    }
+    fmd_watchdog_stop(g);
+    return 0;
+}
+
+static void any_signal_that_would_end_the_process_asks_to_stop(void **state)
+{
+    (void)state;
+    assert_exits(all_that_end, 0);
+}
+
+static int hangup_under_nohup(void)
+{
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    fmd_watchdog_prepare();
+    fmd_watchdog *g = start(0);
+    raise(SIGHUP);
+    raise(SIGINT);
+    const int seen = fmd_watchdog_signal(g);
+    fmd_watchdog_stop(g);
+    return seen;
+}
+
+static void an_ignored_signal_stays_ignored(void **state)
+{
+    (void)state;
+    assert_exits(hangup_under_nohup, 0);
+}
+
+static int full(void)
+{
+    const struct rlimit limit = {.rlim_cur = 1, .rlim_max = 1};
+    int ends[2];
+    FILE *file = tmpfile();
+    if (file == NULL || pipe(ends) != 0 || close(ends[0]) != 0 ||
+        setrlimit(RLIMIT_FSIZE, &limit) != 0)
+        return 100;
+    const bool broken = write(ends[1], "xx", 2) == -1 && errno == EPIPE;
+    const bool filled = write(fileno(file), "xx", 2) == 1;
+    const bool too_large = write(fileno(file), "xx", 2) == -1 && errno == EFBIG;
+    return !broken + 2 * !filled + 4 * !too_large;
+}
+
+static void a_closed_pipe_and_a_file_size_limit_are_errors_of_write(void **state)
+{
+    (void)state;
+    assert_exits(full, 0);
 }
 
 static void a_signal_before_the_start_is_kept(void **state)
@@ -526,6 +588,9 @@ static int begin_all(void **state)
     int (*const bodies[])(void) = {usr1,
                                    term,
                                    interrupted_once,
+                                   all_that_end,
+                                   hangup_under_nohup,
+                                   full,
                                    usr1_early,
                                    term_early,
                                    usr1_twice,
@@ -556,6 +621,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_of_the_signals_asks_to_stop),
+        cmocka_unit_test(any_signal_that_would_end_the_process_asks_to_stop),
+        cmocka_unit_test(an_ignored_signal_stays_ignored),
+        cmocka_unit_test(a_closed_pipe_and_a_file_size_limit_are_errors_of_write),
         cmocka_unit_test(a_signal_before_the_start_is_kept),
         cmocka_unit_test(a_second_usr1_changes_nothing),
         cmocka_unit_test(a_second_int_ends_the_process_at_once),
