@@ -16,20 +16,20 @@ static const struct {
     fmd_status status;
     const char *text;
 } exit_codes[] = {
-    {FMD_OK, "done, or stopped by a criterion that was asked for"},
-    {FMD_EUSAGE, "a wrong option, or options that do not fit together"},
-    {FMD_EDATA, "a data or weights file that is not what it should be"},
-    {FMD_ENOINPUT, "data or weights that do not exist"},
-    {FMD_EINTERNAL, "a fault of this program or of MPI"},
-    {FMD_ENOMEM, "out of memory, or too little of it in /dev/shm"},
-    {FMD_EBUSY, "the run folder holds a run already, or cannot be made"},
+    {FMD_OK, "finished, or stopped by a criterion such as --stop-when"},
+    {FMD_EUSAGE, "invalid option, or options that contradict each other"},
+    {FMD_EDATA, "invalid or damaged data or weights file"},
+    {FMD_ENOINPUT, "data or weights not found"},
+    {FMD_EINTERNAL, "internal error of this program or of MPI"},
+    {FMD_ENOMEM, "out of memory, or not enough space in /dev/shm"},
+    {FMD_EBUSY, "the run folder is in use, already holds a run, or cannot be created"},
     {FMD_EIO, "reading or writing failed"},
     {FMD_ESTOPPED,
-     "stopped by a signal or by --max-time, a checkpoint is written: the same command goes on"},
+     "stopped by a signal or by --max-time; with a run folder, the same command resumes"},
     {FMD_EDIVERGED, "diverged: loss or gradient is not finite"},
-    {FMD_EDESYNC, "ranks that must agree do not"},
+    {FMD_EDESYNC, "ranks differ where they must agree"},
     {FMD_EUNFIT, "doctor found a problem"},
-    {FMD_EHANG, "a rank did nothing for longer than --hang-timeout"},
+    {FMD_EHANG, "no progress for longer than --hang-timeout"},
 };
 
 static const entry environment[] = {
