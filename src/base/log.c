@@ -1,5 +1,7 @@
 #include "base/log.h"
 
+#include "base/system/print.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -20,7 +22,7 @@ __attribute__((format(printf, 2, 0))) static void print_line(const char *kind, c
 {
     char text[1024];
     vsnprintf(text, sizeof text, format, args);
-    fprintf(stderr, "fmnist-dist: %s%s\n", kind, text);
+    fmd_print_to(stderr, "fmnist-dist: %s%s\n", kind, text);
 }
 
 void fmd_warn(const char *format, ...)

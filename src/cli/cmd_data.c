@@ -1,7 +1,7 @@
 /* data: which data sets there are, what is in one, whether its files are sound. */
 #include "base/format.h"
 #include "base/mem.h"
-#include "base/system/terminal.h"
+#include "base/system/print.h"
 #include "cli/commands.h"
 #include "data/locate.h"
 #include "io/json/json_file.h"
@@ -76,11 +76,11 @@ static fmd_status list_one(const char *path, fmd_json *list)
         fmd_json_destroy(row);
     } else if (st == FMD_OK) {
         fmd_print_padded(d->name, NAME_COLUMNS);
-        printf(" %7zu %7zu  %-9s %7d  %-13s %s\n", d->n_train, d->n_test,
-               fmd_format_shape(d->image, shape), d->classes,
-               d->verified ? "verified" : "not published", path);
+        fmd_print(" %7zu %7zu  %-9s %7d  %-13s %s\n", d->n_train, d->n_test,
+                  fmd_format_shape(d->image, shape), d->classes,
+                  d->verified ? "verified" : "not published", path);
     } else {
-        printf("%-*s %s\n", NAME_COLUMNS, "not usable", fmd_error_message());
+        fmd_print("%-*s %s\n", NAME_COLUMNS, "not usable", fmd_error_message());
     }
     if (st == FMD_OK)
         unload(&l);
@@ -102,8 +102,8 @@ static fmd_status list(const fmd_config *config)
     else if (config->view.json)
         st = fmd_json_create(&j);
     else
-        printf("%-*s %7s %7s  %-9s %7s  %-13s %s\n", NAME_COLUMNS, "name", "train", "test", "image",
-               "classes", "files", "folder");
+        fmd_print("%-*s %7s %7s  %-9s %7s  %-13s %s\n", NAME_COLUMNS, "name", "train", "test",
+                  "image", "classes", "files", "folder");
     for (size_t i = 0; i < n && st == FMD_OK; i++)
         st = list_one(paths[i], j);
     if (st == FMD_OK && j != NULL)
@@ -158,20 +158,21 @@ static void print_pixels(const fmd_dataset *d)
         char what[32] = "pixels";
         if (channels > 1)
             snprintf(what, sizeof what, "channel %d", i);
-        printf("%-10s %d to %d, mean %.2f, standard deviation %.2f; divided by 255: %.4f, %.4f\n",
-               what, p.min, p.max, p.mean, p.deviation, p.mean / 255, p.deviation / 255);
+        fmd_print(
+            "%-10s %d to %d, mean %.2f, standard deviation %.2f; divided by 255: %.4f, %.4f\n",
+            what, p.min, p.max, p.mean, p.deviation, p.mean / 255, p.deviation / 255);
     }
 }
 
 static void print_files(const loaded *l)
 {
     char hash[FMD_HASH_TEXT];
-    printf("\n%-*s %10s %10s  %s\n", NAME_COLUMNS + 12, "file", "on disk", "unpacked",
-           "xxh3 of the unpacked file");
+    fmd_print("\n%-*s %10s %10s  %s\n", NAME_COLUMNS + 12, "file", "on disk", "unpacked",
+              "xxh3 of the unpacked file");
     for (int i = 0; i < FMD_DATASET_FILES; i++) {
         const fmd_source_file f = fmd_source_file_at(l->source, i);
-        printf("%-*s %10zu %10zu  %s\n", NAME_COLUMNS + 12, strrchr(f.path, '/') + 1, f.bytes,
-               f.unpacked_bytes, fmd_hash_text(l->data.info.hash[i], hash));
+        fmd_print("%-*s %10zu %10zu  %s\n", NAME_COLUMNS + 12, strrchr(f.path, '/') + 1, f.bytes,
+                  f.unpacked_bytes, fmd_hash_text(l->data.info.hash[i], hash));
     }
 }
 
@@ -180,19 +181,20 @@ static void print_info(const loaded *l)
     const fmd_dataset_info *d = &l->data.info;
     size_t train[FMD_CLASSES_MAX], test[FMD_CLASSES_MAX];
     char text[FMD_SHAPE_TEXT], name[FMD_CLASS_TEXT];
-    printf("name       %s, %s\nfolder     %s\n", d->name,
-           d->verified ? "verified: the published files" : "not the files of a published data set",
-           d->path);
-    printf("images     %zu to train, %zu to test, %s\n", d->n_train, d->n_test,
-           fmd_format_shape(d->image, text));
+    fmd_print("name       %s, %s\n", d->name,
+              d->verified ? "verified: the published files"
+                          : "not the files of a published data set");
+    fmd_print("folder     %s\n", d->path);
+    fmd_print("images     %zu to train, %zu to test, %s\n", d->n_train, d->n_test,
+              fmd_format_shape(d->image, text));
     print_pixels(&l->data);
     print_files(l);
     count_labels(&l->data.train, train);
     count_labels(&l->data.test, test);
-    printf("\n%-*s %10s %10s\n", NAME_COLUMNS + 12, "class", "train", "test");
+    fmd_print("\n%-*s %10s %10s\n", NAME_COLUMNS + 12, "class", "train", "test");
     for (int i = 0; i < d->classes; i++) {
         fmd_print_padded(fmd_class_text(d, i, name), NAME_COLUMNS + 12);
-        printf(" %10zu %10zu\n", train[i], test[i]);
+        fmd_print(" %10zu %10zu\n", train[i], test[i]);
     }
 }
 
@@ -330,29 +332,30 @@ static void print_findings(const loaded *l, const findings *f)
     for (int i = 0; i < FMD_DATASET_FILES; i++) {
         const char *path = fmd_source_file_at(l->source, i).path;
         if (f->published == NULL)
-            printf("ok       %s: sound\n", path);
+            fmd_print("ok       %s: sound\n", path);
         else if (f->same[i])
-            printf("ok       %s: the published file of %s\n", path, f->published);
+            fmd_print("ok       %s: the published file of %s\n", path, f->published);
         else
-            printf("PROBLEM  %s: not the published file of %s: xxh3 %s\n", path, f->published,
-                   fmd_hash_text(d->hash[i], hash));
+            fmd_print("PROBLEM  %s: not the published file of %s: xxh3 %s\n", path, f->published,
+                      fmd_hash_text(d->hash[i], hash));
     }
-    printf("ok       %zu + %zu labels from 0 to %d\n", d->n_train, d->n_test, d->classes - 1);
+    fmd_print("ok       %zu + %zu labels from 0 to %d\n", d->n_train, d->n_test, d->classes - 1);
     if (f->published == NULL)
-        printf("note     not a published data set: there is nothing to compare with\n");
+        fmd_print("note     not a published data set: there is nothing to compare with\n");
     if (f->unseen >= 0)
-        printf("note     label %d is in the test images only: no training image has it\n",
-               f->unseen);
+        fmd_print("note     label %d is in the test images only: no training image has it\n",
+                  f->unseen);
     if (f->unused > 0)
-        printf("note     %d of %d labels are on no image: numbered from 0 without gaps, the model "
-               "needs fewer outputs\n",
-               f->unused, d->classes);
+        fmd_print(
+            "note     %d of %d labels are on no image: numbered from 0 without gaps, the model "
+            "needs fewer outputs\n",
+            f->unused, d->classes);
     if (d->classes == 1)
-        printf("note     all labels are 0: there is nothing to tell apart\n");
+        fmd_print("note     all labels are 0: there is nothing to tell apart\n");
     if (f->repeated > 0)
-        printf("note     %zu training images repeat another one\n", f->repeated);
+        fmd_print("note     %zu training images repeat another one\n", f->repeated);
     if (f->leaked > 0)
-        printf("note     %zu test images are among the training images too\n", f->leaked);
+        fmd_print("note     %zu test images are among the training images too\n", f->leaked);
 }
 
 static fmd_status print_findings_json(const loaded *l, const findings *f)
@@ -381,9 +384,10 @@ static fmd_status print_cure(const fmd_config *config, fmd_status st)
     snprintf(message, sizeof message, "%s", fmd_error_message());
     if (fmd_dataset_names(&info, config->data.dataset, config->data.dir) == FMD_OK) {
         const char *set = fmd_dataset_known(&info, same);
-        if (set != NULL && !config->view.json)
-            printf("PROBLEM  %s\n         -> scripts/get-data %s --dir %s\n", message, set,
-                   info.path);
+        if (set != NULL && !config->view.json) {
+            fmd_print("PROBLEM  %s\n", message);
+            fmd_print("         -> scripts/get-data %s --dir %s\n", set, info.path);
+        }
     }
     return FMD_FAIL(st, "%s", message);
 }

@@ -1,5 +1,6 @@
-/* evaluate: loss, accuracy, scores of each class and the confusion matrix of a trained model. */
+/* evaluate: loss, accuracy, scores per class and confusion matrix of a trained model. */
 #include "base/format.h"
+#include "base/system/print.h"
 #include "base/system/terminal.h"
 #include "cli/commands.h"
 #include "fmd/comm.h"
@@ -10,9 +11,9 @@
 
 #include <stdio.h>
 
-enum { NAME_COLUMNS = 20, MOST_PAIRS = 5, TEXT_COLUMNS = 100 };
+enum { NAME_COLUMNS = 20, MOST_PAIRS = 5, FILE_COLUMNS = 100 };
 
-/* What there is to tell, on rank 0. */
+/* The results, on rank 0. */
 typedef struct verdict {
     const fmd_loaded_model *model;
     fmd_evaluation means;
@@ -25,32 +26,34 @@ static void print_head(const verdict *v)
 {
     const fmd_loaded_model *t = v->model;
     const fmd_classification *r = &v->classes;
-    char hash[FMD_HASH_TEXT];
-    printf("data   %s %s · %zu %s images%s\n", t->data.info.name, t->data.info.path, t->split.n,
-           t->half, t->foreign ? ", not those of the run" : "");
-    printf("model  sequential: %s\n", fmd_model_spec(t->model));
+    char hash[FMD_HASH_TEXT], n[32], correct[32];
+    fmd_print("data   %s %s · %s %s images%s\n", t->data.info.name, t->data.info.path,
+              fmd_format_count(t->split.n, n), t->half,
+              t->foreign ? ", not the data set of the run" : "");
+    fmd_print("model  sequential: %s\n", fmd_model_spec(t->model));
     if (t->file.info.keras)
-        printf("input  pixels %s: Keras' files do not say\n",
-               t->divisor == 1 ? "0 to 255" : "divided by 255 (else --no-normalize)");
-    printf("%-6s loss %.4f · accuracy %.4f (%zu of %zu) · %.2f s\n", t->half, v->means.loss,
-           r->accuracy, r->correct, r->n, v->means.seconds);
-    printf("       accuracy %.4f to %.4f with 95 %% confidence · top-%zu %.4f\n", r->low, r->high,
-           v->k, v->top_k);
-    printf("weights xxh3:%s\n", fmd_hash_text(fmd_model_hash(t->model), hash));
+        fmd_print("input  pixels %s; a Keras file does not tell\n",
+                  t->divisor == 1 ? "0 to 255" : "divided by 255 (--no-normalize: 0 to 255)");
+    fmd_print("%-6s loss %.4f · accuracy %.4f (%s of %s) · %.2f s\n", t->half, v->means.loss,
+              r->accuracy, fmd_format_count(r->correct, correct), fmd_format_count(r->n, n),
+              v->means.seconds);
+    fmd_print("       accuracy %.4f to %.4f at 95 %% confidence · top-%zu %.4f\n", r->low, r->high,
+              v->k, v->top_k);
+    fmd_print("weights xxh3:%s\n", fmd_hash_text(fmd_model_hash(t->model), hash));
 }
 
 static void print_score(const char *name, const fmd_score *s)
 {
     fmd_print_padded(name, NAME_COLUMNS);
-    printf("  %9.4f %9.4f %9.4f %9zu\n", s->precision, s->recall, s->f1, s->support);
+    fmd_print("  %9.4f %9.4f %9.4f %9zu\n", s->precision, s->recall, s->f1, s->support);
 }
 
 static void print_scores(const verdict *v)
 {
     const fmd_classification *r = &v->classes;
     char name[FMD_CLASS_TEXT];
-    printf("\n%-*s  %9s %9s %9s %9s\n", NAME_COLUMNS, "class", "precision", "recall", "f1",
-           "images");
+    fmd_print("\n%-*s  %9s %9s %9s %9s\n", NAME_COLUMNS, "class", "precision", "recall", "f1",
+              "images");
     for (size_t k = 0; k < r->classes; k++)
         print_score(fmd_class_text(&v->model->data.info, (int)k, name), &r->of_class[k]);
     print_score("mean over classes", &r->macro);
@@ -62,7 +65,7 @@ static int digits(size_t n)
     return snprintf(NULL, 0, "%zu", n);
 }
 
-/* Right ones stand out; of the wrong ones those that take more of the class. */
+/* Correct predictions stand out, and mistakes that 5 % of the class share. */
 static const char *cell_style(const fmd_classification *r, size_t label, size_t predicted)
 {
     const size_t n = r->confusion[label * r->classes + predicted];
@@ -73,27 +76,27 @@ static const char *cell_style(const fmd_classification *r, size_t label, size_t 
     return 20 * n >= r->of_class[label].support ? "1;33" : "0";
 }
 
-/* Images by label, down, and by predicted class, across. */
+/* Rows are labels, columns are predicted classes. */
 static void print_matrix(const verdict *v, const fmd_terminal *t, int width)
 {
     const fmd_classification *r = &v->classes;
-    char name[FMD_CLASS_TEXT], style[16];
-    printf("\n%-*s", NAME_COLUMNS, "label \\ predicted");
+    char name[FMD_CLASS_TEXT];
+    fmd_print("\n%-*s", NAME_COLUMNS, "actual \\ predicted");
     for (size_t k = 0; k < r->classes; k++)
-        printf(" %*zu", width, k);
-    printf("\n");
+        fmd_print(" %*zu", width, k);
+    fmd_print("\n");
     for (size_t label = 0; label < r->classes; label++) {
         fmd_print_padded(fmd_class_text(&v->model->data.info, (int)label, name), NAME_COLUMNS);
         for (size_t k = 0; k < r->classes; k++) {
             const size_t n = r->confusion[label * r->classes + k];
-            printf("%s", fmd_style(t, cell_style(r, label, k), style));
+            fmd_print_style(t, cell_style(r, label, k));
             if (n == 0)
-                printf(" %*s", width, ".");
+                fmd_print(" %*s", width, ".");
             else
-                printf(" %*zu", width, n);
-            printf("%s", fmd_style(t, "0", style));
+                fmd_print(" %*zu", width, n);
+            fmd_print_style(t, "0");
         }
-        printf("\n");
+        fmd_print("\n");
     }
 }
 
@@ -102,14 +105,14 @@ static void print_pairs(const verdict *v)
     const fmd_dataset_info *data = &v->model->data.info;
     fmd_confused pairs[MOST_PAIRS];
     const size_t n = fmd_most_confused(&v->classes, pairs, MOST_PAIRS);
-    char label[FMD_CLASS_TEXT], taken_for[FMD_CLASS_TEXT];
+    char label[FMD_CLASS_TEXT], predicted[FMD_CLASS_TEXT];
     if (n > 0)
-        printf("\nmost often confused\n");
+        fmd_print("\nmost frequent confusions\n");
     for (size_t i = 0; i < n; i++)
-        printf("%6zu of %zu: %s taken for %s\n", pairs[i].n,
-               v->classes.of_class[pairs[i].label].support,
-               fmd_class_text(data, (int)pairs[i].label, label),
-               fmd_class_text(data, (int)pairs[i].predicted, taken_for));
+        fmd_print("%6zu of %zu: %s predicted as %s\n", pairs[i].n,
+                  v->classes.of_class[pairs[i].label].support,
+                  fmd_class_text(data, (int)pairs[i].label, label),
+                  fmd_class_text(data, (int)pairs[i].predicted, predicted));
 }
 
 static void print_text(const verdict *v)
@@ -119,10 +122,10 @@ static void print_text(const verdict *v)
     size_t largest = r->classes - 1;
     for (size_t cell = 0; cell < r->classes * r->classes; cell++)
         largest = r->confusion[cell] > largest ? r->confusion[cell] : largest;
-    const int room = t.columns > 0 ? t.columns : TEXT_COLUMNS, width = digits(largest) + 1;
+    const int columns = t.columns > 0 ? t.columns : FILE_COLUMNS, width = digits(largest) + 1;
     print_head(v);
     print_scores(v);
-    if (NAME_COLUMNS + (int)r->classes * (width + 1) <= room)
+    if (NAME_COLUMNS + (int)r->classes * (width + 1) <= columns)
         print_matrix(v, &t, width);
     print_pairs(v);
 }
@@ -217,7 +220,7 @@ static fmd_status run_evaluate(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_evaluate = {
     .name = "evaluate",
     .usage = "RUN_DIR|FILE [OPTIONS]",
-    .help = "loss, accuracy, scores of each class and confusion matrix on the test images",
+    .help = "computes loss, accuracy, scores per class and the confusion matrix",
     .section = FMD_TO_TRAIN,
     .example = "runs/20260131-120000",
     .groups = "data|model|weights|images|metrics|json|output",

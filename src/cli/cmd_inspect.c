@@ -1,6 +1,8 @@
-/* inspect: what a checkpoint holds, or how two of them differ. */
+/* inspect: shows the contents of a checkpoint, or the differences between two. */
+#include "base/format.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/system/print.h"
 #include "cli/commands.h"
 #include "fmd/optimizer.h"
 #include "run/weights_file.h"
@@ -15,7 +17,7 @@
 
 enum { COLUMNS = sizeof(fmd_metrics) / sizeof(double) };
 
-/* A file, with a model and an optimizer that are as it says. */
+/* A file, with a model and an optimizer as described in it. */
 typedef struct checkpoint {
     char path[FMD_WEIGHTS_PATH_BYTES];
     long long bytes;
@@ -23,8 +25,8 @@ typedef struct checkpoint {
     fmd_checkpoint_contents contents;
     fmd_model *model;
     fmd_optimizer *optimizer;
-    int64_t epochs, step;       /* done: whole epochs, and steps in the one after them */
-    const fmd_metrics *history; /* of these epochs */
+    int64_t epochs, step;       /* whole epochs done, and steps of the next one */
+    const fmd_metrics *history; /* a row an epoch */
 } checkpoint;
 
 static const fmd_state_entry *find_entry(const checkpoint *c, const char *name, fmd_state_kind kind)
@@ -45,24 +47,26 @@ static const char *find_fingerprint(const checkpoint *c, const char *name)
     return NULL;
 }
 
-/* How far training had come. */
+/* Reads how far the training had come. */
 static fmd_status read_position(checkpoint *c)
 {
     const fmd_state_entry *epoch = find_entry(c, "epoch", FMD_STATE_I64);
     const fmd_state_entry *step = find_entry(c, "step", FMD_STATE_I64);
     const fmd_state_entry *history = find_entry(c, "history", FMD_STATE_F64);
     if (epoch == NULL || step == NULL || history == NULL)
-        return FMD_FAIL(FMD_EDATA, "'%s' lacks epoch, step or history", c->path);
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s' lacks epoch, step or history: not a checkpoint of a training",
+                        c->path);
     c->epochs = *(const int64_t *)epoch->data;
     c->step = *(const int64_t *)step->data;
     c->history = history->data;
     if (c->epochs < 0 || c->step < 0 || (uint64_t)c->epochs > history->count / COLUMNS)
-        return FMD_FAIL(FMD_EDATA, "'%s': epoch %" PRId64 ", step %" PRId64 " are impossible",
+        return FMD_FAIL(FMD_EDATA, "'%s': epoch %" PRId64 " with step %" PRId64 " is impossible",
                         c->path, c->epochs, c->step);
     return FMD_OK;
 }
 
-/* Reads all of it, with the checks that a resumed training makes. */
+/* Reads the whole file, with the checks that a resumed training makes. */
 static fmd_status open_checkpoint(checkpoint *c, const char *given)
 {
     struct stat s;
@@ -92,7 +96,7 @@ static void close_checkpoint(checkpoint *c)
     free(c);
 }
 
-/* A tensor of the model or one of its slots, numbered as they are shown. */
+/* A tensor of the model, or a slot of the optimizer for one. */
 typedef struct view {
     char name[160];
     fmd_shape shape;
@@ -142,7 +146,7 @@ static double item_value(const fmd_state_entry *item, size_t i)
     return 0;
 }
 
-/* Up to eight values, or the text that bytes are, or the hash of all. */
+/* Up to eight values; of more, the text if they are bytes, else their hash. */
 static const char *entry_text(const fmd_state_entry *item, char *text, size_t size)
 {
     char hash[FMD_HASH_TEXT];
@@ -162,7 +166,7 @@ static const char *entry_text(const fmd_state_entry *item, char *text, size_t si
     return text;
 }
 
-/* "epoch 3 of 10, step 17 of 235 in it" */
+/* "step 487: epoch 3 of 10, step 17 of 235" */
 static const char *position_text(const checkpoint *c, char *text, size_t size)
 {
     const char *of = find_fingerprint(c, "epochs");
@@ -177,29 +181,29 @@ static const char *position_text(const checkpoint *c, char *text, size_t size)
     if (c->step == 0)
         snprintf(text + n, size - (size_t)n, " epochs done");
     else if (steps > 0)
-        snprintf(text + n, size - (size_t)n, ", step %" PRId64 " of %" PRId64 " in it", c->step,
-                 steps);
+        snprintf(text + n, size - (size_t)n, ", step %" PRId64 " of %" PRId64, c->step, steps);
     else
-        snprintf(text + n, size - (size_t)n, ", step %" PRId64 " in it", c->step);
+        snprintf(text + n, size - (size_t)n, ", step %" PRId64, c->step);
     return text;
 }
 
 static void print_metric(int width, double value)
 {
-    if (isnan(value)) /* there is none */
-        printf("  %*s", width, "-");
+    if (isnan(value)) /* not measured */
+        fmd_print("  %*s", width, "-");
     else
-        printf("  %*.*g", width, 6, value);
+        fmd_print("  %*.*g", width, 6, value);
 }
 
 static void print_history(const checkpoint *c)
 {
     if (c->epochs == 0)
         return;
-    printf("\nhistory\n  epoch    accuracy        loss  val_accuracy    val_loss  learning_rate\n");
+    fmd_print("\nhistory\n");
+    fmd_print("  epoch    accuracy        loss  val_accuracy    val_loss  learning_rate\n");
     for (int64_t i = 0; i < c->epochs; i++) {
         const fmd_metrics *m = &c->history[i];
-        printf("  %5" PRId64, i + 1);
+        fmd_print("  %5" PRId64, i + 1);
         print_metric(10, m->accuracy);
         print_metric(10, m->loss);
         print_metric(12, m->val_accuracy);
@@ -219,42 +223,51 @@ static void print_view(const view *v)
         sum += x;
     }
     char shape[FMD_SHAPE_TEXT], hash[FMD_HASH_TEXT];
-    printf("  %-28s %-14s %12.5g %12.5g %12.5g  %s\n", v->name, fmd_shape_text(v->shape, 0, shape),
-           min, sum / (double)v->count, max,
-           fmd_hash_text(fmd_hash_bytes(v->values, v->count * sizeof *v->values), hash));
+    fmd_hash_text(fmd_hash_bytes(v->values, v->count * sizeof *v->values), hash);
+    fmd_print("  %-24s %-10s %10.4g %10.4g %10.4g  %.8s\n", v->name,
+              fmd_shape_text(v->shape, 0, shape), min, sum / (double)v->count, max, hash);
+}
+
+static void print_file(const checkpoint *c, const char *verdict)
+{
+    char bytes[32];
+    fmd_print("file     %s\n", c->path);
+    fmd_print("size     %s bytes, %s\n", fmd_format_count((size_t)c->bytes, bytes), verdict);
 }
 
 static void print_checkpoint(const checkpoint *c)
 {
     char text[512], hash[FMD_HASH_TEXT];
-    printf("file     %s\nsize     %lld bytes, valid\nwritten  by fmnist-dist %s\n", c->path,
-           c->bytes, c->contents.program_version);
-    printf("at       %s\n", position_text(c, text, sizeof text));
-    printf("model    sequential: %s\n", fmd_model_spec(c->model));
-    printf("images   %s, pixels %s\n", fmd_shape_text(c->info.in, 0, text),
-           c->info.normalize ? "divided by 255" : "as they are, 0 to 255");
-    printf("weights  xxh3:%s\n\nfingerprint\n", fmd_hash_text(fmd_model_hash(c->model), hash));
+    print_file(c, "valid");
+    fmd_print("written  by fmnist-dist %s\n", c->contents.program_version);
+    fmd_print("at       %s\n", position_text(c, text, sizeof text));
+    fmd_print("model    sequential: %s\n", fmd_model_spec(c->model));
+    fmd_print("images   %s, pixels %s\n", fmd_shape_text(c->info.in, 0, text),
+              c->info.normalize ? "divided by 255" : "0 to 255");
+    fmd_print("weights  xxh3:%s\n", fmd_hash_text(fmd_model_hash(c->model), hash));
+    fmd_print("\nfingerprint\n");
     for (size_t i = 0; i < c->contents.n_fingerprint; i++)
-        printf("  %-28s %s\n", c->contents.fingerprint[i].name, c->contents.fingerprint[i].text);
+        fmd_print("  %-28s %s\n", c->contents.fingerprint[i].name, c->contents.fingerprint[i].text);
     print_history(c);
-    printf("\nstate\n");
+    fmd_print("\nstate\n");
     for (size_t i = 0; i < c->contents.n_entries; i++)
-        printf("  %-28s %s\n", c->contents.entries[i].name,
-               entry_text(&c->contents.entries[i], text, sizeof text));
-    printf("\n%-30s %-14s %12s %12s %12s  %s\n", "tensors", "shape", "min", "mean", "max", "xxh3");
+        fmd_print("  %-28s %s\n", c->contents.entries[i].name,
+                  entry_text(&c->contents.entries[i], text, sizeof text));
+    fmd_print("\n%-26s %-10s %10s %10s %10s  %s\n", "tensors", "shape", "min", "mean", "max",
+              "xxh3");
     for (size_t i = 0; i < n_views(c); i++) {
         const view v = view_at(c, i);
         print_view(&v);
     }
 }
 
-/* What differs is collected in `what`, for the last line. */
+/* `what` collects the kinds of difference for the last line. */
 typedef struct comparison {
     const checkpoint *a, *b;
     char what[128];
 } comparison;
 
-/* Not ==: NaN is what it is, and zeros of two signs are two. */
+/* Not ==: NaN equals itself here, and the two zeros differ. */
 static bool same_bits(const void *a, const void *b, size_t bytes)
 {
     return memcmp(a, b, bytes) == 0;
@@ -270,20 +283,20 @@ static void note(comparison *d, const char *what)
 
 static void compare_fingerprints(comparison *d)
 {
-    static const char none[] = "not there";
+    static const char none[] = "none";
     for (size_t i = 0; i < d->a->contents.n_fingerprint; i++) {
         const fmd_fingerprint_entry *t = &d->a->contents.fingerprint[i];
         const char *other = find_fingerprint(d->b, t->name);
         if (other != NULL && strcmp(other, t->text) == 0)
             continue;
-        printf("fingerprint %s: %s | %s\n", t->name, t->text, other != NULL ? other : none);
+        fmd_print("fingerprint %s: %s | %s\n", t->name, t->text, other != NULL ? other : none);
         note(d, "fingerprint");
     }
     for (size_t i = 0; i < d->b->contents.n_fingerprint; i++) {
         const fmd_fingerprint_entry *t = &d->b->contents.fingerprint[i];
         if (find_fingerprint(d->a, t->name) != NULL)
             continue;
-        printf("fingerprint %s: %s | %s\n", t->name, none, t->text);
+        fmd_print("fingerprint %s: %s | %s\n", t->name, none, t->text);
         note(d, "fingerprint");
     }
 }
@@ -294,25 +307,25 @@ static void compare_progress(comparison *d)
     const int64_t both = a->epochs < b->epochs ? a->epochs : b->epochs;
     int64_t same = 0;
     if (a->info.step != b->info.step || a->epochs != b->epochs || a->step != b->step) {
-        printf("step     %" PRIu64 " | %" PRIu64 "\n", a->info.step, b->info.step);
+        fmd_print("step     %" PRIu64 " | %" PRIu64 "\n", a->info.step, b->info.step);
         note(d, "step");
     }
     while (same < both && same_bits(&a->history[same], &b->history[same], sizeof *a->history))
         same++;
     if (same < both) {
         const fmd_metrics *x = &a->history[same], *y = &b->history[same];
-        printf("history  differs from epoch %" PRId64 " on: loss %.9g | %.9g, accuracy %.9g | "
-               "%.9g\n",
-               same + 1, x->loss, y->loss, x->accuracy, y->accuracy);
+        fmd_print("history  differs from epoch %" PRId64 ": loss %.9g | %.9g, accuracy %.9g | "
+                  "%.9g\n",
+                  same + 1, x->loss, y->loss, x->accuracy, y->accuracy);
         note(d, "history");
     } else if (a->epochs != b->epochs) {
-        printf("history  %" PRId64 " | %" PRId64 " epochs, the first %" PRId64 " are equal\n",
-               a->epochs, b->epochs, both);
+        fmd_print("history  %" PRId64 " | %" PRId64 " epochs, the first %" PRId64 " are equal\n",
+                  a->epochs, b->epochs, both);
         note(d, "history");
     }
 }
 
-/* The rest of the state: position and history have been compared. */
+/* Entries of the state, but for position and history, which compare_progress has. */
 static void compare_entries(comparison *d)
 {
     static const char *const known[] = {"epoch", "step", "history"};
@@ -321,8 +334,8 @@ static void compare_entries(comparison *d)
         for (size_t i = 0; i < sides[side]->contents.n_entries; i++) {
             const fmd_state_entry *x = &sides[side]->contents.entries[i];
             const fmd_state_entry *y = find_entry(sides[1 - side], x->name, x->kind);
-            char mine[256], other[256] = "not there";
-            bool skip = side == 1 && y != NULL; /* compared already */
+            char mine[256], other[256] = "none";
+            bool skip = side == 1 && y != NULL; /* compared from the other side */
             for (size_t k = 0; k < sizeof known / sizeof *known; k++)
                 skip = skip || strcmp(x->name, known[k]) == 0;
             if (skip || (y != NULL && y->count == x->count &&
@@ -331,8 +344,8 @@ static void compare_entries(comparison *d)
             entry_text(x, mine, sizeof mine);
             if (y != NULL)
                 entry_text(y, other, sizeof other);
-            printf("state    %s: %s | %s\n", x->name, side == 0 ? mine : other,
-                   side == 0 ? other : mine);
+            fmd_print("state    %s: %s | %s\n", x->name, side == 0 ? mine : other,
+                      side == 0 ? other : mine);
             note(d, "state");
         }
 }
@@ -348,7 +361,7 @@ static void compare_values(comparison *d, const view *x, const view *y)
     }
     if (n == 0)
         return;
-    printf("tensor   %s: %zu of %zu values differ, by up to %.6g\n", x->name, n, x->count, most);
+    fmd_print("tensor   %s: %zu of %zu values differ, by up to %.6g\n", x->name, n, x->count, most);
     note(d, "tensors");
 }
 
@@ -365,8 +378,8 @@ static void compare_tensors(comparison *d)
                     compare_values(d, &x, &y);
                 continue;
             }
-            printf("tensor   %s %s: only in the %s\n", x.name, fmd_shape_text(x.shape, 0, shape),
-                   side == 0 ? "first" : "second");
+            fmd_print("tensor   %s %s: only in the %s\n", x.name, fmd_shape_text(x.shape, 0, shape),
+                      side == 0 ? "first" : "second");
             note(d, "tensors");
         }
 }
@@ -377,15 +390,15 @@ static void compare(const checkpoint *a, const checkpoint *b)
     comparison d = {.a = a, .b = b};
     char text[256];
     for (int i = 0; i < 2; i++)
-        printf("%-8s %s · %s\n", i == 0 ? "first" : "second", sides[i]->path,
-               position_text(sides[i], text, sizeof text));
+        fmd_print("%-8s %s · %s\n", i == 0 ? "first" : "second", sides[i]->path,
+                  position_text(sides[i], text, sizeof text));
     if (strcmp(a->contents.program_version, b->contents.program_version) != 0) {
-        printf("version  %s | %s\n", a->contents.program_version, b->contents.program_version);
+        fmd_print("version  %s | %s\n", a->contents.program_version, b->contents.program_version);
         note(&d, "version");
     }
     if (a->info.normalize != b->info.normalize ||
         memcmp(&a->info.in, &b->info.in, sizeof a->info.in) != 0) {
-        printf("images   of another shape, or pixels divided by 255 in one of them only\n");
+        fmd_print("images   differ in shape, or in the division of pixels by 255\n");
         note(&d, "images");
     }
     compare_fingerprints(&d);
@@ -393,9 +406,9 @@ static void compare(const checkpoint *a, const checkpoint *b)
     compare_entries(&d);
     compare_tensors(&d);
     if (*d.what == '\0')
-        printf("equal\n");
+        fmd_print("equal\n");
     else
-        printf("different: %s\n", d.what);
+        fmd_print("different: %s\n", d.what);
 }
 
 static fmd_status run_inspect(fmd_comm *c, const fmd_config *config)
@@ -416,8 +429,8 @@ static fmd_status run_inspect(fmd_comm *c, const fmd_config *config)
         compare(a, b);
     else if (st == FMD_OK)
         print_checkpoint(a);
-    else if (st == FMD_EDATA && !two) /* why not, is the message of the failure */
-        printf("file     %s\nsize     %lld bytes, not valid\n", a->path, a->bytes);
+    else if (st == FMD_EDATA && !two) /* the error line says why */
+        print_file(a, "not valid");
     close_checkpoint(a);
     close_checkpoint(b);
     return st;
@@ -426,7 +439,7 @@ static fmd_status run_inspect(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_inspect = {
     .name = "inspect",
     .usage = "RUN_DIR|FILE [RUN_DIR|FILE] [OPTIONS]",
-    .help = "what a checkpoint holds, or how two of them differ",
+    .help = "shows the contents of a checkpoint, or the differences between two",
     .section = FMD_TO_LOOK,
     .example = "runs/20260131-120000",
     .groups = "weights|comparison",

@@ -1,4 +1,5 @@
 /* report: one HTML file that tells all of a run. */
+#include "base/system/print.h"
 #include "cli/commands.h"
 #include "report/page.h"
 
@@ -37,7 +38,7 @@ static fmd_status write_report(const fmd_run_view *v, const fmd_config *config)
         st = fmd_html_write(h, path);
     fmd_html_destroy(h);
     if (st == FMD_OK)
-        printf("%s\n", path);
+        fmd_print("%s\n", path);
     return st;
 }
 

@@ -1,4 +1,5 @@
 /* scaling: the same training on several numbers of ranks, and what more ranks bring. */
+#include "base/system/print.h"
 #include "cli/commands.h"
 #include "measure/study.h"
 #include "run/run_folder.h"
@@ -190,7 +191,7 @@ static fmd_status report(fmd_study *s)
         putchar('\n');
         fmd_study_advice(s, &s->modes[i], stdout);
     }
-    printf("\nreport %s\n", fmd_study_path(s, path, "report.html"));
+    fmd_print("\nreport %s\n", fmd_study_path(s, path, "report.html"));
     return FMD_OK;
 }
 
@@ -205,12 +206,12 @@ static fmd_status run(fmd_study *s)
     choose_modes(s);
     FMD_TRY(find_program(s));
     FMD_TRY(open_folder(s));
-    printf("%sstudy  %s\n", s->config->study.launcher == FMD_LAUNCH_DRY ? "# " : "", s->folder);
+    fmd_print("%sstudy  %s\n", s->config->study.launcher == FMD_LAUNCH_DRY ? "# " : "", s->folder);
     fflush(stdout);
     int queued;
     const fmd_status st = fmd_study_measure(s, &queued);
     if (st == FMD_ESTOPPED) {
-        printf("stopped; to go on: the same command with --study-dir %s\n", s->folder);
+        fmd_print("stopped; to go on: the same command with --study-dir %s\n", s->folder);
         return FMD_FAIL(FMD_ESTOPPED, "%s", "");
     }
     if (st != FMD_OK || s->config->study.launcher == FMD_LAUNCH_DRY || queued > 0)

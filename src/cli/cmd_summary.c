@@ -1,5 +1,6 @@
 /* summary: Keras' table of a model's layers. */
 #include "base/format.h"
+#include "base/system/print.h"
 #include "base/system/terminal.h"
 #include "cli/commands.h"
 #include "io/json/json_file.h"
@@ -8,13 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Without data at hand, the images of the MNIST family. */
+/* The shape that layers alone do not tell: images of the MNIST family. */
 static const fmd_shape mnist_image = {.rank = 2, .dim = {28, 28}};
 
-/* Columns of text, as Keras has them on a terminal of 80 columns; a longer name has more. */
+/* Widths as Keras has them on a terminal of 80 columns; a longer name widens its column. */
 enum { COLUMNS = 3, NAME_WIDTH = 31, SHAPE_WIDTH = 22, COUNT_WIDTH = 13 };
 
-/* What a table is drawn with. A rule is its left end, its line, where columns meet, its right end. */
+/* Characters of the table. A rule has a left end, a line, a crossing and a right end. */
 typedef struct frame {
     const char *top[4], *below_head[4], *between[4], *bottom[4];
     const char *head_bar, *bar;
@@ -36,18 +37,18 @@ static const frame ascii = {.top = {"+", "-", "+", "+"},
 static void print_rule(const char *const rule[4], const int widths[COLUMNS])
 {
     for (int i = 0; i < COLUMNS; i++) {
-        printf("%s", rule[i == 0 ? 0 : 2]);
+        fmd_print("%s", rule[i == 0 ? 0 : 2]);
         for (int k = 0; k < widths[i] + 2; k++)
-            printf("%s", rule[1]);
+            fmd_print("%s", rule[1]);
     }
-    printf("%s\n", rule[3]);
+    fmd_print("%s\n", rule[3]);
 }
 
 static void print_row(const char *bar, const int widths[COLUMNS], const char *name,
                       const char *shape, const char *count)
 {
-    printf("%s %-*s %s %-*s %s %*s %s\n", bar, widths[0], name, bar, widths[1], shape, bar,
-           widths[2], count, bar);
+    fmd_print("%s %-*s %s %-*s %s %*s %s\n", bar, widths[0], name, bar, widths[1], shape, bar,
+              widths[2], count, bar);
 }
 
 static size_t params_of(const fmd_model *m, const fmd_layer *l)
@@ -78,8 +79,8 @@ static const char *shape_text(fmd_shape s, char text[FMD_SHAPE_TEXT])
 static void print_total(const char *what, size_t params)
 {
     char count[32], size[32];
-    printf(" %s: %s (%s)\n", what, fmd_format_count(params, count),
-           fmd_format_bytes(params * sizeof(float), size));
+    fmd_print(" %s: %s (%s)\n", what, fmd_format_count(params, count),
+              fmd_format_bytes(params * sizeof(float), size));
 }
 
 static void print_table(const fmd_model *m)
@@ -92,7 +93,7 @@ static void print_table(const fmd_model *m)
         const int n = (int)strlen(layer_text(fmd_model_layer(m, i), name));
         widths[0] = n > widths[0] ? n : widths[0];
     }
-    printf("Model: \"sequential\"\n");
+    fmd_print("Model: \"sequential\"\n");
     print_rule(f->top, widths);
     print_row(f->head_bar, widths, "Layer (type)", "Output Shape", "Param #");
     print_rule(f->below_head, widths);
@@ -161,7 +162,7 @@ static fmd_status run_summary(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_summary = {
     .name = "summary",
     .usage = "[RUN_DIR|FILE] [OPTIONS]",
-    .help = "the layers of a model, their shapes and parameters",
+    .help = "lists the layers of a model with their shapes and parameters",
     .section = FMD_TO_LOOK,
     .example = "--hidden 512,256",
     .groups = "model|weights|json",

@@ -1,4 +1,6 @@
-/* watch: follows a run by what it writes, on this machine or another one. */
+/* watch: follows a run through the files in its folder, on this machine or another one. */
+#include "base/system/keyboard.h"
+#include "base/system/print.h"
 #include "base/system/terminal.h"
 #include "cli/commands.h"
 #include "run/follow.h"
@@ -12,14 +14,12 @@
 
 enum { BAR_WIDTH = 20, SPARKS = 40, SHORT_TEXT = 64 };
 
-/* As events.jsonl calls them. */
-
 typedef struct watch {
     fmd_follow run;
     fmd_terminal terminal;
     int drawn;       /* lines of the panel on the screen */
-    double told;     /* the epochs that lines have told of: one more than the last */
-    bool was_silent; /* and that has been told */
+    double told;     /* epochs that have a line */
+    bool was_silent; /* after the line that says so */
 } watch;
 
 static double real(const fmd_json *line, const char *key)
@@ -30,6 +30,11 @@ static double real(const fmd_json *line, const char *key)
 static double setting(const watch *w, const char *key)
 {
     return w->run.head != NULL ? fmd_json_get_real(w->run.head, "config", key) : (double)NAN;
+}
+
+static bool is_over(const watch *w)
+{
+    return w->run.state == FMD_FOLLOW_DIED || w->run.state == FMD_FOLLOW_ENDED;
 }
 
 /* "21 s", "3:05", "1:03:05" */
@@ -63,22 +68,22 @@ static void print_run(const watch *w, FILE *out)
 {
     const fmd_json *head = w->run.head;
     const double ranks = real(head, "ranks"), nodes = real(head, "nodes");
-    fprintf(out, "run     %s", w->run.folder);
+    fmd_print_to(out, "run     %s", w->run.folder);
     if (head == NULL) {
-        fprintf(out, " · it has not begun to train\n");
+        fmd_print_to(out, " · training has not begun\n");
         return;
     }
-    fprintf(out, " · %.0f rank%s on %.0f node%s (%s%s)\n", ranks, ranks == 1 ? "" : "s", nodes,
-            nodes == 1 ? "" : "s", fmd_json_get_item(head, NULL, "hosts", 0),
-            nodes > 1 ? ", ..." : "");
-    fprintf(out, "model   %s on %s · batch %.0f · %s %s\n",
-            fmd_json_get_text(head, "config", "layers"),
-            fmd_json_get_text(head, "config", "dataset"), setting(w, "batch_size"),
-            fmd_json_get_text(head, "config", "optimizer"),
-            fmd_json_get_text(head, "config", "lr_schedule"));
+    fmd_print_to(out, " · %.0f rank%s on %.0f node%s (%s%s)\n", ranks, ranks == 1 ? "" : "s", nodes,
+                 nodes == 1 ? "" : "s", fmd_json_get_item(head, NULL, "hosts", 0),
+                 nodes > 1 ? ", ..." : "");
+    fmd_print_to(out, "model   %s\n", fmd_json_get_text(head, "config", "layers"));
+    fmd_print_to(out, "train   %s · batch %.0f · %s %s\n",
+                 fmd_json_get_text(head, "config", "dataset"), setting(w, "batch_size"),
+                 fmd_json_get_text(head, "config", "optimizer"),
+                 fmd_json_get_text(head, "config", "lr_schedule"));
 }
 
-/* The bar of the whole run, and when it will be over. */
+/* A bar for the whole run, and the time left. */
 static void print_progress(const watch *w, FILE *out)
 {
     char text[SHORT_TEXT];
@@ -89,14 +94,14 @@ static void print_progress(const watch *w, FILE *out)
     if (!(all > 0) || isnan(done))
         return;
     const int filled = (int)(BAR_WIDTH * fmin(done / all, 1));
-    fprintf(out, "epoch   %.0f/%.0f ", fmin(floor(done / steps) + 1, epochs), epochs);
+    fmd_print_to(out, "epoch   %.0f/%.0f ", fmin(floor(done / steps) + 1, epochs), epochs);
     for (int i = 0; i < BAR_WIDTH; i++)
         fputs(w->terminal.utf8 ? (i < filled ? "━" : "─") : (i < filled ? "#" : "-"), out);
-    fprintf(out, " %.0f %% · step %.0f of %.0f", floor(100 * done / all), done, all);
+    fmd_print_to(out, " %.0f %%", floor(100 * done / all));
     if (rate > 0 && w->run.state == FMD_FOLLOW_RUNS && done < all)
-        fprintf(out, " · about %s left",
-                time_text((all - done) * setting(w, "batch_size") / rate, text));
-    fputc('\n', out);
+        fmd_print_to(out, " · about %s left",
+                     time_text((all - done) * setting(w, "batch_size") / rate, text));
+    fmd_print_to(out, " · step %.0f of %.0f\n", done, all);
 }
 
 static void print_now(const watch *w, FILE *out)
@@ -105,14 +110,14 @@ static void print_now(const watch *w, FILE *out)
     const fmd_json *now = w->run.place;
     if (now == NULL)
         return;
-    fprintf(out, "now     loss %.4f · accuracy %.4f · learning rate %.3g", real(now, "loss"),
-            real(now, "accuracy"), real(now, "learning_rate"));
+    fmd_print_to(out, "now     loss %.4f · accuracy %.4f · learning rate %.3g", real(now, "loss"),
+                 real(now, "accuracy"), real(now, "learning_rate"));
     if (real(now, "samples_per_s") > 0)
-        fprintf(out, " · %s samples/s", rate_text(real(now, "samples_per_s"), text));
+        fmd_print_to(out, " · %s samples/s", rate_text(real(now, "samples_per_s"), text));
     fputc('\n', out);
 }
 
-/* The losses so far, means of as many spans as there is room for. */
+/* The course of the loss: means over up to SPARKS spans. */
 static void print_losses(const watch *w, FILE *out)
 {
     static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
@@ -130,13 +135,13 @@ static void print_losses(const watch *w, FILE *out)
         least = fmin(least, means[i]);
         most = fmax(most, means[i]);
     }
-    fprintf(out, "loss    ");
+    fmd_print_to(out, "loss    ");
     for (size_t i = 0; i < spans; i++) {
         const double height = most > least ? (means[i] - least) / (most - least) : 0;
         const int level = isnan(height) ? 0 : (int)fmin(height * 8, 7);
         fputs((w->terminal.utf8 ? blocks : marks)[level], out);
     }
-    fprintf(out, " %.4f to %.4f\n", w->run.losses[0].loss, w->run.losses[n - 1].loss);
+    fmd_print_to(out, " %.4f to %.4f\n", w->run.losses[0].loss, w->run.losses[n - 1].loss);
 }
 
 static void print_table(const watch *w, FILE *out)
@@ -146,22 +151,22 @@ static void print_table(const watch *w, FILE *out)
     if (n == 0)
         return;
     const bool validation = !isnan(real(w->run.epoch, "val_loss"));
-    fprintf(out, "\n  epoch  accuracy      loss");
-    fprintf(out, "%s  learning rate      time  samples/s\n",
-            validation ? "  val_accuracy  val_loss" : "");
+    fmd_print_to(out, "\n  epoch  accuracy    loss%s  learning rate   time  samples/s\n",
+                 validation ? "  val_accuracy  val_loss" : "");
     for (size_t i = n > FMD_FOLLOW_ROWS ? n - FMD_FOLLOW_ROWS : 0; i < n; i++) {
         const fmd_json *e = w->run.epochs[i];
-        fprintf(out, "  %5.0f  %8.4f  %8.4f", real(e, "epoch") + 1, real(e, "accuracy"),
-                real(e, "loss"));
+        fmd_print_to(out, "  %5.0f  %8.4f  %6.4f", real(e, "epoch") + 1, real(e, "accuracy"),
+                     real(e, "loss"));
         if (validation)
-            fprintf(out, "  %12.4f  %8.4f", real(e, "val_accuracy"), real(e, "val_loss"));
-        fprintf(out, "  %13.3g  %6.2f s", real(e, "learning_rate"), real(e, "seconds"));
-        fprintf(out, "  %9s\n", rate_text(real(e, "samples_per_s"), text));
+            fmd_print_to(out, "  %12.4f  %8.4f", real(e, "val_accuracy"), real(e, "val_loss"));
+        fmd_print_to(out, "  %13.3g", real(e, "learning_rate"));
+        fmd_print_to(out, "  %5s", time_text(real(e, "seconds"), text));
+        fmd_print_to(out, "  %9s\n", rate_text(real(e, "samples_per_s"), text));
     }
     fputc('\n', out);
 }
 
-/* Where the time of the last epoch went, and who kept the others waiting. */
+/* The breakdown of the time of the last epoch, and the slowest rank. */
 static void print_times(const watch *w, FILE *out)
 {
     const fmd_json *e = w->run.epoch;
@@ -171,19 +176,18 @@ static void print_times(const watch *w, FILE *out)
     for (size_t i = 0; i < FMD_PHASES; i++)
         all += fmd_json_get_real(e, fmd_phase_names[i], "mean");
     if (all > 0) {
-        fprintf(out, "time    ");
+        fmd_print_to(out, "time    ");
         for (size_t i = 0; i < FMD_PHASES; i++)
-            fprintf(out, "%s%s %.0f %%", i > 0 ? " · " : "", fmd_phase_names[i],
-                    100 * fmd_json_get_real(e, fmd_phase_names[i], "mean") / all);
+            fmd_print_to(out, "%s%s %.0f %%", i > 0 ? " · " : "", fmd_phase_names[i],
+                         100 * fmd_json_get_real(e, fmd_phase_names[i], "mean") / all);
         fputc('\n', out);
     }
     if (real(w->run.head, "ranks") > 1)
-        fprintf(out,
-                "slow    rank %.0f on %s computed longest in the last epoch: %.3g s, %.0f %% above "
-                "the mean\n",
-                fmd_json_get_real(e, "slowest", "rank"), fmd_json_get_text(e, "slowest", "host"),
-                fmd_json_get_real(e, "slowest", "compute_seconds"),
-                100 * fmd_json_get_real(e, "slowest", "above_mean"));
+        fmd_print_to(out, "slow    rank %.0f on %s: %.3g s of computing, %.0f %% above the mean\n",
+                     fmd_json_get_real(e, "slowest", "rank"),
+                     fmd_json_get_text(e, "slowest", "host"),
+                     fmd_json_get_real(e, "slowest", "compute_seconds"),
+                     100 * fmd_json_get_real(e, "slowest", "above_mean"));
 }
 
 static void print_saved(const watch *w, FILE *out)
@@ -191,14 +195,15 @@ static void print_saved(const watch *w, FILE *out)
     char text[SHORT_TEXT];
     const fmd_json *s = w->run.saved;
     if (s != NULL)
-        fprintf(out, "saved   %s, %s ago\n", fmd_json_get_text(s, NULL, "file"),
-                time_text(difftime(time(NULL), (time_t)real(s, "time")), text));
+        fmd_print_to(out, "saved   %s, %s ago\n", fmd_json_get_text(s, NULL, "file"),
+                     time_text(difftime(time(NULL), (time_t)real(s, "time")), text));
 }
 
-static void print_cure(const watch *w, FILE *out)
+static void print_remedy(const watch *w, FILE *out)
 {
     if (w->run.state == FMD_FOLLOW_DIED)
-        fprintf(out, "        to go on: the same command with --run-dir %s\n", w->run.folder);
+        fmd_print_to(out, "        to resume, repeat the command with --run-dir %s\n",
+                     w->run.folder);
 }
 
 static void print_panel(const watch *w, FILE *out)
@@ -212,11 +217,12 @@ static void print_panel(const watch *w, FILE *out)
         print_times(w, out);
         print_saved(w, out);
     }
-    fprintf(out, "state   %s\n", w->run.verdict);
-    print_cure(w, out);
+    const bool keys = w->terminal.terminal && !is_over(w);
+    fmd_print_to(out, "state   %s%s\n", w->run.verdict, keys ? " · q quits" : "");
+    print_remedy(w, out);
 }
 
-/* The part of a line that has room in `columns`. */
+/* Bytes of a line that fit into `columns`. */
 static int fitting(const char *line, int length, int columns)
 {
     int n = 0, used = 0;
@@ -228,7 +234,7 @@ static int fitting(const char *line, int length, int columns)
     return n;
 }
 
-/* Prints the panel, over the one before. Lines are cut rather than wrapped. */
+/* Prints the panel over the previous one. Long lines are cut, not wrapped. */
 static fmd_status draw(watch *w)
 {
     char *text = NULL;
@@ -257,7 +263,7 @@ static fmd_status draw(watch *w)
     return FMD_OK;
 }
 
-/* Where there is no terminal to draw on: a line for each epoch that is new. */
+/* Without a terminal: prints a line for each new epoch. */
 static void tell(watch *w)
 {
     char text[SHORT_TEXT];
@@ -266,50 +272,54 @@ static void tell(watch *w)
         if (real(e, "epoch") < w->told)
             continue;
         w->told = real(e, "epoch") + 1;
-        printf("Epoch %.0f/%.0f - %.0fs - accuracy: %.4f - loss: %.4f", w->told,
-               setting(w, "epochs"), real(e, "seconds"), real(e, "accuracy"), real(e, "loss"));
+        fmd_print("Epoch %.0f/%.0f - %.0fs - accuracy: %.4f - loss: %.4f", w->told,
+                  setting(w, "epochs"), real(e, "seconds"), real(e, "accuracy"), real(e, "loss"));
         if (!isnan(real(e, "val_loss")))
-            printf(" - val_accuracy: %.4f - val_loss: %.4f", real(e, "val_accuracy"),
-                   real(e, "val_loss"));
-        printf(" - %s samples/s\n", rate_text(real(e, "samples_per_s"), text));
+            fmd_print(" - val_accuracy: %.4f - val_loss: %.4f", real(e, "val_accuracy"),
+                      real(e, "val_loss"));
+        fmd_print(" - %s samples/s\n", rate_text(real(e, "samples_per_s"), text));
     }
     const bool silent = w->run.state == FMD_FOLLOW_IS_SILENT;
     if (silent && !w->was_silent)
-        printf("state   %s\n", w->run.verdict);
+        fmd_print("state   %s\n", w->run.verdict);
     w->was_silent = silent;
     fflush(stdout);
 }
 
-static bool is_over(const watch *w)
+/* Keys are for those who see the panel. */
+static int wait_for_key(const watch *w, double interval)
 {
-    return w->run.state == FMD_FOLLOW_DIED || w->run.state == FMD_FOLLOW_ENDED;
+    const struct timespec nap = {.tv_sec = (time_t)interval,
+                                 .tv_nsec = (long)(fmod(interval, 1) * 1e9)};
+    if (w->terminal.terminal)
+        return fmd_keyboard_wait(interval);
+    nanosleep(&nap, NULL);
+    return 0;
 }
 
 static fmd_status follow(watch *w, double interval)
 {
-    const struct timespec nap = {.tv_sec = (time_t)interval,
-                                 .tv_nsec = (long)(fmod(interval, 1) * 1e9)};
     FMD_TRY(fmd_follow_read(&w->run));
     if (!w->terminal.terminal)
         print_run(w, stdout);
     for (;;) {
         if (w->terminal.terminal) {
-            w->terminal = fmd_terminal_of_stdout(); /* it may have another size by now */
+            w->terminal = fmd_terminal_of_stdout(); /* its size may have changed */
             FMD_TRY(draw(w));
         } else {
             tell(w);
         }
         if (is_over(w))
             break;
-        /* Nobody reads any more. */
-        if (ferror(stdout))
+        if (ferror(stdout)) /* a closed pipe */
             return FMD_FAIL(FMD_EIO, "cannot write to stdout: %s", strerror(errno));
-        nanosleep(&nap, NULL);
+        if (wait_for_key(w, interval) == 'q')
+            break;
         FMD_TRY(fmd_follow_read(&w->run));
     }
     if (!w->terminal.terminal) {
-        printf("state   %s\n", w->run.verdict);
-        print_cure(w, stdout);
+        fmd_print("state   %s\n", w->run.verdict);
+        print_remedy(w, stdout);
     }
     return FMD_OK;
 }
@@ -330,6 +340,7 @@ static fmd_status run_watch(fmd_comm *c, const fmd_config *config)
             st = draw(&w);
     } else {
         st = follow(&w, config->watch.interval);
+        fmd_keyboard_close();
     }
     fmd_follow_free(&w.run);
     return st;
@@ -338,7 +349,7 @@ static fmd_status run_watch(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_watch = {
     .name = "watch",
     .usage = "[RUN_DIR] [OPTIONS]",
-    .help = "how a run gets on: progress, loss, rates, who is slow; from anywhere",
+    .help = "follows a run: progress, loss, rates, slowest rank; q quits",
     .section = FMD_TO_LOOK,
     .example = "runs/20260131-120000 --interval 5",
     .groups = "watching",

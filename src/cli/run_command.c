@@ -1,5 +1,6 @@
 #include "cli/run_command.h"
 
+#include "base/system/print.h"
 #include "cli/help.h"
 #include "cli/manual.h"
 #include "cli/parse.h"
@@ -7,7 +8,6 @@
 #include "run/probe.h"
 #include "train/watchdog.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -121,25 +121,13 @@ static fmd_status run(const fmd_command *command, fmd_comm *c, int argc, char **
     return command->run(c, &e->config);
 }
 
-/* Prints the message of a failure as one line, whatever was in a name that the user gave. */
-static void print_error(void)
-{
-    char line[FMD_ERROR_BYTES];
-    snprintf(line, sizeof line, "%s", fmd_error_message());
-    for (char *c = line; *c != '\0'; c++)
-        if (iscntrl((unsigned char)*c))
-            *c = '?';
-    if (*line != '\0')
-        fprintf(stderr, "fmnist-dist: error: %s\n", line);
-}
-
-/* The last word on stdout and stderr; returns the exit code. */
+/* Flushes stdout and prints the message of a failure; returns the exit code. */
 static fmd_status conclude(fmd_status st)
 {
     if ((fflush(stdout) != 0 || ferror(stdout)) && st == FMD_OK)
         st = FMD_FAIL(FMD_EIO, "cannot write to stdout: %s", strerror(errno));
-    if (st != FMD_OK)
-        print_error();
+    if (st != FMD_OK && *fmd_error_message() != '\0')
+        fmd_print_to(stderr, "fmnist-dist: error: %s\n", fmd_error_message());
     return st;
 }
 

@@ -1,4 +1,5 @@
 /* The runs of a scaling study, one after another, each a process of its own. */
+#include "base/system/print.h"
 #include "base/system/subprocess.h"
 #include "measure/study.h"
 
@@ -132,7 +133,7 @@ static void print_task(const fmd_study *s, const task *t, const fmd_command_line
     fmd_command_line_print(c);
     if (fmd_command_line_add(&file, "%s", fmd_study_path(s, path, "points/%s.json", t->name)) ==
         FMD_OK) {
-        printf(" > ");
+        fmd_print(" > ");
         fmd_command_line_print(&file);
     }
     putchar('\n');
@@ -233,10 +234,10 @@ static fmd_status do_task(const fmd_study *s, const task *t, int *waiting)
         if (queued)
             return FMD_OK;
     }
-    printf("%s ", t->name);
+    fmd_print("%s ", t->name);
     fflush(stdout);
     const fmd_status st = run_task(s, t, &c);
-    printf("%s\n", st == FMD_OK ? "ok" : st == FMD_ESTOPPED ? "stopped" : "failed");
+    fmd_print("%s\n", st == FMD_OK ? "ok" : st == FMD_ESTOPPED ? "stopped" : "failed");
     fflush(stdout);
     return st;
 }
@@ -259,8 +260,9 @@ fmd_status fmd_study_measure(fmd_study *s, int *queued)
             FMD_TRY(do_task(s, &t, queued));
     }
     if (*queued > 0)
-        printf("%d jobs are in the queue; the same command with --study-dir %s collects what they "
-               "leave\n",
-               *queued, s->folder);
+        fmd_print(
+            "%d jobs are in the queue; the same command with --study-dir %s collects what they "
+            "leave\n",
+            *queued, s->folder);
     return FMD_OK;
 }

@@ -1,5 +1,6 @@
 #include "report/plots.h"
 
+#include "base/system/print.h"
 #include "report/plot_draft.h"
 
 #include <stdio.h>
@@ -18,9 +19,10 @@ static fmd_status finish(fmd_plot_draft *d, const fmd_plot_target *t, const char
                                           .width = width,
                                           .height = height},
                             &drawn));
-    printf("%s/%s.csv\n%s/%s.gp\n", t->folder, name, t->folder, name);
+    fmd_print("%s/%s.csv\n", t->folder, name);
+    fmd_print("%s/%s.gp\n", t->folder, name);
     for (const char *f = t->formats; drawn && *f != '\0'; f += f[3] == ' ' ? 4 : 3)
-        printf("%s/%s.%.3s\n", t->folder, name, f);
+        fmd_print("%s/%s.%.3s\n", t->folder, name, f);
     return FMD_OK;
 }
 
@@ -181,7 +183,7 @@ static fmd_status write_images(const fmd_plot_target *t, const fmd_run_view *v, 
     const fmd_status st = fmd_picture_write(&strip, path);
     fmd_picture_free(&strip);
     if (st == FMD_OK)
-        printf("%s\n", path);
+        fmd_print("%s\n", path);
     return st;
 }
 

@@ -1,5 +1,7 @@
 #include "run/run_folder.h"
 
+#include "base/system/print.h"
+
 #include "base/mem.h"
 #include "io/json/json_file.h"
 
@@ -167,11 +169,11 @@ static fmd_status note_running(fmd_callback *c, const fmd_event *e)
     const status_callback *s = (const status_callback *)c;
     const uint64_t step = (uint64_t)e->epoch * e->steps + e->step;
     if (step > 0) {
-        printf("resume from step %" PRIu64 ": epoch %d, step %" PRIu64 " of %" PRIu64 "\n", step,
-               e->epoch + 1, e->step, e->steps);
+        fmd_print("resume from step %" PRIu64 ": epoch %d, step %" PRIu64 " of %" PRIu64 "\n", step,
+                  e->epoch + 1, e->step, e->steps);
         fflush(stdout);
     } else if (s->folder->lock.generation > 1) {
-        printf("no checkpoint in '%s' yet: training begins anew\n", s->folder->path);
+        fmd_print("no checkpoint in '%s' yet: training begins anew\n", s->folder->path);
         fflush(stdout);
     }
     return fmd_run_folder_status(s->folder, "running", FMD_OK, "", step);

@@ -72,6 +72,7 @@ static int set_environment(void **state)
     (void)state;
     unsetenv("NO_COLOR");
     unsetenv("OMPI_COMM_WORLD_RANK");
+    setenv("LC_ALL", "C.UTF-8", 1);
     return setenv("TERM", "xterm", 1);
 }
 
@@ -227,6 +228,19 @@ static void a_bar_fits_a_narrow_terminal_until_its_epoch_ends(void **state)
     assert_non_null(strstr(text, "\r118/235 " FIVE FIVE "────────── 0s 3ms/ste\r"));
     assert_non_null(
         strstr(text, "\r235/235 " FIVE FIVE FIVE FIVE " 1s 4ms/step" METRICS " - 60k samples/s\n"));
+}
+
+static void without_utf8_the_bar_is_ascii(void **state)
+{
+    (void)state;
+    screen s;
+    open_terminal(&s);
+    setenv("NO_COLOR", "1", 1);
+    setenv("LC_ALL", "C", 1);
+    const char *text = show_epoch(&s, FMD_PROGRESS_AUTO, trained);
+    assert_non_null(strstr(text, "\r118/235 ##########---------- 0s 3ms/step"));
+    for (const char *c = text; *c != '\0'; c++)
+        assert_true((unsigned char)*c < 0x80);
 }
 
 static void an_empty_no_color_means_colors(void **state)
@@ -465,6 +479,7 @@ int main(void)
         in_environment(a_terminal_gets_the_bar_of_keras),
         in_environment(no_color_leaves_a_bar_without_escape_sequences),
         in_environment(a_bar_fits_a_narrow_terminal_until_its_epoch_ends),
+        in_environment(without_utf8_the_bar_is_ascii),
         in_environment(an_empty_no_color_means_colors),
         in_environment(a_bar_asked_for_in_a_file_has_no_escape_sequences),
         in_environment(a_dumb_terminal_gets_lines),

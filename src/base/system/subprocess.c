@@ -1,10 +1,13 @@
 #include "base/system/subprocess.h"
 
+#include "base/system/print.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -40,6 +43,22 @@ fmd_status fmd_command_line_split(fmd_command_line *c, const char *words)
     return FMD_OK;
 }
 
+/* In single quotes; in bash's $'' where a terminal would obey what is in it. */
+static void print_quoted(const char *word)
+{
+    char shown[FMD_SUBPROCESS_TEXT];
+    snprintf(shown, sizeof shown, "%s", word);
+    const bool hostile = strcmp(fmd_printable(shown), word) != 0;
+    fputs(hostile ? "$'" : "'", stdout);
+    for (; *word != '\0'; word++)
+        if (hostile && ((unsigned char)*word < ' ' || (unsigned char)*word >= 0x7f ||
+                        *word == '\'' || *word == '\\'))
+            printf("\\x%02x", (unsigned char)*word);
+        else
+            fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, stdout);
+    putchar('\'');
+}
+
 void fmd_command_line_print(const fmd_command_line *c)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -48,17 +67,10 @@ void fmd_command_line_print(const fmd_command_line *c)
         const char *word = c->argv[i];
         if (i > 0)
             putchar(' ');
-        if (*word != '\0' && word[strspn(word, plain)] == '\0') {
+        if (*word != '\0' && word[strspn(word, plain)] == '\0')
             fputs(word, stdout);
-            continue;
-        }
-        putchar('\'');
-        for (; *word != '\0'; word++)
-            if (*word == '\'')
-                fputs("'\\''", stdout);
-            else
-                putchar(*word);
-        putchar('\'');
+        else
+            print_quoted(word);
     }
 }
 

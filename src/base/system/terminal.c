@@ -20,8 +20,7 @@ static bool has(const char *value, const char *part)
     return value != NULL && strcasestr(value, part) != NULL;
 }
 
-/* The locale's encoding by its name: the locale itself may not be installed. */
-static bool is_utf8(void)
+bool fmd_is_utf8(void)
 {
     static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -90,7 +89,7 @@ static fmd_colour colours(bool terminal)
 
 fmd_terminal fmd_terminal_of_stdout(void)
 {
-    fmd_terminal t = {.utf8 = is_utf8()};
+    fmd_terminal t = {.utf8 = fmd_is_utf8()};
     look_at(STDOUT_FILENO, &t);
     if (t.terminal && getenv("OMPI_COMM_WORLD_RANK") != NULL) {
         const int fd = open_launchers_stdout();
@@ -102,25 +101,8 @@ fmd_terminal fmd_terminal_of_stdout(void)
     return t;
 }
 
-const char *fmd_style(const fmd_terminal *t, const char *code, char text[16])
+void fmd_print_style(const fmd_terminal *t, const char *code)
 {
-    text[0] = '\0';
     if (t->colour != FMD_COLOUR_NONE)
-        snprintf(text, 16, "\033[%sm", code);
-    return text;
-}
-
-int fmd_columns(const char *text)
-{
-    int n = 0;
-    for (const char *c = text; *c != '\0'; c++)
-        n += ((unsigned char)*c & 0xC0) != 0x80;
-    return n;
-}
-
-void fmd_print_padded(const char *text, int width)
-{
-    const int pad = abs(width) - fmd_columns(text);
-    printf("%*s%s%*s", width < 0 && pad > 0 ? pad : 0, "", text, width > 0 && pad > 0 ? pad : 0,
-           "");
+        printf("\033[%sm", code);
 }

@@ -1,4 +1,4 @@
-/* What stdout can show: terminal or not, colours, UTF-8, columns; and text in columns. */
+/* What stdout can show: terminal or not, colours, UTF-8 and columns. */
 #ifndef FMD_BASE_SYSTEM_TERMINAL_H
 #define FMD_BASE_SYSTEM_TERMINAL_H
 
@@ -22,13 +22,10 @@ typedef struct fmd_terminal {
  * its own goes into a file. */
 fmd_terminal fmd_terminal_of_stdout(void);
 
-/* Local. The sequence for an SGR code such as "1;36", or "" without colours. */
-const char *fmd_style(const fmd_terminal *t, const char *code, char text[16]);
+/* Local. Whether the locale's encoding is UTF-8 by its name: the locale need not be installed. */
+bool fmd_is_utf8(void);
 
-/* Local. Columns that UTF-8 text takes, a column a character. */
-int fmd_columns(const char *text);
-
-/* Local. Prints UTF-8 text and spaces up to `width` columns; negative: spaces first. */
-void fmd_print_padded(const char *text, int width);
+/* Local. Prints the sequence for an SGR code such as "1;36"; nothing without colours. */
+void fmd_print_style(const fmd_terminal *t, const char *code);
 
 #endif

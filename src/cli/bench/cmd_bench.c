@@ -1,5 +1,6 @@
 /* bench: how fast training is on this machine, where the time goes, and its parts alone. */
 #include "base/format.h"
+#include "base/system/print.h"
 #include "cli/bench/bench.h"
 #include "cli/commands.h"
 #include "cli/train/output.h"
@@ -62,8 +63,8 @@ static void describe(const fmd_bench *b, const char *op, double threads_a_core)
     if (b->json == NULL && has_model)
         fmd_report_header(j);
     if (b->json == NULL) {
-        printf("bench  %s · warm-up %zu · %zu repetition%s of %zu\n\n", op, b->args.warmup,
-               b->args.repetitions, b->args.repetitions == 1 ? "" : "s", b->args.steps);
+        fmd_print("bench  %s · warm-up %zu · %zu repetition%s of %zu\n\n", op, b->args.warmup,
+                  b->args.repetitions, b->args.repetitions == 1 ? "" : "s", b->args.steps);
         fflush(stdout);
         return;
     }

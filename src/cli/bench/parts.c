@@ -1,4 +1,5 @@
 /* bench --op allreduce|gemm|update|load: the parts of a training alone. */
+#include "base/system/print.h"
 #include "cli/bench/bench.h"
 
 #include "base/timer.h"
@@ -67,8 +68,8 @@ fmd_status fmd_bench_allreduce(fmd_bench *b)
     size_t message, rows;
     FMD_TRY(fmd_bench_sizes(j->comm, j->model, j->optimizer, &j->fit, &message, &rows));
     if (is_root(b) && b->json == NULL)
-        printf("# sums of %s over the ranks; a step of this model sends %zu bytes\n",
-               j->fit.reduce == FMD_REDUCE_EXACT ? "32-bit integers" : "floats", message);
+        fmd_print("# sums of %s over the ranks; a step of this model sends %zu bytes\n",
+                  j->fit.reduce == FMD_REDUCE_EXACT ? "32-bit integers" : "floats", message);
     if (is_root(b))
         fmd_bench_table_head(&t);
     for (size_t bytes = SMALLEST; bytes <= LARGEST; bytes *= 2) {
@@ -225,8 +226,8 @@ fmd_status fmd_bench_load(fmd_bench *b)
     const double images = (double)(d->info.n_train + d->info.n_test);
     const double mib = images * (double)(fmd_shape_count(d->info.image) + 1) / (1 << 20);
     if (is_root(b) && b->json == NULL)
-        printf("# %s in %s: %.1f MiB unpacked, %.0f images, %zu repetitions\n", d->info.name,
-               d->info.path, mib, images, b->args.repetitions);
+        fmd_print("# %s in %s: %.1f MiB unpacked, %.0f images, %zu repetitions\n", d->info.name,
+                  d->info.path, mib, images, b->args.repetitions);
     if (is_root(b))
         report_load(b, mib, images);
     return FMD_OK;

@@ -1,4 +1,5 @@
 #include "cli/bench/table.h"
+#include "base/system/print.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -9,9 +10,9 @@ void fmd_bench_table_head(const fmd_bench_table *t)
         return;
     putchar('#');
     if (t->label.key != NULL)
-        printf(" %-*s", t->label.width, t->label.head);
+        fmd_print(" %-*s", t->label.width, t->label.head);
     for (size_t i = 0; i < t->n_columns; i++)
-        printf(" %*s", t->columns[i].width, t->columns[i].head);
+        fmd_print(" %*s", t->columns[i].width, t->columns[i].head);
     putchar('\n');
 }
 
@@ -27,13 +28,13 @@ void fmd_bench_table_row(const fmd_bench_table *t, const char *label, const doub
     }
     putchar(' ');
     if (t->label.key != NULL)
-        printf(" %-*s", t->label.width, label);
+        fmd_print(" %-*s", t->label.width, label);
     for (size_t i = 0; i < t->n_columns; i++) {
         const fmd_bench_column *c = &t->columns[i];
         if (isnan(values[i]))
-            printf(" %*s", c->width, "-");
+            fmd_print(" %*s", c->width, "-");
         else
-            printf(" %*.*f", c->width, c->decimals, values[i]);
+            fmd_print(" %*.*f", c->width, c->decimals, values[i]);
     }
     putchar('\n');
 }

@@ -1,6 +1,7 @@
 /* doctor: what there is to work with, what is wrong with it, and the cure. */
 #include "base/format.h"
 #include "base/mem.h"
+#include "base/system/print.h"
 #include "base/timer.h"
 #include "cli/commands.h"
 #include "cli/doctor/doctor.h"
@@ -267,11 +268,12 @@ static void print_findings(const fmd_findings *f)
 {
     for (int i = 0; i < f->n; i++) {
         const fmd_finding *one = &f->item[i];
-        printf("%-7s  %-8s  %s%s%s\n", grades[one->grade], one->topic, one->text,
-               *one->cure != '\0' ? " -> " : "", one->cure);
+        fmd_print("%-7s  %-8s  %s%s%s\n", grades[one->grade], one->topic, one->text,
+                  *one->cure != '\0' ? " -> " : "", one->cure);
     }
     const int problems = count(f, FMD_PROBLEM), warnings = count(f, FMD_WARN);
-    printf("%d problem%s, %d warning%s\n", problems, plural(problems), warnings, plural(warnings));
+    fmd_print("%d problem%s, %d warning%s\n", problems, plural(problems), warnings,
+              plural(warnings));
 }
 
 static fmd_status append_finding(fmd_json *j, const fmd_finding *one)

@@ -1,4 +1,5 @@
-/* predict: probabilities and classes of images of the data set, or of PNG and IDX files. */
+/* predict: classifies images of the data set, or of PNG and IDX files. */
+#include "base/system/print.h"
 #include "cli/commands.h"
 #include "cli/predict/index_list.h"
 #include "cli/predict/table.h"
@@ -7,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Rows of a table, unless --limit says otherwise. */
+/* Rows of a table without --limit. */
 enum { TABLE_ROWS = 20 };
 
-/* Rank 0. Of the images of the list those that options want, in the order that they want. */
+/* Rank 0. Applies --misclassified and --sort to the list. */
 static void narrow(fmd_index_list *list, const fmd_told *told, const fmd_config *config)
 {
     size_t n = 0;
@@ -24,14 +25,13 @@ static void narrow(fmd_index_list *list, const fmd_told *told, const fmd_config 
                                config->view.sort == FMD_SORT_CONFIDENCE);
 }
 
-/* Rank 0. What the table does not show. */
+/* Rank 0. The number of mistakes, and of rows that the table leaves out. */
 static void print_rest(const fmd_told *told, size_t chosen, size_t all, const fmd_config *config)
 {
     if (config->view.misclassified)
-        printf("%zu of %zu images are predicted wrongly%s", chosen, all,
-               told->n < chosen ? "; " : "\n");
+        fmd_print("%zu of %zu images are misclassified\n", chosen, all);
     if (told->n < chosen)
-        printf("%zu of %zu shown: --limit %zu shows all\n", told->n, chosen, chosen);
+        fmd_print("%zu of %zu shown: --limit %zu shows all\n", told->n, chosen, chosen);
 }
 
 /* Rank 0. */
@@ -68,11 +68,11 @@ static fmd_status check_options(const fmd_config *config)
     if (*config->view.images != '\0' &&
         strspn(config->view.images, "0123456789,-") == strlen(config->view.images))
         return FMD_FAIL(FMD_EUSAGE,
-                        "--images: '%s' are numbers, not files: --index %s takes images of the "
-                        "data set",
+                        "--images: '%s' are numbers, not files; for images of the data set give "
+                        "--index %s",
                         config->view.images, config->view.images);
     if (config->view.misclassified && *config->view.images != '\0')
-        return FMD_FAIL(FMD_EUSAGE, "--misclassified: the labels of --images are not known");
+        return FMD_FAIL(FMD_EUSAGE, "--misclassified needs labels, and --images have none");
     if (config->view.invert && *config->view.images == '\0')
         return FMD_FAIL(FMD_EUSAGE, "--invert: has no effect without --images");
     if (config->view.csv && config->view.json)
@@ -80,7 +80,7 @@ static fmd_status check_options(const fmd_config *config)
     return FMD_OK;
 }
 
-/* Collective. The images of the user, or of the data set. */
+/* Collective. The images of --images, or of the data set. */
 static fmd_status find_images(fmd_split *split, fmd_user_images *own, fmd_comm *c,
                               const fmd_loaded_model *t, const fmd_config *config)
 {
@@ -120,7 +120,7 @@ static fmd_status run_predict(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_predict = {
     .name = "predict",
     .usage = "RUN_DIR|FILE [IMAGES ...] [OPTIONS]",
-    .help = "probabilities and classes of test images, or of PNG and IDX files",
+    .help = "classifies test images, or PNG and IDX files",
     .section = FMD_TO_TRAIN,
     .example = "runs/20260131-120000 --misclassified --sort confidence",
     .groups = "data|model|weights|images|selection|predictions|amount|json|output",

@@ -1,6 +1,5 @@
 #include "cli/predict/table.h"
-#include "base/format.h"
-
+#include "base/system/print.h"
 #include "base/system/terminal.h"
 #include "io/json/json_file.h"
 
@@ -8,7 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOP = 3, BAR_COLUMNS = 5 };
+enum {
+    MOST_TOP = 3,      /* classes of an image */
+    VALUE_COLUMNS = 6, /* " 0.996" */
+    BAR_COLUMNS = 5,
+    NAME_COLUMNS = 24, /* of a file, the most */
+    FILE_COLUMNS = 80, /* where stdout is no terminal */
+};
 
 static const float *row_of(const fmd_told *t, size_t image)
 {
@@ -25,7 +30,7 @@ static bool is_wrong(const fmd_told *t, size_t image)
     return t->labels != NULL && t->labels[image] != t->prediction->predicted[image];
 }
 
-/* The decimal number nearest to a float that has the fewest digits of those that read back as it. */
+/* The shortest decimal number that reads back as the same float. */
 static const char *shortest(float value, char text[32])
 {
     for (int digits = 1; digits <= 9; digits++) {
@@ -38,10 +43,11 @@ static const char *shortest(float value, char text[32])
 
 /* The table. */
 
-/* Columns of each part. */
-typedef struct widths {
-    int image, class, label;
-} widths;
+/* Columns of each part, and how many classes of an image fit beside one another. */
+typedef struct layout {
+    int image, class;
+    size_t top;
+} layout;
 
 static const char *image_text(const fmd_told *t, size_t image, char text[FMD_PICTURE_NAME])
 {
@@ -51,23 +57,43 @@ static const char *image_text(const fmd_told *t, size_t image, char text[FMD_PIC
     return text;
 }
 
-static widths measure(const fmd_told *t)
+/* The same, of a long name the end. */
+static const char *short_image_text(const fmd_told *t, size_t image, char text[FMD_PICTURE_NAME])
 {
-    widths w = {.image = fmd_columns("image"), .class = fmd_columns("label")};
+    const char *whole = image_text(t, image, text);
+    if (fmd_columns(whole) <= NAME_COLUMNS)
+        return whole;
+    const char *end = whole + strlen(whole) - (NAME_COLUMNS - 3);
+    while (((unsigned char)*end & 0xC0) == 0x80) /* within a character */
+        end++;
+    char cut[NAME_COLUMNS + 1];
+    snprintf(cut, sizeof cut, "...%s", end);
+    memcpy(text, cut, sizeof cut);
+    return text;
+}
+
+static layout measure(const fmd_told *t, const fmd_terminal *terminal)
+{
+    layout l = {.image = fmd_columns("image"), .class = fmd_columns("label"), .top = 1};
     char text[FMD_PICTURE_NAME], class[FMD_CLASS_TEXT];
     for (size_t i = 0; i < t->n; i++) {
-        const int n = fmd_columns(image_text(t, t->index[i], text));
-        w.image = n > w.image ? n : w.image;
+        const int n = fmd_columns(short_image_text(t, t->index[i], text));
+        l.image = n > l.image ? n : l.image;
     }
     for (size_t k = 0; k < t->prediction->classes; k++) {
         const int n = fmd_columns(fmd_class_text(data_of(t), (int)k, class));
-        w.class = n > w.class ? n : w.class;
+        l.class = n > l.class ? n : l.class;
     }
-    return w;
+    const int screen = terminal->columns > 0 ? terminal->columns : FILE_COLUMNS;
+    const int label = t->labels != NULL ? 2 + l.class + 2 : 0;
+    int used = l.image + label + 1 + l.class + VALUE_COLUMNS + 1 + BAR_COLUMNS;
+    while (l.top < MOST_TOP && (used += 2 + l.class + VALUE_COLUMNS) <= screen)
+        l.top++;
+    return l;
 }
 
 /* In eighths of a column where there is UTF-8. */
-static void print_bar(float share, bool last, const fmd_terminal *terminal)
+static void print_bar(float share, const fmd_terminal *terminal)
 {
     static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     char text[4 * BAR_COLUMNS + 4] = "";
@@ -78,55 +104,62 @@ static void print_bar(float share, bool last, const fmd_terminal *terminal)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s", terminal->utf8 ? "█" : "#");
     if (terminal->utf8)
         snprintf(text + used, sizeof text - used, "%s", eighths[parts % 8]);
-    fmd_print_padded(text, last ? 0 : BAR_COLUMNS);
+    fmd_print_padded(text, BAR_COLUMNS);
 }
 
-static void print_row(const fmd_told *t, size_t image, const widths *w,
+static void print_row(const fmd_told *t, size_t image, const layout *l,
                       const fmd_terminal *terminal)
 {
-    char text[FMD_PICTURE_NAME], class[FMD_CLASS_TEXT], style[16];
-    size_t top[TOP];
-    const size_t n = fmd_top_classes(t->prediction, image, top, TOP);
+    char text[FMD_PICTURE_NAME], class[FMD_CLASS_TEXT];
+    size_t top[MOST_TOP];
+    const size_t n = fmd_top_classes(t->prediction, image, top, l->top);
     const bool wrong = is_wrong(t, image);
-    fmd_print_padded(image_text(t, image, text), t->names != NULL ? w->image : -w->image);
+    fmd_print_padded(short_image_text(t, image, text), t->names != NULL ? l->image : -l->image);
     if (t->labels != NULL) {
-        printf("  ");
-        fmd_print_padded(fmd_class_text(data_of(t), t->labels[image], class), w->class);
-        printf(" %s", wrong ? (terminal->utf8 ? "≠" : "x") : " ");
+        fmd_print("  ");
+        fmd_print_padded(fmd_class_text(data_of(t), t->labels[image], class), l->class);
+        fmd_print(" %s", wrong ? (terminal->utf8 ? "≠" : "x") : " ");
     }
     for (size_t i = 0; i < n; i++) {
-        printf("%s", i == 0 ? " " : "  ");
+        const float share = row_of(t, image)[top[i]];
+        fmd_print(i == 0 ? " " : "  ");
         if (i == 0)
-            printf("%s", fmd_style(terminal, wrong ? "1;33" : "1;36", style));
-        fmd_print_padded(fmd_class_text(data_of(t), (int)top[i], class), w->class);
-        printf(" %5.3f ", (double)row_of(t, image)[top[i]]);
-        print_bar(row_of(t, image)[top[i]], i + 1 == n, terminal);
-        if (i == 0)
-            printf("%s", fmd_style(terminal, "0", style));
+            fmd_print_style(terminal, wrong ? "1;33" : "1;36");
+        fmd_print_padded(fmd_class_text(data_of(t), (int)top[i], class), l->class);
+        fmd_print(" %5.3f", (double)share);
+        if (i == 0) {
+            fmd_print(" ");
+            print_bar(share, terminal);
+            fmd_print_style(terminal, "0");
+        }
     }
-    printf("\n");
+    fmd_print("\n");
 }
 
 void fmd_prediction_table(const fmd_told *t)
 {
     const fmd_terminal terminal = fmd_terminal_of_stdout();
-    const widths w = measure(t);
-    fmd_print_padded("image", t->names != NULL ? w.image : -w.image);
+    const layout l = measure(t, &terminal);
+    fmd_print_padded("image", t->names != NULL ? l.image : -l.image);
     if (t->labels != NULL) {
-        printf("  ");
-        fmd_print_padded("label", w.class + 2);
+        fmd_print("  ");
+        fmd_print_padded("label", l.class + 2);
     }
-    printf(" ");
-    fmd_print_padded("predicted", w.class + BAR_COLUMNS + 9);
-    printf("next\n");
+    fmd_print(" ");
+    fmd_print_padded("predicted", l.top > 1 ? l.class + VALUE_COLUMNS + 1 + BAR_COLUMNS + 2 : 0);
+    fmd_print(l.top > 1 ? "next\n" : "\n");
     for (size_t i = 0; i < t->n; i++)
-        print_row(t, t->index[i], &w, &terminal);
+        print_row(t, t->index[i], &l, &terminal);
 }
 
-/* CSV (RFC 4180, lines end as in Unix). */
+/* CSV (RFC 4180, lines end as in Unix). A terminal is no reader of data: there text is printable. */
 
-static void print_field(const char *text)
+static void print_field(const char *name, bool terminal)
 {
+    char text[FMD_PICTURE_NAME];
+    snprintf(text, sizeof text, "%s", name);
+    if (terminal)
+        fmd_printable(text);
     if (strpbrk(text, ",\"\n\r") == NULL) {
         printf("%s", text);
         return;
@@ -139,6 +172,7 @@ static void print_field(const char *text)
 
 void fmd_prediction_csv(const fmd_told *t)
 {
+    const bool terminal = fmd_terminal_of_stdout().terminal;
     char text[FMD_PICTURE_NAME];
     printf("image,label,label_name,predicted,predicted_name,confidence");
     for (size_t k = 0; k < t->prediction->classes; k++)
@@ -146,15 +180,15 @@ void fmd_prediction_csv(const fmd_told *t)
     printf("\n");
     for (size_t i = 0; i < t->n; i++) {
         const size_t image = t->index[i];
-        print_field(image_text(t, image, text));
+        print_field(image_text(t, image, text), terminal);
         if (t->labels != NULL) {
             printf(",%d,", t->labels[image]);
-            print_field(fmd_class_name(data_of(t), t->labels[image]));
+            print_field(fmd_class_name(data_of(t), t->labels[image]), terminal);
         } else {
             printf(",,");
         }
         printf(",%d,", t->prediction->predicted[image]);
-        print_field(fmd_class_name(data_of(t), t->prediction->predicted[image]));
+        print_field(fmd_class_name(data_of(t), t->prediction->predicted[image]), terminal);
         printf(",%s", shortest(fmd_confidence(t->prediction, image), text));
         for (size_t k = 0; k < t->prediction->classes; k++)
             printf(",%s", shortest(row_of(t, image)[k], text));

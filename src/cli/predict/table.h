@@ -7,13 +7,13 @@
 #include "run/config.h"
 #include "run/loaded_model.h"
 
-/* Predictions and what is known of their images. Borrows everything. */
+/* Predictions and the labels or names of their images. Borrows everything. */
 typedef struct fmd_told {
     const fmd_loaded_model *trained;
     const fmd_prediction *prediction;
-    const uint8_t *labels;           /* NULL: not known */
+    const uint8_t *labels;           /* NULL: unknown */
     char (*names)[FMD_PICTURE_NAME]; /* NULL: images of the data set, by number */
-    const uint32_t *index;           /* the images to tell of, in this order */
+    const uint32_t *index;           /* the images to print, in this order */
     size_t n;
 } fmd_told;
 

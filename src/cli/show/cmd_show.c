@@ -1,5 +1,6 @@
-/* show: images of a data set in the terminal, as numbers, or as a PNG file. */
+/* show: draws images of a data set in the terminal, as numbers or as a PNG file. */
 #include "base/mem.h"
+#include "base/system/print.h"
 #include "cli/commands.h"
 #include "cli/predict/index_list.h"
 #include "cli/show/drawing.h"
@@ -12,10 +13,10 @@
 
 enum {
     GAP = 2,            /* columns between images */
-    FILE_COLUMNS = 120, /* for a list of images where there is no terminal */
+    FILE_COLUMNS = 120, /* of a list of images where stdout is no terminal */
     CAPTION_BYTES = 96,
     DEFAULT_SCALE = 10,
-    MOST_PLACES = 100, /* of a grid, in each direction */
+    MOST_PLACES = 100, /* rows or columns of a grid */
 };
 
 /* Rows and columns of images. */
@@ -23,7 +24,7 @@ typedef struct grid {
     size_t rows, columns; /* 0: as many as fit */
 } grid;
 
-/* What is to be shown. */
+/* The images to show. */
 typedef struct exhibition {
     fmd_dataset data;
     fmd_split split;
@@ -42,12 +43,12 @@ static fmd_status parse_grid(grid *g, const char *text)
     if (sscanf(text, "%4zu%*1[xX]%4zu%n", &g->rows, &g->columns, &length) != 2 ||
         text[length] != '\0' || g->rows - 1 >= MOST_PLACES || g->columns - 1 >= MOST_PLACES)
         return FMD_FAIL(FMD_EUSAGE,
-                        "--grid: '%s' is not rows times columns, such as 5x5, of 1 to %d", text,
+                        "--grid: '%s' is not ROWSxCOLUMNS, such as 5x5, each from 1 to %d", text,
                         MOST_PLACES);
     return FMD_OK;
 }
 
-/* Without MPI: one process, and the bytes in its own memory. */
+/* Loads the data without MPI, into memory of this process. */
 static fmd_status load(fmd_dataset *data, void **memory, const fmd_config *config)
 {
     fmd_source *source;
@@ -62,7 +63,7 @@ static fmd_status load(fmd_dataset *data, void **memory, const fmd_config *confi
     return st;
 }
 
-/* The images of --index; of a grid those that fill it, from there on. */
+/* Chooses the images of --index; for a grid, consecutive images from there. */
 static fmd_status choose(exhibition *e, const fmd_config *config)
 {
     char what[32], range[64];
@@ -73,8 +74,8 @@ static fmd_status choose(exhibition *e, const fmd_config *config)
     if (places == 0 || *config->view.index == '\0')
         return FMD_OK;
     if (e->list.n > 1)
-        return FMD_FAIL(FMD_EUSAGE, "--grid: give one --index, of the first image, or a list of "
-                                    "them without --grid");
+        return FMD_FAIL(FMD_EUSAGE, "--grid: --index names the first image only; leave out --grid "
+                                    "to list several");
     const size_t first = e->list.at[0];
     const size_t last = e->split.n - first < places ? e->split.n - 1 : first + places - 1;
     fmd_index_list_free(&e->list);
@@ -87,7 +88,7 @@ static const uint8_t *image_at(const exhibition *e, size_t i)
     return e->split.images + e->list.at[i] * fmd_shape_count(e->data.info.image);
 }
 
-/* "test image 0 · 9 Ankle boot"; beside others "0: 9 Ankle boot". */
+/* "test image 0 · 9 Ankle boot"; of several images "0: 9 Ankle boot". */
 static const char *caption(const exhibition *e, size_t i, char text[CAPTION_BYTES])
 {
     char class[FMD_CLASS_TEXT];
@@ -96,20 +97,19 @@ static const char *caption(const exhibition *e, size_t i, char text[CAPTION_BYTE
     if (e->list.n > 1)
         snprintf(text, CAPTION_BYTES, "%u: %s", at, class);
     else
-        snprintf(text, CAPTION_BYTES, "%s image %u%s%s", e->half, at,
-                 e->terminal.utf8 ? " · " : " - ", class);
-    return text;
+        snprintf(text, CAPTION_BYTES, "%s image %u · %s", e->half, at, class);
+    return fmd_printable(text);
 }
 
-/* As NumPy prints an array, and as wide as it takes. */
+/* Prints an array as NumPy does, but without breaking its rows. */
 static void print_channel(const fmd_drawing *d, size_t channel)
 {
     for (size_t y = 0; y < d->size.height; y++) {
-        printf("%s", y == 0 ? "[[" : " [");
+        fmd_print("%s", y == 0 ? "[[" : " [");
         for (size_t x = 0; x < d->size.width; x++)
-            printf("%s%3d", x > 0 ? " " : "",
-                   d->bytes[(y * d->size.width + x) * d->channels + channel]);
-        printf("%s\n", y + 1 < d->size.height ? "]" : "]]");
+            fmd_print("%s%3d", x > 0 ? " " : "",
+                      d->bytes[(y * d->size.width + x) * d->channels + channel]);
+        fmd_print("%s\n", y + 1 < d->size.height ? "]" : "]]");
     }
 }
 
@@ -118,33 +118,35 @@ static void print_values(const exhibition *e)
     char text[CAPTION_BYTES];
     for (size_t i = 0; i < e->list.n; i++) {
         const fmd_drawing d = fmd_drawing_of(e->data.info.image, image_at(e, i), "");
-        printf("%s%s\n", i > 0 ? "\n" : "", caption(e, i, text));
+        if (i > 0)
+            fmd_print("\n");
+        fmd_print("%s\n", caption(e, i, text));
         for (size_t c = 0; c < d.channels; c++) {
             if (d.channels > 1)
-                printf("channel %zu\n", c);
+                fmd_print("channel %zu\n", c);
             print_channel(&d, c);
         }
     }
 }
 
-/* Columns that there are for images; 0: any number. */
-static size_t room(const exhibition *e)
+/* Columns to draw in; 0: no limit. */
+static size_t screen(const exhibition *e)
 {
     if (e->terminal.columns > 0)
         return (size_t)e->terminal.columns;
     return e->grid.columns > 0 ? 0 : FILE_COLUMNS;
 }
 
-/* An image that is wider than the terminal is drawn smaller. */
+/* Shrinks an image that is wider than the terminal. */
 static fmd_size drawn_size(const exhibition *e, fmd_size size)
 {
-    const size_t pixels = room(e) / (size_t)fmd_drawing_pixel_columns(&e->terminal);
+    const size_t pixels = screen(e) / (size_t)fmd_drawing_pixel_columns(&e->terminal);
     if (pixels == 0 || size.width <= pixels)
         return size;
     return fmd_image_within(size, (fmd_size){.width = pixels, .height = size.height});
 }
 
-/* Draws row after row of images. `drawings`, `captions` and `pixels` have room for all of them. */
+/* Draws images in rows. `drawings`, `captions` and `pixels` hold all of them. */
 static void draw_rows(const exhibition *e, fmd_drawing *drawings, char (*captions)[CAPTION_BYTES],
                       uint8_t *pixels)
 {
@@ -161,12 +163,13 @@ static void draw_rows(const exhibition *e, fmd_drawing *drawings, char (*caption
         columns = own > columns ? own : columns;
     }
     size_t at_once = e->grid.columns > 0 ? e->grid.columns : e->list.n;
-    const size_t fit = (room(e) + GAP) / (size_t)columns;
-    if (room(e) > 0 && fit < at_once)
+    const size_t fit = (screen(e) + GAP) / (size_t)columns;
+    if (screen(e) > 0 && fit < at_once)
         at_once = fit > 0 ? fit : 1;
     for (size_t i = 0; i < e->list.n; i += at_once) {
         const size_t n = e->list.n - i < at_once ? e->list.n - i : at_once;
-        printf("%s", i > 0 ? "\n" : "");
+        if (i > 0)
+            fmd_print("\n");
         fmd_drawing_print(drawings + i, n, columns, &e->terminal);
     }
 }
@@ -189,7 +192,7 @@ static fmd_status draw(const exhibition *e)
     return st;
 }
 
-/* Enlarges an image into a picture, its upper left corner at (left, top). */
+/* Paints an enlarged image into a picture, its upper left corner at (left, top). */
 static void paint(fmd_picture *p, const fmd_drawing *d, size_t scale, size_t left, size_t top)
 {
     uint8_t rgb[3];
@@ -200,8 +203,7 @@ static void paint(fmd_picture *p, const fmd_drawing *d, size_t scale, size_t lef
         }
 }
 
-/* One picture of all images: in the grid, or else in about as many rows as columns, with white
- * between them. */
+/* Writes one picture of all images, in the grid or in a square, with white lines between them. */
 static fmd_status write_picture(const exhibition *e, const char *path, size_t scale)
 {
     const fmd_drawing first = fmd_drawing_of(e->data.info.image, image_at(e, 0), "");
@@ -222,10 +224,10 @@ static fmd_status write_picture(const exhibition *e, const char *path, size_t sc
     }
     const fmd_status st = fmd_picture_write(&p, path);
     if (st == FMD_OK && e->list.n == 1)
-        printf("%s: %zu x %zu pixels, %s\n", path, p.width, p.height, caption(e, 0, text));
+        fmd_print("%s: %zu x %zu pixels, %s\n", path, p.width, p.height, caption(e, 0, text));
     else if (st == FMD_OK)
-        printf("%s: %zu x %zu pixels, %zu %s images\n", path, p.width, p.height, e->list.n,
-               e->half);
+        fmd_print("%s: %zu x %zu pixels, %zu %s images\n", path, p.width, p.height, e->list.n,
+                  e->half);
     fmd_picture_free(&p);
     return st;
 }
@@ -233,7 +235,7 @@ static fmd_status write_picture(const exhibition *e, const char *path, size_t sc
 static fmd_status check_options(const fmd_config *config)
 {
     if (config->view.scale != FMD_UNSET_INT && *config->output.path == '\0')
-        return FMD_FAIL(FMD_EUSAGE, "--scale: has no effect without --output");
+        return FMD_FAIL(FMD_EUSAGE, "--scale needs --output");
     if (config->view.values && *config->output.path != '\0')
         return FMD_FAIL(FMD_EUSAGE, "--values and --output exclude each other");
     return FMD_OK;
@@ -274,7 +276,7 @@ out:
 const fmd_command fmd_command_show = {
     .name = "show",
     .usage = "[N,...] [OPTIONS]",
-    .help = "images of a data set in the terminal, as numbers or as a PNG file",
+    .help = "draws images of a data set in the terminal or as a PNG file",
     .section = FMD_TO_LOOK,
     .example = "0,42 --split train",
     .groups = "data|images|selection|picture|file",

@@ -1,13 +1,15 @@
 #include "cli/show/drawing.h"
 
+#include "base/system/print.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* How a pixel becomes text. */
+/* The text for a pixel. */
 typedef enum manner {
     ASCII,       /* two characters, the brighter the denser */
-    SHADES,      /* two of Unicode's shades, for terminals of few colours */
+    SHADES,      /* two shaded blocks of Unicode, for terminals of few colours */
     HALF_BLOCKS, /* two pixels, one above the other, as the colours of one character */
 } manner;
 
@@ -63,7 +65,7 @@ static int colour_256(const uint8_t rgb[3])
     return code;
 }
 
-/* Ground 3: of the character itself; 4: of what is behind it. */
+/* Ground 3: foreground; 4: background. */
 static void print_colour(const fmd_terminal *t, int ground, const uint8_t rgb[3])
 {
     if (t->colour == FMD_COLOUR_TRUE)
@@ -72,8 +74,8 @@ static void print_colour(const fmd_terminal *t, int ground, const uint8_t rgb[3]
         printf("\033[%d8;5;%dm", ground, colour_256(rgb));
 }
 
-/* Two rows of pixels; of an odd last one the lower half stays as the terminal is. A sequence only
- * where the colour changes: an image is thousands of them. */
+/* Two rows of pixels; the lower half of an odd last row stays transparent. A sequence only where the
+ * colour changes: an image has thousands of pixels. */
 static void print_half_blocks(const fmd_drawing *d, const fmd_terminal *t, size_t y)
 {
     uint8_t upper[3], lower[3], was_upper[3] = {0}, was_lower[3] = {0};
@@ -94,7 +96,7 @@ static void print_half_blocks(const fmd_drawing *d, const fmd_terminal *t, size_
     printf("\033[0m");
 }
 
-/* A row of pixels; two characters are about as wide as high. */
+/* A row of pixels; two characters make about a square. */
 static void print_ramp(const fmd_drawing *d, const char *const *ramp, int levels, size_t y)
 {
     for (size_t x = 0; x < d->size.width; x++) {

@@ -1,4 +1,4 @@
-/* Images of bytes as text: half blocks in colour where the terminal has it, else characters. */
+/* Images as text: coloured half blocks on terminals with colours, else characters. */
 #ifndef FMD_CLI_SHOW_DRAWING_H
 #define FMD_CLI_SHOW_DRAWING_H
 
@@ -16,18 +16,17 @@ typedef struct fmd_drawing {
 /* Local. The image of this shape, (H, W) or (H, W, C), at `bytes`. */
 fmd_drawing fmd_drawing_of(fmd_shape image, const uint8_t *bytes, const char *caption);
 
-/* Local. Columns that an image and its caption take. */
+/* Local. The width in columns of an image and its caption. */
 int fmd_drawing_columns(const fmd_drawing *d, const fmd_terminal *t);
 
-/* Local. Columns that a pixel takes. */
+/* Local. The width of a pixel in columns. */
 int fmd_drawing_pixel_columns(const fmd_terminal *t);
 
 /* Local. Prints `n` images of the same size side by side, one every `columns` columns, each with its
  * caption below. */
 void fmd_drawing_print(const fmd_drawing *row, size_t n, int columns, const fmd_terminal *t);
 
-/* Local. A pixel as red, green, blue: grey of one channel, the colours of three, of other numbers the
- * mean. */
+/* Local. A pixel as red, green, blue; other numbers of channels than three give the mean as grey. */
 void fmd_drawing_pixel(const fmd_drawing *d, size_t x, size_t y, uint8_t rgb[3]);
 
 #endif

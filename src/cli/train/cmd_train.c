@@ -1,4 +1,5 @@
 /* train: fit, evaluate on the test images, leave the weights. */
+#include "base/system/print.h"
 #include "cli/commands.h"
 #include "cli/train/output.h"
 #include "cli/train/train.h"
@@ -332,11 +333,11 @@ static fmd_status train(fmd_job *j)
     if (!j->result.interrupted)
         return conclude(j);
     if (is_root(j) && j->fit.checkpointer != NULL)
-        printf("%s after step %llu; to go on: the same command with --run-dir %s\n",
-               j->result.reason, (unsigned long long)j->result.steps, j->folder.path);
+        fmd_print("%s after step %llu; to go on: the same command with --run-dir %s\n",
+                  j->result.reason, (unsigned long long)j->result.steps, j->folder.path);
     else if (is_root(j))
-        printf("%s after step %llu; without a run folder nothing is saved\n", j->result.reason,
-               (unsigned long long)j->result.steps);
+        fmd_print("%s after step %llu; without a run folder nothing is saved\n", j->result.reason,
+                  (unsigned long long)j->result.steps);
     return FMD_FAIL(FMD_ESTOPPED, "%s", "");
 }
 

@@ -1,6 +1,7 @@
 /* What the train command prints and records. */
 #include "cli/train/output.h"
 #include "base/format.h"
+#include "base/system/print.h"
 #include "data/locate.h"
 
 #include "base/log.h"
@@ -21,15 +22,15 @@ static void report_rates(const fmd_job *j)
     char rule[FMD_OPTION_TEXT_BYTES];
     if (c->training.lr_scaling == FMD_LR_AS_IT_IS && s->warmup == 0)
         return;
-    printf("rate   %g", s->base);
+    fmd_print("rate   %g", s->base);
     if (c->training.lr_scaling != FMD_LR_AS_IT_IS)
-        printf(" = %g x %g, %s from batch %" PRId64, s->base / j->lr_scale, j->lr_scale,
-               fmd_choice_text(FMD_LR_SCALING_NAMES, c->training.lr_scaling, rule),
-               c->training.lr_base_batch);
+        fmd_print(" = %g x %g, %s from batch %" PRId64, s->base / j->lr_scale, j->lr_scale,
+                  fmd_choice_text(FMD_LR_SCALING_NAMES, c->training.lr_scaling, rule),
+                  c->training.lr_base_batch);
     if (s->warmup > 0)
-        printf(" · warm-up from %g in %" PRIu64 " step%s", s->start, s->warmup,
-               s->warmup == 1 ? "" : "s");
-    printf("\n");
+        fmd_print(" · warm-up from %g in %" PRIu64 " step%s", s->start, s->warmup,
+                  s->warmup == 1 ? "" : "s");
+    fmd_print("\n");
 }
 
 void fmd_report_header(const fmd_job *j)
@@ -38,39 +39,39 @@ void fmd_report_header(const fmd_job *j)
     const int size = fmd_comm_size(j->comm), nodes = fmd_comm_nodes(j->comm);
     const fmd_fit_args *f = &j->fit;
     char text[FMD_SHAPE_TEXT], n[32], size_text[32];
-    printf("fmnist-dist " FMD_VERSION " · %d rank%s on %d node%s · %s · ", size,
-           size == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", fmd_comm_library());
+    fmd_print("fmnist-dist " FMD_VERSION " · %d rank%s on %d node%s · %s · ", size,
+              size == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", fmd_comm_library());
     if (fmd_math_is_own())
-        printf("own kernels, %s\n", fmd_math_instructions());
+        fmd_print("own kernels, %s\n", fmd_math_instructions());
     else
-        printf("%s, %" PRId64 " thread%s/rank\n", fmd_math_core(), j->config->distribution.threads,
-               j->config->distribution.threads == 1 ? "" : "s");
-    printf("data   %s %s (%s) · %zu train, ", d->name, d->path,
-           d->verified ? "verified" : "not a published data set", f->train.n);
+        fmd_print("%s, %" PRId64 " thread%s/rank\n", fmd_math_core(),
+                  j->config->distribution.threads, j->config->distribution.threads == 1 ? "" : "s");
+    fmd_print("data   %s %s (%s) · %zu train, ", d->name, d->path,
+              d->verified ? "verified" : "not a published data set", f->train.n);
     const bool on_test = j->config->data.validation_data == FMD_VALIDATION_TEST;
     if (f->validation.n > 0 && !on_test)
-        printf("%zu validation, ", f->validation.n);
-    printf("%zu test%s, %s, %d class%s\n", d->n_test, on_test ? " and validation" : "",
-           fmd_format_shape(d->image, text), d->classes, d->classes == 1 ? "" : "es");
-    printf("model  sequential: %s · %s parameters (%s)\n", fmd_model_spec(j->model),
-           fmd_format_count(fmd_model_n_params(j->model), n),
-           fmd_format_bytes(fmd_model_n_params(j->model) * sizeof(float), size_text));
+        fmd_print("%zu validation, ", f->validation.n);
+    fmd_print("%zu test%s, %s, %d class%s\n", d->n_test, on_test ? " and validation" : "",
+              fmd_format_shape(d->image, text), d->classes, d->classes == 1 ? "" : "es");
+    fmd_print("model  sequential: %s · %s parameters (%s)\n", fmd_model_spec(j->model),
+              fmd_format_count(fmd_model_n_params(j->model), n),
+              fmd_format_bytes(fmd_model_n_params(j->model) * sizeof(float), size_text));
     if (*j->config->model.weights != '\0')
-        printf("start  from the weights in %s\n", j->config->model.weights);
+        fmd_print("start  from the weights in %s\n", j->config->model.weights);
     const size_t microbatches = (f->batch_size + f->microbatch_size - 1) / f->microbatch_size;
-    printf("train  global batch %zu", f->batch_size);
+    fmd_print("train  global batch %zu", f->batch_size);
     if (f->reduce == FMD_REDUCE_EXACT)
-        printf(" = %zu lea%s of %zu over %d rank%s", microbatches, microbatches == 1 ? "f" : "ves",
-               f->microbatch_size, size, size == 1 ? "" : "s");
+        fmd_print(" = %zu lea%s of %zu over %d rank%s", microbatches,
+                  microbatches == 1 ? "f" : "ves", f->microbatch_size, size, size == 1 ? "" : "s");
     else
-        printf(" over %d rank%s", size, size == 1 ? "" : "s");
+        fmd_print(" over %d rank%s", size, size == 1 ? "" : "s");
     const size_t steps = (f->train.n + f->batch_size - 1) / f->batch_size;
-    printf(" · %zu step%s/epoch · %s lr %g %s · reduce %s · seed %" PRIu64 "\n", steps,
-           steps == 1 ? "" : "s", fmd_optimizer_spec(j->optimizer), f->schedule.base,
-           f->schedule.spec, f->reduce == FMD_REDUCE_EXACT ? "exact" : "native", f->seed);
+    fmd_print(" · %zu step%s/epoch · %s lr %g %s · reduce %s · seed %" PRIu64 "\n", steps,
+              steps == 1 ? "" : "s", fmd_optimizer_spec(j->optimizer), f->schedule.base,
+              f->schedule.spec, f->reduce == FMD_REDUCE_EXACT ? "exact" : "native", f->seed);
     report_rates(j);
     if (j->folder.path[0] != '\0')
-        printf("run    %s\n", j->folder.path);
+        fmd_print("run    %s\n", j->folder.path);
     fflush(stdout);
 }
 
@@ -255,21 +256,21 @@ void fmd_report_result(const fmd_job *j, const char *weights)
     const fmd_fit_result *r = &j->result;
     const double per_step = 1e3 / (double)(r->steps - r->resumed_step);
     if (r->reason[0] != '\0')
-        printf("%s\n", r->reason);
-    printf("setup  %.2f s = MPI %.2f + data %.2f + rest %.2f\n",
-           j->setup.mpi + j->setup.data + j->setup.rest, j->setup.mpi, j->setup.data,
-           j->setup.rest);
+        fmd_print("%s\n", r->reason);
+    fmd_print("setup  %.2f s = MPI %.2f + data %.2f + rest %.2f\n",
+              j->setup.mpi + j->setup.data + j->setup.rest, j->setup.mpi, j->setup.data,
+              j->setup.rest);
     if (r->steps > r->resumed_step) {
-        printf("time   %.2f s training · %.0f images/s · step %.3f ms", r->seconds,
-               (double)r->samples / r->seconds, r->seconds * per_step);
+        fmd_print("time   %.2f s training · %.0f images/s · step %.3f ms", r->seconds,
+                  (double)r->samples / r->seconds, r->seconds * per_step);
         for (size_t p = 0; p < FMD_PHASES; p++)
-            printf(" %c %s %.3f", p == 0 ? '=' : '+', fmd_phase_names[p],
-                   r->phases.mean[p] * per_step);
-        printf("\n");
+            fmd_print(" %c %s %.3f", p == 0 ? '=' : '+', fmd_phase_names[p],
+                      r->phases.mean[p] * per_step);
+        fmd_print("\n");
     }
     if (r->saves > 0 && r->seconds > 0)
-        printf("saved  %d checkpoint%s in %.3f s, %.1f %% of training\n", r->saves,
-               r->saves == 1 ? "" : "s", r->save_seconds, 100 * r->save_seconds / r->seconds);
-    printf("test   loss %.4f · accuracy %.4f\n", j->test.loss, j->test.accuracy);
-    printf("weights xxh3:%s\n", weights);
+        fmd_print("saved  %d checkpoint%s in %.3f s, %.1f %% of training\n", r->saves,
+                  r->saves == 1 ? "" : "s", r->save_seconds, 100 * r->save_seconds / r->seconds);
+    fmd_print("test   loss %.4f · accuracy %.4f\n", j->test.loss, j->test.accuracy);
+    fmd_print("weights xxh3:%s\n", weights);
 }

@@ -1,4 +1,5 @@
-/* tutorial: runs the lessons of the Keras tutorial, all ranks together, and says what to see. */
+/* tutorial: runs the lessons of the Keras tutorial on all ranks and compares the results. */
+#include "base/system/print.h"
 #include "base/timer.h"
 #include "cli/commands.h"
 #include "cli/help.h"
@@ -27,16 +28,16 @@ enum { MAX_WORDS = 24, LINE_BYTES = 1024, TEXT_COLUMN = 9, HERE_COLUMN = 48, THE
 
 static const char run_prefix[] = "tutorial-";
 
-/* What is not rank 0's is the same on every rank. */
+/* The same on every rank, but for `root` and the result. */
 typedef struct session {
     fmd_comm *comm;
     bool root;
-    char run[FMD_PATH_BYTES]; /* the folder of the tutorial's own training, or empty */
-    fmd_outcome trained;      /* what came out there */
+    char run[FMD_PATH_BYTES]; /* folder of the tutorial's own training, or empty */
+    fmd_outcome trained;      /* its result */
     int done, skipped;
 } session;
 
-/* The folder that the command's RUN stands for, for a new training. */
+/* Chooses the folder of a new training, the RUN of the commands. */
 static void name_run(session *s)
 {
     char date[32];
@@ -47,7 +48,7 @@ static void name_run(session *s)
     fmd_comm_bcast(s->comm, s->run, sizeof s->run);
 }
 
-/* Rank 0. What run.json has to say of a training; false: it is not there, or not whole. */
+/* Rank 0. Reads the result of a training from run.json; false: there is none. */
 static bool read_outcome(const char *run, fmd_outcome *out)
 {
     char path[FMD_PATH_BYTES + 16];
@@ -63,7 +64,7 @@ static bool read_outcome(const char *run, fmd_outcome *out)
     return isfinite(out->test.accuracy);
 }
 
-/* The newest training that an earlier tutorial has left; leaves `run` empty where there is none. */
+/* Finds the newest training of an earlier tutorial; without one `run` stays empty. */
 static void find_run(session *s)
 {
     DIR *folder = s->root ? opendir("runs") : NULL;
@@ -83,7 +84,7 @@ static void find_run(session *s)
     fmd_comm_bcast(s->comm, s->run, sizeof s->run);
 }
 
-/* Cuts a command into words; what is in single quotes is one. Returns how many. */
+/* Splits a command at blanks; single quotes hold a word together. Returns the number of words. */
 static int split(char *line, char *words[MAX_WORDS])
 {
     int n = 0;
@@ -105,21 +106,21 @@ static bool has_word(const char *command, const char *word)
     return at != NULL && (at[strlen(word)] == ' ' || at[strlen(word)] == '\0');
 }
 
-/* Rank 0. The command as one would type it. */
+/* Rank 0. Prints the command as typed into a shell. */
 static void print_command(const session *s, const fmd_command *command, const char *text)
 {
     const char *run = strstr(text, "RUN");
-    printf("\n$ ");
+    fmd_print("\n$ ");
     if (command->needs_mpi && fmd_comm_size(s->comm) > 1)
-        printf("mpirun -np %d ", fmd_comm_size(s->comm));
+        fmd_print("mpirun -np %d ", fmd_comm_size(s->comm));
     if (run != NULL)
-        printf("fmnist-dist %.*s%s%s\n", (int)(run - text), text, s->run, run + strlen("RUN"));
+        fmd_print("fmnist-dist %.*s%s%s\n", (int)(run - text), text, s->run, run + strlen("RUN"));
     else
-        printf("fmnist-dist %s\n", text);
+        fmd_print("fmnist-dist %s\n", text);
     fflush(stdout);
 }
 
-/* Collective. One command; *out is what a training gives. */
+/* Collective. Runs one command; *out is the result of a training. */
 static fmd_status run_command(session *s, const char *text, fmd_outcome *out)
 {
     char line[LINE_BYTES], *words[MAX_WORDS] = {line};
@@ -150,7 +151,7 @@ static fmd_status run_command(session *s, const char *text, fmd_outcome *out)
     return st;
 }
 
-/* A value of a training by its name, as text; NULL: there is no such name. */
+/* The text of a named value of a training; NULL: unknown name. */
 static const char *value_text(const fmd_outcome *o, const char *name, size_t length, char text[32])
 {
     const fmd_fit_result *r = &o->result;
@@ -200,31 +201,31 @@ static const char *heading(const fmd_lesson *l)
 
 static void print_intro(const fmd_lesson *l)
 {
-    printf("\n---- %s %s: %s ----\n", heading(l), l->name, l->title);
+    fmd_print("\n---- %s %s: %s ----\n", heading(l), l->name, l->title);
     fmd_print_text(printf("Keras"), TEXT_COLUMN, l->keras);
-    fmd_print_text(printf("what"), TEXT_COLUMN, l->text);
+    fmd_print_text(printf("here"), TEXT_COLUMN, l->text);
     fflush(stdout);
 }
 
 static void print_rows(const fmd_lesson *l, const fmd_outcome *outcomes)
 {
     char here[LINE_BYTES];
-    printf("\n");
+    fmd_print("\n");
     for (int i = 0; i < FMD_LESSON_ROWS && l->rows[i].what != NULL; i++) {
         if (i == 0)
-            printf("%*s%-*s%s\n", HERE_COLUMN, "", THERE_COLUMN - HERE_COLUMN, "here",
-                   "in the tutorial");
+            fmd_print("%*s%-*s%s\n", HERE_COLUMN, "", THERE_COLUMN - HERE_COLUMN, "here",
+                      "in the tutorial");
         fill(l->rows[i].here, outcomes, here);
-        printf("%*s%-*s%-*s%s\n", TEXT_COLUMN, "", HERE_COLUMN - TEXT_COLUMN, l->rows[i].what,
-               *l->rows[i].tutorial != '\0' ? THERE_COLUMN - HERE_COLUMN : 0, here,
-               l->rows[i].tutorial);
+        fmd_print("%*s%-*s%-*s%s\n", TEXT_COLUMN, "", HERE_COLUMN - TEXT_COLUMN, l->rows[i].what,
+                  *l->rows[i].tutorial != '\0' ? THERE_COLUMN - HERE_COLUMN : 0, here,
+                  l->rows[i].tutorial);
     }
     if (l->look != NULL)
-        fmd_print_text(printf("see"), TEXT_COLUMN, l->look);
+        fmd_print_text(printf("result"), TEXT_COLUMN, l->look);
     fflush(stdout);
 }
 
-/* Collective. Whether the data set is there; where it is broken, its command says so. */
+/* Collective. Whether MNIST is installed; the command of the lesson reports a broken copy. */
 static bool has_mnist(session *s)
 {
     fmd_source *source = NULL;
@@ -239,15 +240,15 @@ static bool has_mnist(session *s)
 
 static fmd_status teach(session *s, const fmd_lesson *l);
 
-/* Collective. What the commands of a lesson need: a training, MNIST. False in *possible: it is not
- * there, and that was said. */
+/* Collective. Provides the training or the MNIST that a lesson needs. *possible is false where it
+ * cannot, after a message. */
 static fmd_status provide(session *s, const fmd_lesson *l, bool *possible)
 {
     const char *first = l->commands[0];
     const bool trains = strncmp(first, "train ", 6) == 0;
     *possible = strstr(first, "--dataset mnist") == NULL || has_mnist(s);
     if (!*possible && s->root)
-        printf("\nskipped: MNIST is not here; get it with scripts/get-data mnist\n");
+        fmd_print("\nskipped: MNIST is not installed; get it with: fmnist-dist data get mnist\n");
     if (!*possible || !has_word(first, "RUN"))
         return FMD_OK;
     if (trains) {
@@ -262,7 +263,7 @@ static fmd_status provide(session *s, const fmd_lesson *l, bool *possible)
     return FMD_OK;
 }
 
-/* Collective. An error that the lesson is about is part of it. */
+/* Collective. Runs a lesson; some are about an error. */
 static fmd_status teach(session *s, const fmd_lesson *l)
 {
     fmd_outcome outcomes[FMD_LESSON_COMMANDS] = {{.result = {.epochs = 0}}};
@@ -277,12 +278,14 @@ static fmd_status teach(session *s, const fmd_lesson *l)
     outcomes[0] = s->trained;
     for (int i = 0; i < FMD_LESSON_COMMANDS && l->commands[i] != NULL; i++) {
         const fmd_status st = run_command(s, l->commands[i], &outcomes[i]);
-        if (l->fails != (st == FMD_EUSAGE) || (st != FMD_OK && !l->fails))
-            return st != FMD_OK
-                       ? st
-                       : FMD_FAIL(FMD_EINTERNAL, "'%s' should have failed", l->commands[i]);
-        if (l->fails && s->root)
-            printf("fmnist-dist: error: %s\n(exit code %d)\n", fmd_error_message(), (int)st);
+        if (l->fails && st == FMD_OK)
+            return FMD_FAIL(FMD_EINTERNAL, "'%s' should have failed", l->commands[i]);
+        if (st != (l->fails ? FMD_EUSAGE : FMD_OK))
+            return st;
+        if (l->fails && s->root) {
+            fmd_print("fmnist-dist: error: %s\n", fmd_error_message());
+            fmd_print("(exit code %d)\n", (int)st);
+        }
         if (has_word(l->commands[i], "--run-dir RUN"))
             s->trained = outcomes[i];
     }
@@ -293,13 +296,12 @@ static fmd_status teach(session *s, const fmd_lesson *l)
 
 static void print_list(void)
 {
-    printf("The Keras tutorial on Fashion-MNIST: fmnist-dist tutorial all, or one of\n\n");
+    fmd_print("The Keras tutorial on Fashion-MNIST: fmnist-dist tutorial all, or a lesson:\n\n");
     for (int i = 0; i < fmd_lessons_length; i++)
         fmd_print_text(printf("  %s", fmd_lessons[i].name), 2 * TEXT_COLUMN - 4,
                        fmd_lessons[i].title);
-    printf(
-        "\nNumbers are those of the tutorial's exercises. On more ranks: mpirun -np 2 fmnist-dist "
-        "tutorial all\n");
+    fmd_print("\nNumbers are those of the tutorial's exercises.\n");
+    fmd_print("On several ranks: mpirun -np 2 fmnist-dist tutorial all\n");
 }
 
 static fmd_status find_lesson(const fmd_lesson **out, const char *name)
@@ -333,16 +335,16 @@ static fmd_status run_tutorial(fmd_comm *c, const fmd_config *config)
     for (int i = 0; i < fmd_lessons_length; i++)
         FMD_TRY(teach(&s, &fmd_lessons[i]));
     if (s.root && s.skipped > 0)
-        printf("\n%d lessons in %.0f s, %d skipped\n", s.done, fmd_now() - start, s.skipped);
+        fmd_print("\n%d lessons in %.0f s, %d skipped\n", s.done, fmd_now() - start, s.skipped);
     else if (s.root)
-        printf("\n%d lessons in %.0f s\n", s.done, fmd_now() - start);
+        fmd_print("\n%d lessons in %.0f s\n", s.done, fmd_now() - start);
     return FMD_OK;
 }
 
 const fmd_command fmd_command_tutorial = {
     .name = "tutorial",
     .usage = "[list|all|LESSON]",
-    .help = "the steps and exercises of the Keras tutorial, run and explained",
+    .help = "runs and explains the steps and exercises of the Keras tutorial",
     .example = "all",
     .groups = "tutorial",
     .words = "lesson",

@@ -1,4 +1,4 @@
-/* The lessons of the Keras tutorial: what to run, and what to see in it. */
+/* The lessons of the Keras tutorial: the commands, and the results to compare. */
 #ifndef FMD_CLI_TUTORIAL_LESSONS_H
 #define FMD_CLI_TUTORIAL_LESSONS_H
 
@@ -6,21 +6,21 @@
 
 enum { FMD_LESSON_COMMANDS = 3, FMD_LESSON_ROWS = 4 };
 
-/* A line of the comparison. `here` may have the values of a training in braces: {loss}, {2:loss} of
- * the second command; the names are in cmd_tutorial.c. */
+/* A line of the comparison. `here` may name values of the training in braces, {loss}, or of the second
+ * command, {2:loss}; cmd_tutorial.c has the names. */
 typedef struct fmd_lesson_row {
     const char *what, *here, *tutorial;
 } fmd_lesson_row;
 
 typedef struct fmd_lesson {
     const char *name, *title;
-    const char *keras; /* what one writes there */
-    const char *text;  /* what it is about */
-    /* Commands of this program; the word RUN is the folder of the tutorial's own training. */
+    const char *keras; /* the code in the notebook */
+    const char *text;  /* the subject */
+    /* Arguments of this program; the word RUN stands for the folder of the tutorial's training. */
     const char *commands[FMD_LESSON_COMMANDS];
-    bool fails; /* on purpose */
+    bool fails; /* an error is the lesson */
     fmd_lesson_row rows[FMD_LESSON_ROWS];
-    const char *look; /* what to see in it; NULL: the rows say it */
+    const char *look; /* a comment on the result, or NULL */
 } fmd_lesson;
 
 extern const fmd_lesson fmd_lessons[];

@@ -90,7 +90,7 @@ static bool print_value(FILE *out, json_t *value, bool indent, int depth)
                 fputc(',', out);
             first = false;
             print_newline(out, indent, depth + 1);
-            ok = json_dumpf(key, out, JSON_ENCODE_ANY) == 0 && ok;
+            ok = json_dumpf(key, out, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) == 0 && ok;
             fprintf(out, ":%s", space);
             ok = print_value(out, item, indent, depth + 1) && ok;
             json_decref(key);
@@ -99,7 +99,7 @@ static bool print_value(FILE *out, json_t *value, bool indent, int depth)
             print_newline(out, indent, depth);
         fputc('}', out);
         return ok;
-    default: return json_dumpf(value, out, JSON_ENCODE_ANY) == 0;
+    default: return json_dumpf(value, out, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) == 0;
     }
 }
 

@@ -16,15 +16,21 @@ static const double REDRAW_SECONDS = 0.05;
 
 typedef struct style {
     const char *bold, *done, *to_come, *plain;
-    const char *sign_to_come;
 } style;
 
-static const style styled = {"\033[1m", "\033[32m", "\033[37m", "\033[0m", "━"};
-static const style unstyled = {"", "", "", "", "─"};
+/* Signs of the bar for the steps done and to come. */
+typedef struct signs {
+    const char *done, *to_come;
+} signs;
+
+static const style styled = {"\033[1m", "\033[32m", "\033[37m", "\033[0m"};
+static const style unstyled = {"", "", "", ""};
+static const signs coloured = {"━", "━"}, plain = {"━", "─"}, ascii = {"#", "-"};
 
 typedef struct progress {
     fmd_callback base;
     const style *style;
+    const signs *signs;
     int screen;                            /* its columns; 0: not known */
     int columns;                           /* of the unfinished line on it */
     double drawn_at;                       /* these three: seconds of the epoch */
@@ -137,13 +143,14 @@ static void add_signs(line *l, const char *begin, const char *sign, int n, const
     add(l, "%s", end);
 }
 
-static void add_bar(line *l, const style *s, const fmd_event *e)
+static void add_bar(line *l, const progress *p, const fmd_event *e)
 {
+    const style *s = p->style;
     int digits = snprintf(NULL, 0, "%" PRIu64, e->steps);
     int done = e->steps > 0 ? (int)(BAR_WIDTH * e->step / e->steps) : BAR_WIDTH;
     add(l, "%s%*" PRIu64 "/%" PRIu64 "%s ", s->bold, digits, e->step, e->steps, s->plain);
-    add_signs(l, s->done, "━", done, s->plain);
-    add_signs(l, s->to_come, s->sign_to_come, BAR_WIDTH - done, s->plain);
+    add_signs(l, s->done, p->signs->done, done, s->plain);
+    add_signs(l, s->to_come, p->signs->to_come, BAR_WIDTH - done, s->plain);
     add(l, " ");
 }
 
@@ -207,7 +214,7 @@ static void bar_batch_end(fmd_callback *c, const fmd_event *e, fmd_control *cont
     p->drawn_at = e->seconds;
     double per_step = seconds_per_step(p, e);
     line l = {.used = 0};
-    add_bar(&l, p->style, e);
+    add_bar(&l, p, e);
     add(&l, "%s", p->style->bold);
     add_time_left(&l, per_step * (double)(e->steps - e->step));
     add(&l, "%s ", p->style->plain);
@@ -222,7 +229,7 @@ static fmd_status bar_epoch_end(fmd_callback *c, const fmd_event *e, fmd_control
     (void)control;
     progress *p = (progress *)c;
     line l = {.used = 0};
-    add_bar(&l, p->style, e);
+    add_bar(&l, p, e);
     add(&l, "%s%.0fs%s ", p->style->bold, e->seconds, p->style->plain);
     add_seconds_per_step(&l, seconds_per_step(p, e));
     add_metrics(&l, &e->metrics);
@@ -303,6 +310,7 @@ fmd_status fmd_cb_progress_create(fmd_callback **out, fmd_progress kind)
                   : kind == FMD_PROGRESS_LINE ? &line_ops
                                               : &none_ops;
     p->style = t.colour != FMD_COLOUR_NONE ? &styled : &unstyled;
+    p->signs = !t.utf8 ? &ascii : t.colour != FMD_COLOUR_NONE ? &coloured : &plain;
     p->screen = t.columns;
     *out = &p->base;
     return FMD_OK;

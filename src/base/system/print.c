@@ -1,0 +1,143 @@
+#include "base/system/print.h"
+
+#include "base/system/terminal.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes of the character at `s`, and its number; 0: no UTF-8 (RFC 3629: no overlong form, no surrogate,
+ * nothing above U+10FFFF). */
+static size_t decode(const unsigned char *s, uint32_t *character)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const size_t n = s[0] < 0x80             ? 1
+                     : (s[0] & 0xe0) == 0xc0 ? 2
+                     : (s[0] & 0xf0) == 0xe0 ? 3
+                     : (s[0] & 0xf8) == 0xf0 ? 4
+                                             : 0;
+    if (n < 2) {
+        *character = s[0];
+        return n;
+    }
+    *character = s[0] & (0xffu >> (n + 1));
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+        *character = *character << 6 | (s[i] & 0x3f);
+    }
+    const bool surrogate = *character >= 0xd800 && *character <= 0xdfff;
+    return *character < least[n] || *character > 0x10ffff || surrogate ? 0 : n;
+}
+
+static bool is_shown(uint32_t character)
+{
+    static const struct {
+        uint32_t first, last;
+    } hidden[] = {
+        {0, 0x1f},          {0x7f, 0x9f},     /* C0, DEL, C1 */
+        {0xad, 0xad},       {0x61c, 0x61c},   /* soft hyphen, Arabic letter mark */
+        {0x180e, 0x180e},   {0x200b, 0x200f}, /* of no width; marks of direction */
+        {0x2028, 0x202e},   {0x2060, 0x206f}, /* separators, overrides and isolates */
+        {0xfeff, 0xfeff},   {0xfff0, 0xfffb}, /* byte order mark, annotations */
+        {0xe0000, 0xe0fff},
+    };
+    for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
+        if (character >= hidden[i].first && character <= hidden[i].last)
+            return false;
+    return true;
+}
+
+/* Our own signs in ASCII. */
+static char ascii_of(uint32_t character)
+{
+    return character == 0xb7 ? '-' /* the dot between two facts */ : '?';
+}
+
+char *fmd_printable(char *text)
+{
+    const bool utf8 = fmd_is_utf8();
+    char *to = text;
+    for (const char *from = text; *from != '\0';) {
+        uint32_t character = 0;
+        const size_t n = decode((const unsigned char *)from, &character);
+        if (n == 0 || !is_shown(character))
+            *to++ = '?';
+        else if (n == 1 || utf8)
+            for (size_t i = 0; i < n; i++)
+                *to++ = from[i];
+        else
+            *to++ = ascii_of(character);
+        from += n > 0 ? n : 1;
+    }
+    *to = '\0';
+    return text;
+}
+
+/* Prints `text` with as many newlines at its ends as `format` has there, in one piece: lines of several
+ * ranks on stderr must not mix. */
+static void print_lines(FILE *out, const char *format, char *text)
+{
+    const size_t before = strspn(format, "\n");
+    size_t length = strlen(text), after = 0;
+    for (size_t n = strlen(format); n > before && format[n - 1] == '\n' && length > before; n--) {
+        if (text[length - 1] != '\n') /* cut short, without memory for all of it */
+            break;
+        text[--length] = '\0';
+        after++;
+    }
+    length = strlen(fmd_printable(text + before)) + before;
+    memset(text + length, '\n', after);
+    text[length + after] = '\0';
+    fputs(text, out);
+}
+
+__attribute__((format(printf, 2, 0))) static void print(FILE *out, const char *format, va_list args)
+{
+    char buffer[1024], *text = buffer;
+    va_list again;
+    va_copy(again, args);
+    const int n = vsnprintf(buffer, sizeof buffer, format, args);
+    if (n >= (int)sizeof buffer && (text = malloc((size_t)n + 1)) != NULL)
+        vsnprintf(text, (size_t)n + 1, format, again);
+    va_end(again);
+    if (n >= 0)
+        print_lines(out, format, text != NULL ? text : buffer);
+    if (text != buffer)
+        free(text);
+}
+
+void fmd_print(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    print(stdout, format, args);
+    va_end(args);
+}
+
+void fmd_print_to(FILE *out, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    print(out, format, args);
+    va_end(args);
+}
+
+int fmd_columns(const char *text)
+{
+    int n = 0;
+    for (const char *c = text; *c != '\0'; c++)
+        n += ((unsigned char)*c & 0xC0) != 0x80;
+    return n;
+}
+
+void fmd_print_padded(const char *text, int width)
+{
+    char shown[1024];
+    snprintf(shown, sizeof shown, "%s", text);
+    const int pad = abs(width) - fmd_columns(fmd_printable(shown));
+    printf("%*s%s%*s", width < 0 && pad > 0 ? pad : 0, "", shown, width > 0 && pad > 0 ? pad : 0,
+           "");
+}
