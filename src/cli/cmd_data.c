@@ -4,7 +4,7 @@
 #include "base/system/print.h"
 #include "cli/commands.h"
 #include "data/locate.h"
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 #include "run/loaded_model.h"
 
 #include <math.h>

@@ -4,7 +4,7 @@
 #include "base/system/terminal.h"
 #include "cli/commands.h"
 #include "fmd/comm.h"
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 #include "run/loaded_model.h"
 #include "train/classification.h"
 #include "train/evaluate.h"

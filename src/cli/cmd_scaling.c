@@ -1,6 +1,7 @@
 /* scaling: the same training on several numbers of ranks, and what more ranks bring. */
 #include "base/system/print.h"
 #include "cli/commands.h"
+#include "io/json/json_file.h"
 #include "measure/study.h"
 #include "run/run_folder.h"
 

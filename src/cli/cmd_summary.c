@@ -3,7 +3,7 @@
 #include "base/system/print.h"
 #include "base/system/terminal.h"
 #include "cli/commands.h"
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 #include "run/weights_file.h"
 
 #include <stdio.h>

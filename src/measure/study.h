@@ -7,7 +7,7 @@
 #ifndef FMD_MEASURE_STUDY_H
 #define FMD_MEASURE_STUDY_H
 
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 #include "measure/scaling.h"
 #include "measure/stats.h"
 #include "run/config.h"

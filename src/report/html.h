@@ -6,7 +6,7 @@
 #define FMD_REPORT_HTML_H
 
 #include "fmd/error.h"
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 
 #include <stddef.h>
 

@@ -4,7 +4,7 @@
 #define FMD_RUN_FOLLOW_H
 
 #include "fmd/dataset.h"
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 
 #include <stddef.h>
 #include <sys/types.h>

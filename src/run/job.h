@@ -4,7 +4,7 @@
 
 #include "fmd/comm.h"
 #include "fmd/trainer.h"
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 #include "run/config.h"
 #include "run/run_folder.h"
 #include "run/weights_file.h"

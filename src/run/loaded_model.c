@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "data/locate.h"
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 #include "train/evaluate.h"
 #include "train/loader.h"
 

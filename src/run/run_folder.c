@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "io/json/json_file.h"
+#include "io/json/json_object.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,4 +1,5 @@
 #include "run/run_view.h"
+#include "io/json/json_file.h"
 #include "run/follow.h"
 
 #include "base/mem.h"

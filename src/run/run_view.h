@@ -3,7 +3,7 @@
 #ifndef FMD_RUN_RUN_VIEW_H
 #define FMD_RUN_RUN_VIEW_H
 
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 #include "run/config.h"
 #include "run/history.h"
 #include "run/loaded_model.h"

@@ -2,6 +2,7 @@
  * The first byte says which. */
 #include "base/log.h"
 #include "fuzz/fuzz.h"
+#include "io/json/json_file.h"
 #include "io/keras/spec.h"
 #include "run/follow.h"
 #include "run/history.h"

@@ -1,7 +1,7 @@
 /* The lines of events.jsonl, one process after another. */
 #include "support/temp_folder.h"
 
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 #include "train/callbacks/callbacks.h"
 
 #include <unistd.h>

@@ -1,4 +1,5 @@
 #include "io/json/json_file.h"
+#include "io/json/json_object.h"
 
 #include "support/fmd_test.h"
 #include "support/temp_folder.h"

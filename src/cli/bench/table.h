@@ -2,7 +2,7 @@
 #ifndef FMD_CLI_BENCH_TABLE_H
 #define FMD_CLI_BENCH_TABLE_H
 
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 
 #include <stddef.h>
 

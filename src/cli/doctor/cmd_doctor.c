@@ -7,7 +7,7 @@
 #include "cli/doctor/doctor.h"
 #include "data/locate.h"
 #include "dist/binding.h"
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 #include "math/gemm.h"
 #include "train/loader.h"
 

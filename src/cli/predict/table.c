@@ -1,7 +1,7 @@
 #include "cli/predict/table.h"
 #include "base/system/print.h"
 #include "base/system/terminal.h"
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 
 #include <stdio.h>
 #include <stdlib.h>

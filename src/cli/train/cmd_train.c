@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timer.h"
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 #include "io/run_lock.h"
 #include "math/gemm.h"
 #include "train/callbacks/callbacks.h"

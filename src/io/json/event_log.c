@@ -21,7 +21,7 @@ static fmd_status cannot_write(const char *path)
     return FMD_FAIL(FMD_EIO, "cannot write '%s': %s", path, strerror(errno));
 }
 
-/* Where the last whole line of the file ends; -1 and errno. */
+/* The end of the last whole line of the file; -1 and errno on failure. */
 static off_t end_of_lines(int fd)
 {
     char block[4096];
@@ -80,14 +80,14 @@ fmd_status fmd_event_log_write(fmd_event_log *log, const fmd_json *event)
     char *line = NULL;
     FMD_TRY(fmd_json_line(&line, event, log->path));
     const size_t bytes = strlen(line);
-    errno = ENOSPC; /* what a short write means */
+    errno = ENOSPC; /* the cause of a short write */
     const ssize_t written = write(log->fd, line, bytes);
     free(line);
     if (written == (ssize_t)bytes)
         return FMD_OK;
     const fmd_status st = cannot_write(log->path);
     if (written > 0 && ftruncate(log->fd, lseek(log->fd, 0, SEEK_END) - written) != 0)
-        fmd_debug("'%s' ends in a part of a line: %s", log->path, strerror(errno));
+        fmd_debug("'%s' ends in an unfinished line: %s", log->path, strerror(errno));
     return st;
 }
 

@@ -1,27 +1,26 @@
-/* events.jsonl: what happens in a run, a JSON object a line, for programs that follow it.
+/* events.jsonl: the events of a run for programs that follow it, one JSON object per line.
  *
- * Every line is whole: it is there at once or not at all, and what a killed process left of one is
- * cut when the next process opens the file. */
+ * Lines are whole: each appears at once or not at all. A fragment that a killed process left is cut
+ * off when the next process opens the file. */
 #ifndef FMD_IO_JSON_EVENT_LOG_H
 #define FMD_IO_JSON_EVENT_LOG_H
 
 #include "fmd/error.h"
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 
 typedef struct fmd_event_log fmd_event_log;
 
-/* Local. Opens the log at `path` to append to it, or makes it. FMD_EIO. */
+/* Local. Opens the log at `path` for appending; creates it if it is missing. FMD_EIO. */
 FMD_CHECKED fmd_status fmd_event_log_open(fmd_event_log **out, const char *path);
 void fmd_event_log_close(fmd_event_log *log);
 
-/* Local. An object that begins with "type" and "time", the present one in seconds since 1970.
- * FMD_ENOMEM. */
+/* Local. A new event with its "type" and "time", seconds since 1970. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_event_log_begin(fmd_json **out, const char *type);
 
-/* Local. Appends the object as a line. FMD_EIO; then the log is as it was before. */
+/* Local. Appends the event as a line. On failure, FMD_EIO, the log is unchanged. */
 FMD_CHECKED fmd_status fmd_event_log_write(fmd_event_log *log, const fmd_json *event);
 
-/* Local. Appends one line to the log at `path`. FMD_EIO. */
+/* Local. Opens the log at `path`, appends one event and closes it. FMD_EIO. */
 FMD_CHECKED fmd_status fmd_event_log_append(const char *path, const fmd_json *event);
 
 #endif

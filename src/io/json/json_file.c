@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The text for fmd_option_set of a value of the right type, or NULL. */
+/* The value as text for fmd_option_set; NULL if its type does not fit the option. */
 static const char *scalar_text(const fmd_option *o, const json_t *value,
                                char text[FMD_OPTION_TEXT_BYTES])
 {
@@ -31,8 +31,8 @@ static const char *scalar_text(const fmd_option *o, const json_t *value,
     }
 }
 
-/* The strings of an array with commas between them, released by free(); NULL: not all strings, or
- * no memory. */
+/* The strings of an array, joined by commas, released by free(); NULL if a value is not a string or
+ * memory ran out. */
 static char *joined_text(const json_t *array)
 {
     char *text = NULL;
@@ -100,7 +100,7 @@ static fmd_status unknown_key(const char *path, const char *key, const fmd_optio
                     near);
 }
 
-/* Whether a key before `key` names the same option: "batch-size" and "batch_size". */
+/* Whether an earlier key names the same option, as "batch-size" and "batch_size" do. */
 static bool named_before(json_t *root, const char *key, const fmd_option *o,
                          const fmd_option *table, size_t n)
 {

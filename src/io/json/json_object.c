@@ -1,4 +1,4 @@
-#include "io/json/json_file.h"
+#include "io/json/json_object.h"
 
 #include "io/atomic_file.h"
 #include "io/json/json_value.h"
@@ -10,7 +10,7 @@
 
 struct fmd_json {
     json_t *root;
-    char failed[128]; /* the first key that could not be added, or "" */
+    char failed[128]; /* the first key that could not be added; "": none */
 };
 
 fmd_status fmd_json_create(fmd_json **out)
@@ -35,7 +35,7 @@ void fmd_json_destroy(fmd_json *j)
     free(j);
 }
 
-/* The member of `object` called `key`, made if it is not there; NULL: no memory. */
+/* The member `key` of `object`, created if it is missing; NULL: out of memory. */
 static json_t *member(json_t *object, const char *key, json_t *(*create)(void))
 {
     json_t *value = json_object_get(object, key);
@@ -50,7 +50,7 @@ static void note(fmd_json *j, const char *key, bool ok)
         snprintf(j->failed, sizeof j->failed, "%s", key);
 }
 
-/* The object called `group`, or the last row of an array of that name. */
+/* The member object `group`, or the last row of the array `group`. */
 static json_t *group_object(fmd_json *j, const char *group)
 {
     if (group == NULL)
@@ -64,8 +64,8 @@ static void add(fmd_json *j, const char *group, const char *key, json_t *value)
     note(j, key, json_object_set_new(group_object(j, group), key, value) == 0);
 }
 
-/* A string; what is not UTF-8 (names of files may be anything) keeps its ASCII characters, since a
- * record of the run is no reason to fail. */
+/* A JSON string. File names may be any bytes; text that is not UTF-8 keeps its ASCII characters, as
+ * a record must not make a run fail. */
 static json_t *string_of(const char *value)
 {
     json_t *string = json_string(value);

@@ -63,7 +63,7 @@ static void print_newline(FILE *out, bool indent, int depth)
         fprintf(out, "\n%*s", 2 * depth, "");
 }
 
-/* False when memory ran out; what `out` itself meets shows when it is closed. */
+/* False if memory ran out. Errors of `out` itself show when it is closed. */
 static bool print_value(FILE *out, json_t *value, bool indent, int depth)
 {
     const char *space = indent ? " " : "";
