@@ -17,7 +17,7 @@ fmd_status fmd_weights_path(const char *given, char path[FMD_WEIGHTS_PATH_BYTES]
             fmd_follow_example(example));
     snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s", given);
     if (stat(given, &s) == 0 && S_ISDIR(s.st_mode)) {
-        snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/latest", given);
+        snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/latest.weights.h5", given);
         const bool begun = access(path, F_OK) == 0;
         snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/final.weights.h5", given);
         const bool done = access(path, F_OK) == 0;
@@ -25,7 +25,7 @@ fmd_status fmd_weights_path(const char *given, char path[FMD_WEIGHTS_PATH_BYTES]
             return FMD_FAIL(FMD_ENOINPUT,
                             "'%s' is not the folder of a run: it holds no checkpoints", given);
         if (!done)
-            snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/latest", given);
+            snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/latest.weights.h5", given);
     }
     /* A link that the user names stands for its file. */
     const ssize_t n = readlink(path, target, sizeof target - 1);

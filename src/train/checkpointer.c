@@ -164,8 +164,8 @@ static void prune(const fmd_checkpointer *s, int64_t keep)
 static void link_latest(const fmd_checkpointer *s, const char *name)
 {
     char temp[PATH_BYTES], path[PATH_BYTES];
-    file_path(s, "latest.tmp-link", temp);
-    file_path(s, "latest", path);
+    file_path(s, "latest.weights.h5.tmp-link", temp);
+    file_path(s, "latest.weights.h5", path);
     unlink(temp);
     if (symlink(name, temp) != 0 || rename(temp, path) != 0)
         fmd_warn("cannot link '%s': %s", path, strerror(errno));
@@ -177,7 +177,7 @@ static bool is_full(const fmd_checkpointer *s)
     char path[PATH_BYTES];
     struct stat newest;
     struct statvfs disk;
-    return stat(file_path(s, "latest", path), &newest) == 0 &&
+    return stat(file_path(s, "latest.weights.h5", path), &newest) == 0 &&
            statvfs(file_path(s, "", path), &disk) == 0 &&
            (double)disk.f_bavail * (double)disk.f_frsize < (double)newest.st_size;
 }

@@ -1,6 +1,6 @@
 /* The checkpoints of a run: when one is due, writing, keeping, finding the newest good one.
  *
- * Files are named step-<10 digits>.weights.h5; `latest` is a link to the newest. A failed write is
+ * Files are named step-<10 digits>.weights.h5; `latest.weights.h5` is a link to the newest. A failed write is
  * reported while training goes on; the newest good file is never deleted. Every rank has a checkpointer,
  * as any of them may have to write the last checkpoint; otherwise rank 0 alone writes and reads. */
 #ifndef FMD_TRAIN_CHECKPOINTER_H
@@ -48,7 +48,7 @@ bool fmd_checkpointer_due_by_step(const fmd_checkpointer *s, uint64_t step);
 bool fmd_checkpointer_due_by_time(const fmd_checkpointer *s);
 bool fmd_checkpointer_due_by_epoch(const fmd_checkpointer *s);
 
-/* Rank 0. Writes a checkpoint, links `latest`, deletes all but the newest. FMD_EBUSY: the folder
+/* Rank 0. Writes a checkpoint, links `latest.weights.h5`, deletes all but the newest. FMD_EBUSY: the folder
  * belongs to another process by now. A failed write is a warning; the third in a row is FMD_EIO. */
 FMD_CHECKED fmd_status fmd_checkpointer_write(fmd_checkpointer *s, const fmd_state *state);
 

@@ -139,7 +139,7 @@ def go_back(run, steps):
     os.unlink(os.path.join(run, FINAL))
     for step in set(step_files(run)) - set(steps):
         os.unlink(step_path(run, step))
-    latest = os.path.join(run, "checkpoints", "latest")
+    latest = os.path.join(run, "checkpoints", "latest.weights.h5")
     os.unlink(latest)
     os.symlink(os.path.basename(step_path(run, steps[0])), latest)
     if step_files(run) != steps:

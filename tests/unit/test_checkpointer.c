@@ -132,7 +132,7 @@ static void assert_loads(int expected)
 static void assert_latest(int step)
 {
     char target[64] = "";
-    if (readlink("checkpoints/latest", target, sizeof target - 1) < 0)
+    if (readlink("checkpoints/latest.weights.h5", target, sizeof target - 1) < 0)
         fail_msg("there is no link to the latest checkpoint");
     assert_string_equal(target, step_path(step) + strlen("checkpoints/"));
 }
@@ -317,7 +317,7 @@ static void without_files_there_is_nothing_to_load(void **state)
 {
     (void)state;
     assert_loads(0);
-    assert_false(exists("checkpoints/latest"));
+    assert_false(exists("checkpoints/latest.weights.h5"));
 }
 
 static void a_damaged_file_is_set_aside_for_the_next_older_one(void **state)
@@ -402,7 +402,7 @@ static void remains_of_writes_that_were_cut_off_are_deleted(void **state)
     (void)state;
     write_steps(1, 2);
     write_file("checkpoints", "step-0000000003.weights.h5.tmp-77-0", "half", 4);
-    write_file("checkpoints", "latest.tmp-link", "half", 4);
+    write_file("checkpoints", "latest.weights.h5.tmp-link", "half", 4);
     write_file("checkpoints", ".emergency-3", "", 0);
     assert_loads(2);
     assert_int_equal(count_files(), 3);
@@ -485,7 +485,7 @@ static void a_link_that_cannot_be_made_is_named_and_survived(void **state)
 {
     (void)state;
     char said[256] = "";
-    assert_int_equal(mkdir("checkpoints/latest.tmp-link", 0777), 0);
+    assert_int_equal(mkdir("checkpoints/latest.weights.h5.tmp-link", 0777), 0);
     fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH});
     const int before = dup(STDERR_FILENO);
     assert_non_null(freopen("said", "w+", stderr));
@@ -499,8 +499,9 @@ static void a_link_that_cannot_be_made_is_named_and_survived(void **state)
     fmd_checkpointer_destroy(s);
     assert_int_equal(st, FMD_OK);
     assert_non_null(line);
-    assert_string_equal(said, "fmnist-dist: warning: cannot link './checkpoints/latest': "
-                              "File exists\n");
+    assert_string_equal(said,
+                        "fmnist-dist: warning: cannot link './checkpoints/latest.weights.h5': "
+                        "File exists\n");
     assert_loads(1);
 }
 
