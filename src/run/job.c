@@ -97,10 +97,14 @@ static fmd_status check_memory(const fmd_job *j, const fmd_weights_file *weights
     FMD_TRY(fmd_optimizer_create(&small, c->training.optimizer, 1));
     const double slots = (double)fmd_optimizer_n_slots(small), array = n * sizeof(float);
     fmd_optimizer_destroy(small);
-    /* The message and, once a node, the total; the order of the images; a checkpoint is made whole. */
-    const double rank = model + (slots + 1) * array + (double)j->fit.train.n * sizeof(uint32_t);
-    const double once = (ranks > 1 ? array : 0) +
-                        (fmd_comm_rank(j->comm) == 0 && j->saves ? (1 + slots) * array : 0);
+    /* Each rank: the message, the order of the images, the best weights. Once on a node: the total;
+     * on rank 0 the file of a checkpoint, and while it is read its values too. */
+    const double best = c->stopping.restore_best ? array : 0;
+    const double state = (1 + slots) * array + best;
+    const double rank =
+        model + (slots + 1) * array + best + (double)j->fit.train.n * sizeof(uint32_t);
+    const double once =
+        (ranks > 1 ? array : 0) + (fmd_comm_rank(j->comm) == 0 && j->saves ? 2 * state : 0);
     snprintf(what, sizeof what, "the training (%.0f parameters, ranks on this machine: %d)", n,
              ranks);
     return fmd_mem_check(ranks * rank + once, what,

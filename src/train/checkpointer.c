@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -248,7 +249,7 @@ fmd_status fmd_checkpointer_write_final(const fmd_checkpointer *s, const fmd_sta
 
 fmd_state_entry fmd_checkpointer_entry(fmd_checkpointer *s)
 {
-    return (fmd_state_entry){.name = "best", .kind = FMD_STATE_F64, .count = 1, .data = &s->best};
+    return (fmd_state_entry){"best", FMD_STATE_F64, 1, &s->best, -DBL_MAX, DBL_MAX, true};
 }
 
 /* One survivor writes; should mpirun end it before it has, a second one has time left to try. Any

@@ -7,6 +7,7 @@
 #include "train/evaluate.h"
 #include "train/step.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +74,7 @@ static fmd_state_entry checkpointer_entry(loop *l)
 {
     if (l->args->checkpointer != NULL)
         return fmd_checkpointer_entry(l->args->checkpointer);
-    return (fmd_state_entry){"best", FMD_STATE_F64, 1, &l->no_best};
+    return (fmd_state_entry){"best", FMD_STATE_F64, 1, &l->no_best, -DBL_MAX, DBL_MAX, true};
 }
 
 /* The state entries that only rank 0 works on: what callbacks and checkpointer know. Returns how many. */
@@ -95,18 +96,27 @@ static void collect_entries(loop *l)
     const fmd_fit_args *a = l->args;
     size_t n = 0;
     fmd_state_entry *out = l->entries;
-    out[n++] = (fmd_state_entry){"epoch", FMD_STATE_I64, 1, &l->at.epoch};
-    out[n++] = (fmd_state_entry){"step", FMD_STATE_I64, 1, &l->at.step};
-    out[n++] = (fmd_state_entry){"loss", FMD_STATE_F64, 1, &l->at.loss};
-    out[n++] = (fmd_state_entry){"correct", FMD_STATE_I64, 1, &l->at.correct};
-    out[n++] = (fmd_state_entry){"stop", FMD_STATE_I64, 1, &l->at.stop};
-    out[n++] = (fmd_state_entry){"reason", FMD_STATE_U8, REASON_BYTES, l->at.reason};
-    out[n++] = (fmd_state_entry){"learning_rate", FMD_STATE_F64, 1, &l->rate};
-    out[n++] = (fmd_state_entry){"base_rate", FMD_STATE_F64, 1, &l->schedule.base};
-    out[n++] = (fmd_state_entry){"scale", FMD_STATE_I32, fmd_model_n_tensors(l->model),
-                                 fmd_stepper_scales(l->stepper)};
-    out[n++] = (fmd_state_entry){"history", FMD_STATE_F64, (size_t)a->epochs * HISTORY_COLUMNS,
-                                 l->history};
+    out[n++] = (fmd_state_entry){"epoch", FMD_STATE_I64, 1, &l->at.epoch, 0, a->epochs, false};
+    out[n++] = (fmd_state_entry){"step", FMD_STATE_I64, 1, &l->at.step, 0, (double)l->steps, false};
+    out[n++] = (fmd_state_entry){"loss", FMD_STATE_F64, 1, &l->at.loss, -DBL_MAX, DBL_MAX, false};
+    out[n++] = (fmd_state_entry){"correct", FMD_STATE_I64,      1,    &l->at.correct,
+                                 0,         (double)a->train.n, false};
+    out[n++] = (fmd_state_entry){"stop", FMD_STATE_I64, 1, &l->at.stop, 0, 1, false};
+    out[n++] =
+        (fmd_state_entry){"reason", FMD_STATE_U8, REASON_BYTES, l->at.reason, 0, UINT8_MAX, false};
+    out[n++] = (fmd_state_entry){"learning_rate", FMD_STATE_F64, 1, &l->rate, 0, FLT_MAX, false};
+    out[n++] =
+        (fmd_state_entry){"base_rate", FMD_STATE_F64, 1, &l->schedule.base, 0, FLT_MAX, true};
+    out[n++] = (fmd_state_entry){"scale",
+                                 FMD_STATE_I32,
+                                 fmd_model_n_tensors(l->model),
+                                 fmd_stepper_scales(l->stepper),
+                                 FMD_SCALE_MIN,
+                                 FMD_SCALE_MAX,
+                                 false};
+    out[n++] = (fmd_state_entry){"history",  FMD_STATE_F64, (size_t)a->epochs * HISTORY_COLUMNS,
+                                 l->history, -DBL_MAX,      DBL_MAX,
+                                 true};
     const size_t own = n;
     n += root_entries(l, out + n);
     for (size_t i = own; i < n; i++)
@@ -209,8 +219,8 @@ static fmd_status save(loop *l)
 static fmd_status check_position(loop *l)
 {
     const position p = l->at;
-    if (p.epoch >= 0 && p.epoch <= l->args->epochs && p.step >= 0 && (uint64_t)p.step <= l->steps &&
-        memchr(p.reason, '\0', REASON_BYTES) != NULL)
+    if (memchr(p.reason, '\0', REASON_BYTES) != NULL &&
+        fmd_optimizer_steps(l->optimizer) == state_now(l)->step)
         return FMD_OK;
     l->at = (position){.epoch = 0};
     return FMD_FAIL(FMD_EDATA,

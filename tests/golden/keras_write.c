@@ -39,7 +39,7 @@ int main(int argc, char **argv)
         }
     const fmd_fingerprint_entry entry = {.name = "seed", .text = "7"};
     int64_t epoch = 3;
-    const fmd_state_entry item = {"epoch", FMD_STATE_I64, 1, &epoch};
+    const fmd_state_entry item = {"epoch", FMD_STATE_I64, 1, &epoch, 0, 100, false};
     status = fmd_checkpoint_write(argv[1], &(fmd_state){.model = m,
                                                         .optimizer = o,
                                                         .learning_rate = 0.005,

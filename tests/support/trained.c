@@ -18,11 +18,13 @@ void trained_make_new(trained *t, const char *optimizer)
     memset(t, 0, sizeof *t);
     assert_ok(fmd_model_create(&t->m, trained_layers, trained_image, 4));
     assert_ok(fmd_optimizer_create(&t->o, optimizer, fmd_model_n_params(t->m)));
-    const fmd_state_entry entries[] = {{"reason", FMD_STATE_U8, 16, t->reason},
-                                       {"scale", FMD_STATE_I32, 3, t->scales},
-                                       {"epoch", FMD_STATE_I64, 1, &t->epoch},
-                                       {"best_params", FMD_STATE_F32, 4, t->best_params},
-                                       {"history", FMD_STATE_F64, 5, t->history}};
+    const double any = (double)INFINITY;
+    const fmd_state_entry entries[] = {
+        {"reason", FMD_STATE_U8, 16, t->reason, -any, any, true},
+        {"scale", FMD_STATE_I32, 3, t->scales, -any, any, true},
+        {"epoch", FMD_STATE_I64, 1, &t->epoch, -any, any, true},
+        {"best_params", FMD_STATE_F32, 4, t->best_params, -any, any, true},
+        {"history", FMD_STATE_F64, 5, t->history, -any, any, true}};
     const fmd_fingerprint_entry fingerprint[] = {
         {"batch-size", "256"}, {"layers", "dense"}, {"BLAS kernels", "none"}};
     memcpy(t->entries, entries, sizeof entries);

@@ -268,6 +268,46 @@ static void test_checkpoint__equal_states_give_equal_bytes(void **state)
     free(again);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+enum { SANITIZED = true }; /* which keeps memory that was given back */
+#else
+enum { SANITIZED = false };
+#endif
+
+/* Peak memory of this process in MB. */
+static double peak(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss / 1e3;
+}
+
+/* A file of 72 MB: writing takes one image of it, reading one image and the values. */
+static void test_checkpoint__memory_holds_one_image_of_the_file(void **state)
+{
+    (void)state;
+    const char *path = temp_path("large.weights.h5");
+    trained t;
+    trained_make_new(&t, "sgd");
+    fmd_model_destroy(t.m);
+    fmd_optimizer_destroy(t.o);
+    assert_ok(
+        fmd_model_create(&t.m, "flatten,dense:6000,dense:3000,dense:7:softmax", trained_image, 1));
+    assert_ok(fmd_optimizer_create(&t.o, "sgd", fmd_model_n_params(t.m)));
+    t.state.model = t.m;
+    t.state.optimizer = t.o;
+    const double image = 4e-6 * (double)fmd_model_n_params(t.m), before = peak();
+    assert_ok(fmd_checkpoint_write(path, &t.state));
+    const double written = peak() - before;
+    assert_ok(fmd_checkpoint_read(path, &t.state));
+    const double read = peak() - before;
+    printf("image %.0f MB; peak of writing %.0f MB, of reading %.0f MB\n", image, written, read);
+    assert_true(image > 70);
+    assert_true(SANITIZED || (written < 1.4 * image && read < 2.4 * image));
+    unlink(path);
+    trained_release(&t);
+}
+
 static void test_checkpoint__keras_is_told_every_argument_of_every_layer(void **state)
 {
     (void)state;
@@ -421,6 +461,7 @@ int main(void)
 {
     H5open();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_checkpoint__memory_holds_one_image_of_the_file),
         cmocka_unit_test(test_checkpoint__the_whole_state_comes_back_bit_for_bit),
         cmocka_unit_test(test_checkpoint__a_file_says_enough_to_build_its_model),
         cmocka_unit_test(test_checkpoint__an_input_of_any_size_comes_back),

@@ -68,7 +68,7 @@ static const fmd_state *state_after(fmd_checkpointer *s, uint64_t step)
     epoch = (int64_t)step / 10;
     for (size_t i = 0; i < fmd_model_n_params(model); i++)
         fmd_model_params(model)[i] = (float)step;
-    entries[0] = (fmd_state_entry){"epoch", FMD_STATE_I64, 1, &epoch};
+    entries[0] = (fmd_state_entry){"epoch", FMD_STATE_I64, 1, &epoch, 0, 1e6, false};
     entries[1] = fmd_checkpointer_entry(s);
     state = (fmd_state){.model = model,
                         .optimizer = optimizer,

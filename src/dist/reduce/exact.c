@@ -21,7 +21,6 @@ enum { WIDEN_BITS = 4 };
 enum { EMPTY_BITS = 16, EMPTY_EXPONENT = -60 };
 
 /* Exponents whose powers of two, and their inverses, are normal floats. */
-enum { MIN_EXPONENT = -100, MAX_EXPONENT = 100 };
 
 static void begin_step(fmd_reduction *r)
 {
@@ -57,7 +56,7 @@ static void flag(fmd_reduction *r)
         if (largest < limit)
             continue;
         r->fixed[fmd_element_of_tensor(r, i)] = 1;
-        if (*t->exponent + WIDEN_BITS > MAX_EXPONENT || !isfinite(largest))
+        if (*t->exponent + WIDEN_BITS > FMD_SCALE_MAX || !isfinite(largest))
             r->fixed[fmd_element_not_finite(r)] = 1;
     }
 }
@@ -98,9 +97,9 @@ static int next_exponent(int e, uint32_t largest)
         return finer < e ? finer : e;
     }
     e += HEADROOM_BITS + ceil_log2(largest) - 31;
-    if (e < MIN_EXPONENT)
-        return MIN_EXPONENT;
-    return e > MAX_EXPONENT ? MAX_EXPONENT : e;
+    if (e < FMD_SCALE_MIN)
+        return FMD_SCALE_MIN;
+    return e > FMD_SCALE_MAX ? FMD_SCALE_MAX : e;
 }
 
 static void put_counters(fmd_reduction *r, const int64_t *counters)

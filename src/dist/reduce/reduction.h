@@ -43,6 +43,7 @@ FMD_CHECKED fmd_status fmd_reduction_create(fmd_reduction **out, fmd_reduction_m
 void fmd_reduction_destroy(fmd_reduction *r);
 
 /* Local. The state that a checkpoint holds: for each tensor the exponent of its scale. */
+enum { FMD_SCALE_MIN = -100, FMD_SCALE_MAX = 100 };
 int32_t *fmd_reduction_scales(fmd_reduction *r);
 
 /* Local. True if each microbatch is to be added by itself; false if a rank may treat all its rows as one

@@ -1,10 +1,10 @@
-/* Traits and state entries of a file whose names are not known before. */
+/* Fingerprint and state entries of a file whose names are not known before. */
 #include "base/mem.h"
 #include "fmd/checkpoint.h"
+#include "io/checkpoint/format.h"
 #include "io/checkpoint/reader.h"
-#include "io/checkpoint/state_entry.h"
-#include "io/keras/layout.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,15 +15,15 @@ static fmd_status make_room(const fmd_reader *r, fmd_checkpoint_contents *c)
 {
     H5O_info_t fingerprint;
     H5G_info_t entries;
-    if (H5Oget_info_by_name2(r->file, FMD_KERAS_FINGERPRINT, &fingerprint, H5O_INFO_NUM_ATTRS,
+    if (H5Oget_info_by_name2(r->h5.id, FMD_FORMAT_FINGERPRINT, &fingerprint, H5O_INFO_NUM_ATTRS,
                              H5P_DEFAULT) < 0)
-        return fmd_reader_damaged(r, FMD_KERAS_FINGERPRINT);
-    if (H5Gget_info_by_name(r->file, FMD_KERAS_STATE, &entries, H5P_DEFAULT) < 0)
-        return fmd_reader_damaged(r, FMD_KERAS_STATE);
+        return fmd_h5_damaged(&r->h5, FMD_FORMAT_FINGERPRINT);
+    if (H5Gget_info_by_name(r->h5.id, FMD_FORMAT_STATE, &entries, H5P_DEFAULT) < 0)
+        return fmd_h5_damaged(&r->h5, FMD_FORMAT_STATE);
     if (fingerprint.num_attrs > MOST || entries.nlinks > MOST)
         return FMD_FAIL(FMD_EDATA,
                         "'%s' is damaged: it has more than %d fingerprint entries or values",
-                        r->path, MOST);
+                        r->h5.path, MOST);
     c->n_fingerprint = (size_t)fingerprint.num_attrs;
     c->n_entries = (size_t)entries.nlinks;
     FMD_TRY(fmd_alloc(&c->fingerprint, c->n_fingerprint + 1, sizeof *c->fingerprint,
@@ -38,62 +38,58 @@ static bool find_kind(hid_t type, fmd_state_kind *kind)
 {
     for (int k = FMD_STATE_U8; k <= FMD_STATE_F64; k++) {
         *kind = (fmd_state_kind)k;
-        if (H5Tequal(type, fmd_h5_entry_type(&(fmd_state_entry){.kind = *kind})) > 0)
+        if (H5Tequal(type, fmd_format_type(*kind)) > 0)
             return true;
     }
     return false;
 }
 
-static fmd_status read_entry(const fmd_reader *r, fmd_state_entry *item)
+/* Kind and number of the values of an entry whose name is known. Any value is in its range. */
+static fmd_status describe(const fmd_reader *r, fmd_state_entry *e)
 {
-    fmd_status status = FMD_OK;
-    char at[FMD_KERAS_PATH];
-    hid_t type = H5I_INVALID_HID, space = H5I_INVALID_HID;
-    hssize_t count = 0;
-    snprintf(at, sizeof at, FMD_KERAS_STATE "/%s", item->name);
-    hid_t dataset = H5Dopen2(r->file, at, H5P_DEFAULT);
-    if (dataset < 0 || (type = H5Dget_type(dataset)) < 0 || (space = H5Dget_space(dataset)) < 0 ||
-        (count = H5Sget_simple_extent_npoints(space)) < 0) {
-        status = fmd_reader_damaged(r, at);
-        goto out;
-    }
-    item->count = (size_t)count;
-    /* More values than the file has bytes would ask for all the memory there is. */
-    if (!find_kind(type, &item->kind) || item->count > r->bytes) {
-        status = FMD_FAIL(FMD_EDATA, "'%s' is damaged: %s is not an array of numbers", r->path, at);
-        goto out;
-    }
-    if ((status = fmd_alloc(&item->data, fmd_state_entry_bytes(item) + 1, 1, item->name)) != FMD_OK)
-        goto out;
-    if (H5Dread(dataset, fmd_h5_entry_type(item), H5S_ALL, H5S_ALL, H5P_DEFAULT, item->data) < 0)
-        status = fmd_reader_damaged(r, at);
-out:
+    char at[FMD_OPTION_TEXT_BYTES];
+    hid_t dataset;
+    snprintf(at, sizeof at, FMD_FORMAT_STATE "/%s", e->name);
+    FMD_TRY(fmd_reader_dataset(&dataset, r, at));
+    const hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset);
+    const hssize_t count = H5Sget_simple_extent_npoints(space);
+    const bool known = find_kind(type, &e->kind);
     H5Sclose(space);
     H5Tclose(type);
-    H5Dclose(dataset);
-    return status;
+    H5Oclose(dataset);
+    e->count = count > 0 ? (size_t)count : 0;
+    e->min = -(double)INFINITY;
+    e->max = (double)INFINITY;
+    e->may_be_nan = true;
+    /* More values than the file has bytes would ask for all the memory there is. */
+    if (!known || count < 0 || e->count > r->h5.bytes)
+        return FMD_FAIL(FMD_EDATA, "'%s' is damaged: %s is not an array of numbers", r->h5.path,
+                        at);
+    return FMD_OK;
 }
 
 static fmd_status read_contents(const fmd_reader *r, fmd_checkpoint_contents *c)
 {
-    FMD_TRY(fmd_reader_text(r, FMD_KERAS_OURS, "program_version", c->program_version,
+    FMD_TRY(fmd_reader_text(r, FMD_FORMAT_GROUP, "program_version", c->program_version,
                             sizeof c->program_version));
     FMD_TRY(make_room(r, c));
     char *name = c->names;
     for (size_t i = 0; i < c->n_fingerprint; i++, name += NAME_BYTES) {
         fmd_fingerprint_entry *t = &c->fingerprint[i];
         t->name = name;
-        if (H5Aget_name_by_idx(r->file, FMD_KERAS_FINGERPRINT, H5_INDEX_NAME, H5_ITER_INC, i, name,
-                               NAME_BYTES, H5P_DEFAULT) < 0)
-            return fmd_reader_damaged(r, FMD_KERAS_FINGERPRINT);
-        FMD_TRY(fmd_reader_text(r, FMD_KERAS_FINGERPRINT, name, t->text, sizeof t->text));
+        if (H5Aget_name_by_idx(r->h5.id, FMD_FORMAT_FINGERPRINT, H5_INDEX_NAME, H5_ITER_INC, i,
+                               name, NAME_BYTES, H5P_DEFAULT) < 0)
+            return fmd_h5_damaged(&r->h5, FMD_FORMAT_FINGERPRINT);
+        FMD_TRY(fmd_reader_text(r, FMD_FORMAT_FINGERPRINT, name, t->text, sizeof t->text));
     }
     for (size_t i = 0; i < c->n_entries; i++, name += NAME_BYTES) {
         c->entries[i].name = name;
-        if (H5Lget_name_by_idx(r->file, FMD_KERAS_STATE, H5_INDEX_NAME, H5_ITER_INC, i, name,
+        if (H5Lget_name_by_idx(r->h5.id, FMD_FORMAT_STATE, H5_INDEX_NAME, H5_ITER_INC, i, name,
                                NAME_BYTES, H5P_DEFAULT) < 0)
-            return fmd_reader_damaged(r, FMD_KERAS_STATE);
-        FMD_TRY(read_entry(r, &c->entries[i]));
+            return fmd_h5_damaged(&r->h5, FMD_FORMAT_STATE);
+        FMD_TRY(describe(r, &c->entries[i]));
+        FMD_TRY(fmd_alloc(&c->entries[i].data, fmd_state_entry_bytes(&c->entries[i]) + 1, 1, name));
+        FMD_TRY(fmd_reader_entry(r, &c->entries[i], c->entries[i].data));
     }
     return FMD_OK;
 }

@@ -1,7 +1,7 @@
 #include "base/mem.h"
 #include "fmd/checkpoint.h"
+#include "io/checkpoint/format.h"
 #include "io/checkpoint/reader.h"
-#include "io/checkpoint/state_entry.h"
 #include "io/keras/layout.h"
 
 #include <limits.h>
@@ -15,56 +15,37 @@ static fmd_status read_tensor(const fmd_reader *r, const char *at, const char *w
                               fmd_shape shape, float *values)
 {
     fmd_status status = FMD_OK;
-    char found[FMD_KERAS_PATH], expected[FMD_SHAPE_TEXT];
-    hid_t type = H5I_INVALID_HID, space = H5I_INVALID_HID;
-    hid_t dataset = H5Dopen2(r->file, at, H5P_DEFAULT);
-    if (dataset < 0) {
-        char why[FMD_H5_WHY];
-        status = FMD_FAIL(FMD_EDATA, "'%s' lacks %s, '%s': %s", r->path, what, at, fmd_h5_why(why));
-        goto out;
-    }
-    if ((type = H5Dget_type(dataset)) < 0 || (space = H5Dget_space(dataset)) < 0) {
-        status = fmd_reader_damaged(r, at);
-        goto out;
-    }
-    if (H5Tequal(type, H5T_IEEE_F32LE) <= 0) {
+    char found[FMD_H5_TEXT], expected[FMD_SHAPE_TEXT];
+    hid_t dataset;
+    FMD_TRY(fmd_reader_dataset(&dataset, r, at));
+    const hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset);
+    if (H5Tequal(type, H5T_IEEE_F32LE) <= 0)
         status = FMD_FAIL(FMD_EDATA, "'%s': %s, '%s', has %s, expected 4-byte little-endian floats",
-                          r->path, what, at, fmd_h5_type_text(type, found, sizeof found));
-        goto out;
-    }
-    if (!fmd_h5_space_equals(space, shape)) {
-        status = FMD_FAIL(FMD_EDATA, "'%s': %s, '%s', has shape %s, expected %s", r->path, what, at,
-                          fmd_h5_space_text(space, found, sizeof found),
-                          fmd_shape_text(shape, 0, expected));
-        goto out;
-    }
-    if (H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) {
-        status = fmd_reader_damaged(r, at);
-        goto out;
-    }
-    for (size_t i = 0; i < fmd_shape_count(shape); i++)
-        if (!isfinite(values[i])) {
-            status = FMD_FAIL(FMD_EDATA, "'%s': %s, '%s', has %g at index %zu", r->path, what, at,
-                              (double)values[i], i);
-            goto out;
-        }
-out:
+                          r->h5.path, what, at, fmd_h5_type_text(type, found));
+    else if (!fmd_h5_space_equals(space, shape))
+        status = FMD_FAIL(FMD_EDATA, "'%s': %s, '%s', has shape %s, expected %s", r->h5.path, what,
+                          at, fmd_h5_space_text(space, found), fmd_shape_text(shape, 0, expected));
+    else if (H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+        status = fmd_h5_damaged(&r->h5, at);
+    for (size_t i = 0; status == FMD_OK && i < fmd_shape_count(shape); i++)
+        if (!isfinite(values[i]))
+            status = FMD_FAIL(FMD_EDATA, "'%s': %s, '%s', has %g at index %zu", r->h5.path, what,
+                              at, (double)values[i], i);
     H5Sclose(space);
     H5Tclose(type);
-    H5Dclose(dataset);
+    H5Oclose(dataset);
     return status;
 }
 
-/* Finds what the tensors alone do not show: more layers or variables than the model has. */
+/* Finds layers or variables that the model lacks, which reading its tensors does not. */
 static fmd_status check_count(const fmd_reader *r, const char *group, const char *what,
                               size_t expected)
 {
-    H5G_info_t info;
-    if (H5Gget_info_by_name(r->file, group, &info, H5P_DEFAULT) < 0)
-        return fmd_reader_damaged(r, group);
-    if (info.nlinks != expected)
-        return FMD_FAIL(FMD_EDATA, "'%s': '%s' has %llu %s, expected %zu", r->path, group,
-                        (unsigned long long)info.nlinks, what, expected);
+    size_t found;
+    FMD_TRY(fmd_reader_count(&found, r, group));
+    if (found != expected)
+        return FMD_FAIL(FMD_EDATA, "'%s': '%s' has %zu %s, expected %zu", r->h5.path, group, found,
+                        what, expected);
     return FMD_OK;
 }
 
@@ -77,32 +58,50 @@ fmd_status fmd_checkpoint_verify(const char *path, uint64_t *step)
     return FMD_OK;
 }
 
+/* A few bytes of text can describe a model of any size: it is compared with the file before anybody
+ * takes memory for it. */
+static fmd_status check_model(const fmd_reader *r, const fmd_checkpoint_info *info)
+{
+    double params, bytes;
+    const fmd_status st = fmd_model_measure(&params, &bytes, info->layers, info->in, 1);
+    if (st == FMD_EUSAGE) {
+        char why[FMD_ERROR_BYTES];
+        snprintf(why, sizeof why, "%s", fmd_error_message());
+        return FMD_FAIL(FMD_EDATA, "'%s' describes a model that cannot be built: %.800s",
+                        r->h5.path, why);
+    }
+    if (st == FMD_OK && params * sizeof(float) > (double)r->h5.bytes)
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s' is damaged: its layers have %.0f parameters, more than fit into its "
+                        "%zu bytes",
+                        r->h5.path, params, r->h5.bytes);
+    return st;
+}
+
+static fmd_status read_info(const fmd_reader *r, fmd_checkpoint_info *info)
+{
+    int normalize, n, values = 1;
+    FMD_TRY(fmd_reader_text(r, FMD_FORMAT_GROUP, "layers", info->layers, sizeof info->layers));
+    FMD_TRY(fmd_reader_ints(r, "normalize", 0, 1, &normalize, 1, &n));
+    FMD_TRY(
+        fmd_reader_ints(r, "input_shape", 1, INT_MAX, info->in.dim, FMD_SHAPE_MAX, &info->in.rank));
+    for (int i = 0; i < info->in.rank; i++)
+        if (__builtin_mul_overflow(values, info->in.dim[i], &values))
+            return FMD_FAIL(FMD_EDATA, "'%s' is damaged: input_shape has more than %d values",
+                            r->h5.path, INT_MAX);
+    info->normalize = normalize == 1;
+    info->step = r->step;
+    return check_model(r, info);
+}
+
 fmd_status fmd_checkpoint_read_info(const char *path, fmd_checkpoint_info *info)
 {
-    fmd_status status;
     fmd_checkpoint_info read = {0};
     fmd_reader r;
-    int normalize, n;
     FMD_TRY(fmd_reader_open(&r, path));
-    if ((status = fmd_reader_text(&r, FMD_KERAS_OURS, "layers", read.layers, sizeof read.layers)) !=
-            FMD_OK ||
-        (status = fmd_reader_ints(&r, "normalize", &normalize, 1, &n)) != FMD_OK ||
-        (status = fmd_reader_ints(&r, "input_shape", read.in.dim, FMD_SHAPE_MAX, &read.in.rank)) !=
-            FMD_OK)
-        goto out;
-    int values = 1;
-    for (int i = 0; i < read.in.rank; i++)
-        if (read.in.dim[i] < 1 || __builtin_mul_overflow(values, read.in.dim[i], &values)) {
-            status = FMD_FAIL(FMD_EDATA,
-                              "'%s' is damaged: input_shape has %d, expected at least 1 and %d "
-                              "values at most",
-                              path, read.in.dim[i], INT_MAX);
-            goto out;
-        }
-    read.normalize = normalize != 0;
-    read.step = r.step;
-    *info = read;
-out:
+    const fmd_status status = read_info(&r, &read);
+    if (status == FMD_OK)
+        *info = read;
     fmd_reader_close(&r);
     return status;
 }
@@ -150,20 +149,20 @@ static fmd_status check_fingerprint(const fmd_reader *r, const fmd_state *s)
 {
     char list[FMD_ERROR_BYTES] = "";
     size_t used = 0;
-    FMD_TRY(check_count(r, FMD_KERAS_FINGERPRINT, "links", 0)); /* a group of attributes */
+    FMD_TRY(check_count(r, FMD_FORMAT_FINGERPRINT, "links", 0)); /* a group of attributes */
     for (size_t i = 0; i < s->n_fingerprint; i++) {
         const fmd_fingerprint_entry *t = &s->fingerprint[i];
         char text[FMD_OPTION_TEXT_BYTES];
-        if (H5Aexists_by_name(r->file, FMD_KERAS_FINGERPRINT, t->name, H5P_DEFAULT) == 0)
+        if (H5Aexists_by_name(r->h5.id, FMD_FORMAT_FINGERPRINT, t->name, H5P_DEFAULT) == 0)
             snprintf(text, sizeof text, "unknown"); /* another version's file is not a bad one */
         else
-            FMD_TRY(fmd_reader_text(r, FMD_KERAS_FINGERPRINT, t->name, text, sizeof text));
+            FMD_TRY(fmd_reader_text(r, FMD_FORMAT_FINGERPRINT, t->name, text, sizeof text));
         if (strcmp(text, t->text) != 0 && used < sizeof list)
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s is %s there, %s here",
                                      used > 0 ? "; " : "", t->name, text, t->text);
     }
     if (used > 0)
-        return FMD_FAIL(FMD_EUSAGE, "'%s' is of another run: %.800s", r->path, list);
+        return FMD_FAIL(FMD_EUSAGE, "'%s' is of another run: %.800s", r->h5.path, list);
     return FMD_OK;
 }
 
@@ -183,33 +182,6 @@ static fmd_status read_slots(const fmd_reader *r, const fmd_state *s, float *val
     return check_count(r, "/optimizer/vars", "variables", 2 + slots * fmd_model_n_tensors(m));
 }
 
-/* An state entry must be just as it would have been written. */
-static fmd_status read_entry(const fmd_reader *r, const fmd_state_entry *item, void *values)
-{
-    fmd_status status = FMD_OK;
-    char at[FMD_KERAS_PATH];
-    hid_t type = H5I_INVALID_HID, space = H5I_INVALID_HID;
-    snprintf(at, sizeof at, FMD_KERAS_STATE "/%s", item->name);
-    hid_t dataset = H5Dopen2(r->file, at, H5P_DEFAULT);
-    if (dataset < 0 || (type = H5Dget_type(dataset)) < 0 || (space = H5Dget_space(dataset)) < 0) {
-        status = fmd_reader_damaged(r, at);
-        goto out;
-    }
-    if (H5Tequal(type, fmd_h5_entry_type(item)) <= 0 ||
-        H5Sget_simple_extent_npoints(space) != (hssize_t)item->count) {
-        status = FMD_FAIL(FMD_EDATA, "'%s' is damaged: %s is not %zu values of its type", r->path,
-                          at, item->count);
-        goto out;
-    }
-    if (H5Dread(dataset, fmd_h5_entry_type(item), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
-        status = fmd_reader_damaged(r, at);
-out:
-    H5Sclose(space);
-    H5Tclose(type);
-    H5Dclose(dataset);
-    return status;
-}
-
 /* Everything is read into `memory` first: parameters, slots, state entries. */
 static fmd_status read_all(const fmd_reader *r, const fmd_state *s, char *memory)
 {
@@ -220,10 +192,10 @@ static fmd_status read_all(const fmd_reader *r, const fmd_state *s, char *memory
     FMD_TRY(read_slots(r, s, (float *)(void *)(memory + params)));
     char *at = memory + (1 + slots) * params;
     for (size_t i = 0; i < s->n_entries; i++) {
-        FMD_TRY(read_entry(r, &s->entries[i], at));
+        FMD_TRY(fmd_reader_entry(r, &s->entries[i], at));
         at += fmd_state_entry_bytes(&s->entries[i]);
     }
-    return check_count(r, FMD_KERAS_STATE, "values", s->n_entries);
+    return check_count(r, FMD_FORMAT_STATE, "values", s->n_entries);
 }
 
 static void take_over(const fmd_state *s, uint64_t step, const char *memory)

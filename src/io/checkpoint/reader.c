@@ -1,40 +1,48 @@
 #include "io/checkpoint/reader.h"
 
 #include "io/atomic_file.h"
+#include "io/checkpoint/format.h"
 #include "io/checkpoint/user_block.h"
-#include "io/keras/layout.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-fmd_status fmd_reader_damaged(const fmd_reader *r, const char *part)
+/* Opens an attribute, its type and its space; on failure, too, the caller closes all three. */
+static fmd_status open_attribute(const fmd_reader *r, const char *group, const char *name,
+                                 hid_t *attribute, hid_t *type, hid_t *space)
 {
-    char why[FMD_H5_WHY];
-    return FMD_FAIL(FMD_EDATA, "'%s' is damaged: %s: %s", r->path, part, fmd_h5_why(why));
+    hid_t object;
+    *attribute = *type = *space = H5I_INVALID_HID;
+    FMD_TRY(fmd_h5_open_group(&object, &r->h5, r->h5.id, "/", group + 1));
+    *attribute = H5Aopen(object, name, H5P_DEFAULT);
+    const bool opened = *attribute >= 0 && (*type = H5Aget_type(*attribute)) >= 0 &&
+                        (*space = H5Aget_space(*attribute)) >= 0;
+    const fmd_status status = opened ? FMD_OK : fmd_h5_damaged(&r->h5, name);
+    H5Oclose(object);
+    return status;
 }
 
-fmd_status fmd_reader_ints(const fmd_reader *r, const char *name, int *values, int most, int *n)
+fmd_status fmd_reader_ints(const fmd_reader *r, const char *name, int min, int max, int *values,
+                           int most, int *n)
 {
-    fmd_status status = FMD_OK;
-    hid_t type = H5I_INVALID_HID, space = H5I_INVALID_HID;
-    hid_t attribute = H5Aopen_by_name(r->file, FMD_KERAS_OURS, name, H5P_DEFAULT, H5P_DEFAULT);
-    if (attribute < 0 || (type = H5Aget_type(attribute)) < 0 ||
-        (space = H5Aget_space(attribute)) < 0) {
-        status = fmd_reader_damaged(r, name);
-        goto out;
-    }
-    hssize_t count = H5Sget_simple_extent_npoints(space);
-    if (H5Tget_class(type) != H5T_INTEGER || count < 1 || count > most) {
-        status =
-            FMD_FAIL(FMD_EDATA, "'%s' is damaged: %s is not 1 to %d integers", r->path, name, most);
-        goto out;
-    }
+    hid_t attribute, type, space;
+    fmd_status status = open_attribute(r, FMD_FORMAT_GROUP, name, &attribute, &type, &space);
+    const hssize_t count = status == FMD_OK ? H5Sget_simple_extent_npoints(space) : 0;
+    if (status == FMD_OK && (H5Tget_class(type) != H5T_INTEGER || count < 1 || count > most))
+        status = FMD_FAIL(FMD_EDATA, "'%s' is damaged: %s is not 1 to %d integers", r->h5.path,
+                          name, most);
+    if (status == FMD_OK && H5Aread(attribute, H5T_NATIVE_INT, values) < 0)
+        status = fmd_h5_damaged(&r->h5, name);
+    for (int i = 0; status == FMD_OK && i < count; i++)
+        if (values[i] < min || values[i] > max)
+            status = FMD_FAIL(FMD_EDATA, "'%s' is damaged: %s has %d, expected %d to %d",
+                              r->h5.path, name, values[i], min, max);
     *n = (int)count;
-    if (H5Aread(attribute, H5T_NATIVE_INT, values) < 0)
-        status = fmd_reader_damaged(r, name);
-out:
     H5Sclose(space);
     H5Tclose(type);
     H5Aclose(attribute);
@@ -44,24 +52,20 @@ out:
 fmd_status fmd_reader_text(const fmd_reader *r, const char *group, const char *name, char *text,
                            size_t size)
 {
-    fmd_status status = FMD_OK;
-    hid_t type = H5I_INVALID_HID, space = H5I_INVALID_HID, memory_type = H5I_INVALID_HID;
-    hid_t attribute = H5Aopen_by_name(r->file, group, name, H5P_DEFAULT, H5P_DEFAULT);
-    if (attribute < 0 || (type = H5Aget_type(attribute)) < 0 ||
-        (space = H5Aget_space(attribute)) < 0) {
-        status = fmd_reader_damaged(r, name);
+    hid_t attribute, type, space, memory_type = H5I_INVALID_HID;
+    fmd_status status = open_attribute(r, group, name, &attribute, &type, &space);
+    if (status != FMD_OK)
         goto out;
-    }
     if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) != 0 ||
         H5Sget_simple_extent_npoints(space) != 1 || H5Tget_size(type) > size) {
         status = FMD_FAIL(FMD_EDATA, "'%s' is damaged: %s is not text of at most %zu characters",
-                          r->path, name, size - 1);
+                          r->h5.path, name, size - 1);
         goto out;
     }
     if ((memory_type = H5Tcopy(H5T_C_S1)) < 0 || H5Tset_size(memory_type, size) < 0 ||
         H5Tset_cset(memory_type, H5Tget_cset(type)) < 0 ||
         H5Aread(attribute, memory_type, text) < 0)
-        status = fmd_reader_damaged(r, name);
+        status = fmd_h5_damaged(&r->h5, name);
 out:
     H5Tclose(memory_type);
     H5Sclose(space);
@@ -70,20 +74,90 @@ out:
     return status;
 }
 
+fmd_status fmd_reader_dataset(hid_t *out, const fmd_reader *r, const char *at)
+{
+    FMD_TRY(fmd_h5_open_dataset(out, &r->h5, r->h5.id, "/", at + 1));
+    const hid_t creation = H5Dget_create_plist(*out);
+    const bool in_one_piece = H5Pget_layout(creation) == H5D_CONTIGUOUS;
+    H5Pclose(creation);
+    if (in_one_piece)
+        return FMD_OK;
+    H5Oclose(*out);
+    return FMD_FAIL(FMD_EDATA, "'%s' is damaged: '%s' is not stored in one piece", r->h5.path, at);
+}
+
+fmd_status fmd_reader_count(size_t *n, const fmd_reader *r, const char *at)
+{
+    hid_t group;
+    FMD_TRY(fmd_h5_open_group(&group, &r->h5, r->h5.id, "/", at + 1));
+    const fmd_status status = fmd_h5_count_links(n, &r->h5, group, at);
+    H5Oclose(group);
+    return status;
+}
+
+static double value_at(const fmd_state_entry *e, const void *values, size_t i)
+{
+    switch (e->kind) {
+    case FMD_STATE_U8: return ((const uint8_t *)values)[i];
+    case FMD_STATE_I32: return ((const int32_t *)values)[i];
+    case FMD_STATE_I64: return (double)((const int64_t *)values)[i];
+    case FMD_STATE_F32: return (double)((const float *)values)[i];
+    case FMD_STATE_F64: return ((const double *)values)[i];
+    }
+    return (double)NAN;
+}
+
+/* NaN stands for "none" in entries that may have it. */
+static fmd_status check_range(const fmd_reader *r, const fmd_state_entry *e, const void *values)
+{
+    for (size_t i = 0; i < e->count; i++) {
+        const double value = value_at(e, values, i);
+        if (isnan(value) ? !e->may_be_nan : value < e->min || value > e->max)
+            return FMD_FAIL(FMD_EDATA,
+                            "'%s' is damaged: " FMD_FORMAT_STATE
+                            "/%s has %.10g at index %zu, expected %.10g to %.10g%s",
+                            r->h5.path, e->name, value, i, e->min, e->max,
+                            e->may_be_nan ? " or nan" : "");
+    }
+    return FMD_OK;
+}
+
+fmd_status fmd_reader_entry(const fmd_reader *r, const fmd_state_entry *e, void *values)
+{
+    fmd_status status = FMD_OK;
+    char at[FMD_OPTION_TEXT_BYTES];
+    hid_t dataset;
+    snprintf(at, sizeof at, FMD_FORMAT_STATE "/%s", e->name);
+    FMD_TRY(fmd_reader_dataset(&dataset, r, at));
+    const hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset);
+    if (H5Tequal(type, fmd_format_type(e->kind)) <= 0 ||
+        H5Sget_simple_extent_npoints(space) != (hssize_t)e->count)
+        status = FMD_FAIL(FMD_EDATA, "'%s' is damaged: %s is not %zu values of its type",
+                          r->h5.path, at, e->count);
+    else if (H5Dread(dataset, fmd_format_type(e->kind), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+        status = fmd_h5_damaged(&r->h5, at);
+    else
+        status = check_range(r, e, values);
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Oclose(dataset);
+    return status;
+}
+
 static fmd_status check_ours(const fmd_reader *r)
 {
     int format, n;
     char version[32];
-    if (H5Lexists(r->file, FMD_KERAS_OURS, H5P_DEFAULT) <= 0)
+    if (H5Lexists(r->h5.id, FMD_FORMAT_GROUP, H5P_DEFAULT) <= 0)
         return FMD_FAIL(FMD_EDATA, "'%s' was not written by fmnist-dist: it has no group %s",
-                        r->path, FMD_KERAS_OURS);
-    FMD_TRY(fmd_reader_ints(r, "format_version", &format, 1, &n));
-    FMD_TRY(fmd_reader_text(r, FMD_KERAS_OURS, "program_version", version, sizeof version));
-    if (format != FMD_KERAS_FORMAT)
+                        r->h5.path, FMD_FORMAT_GROUP);
+    FMD_TRY(fmd_reader_ints(r, "format_version", 0, INT_MAX, &format, 1, &n));
+    FMD_TRY(fmd_reader_text(r, FMD_FORMAT_GROUP, "program_version", version, sizeof version));
+    if (format != FMD_FORMAT_VERSION)
         return FMD_FAIL(FMD_EUSAGE,
                         "'%s' has format %d, written by fmnist-dist %s; this is %s and reads "
                         "format %d",
-                        r->path, format, version, FMD_VERSION, FMD_KERAS_FORMAT);
+                        r->h5.path, format, version, FMD_VERSION, FMD_FORMAT_VERSION);
     return FMD_OK;
 }
 
@@ -102,29 +176,21 @@ fmd_status fmd_reader_bytes(void **data, size_t *bytes, const char *path, uint64
     return status;
 }
 
-void fmd_reader_close(fmd_reader *r)
-{
-    H5Fclose(r->file);
-}
-
 fmd_status fmd_reader_open(fmd_reader *r, const char *path)
 {
-    fmd_status status = FMD_OK;
     void *data = NULL;
-    hid_t access = H5I_INVALID_HID;
-    *r = (fmd_reader){.path = path, .file = H5I_INVALID_HID};
-    FMD_TRY(fmd_reader_bytes(&data, &r->bytes, path, &r->step));
-    access = fmd_h5_memory_access();
-    if (H5Pset_file_image(access, data, r->bytes) < 0 ||
-        (r->file = H5Fopen(FMD_H5_MEMORY, H5F_ACC_RDONLY, access)) < 0) {
-        status = fmd_reader_damaged(r, "it does not open");
-        goto out;
-    }
-    status = check_ours(r);
+    size_t bytes;
+    uint64_t step;
+    FMD_TRY(fmd_reader_bytes(&data, &bytes, path, &step));
+    FMD_TRY(fmd_h5_file_open(&r->h5, path, data, bytes));
+    r->step = step;
+    const fmd_status status = check_ours(r);
     if (status != FMD_OK)
         fmd_reader_close(r);
-out:
-    H5Pclose(access);
-    free(data);
     return status;
+}
+
+void fmd_reader_close(fmd_reader *r)
+{
+    fmd_h5_file_close(&r->h5);
 }

@@ -2,6 +2,7 @@
 #ifndef FMD_IO_CHECKPOINT_STATE_ENTRY_H
 #define FMD_IO_CHECKPOINT_STATE_ENTRY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef enum fmd_state_kind {
@@ -12,12 +13,14 @@ typedef enum fmd_state_kind {
     FMD_STATE_F64
 } fmd_state_kind;
 
-/* A named value or array of the state; `data` is where it lives in the program. */
+/* A named value or array of the state. A file with a value out of the range is refused. */
 typedef struct fmd_state_entry {
     const char *name; /* "epoch", "early_stopping_wait" */
     fmd_state_kind kind;
     size_t count;
-    void *data;
+    void *data;      /* where it lives in the program */
+    double min, max; /* inclusive */
+    bool may_be_nan; /* NaN stands for "none" */
 } fmd_state_entry;
 
 /* Local. The bytes of the values. */

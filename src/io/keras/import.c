@@ -2,9 +2,8 @@
 
 #include "base/mem.h"
 #include "io/atomic_file.h"
-#include "io/keras/layout.h"
+#include "io/hdf5/h5_file.h"
 #include "io/keras/spec.h"
-#include "io/keras/strings.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_LINKS = 4096, NAME_BYTES = 128 };
+enum { NAME_BYTES = 128 };
 
 /* How Keras laid a file out. */
 typedef enum layout {
@@ -22,7 +21,7 @@ typedef enum layout {
 } layout;
 
 typedef struct source {
-    fmd_reader reader;
+    fmd_h5_file h5;
     layout layout;
     const char *group; /* where the weights are */
 } source;
@@ -78,7 +77,7 @@ static fmd_status refuse_others(const char *path)
 static fmd_status find_layout(source *s)
 {
     static const char *const numbers[] = {"layers", "_layer_checkpoint_dependencies"};
-    const hid_t file = s->reader.file;
+    const hid_t file = s->h5.id;
     s->layout = LAYOUT_NUMBERS;
     if (fmd_h5_has_attribute(file, "model_config")) {
         s->layout = LAYOUT_MODEL;
@@ -98,35 +97,25 @@ static fmd_status find_layout(source *s)
     return FMD_FAIL(FMD_EDATA,
                     "'%s' has neither a model nor weights of Keras: no model_config, no "
                     "layer_names, no group '/layers'",
-                    s->reader.path);
-}
-
-static void close_source(source *s)
-{
-    H5Fclose(s->reader.file);
+                    s->h5.path);
 }
 
 static fmd_status open_source(source *s, const char *path)
 {
     void *data = NULL;
-    fmd_status status = FMD_OK;
-    *s = (source){.reader = {.path = path, .file = H5I_INVALID_HID}};
-    FMD_TRY(fmd_atomic_file_read(&data, &s->reader.bytes, path));
-    const hid_t access = fmd_h5_memory_access();
-    if (H5Pset_file_image(access, data, s->reader.bytes) < 0 ||
-        (s->reader.file = H5Fopen(FMD_H5_MEMORY, H5F_ACC_RDONLY, access)) < 0)
-        status = fmd_reader_damaged(&s->reader, "it does not open");
-    else if ((status = find_layout(s)) != FMD_OK)
-        close_source(s);
-    H5Pclose(access);
-    free(data);
+    size_t bytes;
+    memset(s, 0, sizeof *s);
+    FMD_TRY(fmd_atomic_file_read(&data, &bytes, path));
+    FMD_TRY(fmd_h5_file_open(&s->h5, path, data, bytes));
+    const fmd_status status = find_layout(s);
+    if (status != FMD_OK)
+        fmd_h5_file_close(&s->h5);
     return status;
 }
 
 fmd_status fmd_weights_read_info(const char *path, fmd_weights_info *info)
 {
     fmd_weights_info read = {.keras = true, .model = {.normalize = true}};
-    fmd_strings config = {0};
     source s;
     FMD_TRY(refuse_others(path));
     if (!begins_with(path, hdf5_magic)) {
@@ -135,29 +124,17 @@ fmd_status fmd_weights_read_info(const char *path, fmd_weights_info *info)
     }
     FMD_TRY(open_source(&s, path));
     fmd_status status = FMD_OK;
+    char *config = NULL;
     if (s.layout == LAYOUT_MODEL)
-        status = fmd_h5_strings(&config, &s.reader, s.reader.file, "/", "model_config");
-    if (status == FMD_OK && s.layout == LAYOUT_MODEL && config.n != 1)
-        status =
-            FMD_FAIL(FMD_EDATA, "'%s': model_config has %zu texts, expected 1", path, config.n);
-    if (status == FMD_OK && s.layout == LAYOUT_MODEL)
-        status = fmd_keras_spec(path, config.at[0], read.model.layers, sizeof read.model.layers,
+        status = fmd_h5_string(&config, &s.h5, s.h5.id, "/", "model_config");
+    if (config != NULL)
+        status = fmd_keras_spec(path, config, read.model.layers, sizeof read.model.layers,
                                 &read.model.in);
-    free(config.at);
-    close_source(&s);
+    free(config);
+    fmd_h5_file_close(&s.h5);
     if (status == FMD_OK)
         *info = read;
     return status;
-}
-
-/* Only data that lie in the file itself: external files and virtual datasets name other ones. */
-static bool is_inside(hid_t dataset)
-{
-    const hid_t creation = H5Dget_create_plist(dataset);
-    const bool inside =
-        H5Pget_layout(creation) != H5D_VIRTUAL && H5Pget_external_count(creation) == 0;
-    H5Pclose(creation);
-    return inside;
 }
 
 /* What helps where the file does not say its layers. */
@@ -168,20 +145,17 @@ static const char *cure(const target *t)
 
 /* Says how the file and the model do not fit. */
 static fmd_status check_tensor(const target *t, const fmd_tensor *tensor, const char *at,
-                               hid_t dataset, hid_t type, hid_t space)
+                               hid_t type, hid_t space)
 {
-    const fmd_reader *r = &t->from->reader;
-    char found[FMD_KERAS_PATH], expected[FMD_SHAPE_TEXT];
+    const fmd_h5_file *f = &t->from->h5;
+    char found[FMD_H5_TEXT], expected[FMD_SHAPE_TEXT];
     if (H5Tget_class(type) != H5T_FLOAT)
-        return FMD_FAIL(FMD_EDATA, "'%s': '%.200s' has %s, expected floats", r->path, at,
-                        fmd_h5_type_text(type, found, sizeof found));
-    if (!is_inside(dataset))
-        return FMD_FAIL(FMD_EDATA, "'%s': the data of '%.200s' are in another file, expected here",
-                        r->path, at);
+        return FMD_FAIL(FMD_EDATA, "'%s': '%.200s' has %s, expected floats", f->path, at,
+                        fmd_h5_type_text(type, found));
     if (!fmd_h5_space_equals(space, tensor->shape))
         return FMD_FAIL(FMD_EDATA,
                         "'%s': '%.200s' has shape %s, expected %s: the %s of %s in '%.300s'%s",
-                        r->path, at, fmd_h5_space_text(space, found, sizeof found),
+                        f->path, at, fmd_h5_space_text(space, found),
                         fmd_shape_text(tensor->shape, 0, expected), tensor->name,
                         fmd_model_layer(t->model, (size_t)tensor->layer)->name,
                         fmd_model_spec(t->model), cure(t));
@@ -193,25 +167,20 @@ static fmd_status check_tensor(const target *t, const fmd_tensor *tensor, const 
 static fmd_status read_tensor(const target *t, const fmd_tensor *tensor, hid_t from,
                               const char *where, const char *path)
 {
-    const fmd_reader *r = &t->from->reader;
+    const fmd_h5_file *f = &t->from->h5;
     float *values = t->values + tensor->offset;
     char at[2 * FMD_OPTION_TEXT_BYTES];
-    hid_t dataset, type = H5I_INVALID_HID, space = H5I_INVALID_HID;
-    fmd_status status = FMD_OK;
-    FMD_TRY(fmd_h5_open(&dataset, r, from, where, path));
+    hid_t dataset;
+    FMD_TRY(fmd_h5_open_dataset(&dataset, f, from, where, path));
     snprintf(at, sizeof at, "%s%s", where, path);
-    if (H5Iget_type(dataset) != H5I_DATASET)
-        status = FMD_FAIL(FMD_EDATA, "'%s': '%.200s' is not a dataset", r->path, at);
-    else if ((type = H5Dget_type(dataset)) < 0 || (space = H5Dget_space(dataset)) < 0)
-        status = fmd_reader_damaged(r, at);
-    else
-        status = check_tensor(t, tensor, at, dataset, type, space);
+    const hid_t type = H5Dget_type(dataset), space = H5Dget_space(dataset);
+    fmd_status status = check_tensor(t, tensor, at, type, space);
     if (status == FMD_OK &&
         H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
-        status = fmd_reader_damaged(r, at);
+        status = fmd_h5_damaged(f, at);
     for (size_t i = 0; status == FMD_OK && i < tensor->count; i++)
         if (!isfinite(values[i]))
-            status = FMD_FAIL(FMD_EDATA, "'%s': '%.200s' has %g at index %zu", r->path, at,
+            status = FMD_FAIL(FMD_EDATA, "'%s': '%.200s' has %g at index %zu", f->path, at,
                               (double)values[i], i);
     H5Sclose(space);
     H5Tclose(type);
@@ -225,7 +194,7 @@ static fmd_status check_arrays(const target *t, const fmd_layer *l, const char *
     if (found == l->n_tensors)
         return FMD_OK;
     return FMD_FAIL(FMD_EDATA, "'%s': '%.200s' has %zu arrays, expected %zu for %s in '%.300s'",
-                    t->from->reader.path, where, found, l->n_tensors, l->name,
+                    t->from->h5.path, where, found, l->n_tensors, l->name,
                     fmd_model_spec(t->model));
 }
 
@@ -243,12 +212,12 @@ static const fmd_layer *next_with_tensors(const fmd_model *m, size_t *i)
 static fmd_status surplus(const target *t, const char *name)
 {
     return FMD_FAIL(FMD_EDATA, "'%s' has weights for the layer '%.64s', which '%.300s' has not%s",
-                    t->from->reader.path, name, fmd_model_spec(t->model), cure(t));
+                    t->from->h5.path, name, fmd_model_spec(t->model), cure(t));
 }
 
 static fmd_status missing(const target *t, const fmd_layer *l)
 {
-    return FMD_FAIL(FMD_EDATA, "'%s' has no weights for %s in '%.300s'%s", t->from->reader.path,
+    return FMD_FAIL(FMD_EDATA, "'%s' has no weights for %s in '%.300s'%s", t->from->h5.path,
                     l->name, fmd_model_spec(t->model), cure(t));
 }
 
@@ -257,10 +226,10 @@ static fmd_status read_named_layer(const target *t, hid_t group, const char *whe
                                    const char *name, size_t *next)
 {
     fmd_strings weights = {0};
-    const fmd_reader *r = &t->from->reader;
+    const fmd_h5_file *f = &t->from->h5;
     if (!fmd_h5_has_attribute(group, "weight_names"))
         return FMD_OK;
-    FMD_TRY(fmd_h5_strings(&weights, r, group, where, "weight_names"));
+    FMD_TRY(fmd_h5_strings(&weights, f, group, where, "weight_names"));
     fmd_status status = FMD_OK;
     if (weights.n > 0) {
         const fmd_layer *l = next_with_tensors(t->model, next);
@@ -280,11 +249,11 @@ static fmd_status read_list(const target *t, hid_t root, const char *attribute, 
     const source *s = t->from;
     char root_name[NAME_BYTES], where[FMD_OPTION_TEXT_BYTES];
     snprintf(root_name, sizeof root_name, "/%s%s", s->group, *s->group ? "/" : "");
-    FMD_TRY(fmd_h5_strings(&names, &s->reader, root, root_name, attribute));
+    FMD_TRY(fmd_h5_strings(&names, &s->h5, root, root_name, attribute));
     fmd_status status = FMD_OK;
     for (size_t i = 0; status == FMD_OK && i < names.n; i++) {
         hid_t group;
-        status = fmd_h5_open_group(&group, &s->reader, root, root_name, names.at[i]);
+        status = fmd_h5_open_group(&group, &s->h5, root, root_name, names.at[i]);
         if (status != FMD_OK)
             break;
         snprintf(where, sizeof where, "%s%.500s/", root_name, names.at[i]);
@@ -304,7 +273,7 @@ static fmd_status read_by_names(const target *t, hid_t root)
     } else {
         char name[NAME_BYTES] = "layer_names0";
         if (!fmd_h5_has_attribute(root, name))
-            return FMD_FAIL(FMD_EDATA, "'%s': '/%s' lacks layer_names", t->from->reader.path,
+            return FMD_FAIL(FMD_EDATA, "'%s': '/%s' lacks layer_names", t->from->h5.path,
                             t->from->group);
         for (int i = 1; status == FMD_OK && fmd_h5_has_attribute(root, name); i++) {
             status = read_list(t, root, name, &next);
@@ -315,19 +284,6 @@ static fmd_status read_by_names(const target *t, hid_t root)
         return status;
     const fmd_layer *l = next_with_tensors(t->model, &next);
     return l == NULL ? FMD_OK : missing(t, l);
-}
-
-/* The number of links of the group; more than any model has is FMD_EDATA. */
-static fmd_status count_links(const fmd_reader *r, hid_t group, const char *where, size_t *n)
-{
-    H5G_info_t info;
-    if (H5Gget_info(group, &info) < 0)
-        return fmd_reader_damaged(r, where);
-    if (info.nlinks > MAX_LINKS)
-        return FMD_FAIL(FMD_EDATA, "'%s': '%.200s' has %llu members, expected %d at most", r->path,
-                        where, (unsigned long long)info.nlinks, MAX_LINKS);
-    *n = (size_t)info.nlinks;
-    return FMD_OK;
 }
 
 /* The layer of the model that Keras counts as `name`, or NULL. */
@@ -342,16 +298,16 @@ static const fmd_layer *layer_named(const fmd_model *m, const char *name)
 /* /layers/NAME/vars/0, 1, ...: all that the file has for the layer, which must be the model's. */
 static fmd_status read_numbered_layer(const target *t, hid_t root, const char *name)
 {
-    const fmd_reader *r = &t->from->reader;
+    const fmd_h5_file *f = &t->from->h5;
     const fmd_layer *l = layer_named(t->model, name);
     char where[FMD_OPTION_TEXT_BYTES], path[2 * NAME_BYTES];
     hid_t vars;
     size_t n = 0;
     snprintf(where, sizeof where, "/%s/", t->from->group);
     snprintf(path, sizeof path, "%s/vars", name);
-    FMD_TRY(fmd_h5_open_group(&vars, r, root, where, path));
+    FMD_TRY(fmd_h5_open_group(&vars, f, root, where, path));
     snprintf(where, sizeof where, "/%s/%s/", t->from->group, path);
-    fmd_status status = count_links(r, vars, where, &n);
+    fmd_status status = fmd_h5_count_links(&n, f, vars, where);
     if (status == FMD_OK && n > 0 && (l == NULL || l->n_tensors == 0))
         status = surplus(t, name);
     else if (status == FMD_OK && l != NULL)
@@ -366,18 +322,18 @@ static fmd_status read_numbered_layer(const target *t, hid_t root, const char *n
 
 static fmd_status read_by_numbers(const target *t, hid_t root)
 {
-    const fmd_reader *r = &t->from->reader;
+    const fmd_h5_file *f = &t->from->h5;
     size_t n = 0, next = 0;
-    FMD_TRY(count_links(r, root, t->from->group, &n));
+    FMD_TRY(fmd_h5_count_links(&n, f, root, t->from->group));
     for (size_t i = 0; i < n; i++) {
         char name[NAME_BYTES];
         const ssize_t length = H5Lget_name_by_idx(root, ".", H5_INDEX_NAME, H5_ITER_INC, i, name,
                                                   sizeof name, H5P_DEFAULT);
         if (length < 0)
-            return fmd_reader_damaged(r, t->from->group);
+            return fmd_h5_damaged(f, t->from->group);
         if ((size_t)length >= sizeof name)
             return FMD_FAIL(FMD_EDATA, "'%s': the layer '%.64s...' has a name of %zd characters",
-                            r->path, name, length);
+                            f->path, name, length);
         FMD_TRY(read_numbered_layer(t, root, name));
     }
     for (const fmd_layer *l; (l = next_with_tensors(t->model, &next)) != NULL;)
@@ -398,15 +354,15 @@ fmd_status fmd_weights_read_params(const char *path, fmd_model *m)
     fmd_status status =
         fmd_alloc(&t.values, fmd_model_n_params(m), sizeof *t.values, "parameters of the file");
     if (status == FMD_OK && *s.group == '\0')
-        root = H5Gopen2(s.reader.file, "/", H5P_DEFAULT);
+        root = H5Gopen2(s.h5.id, "/", H5P_DEFAULT);
     else if (status == FMD_OK)
-        status = fmd_h5_open_group(&root, &s.reader, s.reader.file, "/", s.group);
+        status = fmd_h5_open_group(&root, &s.h5, s.h5.id, "/", s.group);
     if (status == FMD_OK)
         status = s.layout == LAYOUT_NUMBERS ? read_by_numbers(&t, root) : read_by_names(&t, root);
     if (status == FMD_OK)
         memcpy(fmd_model_params(m), t.values, fmd_model_n_params(m) * sizeof *t.values);
     H5Oclose(root);
     free(t.values);
-    close_source(&s);
+    fmd_h5_file_close(&s.h5);
     return status;
 }

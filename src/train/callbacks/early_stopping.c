@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "train/callbacks/callbacks.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,16 +86,31 @@ static size_t entries(fmd_callback *c, fmd_state_entry *out)
     early_stopping *s = (early_stopping *)c;
     early_stopping_state *t = &s->state;
     size_t n = 0;
-    out[n++] = (fmd_state_entry){"early_stopping_has_best", FMD_STATE_U8, 1, &t->has_best};
-    out[n++] = (fmd_state_entry){"early_stopping_best", FMD_STATE_F64, 1, &t->best};
-    out[n++] = (fmd_state_entry){"early_stopping_best_epoch", FMD_STATE_I32, 1, &t->best_epoch};
-    out[n++] = (fmd_state_entry){"early_stopping_wait", FMD_STATE_I64, 1, &t->wait};
-    out[n++] = (fmd_state_entry){"early_stopping_stopped", FMD_STATE_U8, 1, &t->stopped};
     out[n++] =
-        (fmd_state_entry){"early_stopping_stopped_epoch", FMD_STATE_I32, 1, &t->stopped_epoch};
+        (fmd_state_entry){"early_stopping_has_best", FMD_STATE_U8, 1, &t->has_best, 0, 1, false};
+    out[n++] = (fmd_state_entry){
+        "early_stopping_best", FMD_STATE_F64, 1, &t->best, -DBL_MAX, DBL_MAX, true};
+    out[n++] = (fmd_state_entry){
+        "early_stopping_best_epoch", FMD_STATE_I32, 1, &t->best_epoch, 0, INT32_MAX - 1, false};
+    out[n++] =
+        (fmd_state_entry){"early_stopping_wait", FMD_STATE_I64, 1, &t->wait, 0, INT32_MAX, false};
+    out[n++] =
+        (fmd_state_entry){"early_stopping_stopped", FMD_STATE_U8, 1, &t->stopped, 0, 1, false};
+    out[n++] = (fmd_state_entry){"early_stopping_stopped_epoch",
+                                 FMD_STATE_I32,
+                                 1,
+                                 &t->stopped_epoch,
+                                 0,
+                                 INT32_MAX - 1,
+                                 false};
     if (s->best_params != NULL)
-        out[n++] =
-            (fmd_state_entry){"early_stopping_params", FMD_STATE_F32, s->n_params, s->best_params};
+        out[n++] = (fmd_state_entry){"early_stopping_params",
+                                     FMD_STATE_F32,
+                                     s->n_params,
+                                     s->best_params,
+                                     -FLT_MAX,
+                                     FLT_MAX,
+                                     false};
     return n;
 }
 

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "train/callbacks/callbacks.h"
 
+#include <float.h>
 #include <stdlib.h>
 
 /* What it knows after an epoch: all that a checkpoint needs of it. */
@@ -58,10 +59,12 @@ static size_t entries(fmd_callback *c, fmd_state_entry *out)
 {
     plateau_state *s = &((plateau *)c)->state;
     size_t n = 0;
-    out[n++] = (fmd_state_entry){"plateau_has_best", FMD_STATE_U8, 1, &s->has_best};
-    out[n++] = (fmd_state_entry){"plateau_best", FMD_STATE_F64, 1, &s->best};
-    out[n++] = (fmd_state_entry){"plateau_wait", FMD_STATE_I64, 1, &s->wait};
-    out[n++] = (fmd_state_entry){"plateau_cooldown", FMD_STATE_I64, 1, &s->cooldown};
+    out[n++] = (fmd_state_entry){"plateau_has_best", FMD_STATE_U8, 1, &s->has_best, 0, 1, false};
+    out[n++] =
+        (fmd_state_entry){"plateau_best", FMD_STATE_F64, 1, &s->best, -DBL_MAX, DBL_MAX, true};
+    out[n++] = (fmd_state_entry){"plateau_wait", FMD_STATE_I64, 1, &s->wait, 0, INT32_MAX, false};
+    out[n++] =
+        (fmd_state_entry){"plateau_cooldown", FMD_STATE_I64, 1, &s->cooldown, 0, INT32_MAX, false};
     return n;
 }
 

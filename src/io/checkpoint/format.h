@@ -1,0 +1,17 @@
+/* The group of our own in a checkpoint, which Keras ignores. */
+#ifndef FMD_IO_CHECKPOINT_FORMAT_H
+#define FMD_IO_CHECKPOINT_FORMAT_H
+
+#include "io/checkpoint/state_entry.h"
+
+#include <hdf5.h>
+
+#define FMD_FORMAT_GROUP       "/fmnist_dist"
+#define FMD_FORMAT_FINGERPRINT FMD_FORMAT_GROUP "/fingerprint"
+#define FMD_FORMAT_STATE       FMD_FORMAT_GROUP "/state"
+enum { FMD_FORMAT_VERSION = 1 };
+
+/* Local. The type of a state entry in memory; that in the file is its little-endian form. */
+hid_t fmd_format_type(fmd_state_kind kind);
+
+#endif

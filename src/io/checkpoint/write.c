@@ -1,0 +1,160 @@
+/* Writing a checkpoint: the layouts of Keras, and our own group. */
+#include "base/mem.h"
+#include "fmd/checkpoint.h"
+#include "io/atomic_file.h"
+#include "io/checkpoint/format.h"
+#include "io/checkpoint/user_block.h"
+#include "io/hdf5/h5_writer.h"
+#include "io/keras/config.h"
+#include "io/keras/layout.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Keras 2 takes a missing or older version for Keras 1, and flips kernels of other backends. */
+static const char keras_version[] = "2.15.0", keras_backend[] = "tensorflow";
+
+/* The variables of a layer by number, where Keras 3 looks for them, and links to them by a list of
+ * names, where Keras 2 does. */
+static fmd_status put_layer(fmd_h5_writer *w, const fmd_model *m, const fmd_layer *l)
+{
+    char path[FMD_KERAS_PATH], link[2 * FMD_KERAS_PATH], (*names)[FMD_KERAS_PATH];
+    FMD_TRY(fmd_alloc(&names, l->n_tensors + 1, sizeof *names, "the names of variables"));
+    snprintf(path, sizeof path, "/layers/%s", l->name);
+    fmd_h5_put_group(w, path);
+    snprintf(path, sizeof path, "/layers/%s/vars", l->name);
+    fmd_h5_put_group(w, path);
+    snprintf(link, sizeof link, "/model_weights/%s", l->name);
+    fmd_h5_put_group(w, link);
+    if (l->n_tensors > 0) {
+        snprintf(link, sizeof link, "/model_weights/%s/%s", l->name, l->name);
+        fmd_h5_put_group(w, link);
+    }
+    for (size_t i = 0; i < l->n_tensors; i++) {
+        const fmd_tensor *t = fmd_model_tensor(m, l->first_tensor + i);
+        fmd_keras_tensor_path(m, l->first_tensor + i, path);
+        fmd_h5_put_dataset(w, path, t->shape, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT,
+                           fmd_model_params(m) + t->offset);
+        snprintf(names[i], sizeof names[i], "%s/%s:0", l->name, t->name);
+        snprintf(link, sizeof link, "/model_weights/%s/%s/%s:0", l->name, l->name, t->name);
+        fmd_h5_put_link(w, path, link);
+    }
+    snprintf(link, sizeof link, "/model_weights/%s", l->name);
+    fmd_h5_put_list(w, link, "weight_names", l->n_tensors, sizeof *names, *names);
+    free(names);
+    return FMD_OK;
+}
+
+static fmd_status put_model(fmd_h5_writer *w, const fmd_model *m)
+{
+    const size_t n = fmd_model_n_layers(m);
+    char *names;
+    fmd_status status = FMD_OK;
+    FMD_TRY(fmd_alloc(&names, n, FMD_LAYER_NAME, "the names of the layers"));
+    fmd_h5_put_group(w, "/vars"); /* empty, but Keras 3.3 wants it */
+    fmd_h5_put_group(w, "/layers");
+    fmd_h5_put_group(w, "/model_weights");
+    for (size_t i = 0; status == FMD_OK && i < n; i++) {
+        const fmd_layer *l = fmd_model_layer(m, i);
+        status = put_layer(w, m, l);
+        memcpy(names + i * FMD_LAYER_NAME, l->name, FMD_LAYER_NAME);
+    }
+    fmd_h5_put_list(w, "/model_weights", "layer_names", n, FMD_LAYER_NAME, names);
+    fmd_h5_put_text(w, "/model_weights", "keras_version", keras_version);
+    fmd_h5_put_text(w, "/model_weights", "backend", keras_backend);
+    free(names);
+    return status;
+}
+
+/* Iteration, learning rate, slots. */
+static void put_optimizer(fmd_h5_writer *w, const fmd_model *m, const fmd_optimizer *o,
+                          double learning_rate)
+{
+    char path[FMD_KERAS_PATH];
+    const fmd_shape scalar = {.rank = 0};
+    const uint64_t steps = fmd_optimizer_steps(o);
+    fmd_h5_put_group(w, "/optimizer");
+    fmd_h5_put_group(w, "/optimizer/vars");
+    fmd_h5_put_dataset(w, "/optimizer/vars/0", scalar,
+                       steps > INT32_MAX ? H5T_STD_I64LE : H5T_STD_I32LE, H5T_NATIVE_UINT64,
+                       &steps);
+    fmd_h5_put_dataset(w, "/optimizer/vars/1", scalar, H5T_IEEE_F32LE, H5T_NATIVE_DOUBLE,
+                       &learning_rate);
+    for (size_t slot = 0; slot < fmd_optimizer_n_slots(o); slot++)
+        for (size_t i = 0; i < fmd_model_n_tensors(m); i++) {
+            const fmd_tensor *t = fmd_model_tensor(m, i);
+            fmd_h5_put_dataset(w, fmd_keras_slot_path(m, o, slot, i, path), t->shape,
+                               H5T_IEEE_F32LE, H5T_NATIVE_FLOAT,
+                               fmd_optimizer_slot(o, slot) + t->offset);
+        }
+}
+
+static fmd_status put_configs(fmd_h5_writer *w, const fmd_model *m, const fmd_optimizer *o,
+                              double learning_rate)
+{
+    char *config;
+    FMD_TRY(fmd_keras_model_config(&config, m));
+    fmd_h5_put_text(w, "/", "model_config", config);
+    free(config);
+    FMD_TRY(fmd_keras_training_config(&config, o, learning_rate));
+    fmd_h5_put_text(w, "/", "training_config", config);
+    free(config);
+    fmd_h5_put_text(w, "/", "keras_version", keras_version);
+    fmd_h5_put_text(w, "/", "backend", keras_backend);
+    return FMD_OK;
+}
+
+static void put_entry(fmd_h5_writer *w, const fmd_state_entry *item)
+{
+    const hid_t file_types[] = {[FMD_STATE_U8] = H5T_STD_U8LE,
+                                [FMD_STATE_I32] = H5T_STD_I32LE,
+                                [FMD_STATE_I64] = H5T_STD_I64LE,
+                                [FMD_STATE_F32] = H5T_IEEE_F32LE,
+                                [FMD_STATE_F64] = H5T_IEEE_F64LE};
+    char path[FMD_KERAS_PATH];
+    const fmd_shape shape = {.rank = 1, .dim = {(int)item->count}};
+    snprintf(path, sizeof path, FMD_FORMAT_STATE "/%s", item->name);
+    fmd_h5_put_dataset(w, path, shape, file_types[item->kind], fmd_format_type(item->kind),
+                       item->data);
+}
+
+/* The state that Keras has no place for. */
+static void put_ours(fmd_h5_writer *w, const fmd_state *s)
+{
+    const fmd_shape in = fmd_model_in(s->model);
+    fmd_h5_put_group(w, FMD_FORMAT_GROUP);
+    fmd_h5_put_int(w, FMD_FORMAT_GROUP, "format_version", FMD_FORMAT_VERSION);
+    fmd_h5_put_text(w, FMD_FORMAT_GROUP, "program_version", FMD_VERSION);
+    fmd_h5_put_text(w, FMD_FORMAT_GROUP, "layers", fmd_model_spec(s->model));
+    fmd_h5_put_ints(w, FMD_FORMAT_GROUP, "input_shape", (size_t)in.rank, in.dim);
+    fmd_h5_put_int(w, FMD_FORMAT_GROUP, "normalize", s->normalize);
+    fmd_h5_put_group(w, FMD_FORMAT_FINGERPRINT);
+    for (size_t i = 0; i < s->n_fingerprint; i++)
+        fmd_h5_put_text(w, FMD_FORMAT_FINGERPRINT, s->fingerprint[i].name, s->fingerprint[i].text);
+    fmd_h5_put_group(w, FMD_FORMAT_STATE);
+    for (size_t i = 0; i < s->n_entries; i++)
+        put_entry(w, &s->entries[i]);
+}
+
+fmd_status fmd_checkpoint_write(const char *path, const fmd_state *s)
+{
+    fmd_h5_writer w;
+    char *image = NULL;
+    size_t bytes = 0;
+    fmd_h5_writer_begin(&w, FMD_USER_BLOCK_BYTES);
+    fmd_status status = put_configs(&w, s->model, s->optimizer, s->learning_rate);
+    if (status == FMD_OK)
+        status = put_model(&w, s->model);
+    if (status == FMD_OK) {
+        put_optimizer(&w, s->model, s->optimizer, s->learning_rate);
+        put_ours(&w, s);
+    }
+    const fmd_status made = fmd_h5_writer_finish(&w, path, &image, &bytes);
+    if (made == FMD_OK && status == FMD_OK) {
+        fmd_user_block_fill(image, bytes, s->step);
+        status = fmd_atomic_file_write(path, image, bytes);
+    }
+    free(image);
+    return status != FMD_OK ? status : made;
+}
