@@ -130,11 +130,11 @@ static void print_task(const fmd_study *s, const task *t, const fmd_command_line
 {
     char path[FMD_STUDY_PATH];
     fmd_command_line file = {.n = 0};
-    fmd_command_line_print(c);
+    fmd_command_line_print(c, stdout);
     if (fmd_command_line_add(&file, "%s", fmd_study_path(s, path, "points/%s.json", t->name)) ==
         FMD_OK) {
         fmd_print(" > ");
-        fmd_command_line_print(&file);
+        fmd_command_line_print(&file, stdout);
     }
     putchar('\n');
 }

@@ -1,21 +1,16 @@
 #include "report/gnuplot.h"
 
 #include "base/log.h"
+#include "base/system/subprocess.h"
+#include "base/utf8.h"
 #include "io/atomic_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <spawn.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
-/* What comes before the commands of a picture. Colours: Okabe and Ito, "Color Universal Design",
+/* The head of each script; no text of others is in it. Colours: Okabe and Ito, "Color Universal Design",
  * 2008; every line type has its own point and dash too, for those who print in grey. */
 static const char preamble[] =
     "# Drawn by fmnist-dist. Edit it, then run in this folder: gnuplot %1$s.gp\n"
@@ -32,6 +27,9 @@ static const char preamble[] =
     "set linetype 8 lc rgb \"#777777\" lw 2 pt 8 dt (8,3,2,3)\n"
     "set border 3 lc rgb \"#555555\"\n"
     "set tics nomirror out scale 0.6\n"
+    "set format \"%%h\"\n";
+
+static const char loop[] =
     "do for [format in \"%2$s\"] {\n"
     "    if (format eq \"svg\") {\n"
     "        set terminal svg size %3$d,%4$d dynamic noenhanced "
@@ -42,6 +40,36 @@ static const char preamble[] =
     "font \"Sans,10.5\"\n"
     "    }\n"
     "    set output \"%1$s.\".format\n";
+
+/* The parts between the apostrophes are strings in single quotes, and each run of apostrophes one in
+ * double quotes: gnuplot 5.4 takes '' for an apostrophe, but not where two of them follow. */
+void fmd_gnuplot_string(FILE *out, const char *text)
+{
+    if (*text == '\0')
+        fputs("\"\"", out);
+    for (const char *dot = ""; *text != '\0'; dot = ".") {
+        const size_t apostrophes = strspn(text, "'");
+        if (apostrophes > 0) {
+            fprintf(out, "%s\"%.*s\"", dot, (int)apostrophes, text);
+            text += apostrophes;
+            continue;
+        }
+        fprintf(out, "%s'", dot);
+        while (*text != '\0' && *text != '\'') {
+            uint32_t character;
+            const size_t n = fmd_utf8_decode(text, &character);
+            if (n == 0 || !fmd_utf8_is_shown(character))
+                fputc('?', out);
+            else if (strncmp(text, "]]>", 3) ==
+                     0) /* gnuplot leaves it in SVG files, where it is no XML */
+                fputs("] ", out);
+            else
+                fwrite(text, 1, n, out);
+            text += n > 0 ? n : 1;
+        }
+        fputc('\'', out);
+    }
+}
 
 /* "FOLDER/NAME.EXTENSION" */
 static const char *path_of(const fmd_gnuplot *p, const char *extension, char path[PATH_MAX])
@@ -57,7 +85,9 @@ static fmd_status write_script(const fmd_gnuplot *p)
     FILE *out = open_memstream(&text, &bytes);
     if (out == NULL)
         return FMD_FAIL(FMD_ENOMEM, "out of memory: the script of gnuplot");
-    fprintf(out, preamble, p->name, p->formats, p->width, p->height);
+    fprintf(out, preamble, p->name);
+    fputs(p->strings, out);
+    fprintf(out, loop, p->name, p->formats, p->width, p->height);
     for (const char *line = p->commands; *line != '\0';) {
         const int n = (int)strcspn(line, "\n");
         fprintf(out, n > 0 ? "    %.*s\n" : "\n", n, line);
@@ -73,48 +103,11 @@ static fmd_status write_script(const fmd_gnuplot *p)
     return st;
 }
 
-/* Starts gnuplot in the folder with its stderr into `pipe_end`. Returns errno. */
-static int start(const fmd_gnuplot *p, int pipe_end, pid_t *child)
-{
-    char script[NAME_MAX + 1];
-    char *arguments[] = {"gnuplot", "--default-settings", script, NULL};
-    posix_spawn_file_actions_t actions;
-    snprintf(script, sizeof script, "%s.gp", p->name);
-    int error = posix_spawn_file_actions_init(&actions);
-    if (error != 0)
-        return error;
-    if ((error = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)) == 0 &&
-        (error = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)) == 0 &&
-        (error = posix_spawn_file_actions_adddup2(&actions, pipe_end, 2)) == 0 &&
-        (error = posix_spawn_file_actions_addchdir_np(&actions, p->folder)) == 0)
-        error = posix_spawnp(child, "gnuplot", &actions, NULL, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
-}
-
-/* All that the child says, as far as it fits; to its end, so that it is never stuck. */
-static void read_all(int fd, char *text, size_t size)
-{
-    char rest[512];
-    size_t used = 0;
-    for (;;) {
-        const bool room = used + 1 < size;
-        const ssize_t n =
-            room ? read(fd, text + used, size - used - 1) : read(fd, rest, sizeof rest);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        used += room ? (size_t)n : 0;
-    }
-    text[used] = '\0';
-}
-
-/* The line that names the fault: gnuplot echoes the command and points at it before, and may say
+/* The line that names the fault: gnuplot echoes the command and points at it before, and may print
  * more behind. */
 static const char *last_fault(char *text)
 {
-    const char *found = "it says nothing of why";
+    const char *found = "it gives no reason";
     char *rest = text;
     for (const char *line; (line = strsep(&rest, "\n")) != NULL;)
         if (strstr(line, "line ") != NULL || (*found != '"' && line[strspn(line, " \t^")] != '\0'))
@@ -122,7 +115,7 @@ static const char *last_fault(char *text)
     return found;
 }
 
-/* What is half drawn is no picture. */
+/* Removes pictures that may be half drawn. */
 static fmd_status fail(const fmd_gnuplot *p, char *said)
 {
     char path[PATH_MAX];
@@ -136,32 +129,24 @@ static fmd_status fail(const fmd_gnuplot *p, char *said)
 
 static fmd_status run(const fmd_gnuplot *p, bool *drawn)
 {
-    char said[4096];
-    int ends[2], status = 0;
-    pid_t child;
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return FMD_FAIL(FMD_EIO, "cannot start gnuplot: %s", strerror(errno));
-    const int error = start(p, ends[1], &child);
-    close(ends[1]);
-    if (error == ENOENT && access(p->folder, X_OK) == 0) {
-        close(ends[0]);
-        fmd_warn("gnuplot is not installed: '%s' is not drawn; where it is, run in that folder: "
-                 "gnuplot %s.gp",
+    fmd_command_line c = {.n = 0};
+    char *said;
+    int code;
+    FMD_TRY(fmd_command_line_split(&c, "gnuplot --default-settings"));
+    FMD_TRY(fmd_command_line_add(&c, "%s.gp", p->name));
+    const fmd_status st = fmd_subprocess_capture(p->folder, &c, 2, &said, &code);
+    if (st == FMD_EUSAGE && access(p->folder, X_OK) == 0) {
+        fmd_warn("gnuplot is not installed: '%s' is not drawn. On a machine with gnuplot, run in "
+                 "that folder: gnuplot %s.gp",
                  p->folder, p->name);
         return FMD_OK;
     }
-    if (error != 0) {
-        close(ends[0]);
-        return FMD_FAIL(FMD_EIO, "cannot start gnuplot: %s", strerror(error));
-    }
-    read_all(ends[0], said, sizeof said);
-    close(ends[0]);
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        continue;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return fail(p, said);
-    *drawn = true;
-    return FMD_OK;
+    if (st != FMD_OK)
+        return st;
+    *drawn = code == 0;
+    const fmd_status end = code == 0 ? FMD_OK : fail(p, said);
+    free(said);
+    return end;
 }
 
 fmd_status fmd_gnuplot_draw(const fmd_gnuplot *p, bool *drawn)

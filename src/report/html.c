@@ -1,5 +1,6 @@
 #include "report/html.h"
 
+#include "base/utf8.h"
 #include "io/atomic_file.h"
 #include "report/html_style.h"
 
@@ -22,31 +23,18 @@ struct fmd_html {
     bool numeric[MAX_COLUMNS];
 };
 
-/* The bytes of the UTF-8 character at `s`; 0: it is none, or one that HTML has no place for. */
-static size_t character_bytes(const unsigned char *s)
+/* The bytes of the character at `text`; 0: it is not UTF-8, or not to be shown. */
+static size_t character_bytes(const char *text)
 {
-    size_t n = 0;
-    if (s[0] < 0x80)
-        return (s[0] >= 0x20 && s[0] != 0x7f) || s[0] == '\n' || s[0] == '\t' ? 1 : 0;
-    if (s[0] >= 0xc2 && s[0] < 0xe0)
-        n = 2;
-    else if (s[0] >= 0xe0 && s[0] < 0xf0)
-        n = 3;
-    else if (s[0] >= 0xf0 && s[0] < 0xf5)
-        n = 4;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    const bool too_long = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-    const bool surrogate = s[0] == 0xed && s[1] >= 0xa0, too_large = s[0] == 0xf4 && s[1] >= 0x90;
-    const bool control = s[0] == 0xc2 && s[1] < 0xa0;
-    return too_long || surrogate || too_large || control ? 0 : n;
+    uint32_t character;
+    const size_t n = fmd_utf8_decode(text, &character);
+    return fmd_utf8_is_shown(character) || character == '\n' || character == '\t' ? n : 0;
 }
 
 static void put_escaped(FILE *out, const char *text)
 {
     for (const char *c = text; *c != '\0';) {
-        const size_t n = character_bytes((const unsigned char *)c);
+        const size_t n = character_bytes(c);
         switch (*c) {
         case '&': fputs("&amp;", out); break;
         case '<': fputs("&lt;", out); break;

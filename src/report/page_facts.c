@@ -35,7 +35,7 @@ static fmd_status put_weights(fmd_html *h, const fmd_run_view *v)
     fmd_picture picture;
     char alt[160];
     int units;
-    FMD_TRY(fmd_plot_weight_tiles(v, &picture, &units));
+    FMD_TRY(fmd_plot_weight_tiles(v, 1, &picture, &units, NULL));
     if (units == 0)
         return FMD_OK; /* its weights are no images */
     snprintf(alt, sizeof alt, "The weights of %d units of the first dense layer as images", units);

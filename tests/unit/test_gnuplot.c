@@ -9,6 +9,7 @@ static const fmd_gnuplot line = {
     .width = 300,
     .height = 200,
     .data = "x,y\n1,2\n2,3\n",
+    .strings = "",
     .commands = "# how it is drawn\nplot data using 1:2 skip 1 with lines notitle\n",
 };
 
@@ -98,6 +99,88 @@ static void test_gnuplot__without_gnuplot_the_files_are_there_to_be_drawn_elsewh
     assert_int_equal(temp_folder_count(0), 2);
 }
 
+/* Every byte, alone and before a quote, comes back from gnuplot as it is, or as '?'. */
+static void test_gnuplot__no_byte_of_a_text_is_code(void **state)
+{
+    (void)state;
+    if (!has_gnuplot())
+        skip();
+    char *text = NULL, wanted[3 * 256 + 1] = "", written[3 * 256 + 1] = "", found[3 * 256 + 2] = "";
+    size_t bytes, n = 0;
+    FILE *strings = open_memstream(&text, &bytes), *file;
+    for (int c = 1; c < 256; c++, n += 3) {
+        const bool kept = c >= 0x20 && c < 0x7f;
+        memcpy(written + n, (char[3]){(char)c, '\'', '%'}, 3);
+        memcpy(wanted + n, (char[3]){(char)(kept ? c : '?'), '\'', '%'}, 3);
+    }
+    fputs("text = ", strings);
+    fmd_gnuplot_string(strings, written);
+    fputs("\nset print 'found'\nprint text\nset print\n", strings);
+    fclose(strings);
+    fmd_gnuplot p = line;
+    bool drawn = false;
+    p.folder = temp_folder;
+    p.strings = text;
+    assert_ok(fmd_gnuplot_draw(&p, &drawn));
+    assert_non_null(file = fopen(temp_path("found"), "r"));
+    assert_non_null(fgets(found, sizeof found, file));
+    fclose(file);
+    found[strcspn(found, "\n")] = '\0';
+    assert_string_equal(found, wanted);
+    free(text);
+}
+
+static void test_gnuplot__a_command_in_a_text_is_not_run(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"`touch hacked`",
+                                        "$(touch hacked)",
+                                        "';system('touch hacked');'",
+                                        "\";system('touch hacked')",
+                                        "\n!touch hacked",
+                                        "@system('touch hacked')",
+                                        "\\';!touch hacked",
+                                        "}\nsystem('touch hacked')"};
+    if (!has_gnuplot())
+        skip();
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char *text = NULL;
+        size_t bytes;
+        FILE *strings = open_memstream(&text, &bytes);
+        fputs("words = ", strings);
+        fmd_gnuplot_string(strings, texts[i]);
+        fputc('\n', strings);
+        fclose(strings);
+        fmd_gnuplot p = line;
+        bool drawn = false;
+        p.folder = temp_folder;
+        p.strings = text;
+        p.commands = "set title words\nset label words at 1,1\n"
+                     "plot data using 1:2 skip 1 with lines title words\n";
+        assert_ok(fmd_gnuplot_draw(&p, &drawn));
+        assert_true(drawn);
+        assert_false(exists("hacked"));
+        free(text);
+    }
+}
+
+static void test_gnuplot__letters_of_any_script_stay_what_they_are(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+    fmd_gnuplot_string(out,
+                       "\u00fc \u8e1d \U0001f457 caf\xe9 \xc2\x9b \xed\xa0\x80 \xc0\xaf \xf0\x9f");
+    fclose(out);
+    assert_string_equal(text, "'\u00fc \u8e1d \U0001f457 caf? ? ?"
+                              "?"
+                              "? ?"
+                              "? ?"
+                              "?'");
+    free(text);
+}
+
 static void test_gnuplot__a_folder_that_is_not_there_is_named(void **state)
 {
     (void)state;
@@ -118,6 +201,9 @@ int main(void)
                                empty),
         cmocka_unit_test_setup(
             test_gnuplot__without_gnuplot_the_files_are_there_to_be_drawn_elsewhere, empty),
+        cmocka_unit_test_setup(test_gnuplot__no_byte_of_a_text_is_code, empty),
+        cmocka_unit_test_setup(test_gnuplot__a_command_in_a_text_is_not_run, empty),
+        cmocka_unit_test(test_gnuplot__letters_of_any_script_stay_what_they_are),
         cmocka_unit_test_setup(test_gnuplot__a_folder_that_is_not_there_is_named, empty),
     };
     return cmocka_run_group_tests(tests, temp_folder_make, temp_folder_remove);

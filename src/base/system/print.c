@@ -1,54 +1,13 @@
 #include "base/system/print.h"
 
 #include "base/system/terminal.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Bytes of the character at `s`, and its number; 0: no UTF-8 (RFC 3629: no overlong form, no surrogate,
- * nothing above U+10FFFF). */
-static size_t decode(const unsigned char *s, uint32_t *character)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const size_t n = s[0] < 0x80             ? 1
-                     : (s[0] & 0xe0) == 0xc0 ? 2
-                     : (s[0] & 0xf0) == 0xe0 ? 3
-                     : (s[0] & 0xf8) == 0xf0 ? 4
-                                             : 0;
-    if (n < 2) {
-        *character = s[0];
-        return n;
-    }
-    *character = s[0] & (0xffu >> (n + 1));
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-        *character = *character << 6 | (s[i] & 0x3f);
-    }
-    const bool surrogate = *character >= 0xd800 && *character <= 0xdfff;
-    return *character < least[n] || *character > 0x10ffff || surrogate ? 0 : n;
-}
-
-static bool is_shown(uint32_t character)
-{
-    static const struct {
-        uint32_t first, last;
-    } hidden[] = {
-        {0, 0x1f},          {0x7f, 0x9f},     /* C0, DEL, C1 */
-        {0xad, 0xad},       {0x61c, 0x61c},   /* soft hyphen, Arabic letter mark */
-        {0x180e, 0x180e},   {0x200b, 0x200f}, /* of no width; marks of direction */
-        {0x2028, 0x202e},   {0x2060, 0x206f}, /* separators, overrides and isolates */
-        {0xfeff, 0xfeff},   {0xfff0, 0xfffb}, /* byte order mark, annotations */
-        {0xe0000, 0xe0fff},
-    };
-    for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
-        if (character >= hidden[i].first && character <= hidden[i].last)
-            return false;
-    return true;
-}
 
 /* Our own signs in ASCII. */
 static char ascii_of(uint32_t character)
@@ -62,8 +21,8 @@ char *fmd_printable(char *text)
     char *to = text;
     for (const char *from = text; *from != '\0';) {
         uint32_t character = 0;
-        const size_t n = decode((const unsigned char *)from, &character);
-        if (n == 0 || !is_shown(character))
+        const size_t n = fmd_utf8_decode(from, &character);
+        if (n == 0 || !fmd_utf8_is_shown(character))
             *to++ = '?';
         else if (n == 1 || utf8)
             for (size_t i = 0; i < n; i++)

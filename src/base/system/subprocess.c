@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -43,34 +44,38 @@ fmd_status fmd_command_line_split(fmd_command_line *c, const char *words)
     return FMD_OK;
 }
 
-/* In single quotes; in bash's $'' where a terminal would obey what is in it. */
-static void print_quoted(const char *word)
+/* In single quotes; in bash's $'' where a terminal would obey the characters. */
+static void put_quoted(FILE *out, const char *word)
 {
     char shown[FMD_SUBPROCESS_TEXT];
     snprintf(shown, sizeof shown, "%s", word);
     const bool hostile = strcmp(fmd_printable(shown), word) != 0;
-    fputs(hostile ? "$'" : "'", stdout);
+    fputs(hostile ? "$'" : "'", out);
     for (; *word != '\0'; word++)
         if (hostile && ((unsigned char)*word < ' ' || (unsigned char)*word >= 0x7f ||
                         *word == '\'' || *word == '\\'))
-            printf("\\x%02x", (unsigned char)*word);
+            fprintf(out, "\\x%02x", (unsigned char)*word);
         else
-            fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, stdout);
-    putchar('\'');
+            fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, out);
+    fputc('\'', out);
 }
 
-void fmd_command_line_print(const fmd_command_line *c)
+void fmd_shell_word(FILE *out, const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "-_=+./,:@%";
+    if (*word != '\0' && word[strspn(word, plain)] == '\0')
+        fputs(word, out);
+    else
+        put_quoted(out, word);
+}
+
+void fmd_command_line_print(const fmd_command_line *c, FILE *out)
+{
     for (int i = 0; i < c->n; i++) {
-        const char *word = c->argv[i];
         if (i > 0)
-            putchar(' ');
-        if (*word != '\0' && word[strspn(word, plain)] == '\0')
-            fputs(word, stdout);
-        else
-            print_quoted(word);
+            fputc(' ', out);
+        fmd_shell_word(out, c->argv[i]);
     }
 }
 
@@ -99,6 +104,18 @@ static int start(const fmd_command_line *c, const char *out, const char *err, co
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     return error;
+}
+
+static int exit_code(int status)
+{
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static fmd_status cannot_start(const char *program, int error)
+{
+    if (error == ENOENT)
+        return FMD_FAIL(FMD_EUSAGE, "%s is not installed, or not on the PATH", program);
+    return FMD_FAIL(FMD_EIO, "cannot start %s: %s", program, strerror(error));
 }
 
 /* Waits with the signals of `watched` blocked; returns the one that asked this process to end, 0:
@@ -134,12 +151,70 @@ fmd_status fmd_subprocess_run(const fmd_command_line *c, const char *out, const 
     if (error == 0)
         asked = await(child, &watched, &status);
     sigprocmask(SIG_SETMASK, &before, NULL);
-    if (error == ENOENT)
-        return FMD_FAIL(FMD_EUSAGE, "%s is not installed, or not on the PATH", c->argv[0]);
     if (error != 0)
-        return FMD_FAIL(FMD_EIO, "cannot start %s: %s", c->argv[0], strerror(error));
-    *code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+        return cannot_start(c->argv[0], error);
+    *code = exit_code(status);
     if (asked != 0)
         return FMD_FAIL(FMD_ESTOPPED, "stopped by signal %d", asked);
     return FMD_OK;
+}
+
+/* Returns errno. */
+static int start_piped(const char *folder, const fmd_command_line *c, int stream, int pipe_end,
+                       pid_t *child)
+{
+    posix_spawn_file_actions_t files;
+    int error = posix_spawn_file_actions_init(&files);
+    if (error != 0)
+        return error;
+    if ((error = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0)) == 0 &&
+        (error = posix_spawn_file_actions_addopen(&files, 3 - stream, "/dev/null", O_WRONLY, 0)) ==
+            0 &&
+        (error = posix_spawn_file_actions_adddup2(&files, pipe_end, stream)) == 0 &&
+        (folder == NULL || (error = posix_spawn_file_actions_addchdir_np(&files, folder)) == 0))
+        error = posix_spawnp(child, c->argv[0], &files, NULL, c->argv, environ);
+    posix_spawn_file_actions_destroy(&files);
+    return error;
+}
+
+/* Reads to the end, so that the child is never stuck. False where memory ran out. */
+static bool read_all(int fd, char **text)
+{
+    char part[4096];
+    size_t bytes = 0;
+    FILE *out = open_memstream(text, &bytes);
+    for (;;) {
+        const ssize_t n = read(fd, part, sizeof part);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        if (out != NULL)
+            fwrite(part, 1, (size_t)n, out);
+    }
+    return out != NULL && fclose(out) == 0;
+}
+
+fmd_status fmd_subprocess_capture(const char *folder, const fmd_command_line *c, int stream,
+                                  char **text, int *code)
+{
+    int ends[2], status = 0;
+    pid_t child;
+    *text = NULL;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return FMD_FAIL(FMD_EIO, "cannot start %s: %s", c->argv[0], strerror(errno));
+    const int error = start_piped(folder, c, stream, ends[1], &child);
+    close(ends[1]);
+    const bool whole = error != 0 || read_all(ends[0], text);
+    close(ends[0]);
+    if (error != 0)
+        return cannot_start(c->argv[0], error);
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    *code = exit_code(status);
+    if (whole)
+        return FMD_OK;
+    free(*text);
+    *text = NULL;
+    return FMD_FAIL(FMD_ENOMEM, "out of memory: the answer of %s", c->argv[0]);
 }
