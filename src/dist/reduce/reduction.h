@@ -71,7 +71,7 @@ typedef void fmd_apply(void *self, size_t first, size_t n, const float *values);
 
 /* Local. After FMD_REDUCED: hands out the gradient sums times `scale`, from the first to the last
  * value, in pieces that stay in the first cache; then lays out the scale of the next step. */
-void fmd_reduction_apply(fmd_reduction *r, double scale, fmd_apply *take, void *self);
+void fmd_reduction_apply(fmd_reduction *r, double scale, fmd_apply *apply, void *self);
 
 /* Seconds in the collective, and before it until the last rank has come. */
 typedef struct fmd_reduction_seconds {
