@@ -39,7 +39,7 @@ FMD_CHECKED fmd_status fmd_checkpoint_write(const char *path, const fmd_state *s
 
 /* What a file says of itself, enough to build its model. */
 typedef struct fmd_checkpoint_info {
-    char layers[1024]; /* a spec for fmd_model_create */
+    char layers[FMD_LAYERS_BYTES]; /* a spec for fmd_model_create */
     fmd_shape in;
     bool normalize;
     uint64_t step;

@@ -1,69 +1,97 @@
-/* A sequential model: layers over one flat array of parameters.
+/* A model: a graph of layers over one flat array of values.
  *
- * All parameters lie in one aligned array in layer order, and gradients have the same order: the
- * optimizer, the reduction and the checkpoint see arrays, never layers. The last layer must end in
- * a softmax, which the model leaves to the loss: forward gives its input, the logits. */
+ * All parameters lie in one aligned array in the order of the layers, state tensors behind them, and
+ * gradients have the same order: the optimizer, the reduction and the checkpoint see arrays, never
+ * layers. The last layer must end in a softmax, which the model leaves to the loss: forward gives
+ * its input, the logits. */
 #ifndef FMD_MODEL_H
 #define FMD_MODEL_H
 
 #include "base/hash.h"
 #include "fmd/error.h"
-#include "nn/layer.h"
+#include "nn/plan.h"
 
 typedef struct fmd_model fmd_model;
 
-/* A parameter tensor. */
-typedef struct fmd_tensor {
-    const char *name; /* "kernel" */
-    int layer;
-    fmd_shape shape;
-    fmd_init init;
-    size_t offset, count; /* in the parameter array */
-} fmd_tensor;
+/* Capacity for the text of a model's layers. */
+enum { FMD_LAYERS_BYTES = 32768 };
 
-/* Local. Builds a model from `layers` ("flatten,dense:128:relu,dense:10:softmax") for inputs of
- * shape `in`, with room for `max_samples` rows in one pass. All parameters are zero until
- * fmd_model_init. FMD_EUSAGE names the layer and what is wrong with it. */
+/* Local. Builds a model from `layers` ("flatten,dense:128:relu,dense:10:softmax"; nn/graph.h) for
+ * inputs of shape `in`, with memory for `max_samples` samples in one pass. All values are zero until
+ * fmd_model_init. FMD_EUSAGE names the layer and the fault. */
 FMD_CHECKED fmd_status fmd_model_create(fmd_model **out, const char *layers, fmd_shape in,
                                         size_t max_samples);
 void fmd_model_destroy(fmd_model *m);
 
-/* Local. Parameters of such a model, and the bytes that it would take; as fmd_model_create. */
-FMD_CHECKED fmd_status fmd_model_measure(double *n_params, double *bytes, const char *layers,
-                                         fmd_shape in, size_t max_samples);
+/* What a model needs, before it is created. */
+typedef struct fmd_model_size {
+    size_t params, trainable_params;  /* values; states are not trainable */
+    size_t fixed_bytes, sample_bytes; /* memory of all, and for each sample of a pass */
+    bool batch_statistics; /* training must cut every batch into microbatches of one size */
+} fmd_model_size;
+
+/* Local. As fmd_model_create. */
+FMD_CHECKED fmd_status fmd_model_measure(fmd_model_size *out, const char *layers, fmd_shape in);
+
+/* Local. Bytes of a model with memory for `max_samples` samples. */
+double fmd_model_size_bytes(const fmd_model_size *s, size_t max_samples);
+
+/* Local. Samples of a group of microbatches, which goes through the model in one pass: as many whole
+ * microbatches as fit into the cache, at least one, and no more than `samples` samples need. */
+size_t fmd_model_size_group(const fmd_model_size *s, size_t microbatch_size, size_t samples);
 
 /* Local. The shape check of a classifier: one row of scores an image, and a unit for each of
  * `classes` classes; `largest_name` is the name of the last, or empty. FMD_EUSAGE. */
 FMD_CHECKED fmd_status fmd_model_check_classes(const fmd_model *m, int classes,
                                                const char *largest_name);
 
-/* Local. Gives every parameter its initial value, a function of `seed` and its place. */
+/* Local. Gives every tensor its initial value, a function of `seed` and its place. */
 void fmd_model_init(fmd_model *m, uint64_t seed);
 
-/* Local. The layers, tensors and values. */
+/* Local. The layers, tensors and values. The trainable tensors, and their values, are the first
+ * ones; states follow. */
 size_t fmd_model_n_layers(const fmd_model *m);
 const fmd_layer *fmd_model_layer(const fmd_model *m, size_t i);
 size_t fmd_model_n_tensors(const fmd_model *m);
+size_t fmd_model_n_trainable_tensors(const fmd_model *m);
 const fmd_tensor *fmd_model_tensor(const fmd_model *m, size_t i);
 float *fmd_model_params(const fmd_model *m);
 size_t fmd_model_n_params(const fmd_model *m);
+size_t fmd_model_n_trainable_params(const fmd_model *m);
 fmd_shape fmd_model_in(const fmd_model *m);
 int fmd_model_classes(const fmd_model *m);
 const char *fmd_model_spec(const fmd_model *m); /* the layers as given, without spaces */
 
-/* Local. The identity of the parameters, bit for bit. */
+/* Local. Whether some layer has batch statistics. */
+bool fmd_model_batch_statistics(const fmd_model *m);
+
+/* Local. The identity of all values, bit for bit. */
 fmd_hash fmd_model_hash(const fmd_model *m);
+
+/* Local. The most samples of a pass. */
+size_t fmd_model_max_samples(const fmd_model *m);
+
+/* Local. The cost of a training pass over `samples` samples, without loss and update. */
+fmd_cost fmd_model_cost(const fmd_model *m, size_t samples);
 
 /* Local. The rows to fill before forward: max_samples times the input's values. */
 float *fmd_model_input(fmd_model *m);
 
-/* Local. Logits, rows times classes, from the input rows of the pass. */
-const float *fmd_model_forward(fmd_model *m, const fmd_pass *p);
+/* Local. Logits, rows times classes, from the input rows of the pass; they stay until backward.
+ * Statistics of a training pass go into the sink; NULL: nobody wants them. */
+const float *fmd_model_forward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink *sink);
 
 /* Local. Where the loss puts the gradient of the logits before backward; rows times classes. */
 float *fmd_model_logit_grads(fmd_model *m);
 
 /* Local. Gradient sums of the pass that forward has just made, into the sink. */
 void fmd_model_backward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink *sink);
+
+/* Local. Takes the statistics of a step into n values, from `first` on, of one state tensor; `mean`
+ * are their means over the samples of the global batch. */
+void fmd_model_update_state(fmd_model *m, size_t first, size_t n, const float *mean);
+
+/* Local. What forward and backward of layer i read and write; for tests. */
+const fmd_values *fmd_model_values(const fmd_model *m, size_t i);
 
 #endif

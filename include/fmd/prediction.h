@@ -16,7 +16,7 @@ typedef struct fmd_prediction {
 } fmd_prediction;
 
 /* Collective. Runs the images of `split`, whose labels are not read, through the model, which has
- * room for FMD_EVALUATE_SAMPLES rows. `divisor` is what pixels are divided by. *out is filled on rank
+ * memory for FMD_EVALUATE_MICROBATCH samples. `divisor` is the divisor of pixels. *out is filled on rank
  * 0 alone, and released by fmd_prediction_free everywhere. FMD_EDIVERGED where scores are not
  * finite; FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_predict(fmd_comm *c, fmd_model *m, const fmd_split *split, float divisor,

@@ -172,6 +172,44 @@ static bool parse_duration(const char *text, double *value)
     return next > 0 && isfinite(total);
 }
 
+/* "3x5", or "3" for `size` equal numbers. */
+static bool parse_dims(const fmd_option *o, const char *text, fmd_shape *value)
+{
+    fmd_shape s = {.rank = 0};
+    const bool single = strchr(text, 'x') == NULL;
+    for (;; text++) {
+        char *end;
+        errno = 0;
+        const long v = strtol(text, &end, 10);
+        if (end == text || errno != 0 || isspace((unsigned char)*text) || s.rank == FMD_SHAPE_MAX ||
+            (double)v < o->min || (double)v > o->max)
+            return false;
+        s.dim[s.rank++] = (int)v;
+        text = end;
+        if (*text == '\0')
+            break;
+        if (*text != 'x')
+            return false;
+    }
+    while (single && (size_t)s.rank < o->size)
+        s.dim[s.rank++] = s.dim[0];
+    if (o->size > 0 && (size_t)s.rank != o->size)
+        return false;
+    *value = s;
+    return true;
+}
+
+static const char *dims_text(const fmd_option *o, fmd_shape s, char text[FMD_OPTION_TEXT_BYTES])
+{
+    bool equal = o->size > 0;
+    for (int i = 1; i < s.rank; i++)
+        equal = equal && s.dim[i] == s.dim[0];
+    size_t used = (size_t)snprintf(text, FMD_OPTION_TEXT_BYTES, "%d", s.dim[0]);
+    for (int i = 1; i < s.rank && !equal; i++)
+        used += (size_t)snprintf(text + used, FMD_OPTION_TEXT_BYTES - used, "x%d", s.dim[i]);
+    return text;
+}
+
 static fmd_status set_number(const fmd_option *o, void *to, const char *label, const char *text)
 {
     static const char *const nouns[] = {[FMD_OPTION_INT] = "an integer",
@@ -208,6 +246,7 @@ static fmd_status set_number(const fmd_option *o, void *to, const char *label, c
 fmd_status fmd_option_set(const fmd_option *o, void *base, const char *label, const char *text)
 {
     void *to = field(o, base);
+    char range[128];
     switch (o->kind) {
     case FMD_OPTION_BOOL:
         if (strcmp(text, "true") == 0 || strcmp(text, "1") == 0)
@@ -237,6 +276,12 @@ fmd_status fmd_option_set(const fmd_option *o, void *base, const char *label, co
     case FMD_OPTION_INT:
     case FMD_OPTION_FLOAT:
     case FMD_OPTION_DURATION: return set_number(o, to, label, text);
+    case FMD_OPTION_DIMS:
+        if (!parse_dims(o, text, to))
+            return FMD_FAIL(FMD_EUSAGE, "%s: '%s' is not %s such as %s, each%s", label, text,
+                            o->size > 0 ? "one number or several" : "a list of numbers",
+                            o->size > 0 ? "3 or 3x5" : "7x7x16", allowed(o, range));
+        return FMD_OK;
     }
     return FMD_FAIL(FMD_EINTERNAL, "%s: unknown kind of option", label);
 }
@@ -264,6 +309,7 @@ const char *fmd_option_text(const fmd_option *o, const void *base, char text[FMD
                 break;
         }
         return text;
+    case FMD_OPTION_DIMS: return dims_text(o, *(const fmd_shape *)from, text);
     }
     return "";
 }
@@ -284,6 +330,9 @@ fmd_status fmd_options_reset(const fmd_option *table, size_t n, void *base)
 static bool takes(const fmd_option *o, const char *word)
 {
     double d;
+    fmd_shape s;
+    if (o->kind == FMD_OPTION_DIMS)
+        return parse_dims(o, word, &s);
     if (o->kind == FMD_OPTION_CHOICE)
         return choice_index(o->choices, word) >= 0;
     return (o->kind == FMD_OPTION_INT || o->kind == FMD_OPTION_FLOAT) && parse_float(word, &d);

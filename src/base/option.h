@@ -6,6 +6,7 @@
 #ifndef FMD_BASE_OPTION_H
 #define FMD_BASE_OPTION_H
 
+#include "base/shape.h"
 #include "fmd/error.h"
 
 #include <stdbool.h>
@@ -19,13 +20,14 @@ typedef enum fmd_option_kind {
     FMD_OPTION_TEXT,     /* char[size] */
     FMD_OPTION_CHOICE,   /* int, the index into `choices` */
     FMD_OPTION_DURATION, /* double, seconds; text is "90", "90s", "15m", "1h30m" */
+    FMD_OPTION_DIMS,     /* fmd_shape; text is "3x5", or "3" for 3x3 where `size` is 2 */
 } fmd_option_kind;
 
 typedef struct fmd_option {
     const char *name; /* "batch-size" */
     fmd_option_kind kind;
     size_t offset;       /* of the field in the struct */
-    size_t size;         /* of a text field, with its NUL */
+    size_t size;         /* of a text field, with its NUL; numbers of dims, 0: any */
     const char *initial; /* the default, as text */
     double min, max;     /* inclusive range of numbers; both 0: any */
     const char *choices; /* "exact|native"; a last "|" is allowed */

@@ -21,6 +21,15 @@ static inline size_t fmd_shape_count(fmd_shape s)
     return n;
 }
 
+/* Local. */
+static inline int fmd_shape_equal(fmd_shape a, fmd_shape b)
+{
+    int equal = a.rank == b.rank;
+    for (int i = 0; equal && i < a.rank; i++)
+        equal = a.dim[i] == b.dim[i];
+    return equal;
+}
+
 /* Local. Writes "(28, 28)" into `text` and returns it; `batch` puts "batch" in front of it. */
 const char *fmd_shape_text(fmd_shape s, int batch, char text[FMD_SHAPE_TEXT]);
 

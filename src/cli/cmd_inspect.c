@@ -81,7 +81,7 @@ static fmd_status open_checkpoint(checkpoint *c, const char *given)
     if (optimizer == NULL)
         return FMD_FAIL(FMD_EDATA, "'%s' does not name its optimizer", c->path);
     FMD_TRY(fmd_model_create(&c->model, c->info.layers, c->info.in, 1));
-    FMD_TRY(fmd_optimizer_create(&c->optimizer, optimizer, fmd_model_n_params(c->model)));
+    FMD_TRY(fmd_optimizer_create(&c->optimizer, optimizer, fmd_model_n_trainable_params(c->model)));
     return fmd_checkpoint_read(c->path, &(fmd_state){.model = c->model,
                                                      .optimizer = c->optimizer,
                                                      .entries = c->contents.entries,
@@ -106,14 +106,17 @@ typedef struct view {
 
 static size_t n_views(const checkpoint *c)
 {
-    return fmd_model_n_tensors(c->model) * (1 + fmd_optimizer_n_slots(c->optimizer));
+    return fmd_model_n_tensors(c->model) +
+           fmd_model_n_trainable_tensors(c->model) * fmd_optimizer_n_slots(c->optimizer);
 }
 
 static view view_at(const checkpoint *c, size_t i)
 {
-    const size_t tensors = fmd_model_n_tensors(c->model), slot = i / tensors;
-    const fmd_tensor *t = fmd_model_tensor(c->model, i % tensors);
-    const bool of_model = slot == 0;
+    const size_t tensors = fmd_model_n_tensors(c->model);
+    const size_t trainable = fmd_model_n_trainable_tensors(c->model);
+    const bool of_model = i < tensors;
+    const size_t slot = of_model ? 0 : 1 + (i - tensors) / trainable;
+    const fmd_tensor *t = fmd_model_tensor(c->model, of_model ? i : (i - tensors) % trainable);
     const float *values =
         of_model ? fmd_model_params(c->model) : fmd_optimizer_slot(c->optimizer, slot - 1);
     view v = {.shape = t->shape, .count = t->count, .values = values + t->offset};

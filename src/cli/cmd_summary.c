@@ -54,8 +54,8 @@ static void print_row(const char *bar, const int widths[COLUMNS], const char *na
 static size_t params_of(const fmd_model *m, const fmd_layer *l)
 {
     size_t n = 0;
-    for (size_t i = 0; i < l->n_tensors; i++)
-        n += fmd_model_tensor(m, l->first_tensor + i)->count;
+    for (size_t i = 0; i < fmd_layer_n_variables(l); i++)
+        n += fmd_model_tensor(m, fmd_layer_variable(l, i))->count;
     return n;
 }
 
@@ -106,8 +106,8 @@ static void print_table(const fmd_model *m)
     }
     print_rule(f->bottom, widths);
     print_total("Total params", fmd_model_n_params(m));
-    print_total("Trainable params", fmd_model_n_params(m));
-    print_total("Non-trainable params", 0);
+    print_total("Trainable params", fmd_model_n_trainable_params(m));
+    print_total("Non-trainable params", fmd_model_n_params(m) - fmd_model_n_trainable_params(m));
 }
 
 static fmd_status add_layer(fmd_json *j, const fmd_model *m, const fmd_layer *l)

@@ -14,7 +14,7 @@ enum { FMD_HELP_BYTES = 512 };
 const char *fmd_help_usage(const fmd_option *o, char text[FMD_HELP_BYTES]);
 const char *fmd_help_text(const fmd_option *o, char text[FMD_HELP_BYTES]);
 
-/* Local. A layer or an optimizer as it is typed, "dropout:RATE" or "leakyrelu[:slope=0.3]". */
+/* Local. A layer or an optimizer as it is typed, "dropout:RATE" or "leaky_re_lu[:negative_slope=0.3]". */
 const char *fmd_help_spec(const char *name, const fmd_option *args, size_t n,
                           char text[FMD_HELP_BYTES]);
 

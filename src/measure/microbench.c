@@ -66,7 +66,7 @@ size_t fmd_products_of(const fmd_model *m, size_t rows, fmd_product *out, size_t
         const fmd_shape kernel = fmd_model_tensor(m, l->first_tensor)->shape;
         if (kernel.rank == 2) {
             const size_t in = (size_t)kernel.dim[0], units = (size_t)kernel.dim[1];
-            const size_t all = rows * (fmd_shape_count(l->in) / in);
+            const size_t all = rows * (fmd_shape_count(l->in[0]) / in);
             add_product(&out[n++], l, "forward", FMD_PRODUCT, all, units, in);
             add_product(&out[n++], l, "kernel gradient", FMD_PRODUCT_AT, in, units, all);
             if (!lowest)

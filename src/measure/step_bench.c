@@ -101,8 +101,8 @@ static fmd_status find_peak(bench *b, fmd_bench_rank *mine, fmd_bench_result *re
     fmd_product products[PRODUCTS];
     size_t samples, rows;
     fmd_stepper_share(b->stepper, b->batch, &samples, &rows);
-    for (size_t i = fmd_products_of(b->model, 1, products, PRODUCTS); i-- > 0;)
-        mine->flops += (double)samples * fmd_product_flops(&products[i]);
+    const fmd_cost cost = fmd_model_cost(b->model, samples);
+    mine->flops = cost.forward_flops + cost.backward_flops;
     fmd_comm_bcast(b->comm, &rows, sizeof rows);
     for (size_t i = fmd_products_of(b->model, rows, products, PRODUCTS); i-- > 0;)
         FMD_TRY(try_product(b, &products[i], mine, result));
@@ -118,7 +118,7 @@ static fmd_status find_peak(bench *b, fmd_bench_rank *mine, fmd_bench_result *re
 static fmd_status find_limits(bench *b, fmd_bench_rank *mine, fmd_bench_result *result,
                               double *seconds)
 {
-    const size_t n = fmd_model_n_params(b->model), tries = b->args->steps;
+    const size_t n = fmd_model_n_trainable_params(b->model), tries = b->args->steps;
     double rates[TRIES];
     FMD_TRY(find_peak(b, mine, result));
     FMD_TRY(fmd_measure_memory(b->comm, fmd_update_footprint(b->optimizer, n), TRIES, rates));
@@ -135,7 +135,7 @@ static fmd_status measure(bench *b, double *seconds, double *scratch, fmd_bench_
 {
     result->batch = b->batch;
     result->message_bytes = fmd_stepper_message_bytes(b->stepper);
-    result->update_bytes = fmd_update_bytes(b->optimizer, fmd_model_n_params(b->model));
+    result->update_bytes = fmd_update_bytes(b->optimizer, fmd_model_n_trainable_params(b->model));
     if (b->fit->shuffle)
         fmd_sampler_shuffle(b->sampler, 0);
     FMD_TRY(run_steps(b, b->args->warmup));

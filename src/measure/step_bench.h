@@ -17,7 +17,7 @@ typedef struct fmd_bench_args {
 typedef struct fmd_bench_rank {
     fmd_phase_seconds phases; /* of a step */
     double step;              /* seconds of a step while they were told apart */
-    double flops;             /* of its samples' matrix products in a step */
+    double flops;             /* of its samples in forward and backward of a step */
     double peak;              /* flops a second of the fastest product found */
     double bandwidth;         /* bytes a second of a plain loop over as much memory as an update */
     double allreduce;         /* seconds, median, of a message as long as a step's */

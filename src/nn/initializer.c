@@ -42,16 +42,15 @@ static void fill_constant(float c, size_t n, float *values)
         values[i] = c;
 }
 
-void fmd_initialize(fmd_init init, uint64_t seed, uint32_t stream, fmd_shape shape, float *values)
+void fmd_initialize(const fmd_tensor *t, uint64_t seed, uint32_t stream, float *values)
 {
     /* The standard deviation of a standard normal cut at 2. */
     const double cut = 0.87962566103423978;
     fmd_rng r = {.seed = seed, .purpose = FMD_RNG_INIT, .stream = stream};
-    size_t n = fmd_shape_count(shape);
-    double fan_out = shape.dim[shape.rank - 1];
-    double fan_in = (double)n / fan_out;
-    double glorot = 2 / (fan_in + fan_out), he = 2 / fan_in, lecun = 1 / fan_in;
-    switch (init) {
+    const size_t n = t->count;
+    const double fan_in = t->fan_in, fan_out = t->fan_out;
+    const double glorot = 2 / (fan_in + fan_out), he = 2 / fan_in, lecun = 1 / fan_in;
+    switch (t->init) {
     case FMD_INIT_glorot_uniform: fill_uniform(r, (float)sqrt(3 * glorot), n, values); break;
     case FMD_INIT_glorot_normal:
         fill_truncated_normal(r, (float)(sqrt(glorot) / cut), n, values);

@@ -2,10 +2,9 @@
 #ifndef FMD_NN_INITIALIZER_H
 #define FMD_NN_INITIALIZER_H
 
-#include "nn/layer.h"
+#include "nn/plan.h"
 
-/* Local. Fills the tensor number `stream` of the model, `values` of shape `shape`. The last
- * dimension is fan-out, the product of the others fan-in. */
-void fmd_initialize(fmd_init init, uint64_t seed, uint32_t stream, fmd_shape shape, float *values);
+/* Local. Fills `values` of the tensor, which is number `stream` of the model. */
+void fmd_initialize(const fmd_tensor *t, uint64_t seed, uint32_t stream, float *values);
 
 #endif

@@ -1,10 +1,10 @@
 /* For authors of layers.
  *
  * A layer is one file with a const table of operations and one line in layers.def. It asks for
- * storage when it is built and owns none, so it has nothing to destroy; forward and backward cannot
- * fail and allocate nothing. A layer knows neither MPI nor ranks: it works on microbatches of equal shape
- * and hands the sums of each microbatch's gradients to a sink. docs/adding-a-layer.md walks through
- * one. */
+ * storage when it is built (nn/plan.h) and owns none, so it has nothing to destroy; forward and
+ * backward cannot fail and allocate nothing. A layer knows neither MPI nor ranks: it works on
+ * microbatches of equal size and hands sums over each microbatch to a sink. docs/adding-a-layer.md
+ * walks through one. */
 #ifndef FMD_NN_LAYER_H
 #define FMD_NN_LAYER_H
 
@@ -13,28 +13,47 @@
 #include "base/rng.h"
 #include "base/shape.h"
 
-/* One pass over rows of samples: `microbatches` microbatches of `microbatch_size` rows each. The result of a row may
- * depend on microbatch_size but never on `microbatches`: multiply microbatch by microbatch. */
+/* One pass over rows of samples: `microbatches` microbatches of `microbatch_size` rows each. The
+ * result of a row may depend on microbatch_size but never on `microbatches`, and on rows of its own
+ * microbatch only in layers with `batch_statistics`. */
 typedef struct fmd_pass {
     int microbatches, microbatch_size;
+    int padding; /* rows at the end of the last microbatch that are no samples */
     bool training;
     uint64_t seed;         /* of the run */
     uint32_t step;         /* steps done before this one */
     uint64_t first_sample; /* the place of row 0 in the global batch */
 } fmd_pass;
 
-/* Where backward puts the sums of a microbatch's gradients: it asks for room for values offset to offset
- * + n - 1 of a parameter tensor, fills it, and adds it. Tensors are numbered over the model. */
+/* Where a pass puts sums over a microbatch: the gradients of parameters in backward, the statistics
+ * of state tensors in forward. `begin` gives memory for values offset to offset + n - 1 of a tensor;
+ * the layer fills all of it and commits it. Tensors are numbered over the model. */
 typedef struct fmd_gradient_sink {
     void *self;
     float *(*begin)(void *self, size_t tensor, size_t offset, size_t n);
     void (*commit)(void *self, size_t tensor, size_t offset, size_t n);
-    /* Lanes that a matrix product may add to by itself, without a room; NULL, or returns NULL,
-     * where there are none. */
+    /* Fixed-point sums that a matrix product may add to by itself; NULL, or returns NULL, where
+     * there are none. */
     fmd_fixed *(*fixed)(void *self, size_t tensor);
 } fmd_gradient_sink;
 
-/* How a parameter starts (Keras' initialisers of these names). */
+/* What a pass of a layer reads and writes: rows of samples, without gaps between them. */
+typedef struct fmd_values {
+    const float *const *x; /* of each input */
+    float *y;
+    float *dy;          /* backward: may be overwritten */
+    float *const *dx;   /* backward: of each input, to be written; NULL where nobody needs it */
+    void *const *saved; /* in the order of the plan's fmd_plan_saved... */
+    void *workspace;    /* holds garbage at the beginning of each call */
+} fmd_values;
+
+/* Arithmetic and memory traffic of one pass over a number of samples. */
+typedef struct fmd_cost {
+    double forward_flops, forward_bytes;
+    double backward_flops, backward_bytes;
+} fmd_cost;
+
+/* The initialisers of a parameter, with Keras' names. */
 #define FMD_INIT_LIST(X)                                                                           \
     X(glorot_uniform)                                                                              \
     X(glorot_normal)                                                                               \
@@ -52,63 +71,103 @@ typedef enum fmd_init { FMD_INIT_LIST(FMD_INIT_ENUM) } fmd_init;
 #define FMD_INIT_CHOICE(name) #name "|"
 #define FMD_INIT_NAMES        FMD_INIT_LIST(FMD_INIT_CHOICE)
 
-enum { FMD_LAYER_SLOTS = 4, FMD_LAYER_NAME = 48 };
+enum { FMD_LAYER_NAME = 48, FMD_MODEL_INPUT = -1 };
 
 typedef struct fmd_layer_ops fmd_layer_ops;
 struct fmd_activation;
+struct fmd_plan;
 
 typedef struct fmd_layer {
     const fmd_layer_ops *ops;
     const void *args;          /* the parsed arguments, ops->args_size bytes */
     int index;                 /* in the model */
     char name[FMD_LAYER_NAME]; /* "dense", "dense_1": as Keras counts */
-    fmd_shape in, out;         /* of a sample; build sets out */
-    size_t first_tensor;       /* number of the layer's first parameter tensor */
-    size_t n_tensors;
+    int n_inputs;
+    const int *inputs;              /* indices of layers before this one, or FMD_MODEL_INPUT */
+    const fmd_shape *in;            /* of a sample of each input */
+    fmd_shape out;                  /* of a sample; build sets it */
+    bool sends_gradient;            /* some input needs a gradient; known once the model is built */
+    size_t first_tensor, n_tensors; /* the layer's trainable tensors among those of the model */
+    size_t first_state, n_states;   /* and its state tensors */
+    float *const *param;            /* values of the trainable tensors, in the plan's order */
+    float *const *state;            /* and of the state tensors */
     const struct fmd_activation *activation; /* set by build if there is one; the model takes a
                                                 softmax at its end away: it belongs to the loss */
-    float *param[FMD_LAYER_SLOTS];           /* in the order in which build asked */
-    float *saved[FMD_LAYER_SLOTS];           /* rows of the values that backward needs again */
 } fmd_layer;
 
-/* What build asks of the model. */
-typedef struct fmd_plan fmd_plan;
-
-/* Local. A trainable tensor, named as in Keras ("kernel"), in Keras' layout; layer->param[i] of the
- * i-th call. Dense kernels are (in, out). */
-void fmd_plan_param(fmd_plan *plan, const char *name, fmd_shape shape, fmd_init init);
-
-/* Local. `count` floats for each row that live from forward to backward; layer->saved[i]. */
-void fmd_plan_saved(fmd_plan *plan, size_t count);
-
 struct fmd_layer_ops {
-    const char *name;        /* in --layers */
+    const char *name;        /* in --layers: Keras' in snake case */
     const char *keras_class; /* "Dense" */
     const char *help;        /* one line */
     const char *example;     /* a spec that the gradient test builds: "dense:5:tanh" */
-    fmd_shape example_in;    /* and the shape of its input */
+    fmd_shape example_in;    /* and the shape of its input, or of each of its inputs */
     size_t args_size;
     const fmd_option *args;
     size_t n_args;
+    bool merges;               /* takes several inputs: arguments without "=" name further ones */
+    bool batch_statistics;     /* in training a row depends on the other rows of its microbatch */
+    bool forgets_x, forgets_y; /* backward does not read x, or y: their memory is used again */
 
     /* Checks l->in, sets l->out, asks for storage. FMD_EUSAGE says what is wrong with the shape. */
-    fmd_status (*build)(fmd_layer *l, fmd_plan *plan);
+    fmd_status (*build)(fmd_layer *l, struct fmd_plan *plan);
 
-    /* y = f(x), rows times the shapes. NULL: only the shape changes, the values pass through. */
-    void (*forward)(const fmd_layer *l, const fmd_pass *p, const float *x, float *y);
+    /* y = f(x). NULL: only the shape changes, the values pass through in both directions. `sink` is
+     * NULL where nobody wants statistics; otherwise a training pass commits to each state tensor
+     * the sum over the samples of each microbatch. */
+    void (*forward)(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
+                    const fmd_gradient_sink *sink);
 
-    /* dx from dy, and the parameters' gradient sums of each microbatch into the sink. May overwrite dy.
-     * dx NULL: nobody needs it. */
-    void (*backward)(const fmd_layer *l, const fmd_pass *p, const float *x, const float *y,
-                     float *dy, float *dx, const fmd_gradient_sink *sink);
+    /* dx from dy, and the gradient sums of each microbatch into the sink. NULL with a forward: the
+     * layer passes no gradient on and stands before the first parameters of its branch. */
+    void (*backward)(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
+                     const fmd_gradient_sink *sink);
+
+    /* Values of state tensor `state` of the layer after a step whose statistics have the mean
+     * `mean` over the samples of the global batch; any n values of it. */
+    void (*update_state)(const fmd_layer *l, size_t state, size_t n, const float *mean,
+                         float *values);
+
+    /* NULL: one operation for each value, each array read or written once. */
+    fmd_cost (*cost)(const fmd_layer *l, size_t samples);
 };
 
 /* Local. The registry: ops number i, or NULL past the end. */
 const fmd_layer_ops *fmd_layer_ops_at(size_t i);
 
+/* Local. The ops of `name`. FMD_EUSAGE names the nearest one. */
+FMD_CHECKED fmd_status fmd_layer_find(const fmd_layer_ops **out, const char *name);
+
+/* Local. The cost of a pass over `samples` samples. */
+fmd_cost fmd_layer_cost(const fmd_layer *l, size_t samples);
+
+/* Local. The tensors of a layer in Keras' order, trainable ones first: how many, and the number of
+ * the i-th in the model. */
+static inline size_t fmd_layer_n_variables(const fmd_layer *l)
+{
+    return l->n_tensors + l->n_states;
+}
+
+static inline size_t fmd_layer_variable(const fmd_layer *l, size_t i)
+{
+    return i < l->n_tensors ? l->first_tensor + i : l->first_state + (i - l->n_tensors);
+}
+
+/* Local. Whether training calls the layer's backward. */
+static inline bool fmd_layer_goes_back(const fmd_layer *l)
+{
+    return l->ops->backward != NULL && (l->n_tensors > 0 || l->sends_gradient);
+}
+
+/* Local. Rows of a pass, padding included. */
 static inline size_t fmd_pass_samples(const fmd_pass *p)
 {
     return (size_t)p->microbatches * (size_t)p->microbatch_size;
+}
+
+/* Local. Samples of microbatch i, without padding. */
+static inline size_t fmd_pass_real(const fmd_pass *p, size_t i)
+{
+    return (size_t)(p->microbatch_size - (i + 1 == (size_t)p->microbatches ? p->padding : 0));
 }
 
 #endif

@@ -68,8 +68,8 @@ fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v)
         const fmd_layer *l = fmd_model_layer(v->trained.model, i);
         char shape[FMD_SHAPE_TEXT], count[32];
         size_t n = 0;
-        for (size_t k = 0; k < l->n_tensors; k++)
-            n += fmd_model_tensor(v->trained.model, l->first_tensor + k)->count;
+        for (size_t k = 0; k < fmd_layer_n_variables(l); k++)
+            n += fmd_model_tensor(v->trained.model, fmd_layer_variable(l, k))->count;
         fmd_html_row(h, (const char *const[]){l->name, l->ops->keras_class,
                                               fmd_shape_text(l->out, 1, shape),
                                               fmd_format_count(n, count)});

@@ -10,9 +10,10 @@
 #include "fmd/callback.h"
 #include "fmd/comm.h"
 #include "fmd/dataset.h"
+#include "fmd/model.h"
 #include "nn/schedule.h"
 
-enum { FMD_CONFIG_LAYERS_BYTES = 1024, FMD_OPTIONS_MAX = 160 };
+enum { FMD_CONFIG_LAYERS_BYTES = FMD_LAYERS_BYTES, FMD_OPTIONS_MAX = 160 };
 
 /* What else but a part of the training images is validated on. */
 #define FMD_VALIDATION_DATA_NAMES "none|test"
@@ -51,7 +52,7 @@ typedef struct fmd_config {
     } model;
     struct {
         int split; /* fmd_split_name */
-        char index[FMD_CONFIG_LAYERS_BYTES];
+        char index[1024];
         char images[8 * FMD_PATH_BYTES];
         bool invert;
         bool misclassified;

@@ -84,18 +84,16 @@ static fmd_status check_images(const fmd_job *j)
 }
 
 /* Local. Whether all ranks of this node find the memory that they are about to take. */
-static fmd_status check_memory(const fmd_job *j, const fmd_weights_file *weights)
+static fmd_status check_memory(const fmd_job *j, const fmd_model_size *size)
 {
     const fmd_config *c = j->config;
-    const fmd_dataset_info *data = &j->data.info;
     const int ranks = fmd_comm_node_size(j->comm);
     char what[96];
-    double n, model;
     fmd_optimizer *small;
-    FMD_TRY(fmd_weights_file_measure(&n, &model, weights, c, data->image, data->classes,
-                                     fmd_fit_samples(&j->fit, fmd_comm_size(j->comm))));
     FMD_TRY(fmd_optimizer_create(&small, c->training.optimizer, 1));
-    const double slots = (double)fmd_optimizer_n_slots(small), array = n * sizeof(float);
+    const double slots = (double)fmd_optimizer_n_slots(small);
+    const double n = (double)size->params, array = n * sizeof(float);
+    const double model = fmd_model_size_bytes(size, j->samples);
     fmd_optimizer_destroy(small);
     /* Each rank: the message, the order of the images, the best weights. Once on a node: the total;
      * on rank 0 the file of a checkpoint, and while it is read its values too. */
@@ -122,12 +120,16 @@ static fmd_status plan(fmd_job *j, const fmd_weights_file *weights)
     j->fit.divisor = c->data.normalize ? 255 : 1;
     j->fit.epochs = (int)c->training.epochs;
     j->fit.batch_size = (size_t)batch;
-    j->fit.microbatch_size = fmd_microbatch_size(c->distribution.microbatch_size, (size_t)batch);
     j->fit.reduce = (fmd_reduction_mode)c->distribution.reduce;
     j->fit.allreduce = (fmd_allreduce)c->distribution.allreduce;
     j->fit.seed = (uint64_t)c->training.seed;
     j->fit.shuffle = c->training.shuffle;
-    return check_memory(j, weights);
+    fmd_model_size size;
+    FMD_TRY(fmd_weights_file_measure(&size, weights, c, j->data.info.image, j->data.info.classes));
+    j->fit.microbatch_size =
+        fmd_microbatch_size(c->distribution.microbatch_size, (size_t)batch, size.batch_statistics);
+    j->samples = fmd_fit_samples(&j->fit, fmd_comm_size(j->comm), &size);
+    return check_memory(j, &size);
 }
 
 /* Local. */
@@ -135,12 +137,12 @@ static fmd_status build(fmd_job *j, const fmd_weights_file *weights)
 {
     const fmd_config *c = j->config;
     FMD_TRY(fmd_weights_file_model(&j->model, weights, c, j->data.info.image, j->data.info.classes,
-                                   fmd_fit_samples(&j->fit, fmd_comm_size(j->comm))));
+                                   j->samples));
     FMD_TRY(check_images(j));
     FMD_TRY(fmd_model_check_classes(j->model, j->data.info.classes,
                                     fmd_class_name(&j->data.info, j->data.info.classes - 1)));
-    FMD_TRY(
-        fmd_optimizer_create(&j->optimizer, c->training.optimizer, fmd_model_n_params(j->model)));
+    FMD_TRY(fmd_optimizer_create(&j->optimizer, c->training.optimizer,
+                                 fmd_model_n_trainable_params(j->model)));
     FMD_TRY(plan_rates(j));
     fmd_model_init(j->model, j->fit.seed);
     return FMD_OK;

@@ -22,6 +22,7 @@ typedef struct fmd_job {
     fmd_comm *comm;
     const fmd_config *config;
     fmd_dataset data;
+    size_t samples; /* that the model has memory for */
     fmd_model *model;
     fmd_optimizer *optimizer;
     fmd_fit_args fit;

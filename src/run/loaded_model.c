@@ -152,14 +152,23 @@ static fmd_status check_own(fmd_loaded_model *t, const fmd_config *config,
     return FMD_OK;
 }
 
+/* Local. A model with memory to evaluate. */
+static fmd_status create_model(fmd_loaded_model *t, const fmd_config *config)
+{
+    const fmd_dataset_info *data = &t->data.info;
+    fmd_model_size size;
+    FMD_TRY(fmd_weights_file_measure(&size, &t->file, config, data->image, data->classes));
+    return fmd_weights_file_model(
+        &t->model, &t->file, config, data->image, data->classes,
+        fmd_model_size_group(&size, FMD_EVALUATE_MICROBATCH, FMD_EVALUATE_SAMPLES));
+}
+
 /* Collective. The weights, in a model that fits the data. */
 static fmd_status open_model(fmd_loaded_model *t, fmd_comm *c, const fmd_config *config,
                              fmd_loaded_model_needs needs)
 {
     const bool with_images = needs >= FMD_NEEDS_IMAGES;
-    FMD_TRY(
-        fmd_comm_agree(c, fmd_weights_file_model(&t->model, &t->file, config, t->data.info.image,
-                                                 t->data.info.classes, FMD_EVALUATE_SAMPLES)));
+    FMD_TRY(fmd_comm_agree(c, create_model(t, config)));
     FMD_TRY(fmd_weights_file_load(c, &t->file, t->model));
     FMD_TRY(with_images ? check_fit(t->model, &t->data.info)
                         : fmd_model_check_classes(t->model, 1, ""));

@@ -7,7 +7,7 @@
 
 typedef struct fmd_loaded_model {
     fmd_weights_file file;
-    fmd_model *model; /* with room for FMD_EVALUATE_SAMPLES rows */
+    fmd_model *model; /* with memory to evaluate */
     fmd_dataset data; /* as much of it as was asked for */
     fmd_split split;  /* the half that --split names */
     const char *half; /* "test" or "train" */

@@ -22,10 +22,10 @@ static fmd_status read_all(const char *path, const fmd_config *config)
     const fmd_shape image = {.rank = 2, .dim = {28, 28}};
     fmd_weights_file f = {.path = ""};
     fmd_model *m = NULL;
-    double n, bytes;
+    fmd_model_size size;
     FMD_TRY(fmd_weights_read_info(path, &f.info));
-    FMD_TRY(fmd_weights_file_measure(&n, &bytes, &f, config, image, 10, 1));
-    FMD_TRY(fmd_mem_check(bytes, "the model", ""));
+    FMD_TRY(fmd_weights_file_measure(&size, &f, config, image, 10));
+    FMD_TRY(fmd_mem_check(fmd_model_size_bytes(&size, 1), "the model", ""));
     FMD_TRY(fmd_weights_file_model(&m, &f, config, image, 10, 1));
     return fmd_weights_read_params(path, m);
 }

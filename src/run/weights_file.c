@@ -105,13 +105,12 @@ fmd_status fmd_weights_file_model(fmd_model **out, const fmd_weights_file *f,
     return fmd_model_create(out, spec, image, max_samples);
 }
 
-fmd_status fmd_weights_file_measure(double *n_params, double *bytes, const fmd_weights_file *f,
-                                    const fmd_config *config, fmd_shape image, int classes,
-                                    size_t max_samples)
+fmd_status fmd_weights_file_measure(fmd_model_size *out, const fmd_weights_file *f,
+                                    const fmd_config *config, fmd_shape image, int classes)
 {
     char spec[FMD_CONFIG_LAYERS_BYTES];
     FMD_TRY(choose_layers(f, config, classes, spec, &image));
-    return fmd_model_measure(n_params, bytes, spec, image, max_samples);
+    return fmd_model_measure(out, spec, image);
 }
 
 fmd_status fmd_weights_file_load(fmd_comm *c, const fmd_weights_file *f, fmd_model *m)

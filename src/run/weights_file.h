@@ -27,10 +27,10 @@ FMD_CHECKED fmd_status fmd_weights_file_model(fmd_model **out, const fmd_weights
                                               const fmd_config *config, fmd_shape image,
                                               int classes, size_t max_samples);
 
-/* Local. Its parameters, and the bytes that it would take. */
-FMD_CHECKED fmd_status fmd_weights_file_measure(double *n_params, double *bytes,
-                                                const fmd_weights_file *f, const fmd_config *config,
-                                                fmd_shape image, int classes, size_t max_samples);
+/* Local. What it needs. */
+FMD_CHECKED fmd_status fmd_weights_file_measure(fmd_model_size *out, const fmd_weights_file *f,
+                                                const fmd_config *config, fmd_shape image,
+                                                int classes);
 
 /* Collective. The parameters in the file, on every rank. As fmd_weights_read_params. */
 FMD_CHECKED fmd_status fmd_weights_file_load(fmd_comm *c, const fmd_weights_file *f, fmd_model *m);

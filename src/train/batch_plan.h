@@ -4,10 +4,12 @@
 
 #include "train/fit_args.h"
 
-/* Local. Samples of a microbatch: `asked`, or for FMD_UNSET_INT min(32, ceil(batch / 8)). */
-size_t fmd_microbatch_size(int64_t asked, size_t batch_size);
+/* Local. Samples of a microbatch: `asked`, or for FMD_UNSET_INT min(32, ceil(batch / 8)); for a model
+ * with batch statistics min(32, batch). */
+size_t fmd_microbatch_size(int64_t asked, size_t batch_size, bool batch_statistics);
 
-/* Local. Samples that a model needs memory for on one of `size` ranks. */
-size_t fmd_fit_samples(const fmd_fit_args *args, int size);
+/* Local. Samples that the model needs memory for on one of `size` ranks to be trained and evaluated:
+ * a group of microbatches (fmd_model_size_group). */
+size_t fmd_fit_samples(const fmd_fit_args *args, int size, const fmd_model_size *model);
 
 #endif

@@ -3,45 +3,56 @@
 #include "base/timer.h"
 #include "data/sampler.h"
 #include "nn/losses/loss.h"
+#include "train/passes.h"
 
 #include <math.h>
 
-/* Rows to a microbatch; a power of two that divides FMD_EVALUATE_SAMPLES. */
-enum { MICROBATCH = 32 };
+/* An evaluation under way. */
+typedef struct work {
+    const fmd_split *split;
+    size_t classes;
+    fmd_watchdog *watchdog;
+    fmd_loss_sums sums;
+} work;
 
-/* Adds the samples from `first` on, at most `rows` of them, to the sums. Microbatches have a fixed size,
- * so that no sample's loss depends on how many ranks there are. */
-static void evaluate_samples(fmd_model *m, const fmd_split *split, float divisor, size_t first,
-                             size_t samples, fmd_loss_sums *sums)
+static void score(void *self, size_t first, size_t n, size_t rows, const float *logits,
+                  float *grads)
 {
-    const size_t image_bytes = fmd_shape_count(fmd_model_in(m));
-    const size_t n = split->n - first < samples ? split->n - first : samples;
-    const size_t microbatches = (n + MICROBATCH - 1) / MICROBATCH;
-    const fmd_split part = {
-        .n = n, .images = split->images + first * image_bytes, .labels = split->labels + first};
-    const fmd_pass pass = {.microbatches = (int)microbatches, .microbatch_size = MICROBATCH};
-    fmd_gather_images(&part, image_bytes, NULL, n, fmd_pass_samples(&pass), divisor,
-                      fmd_model_input(m));
-    const float *logits = fmd_model_forward(m, &pass);
-    fmd_loss_samples(logits, part.labels, n, n, (size_t)fmd_model_classes(m), NULL, sums);
+    (void)rows;
+    (void)grads;
+    work *w = self;
+    fmd_watchdog_phase(w->watchdog, "evaluating");
+    fmd_loss_samples(logits, w->split->labels + first, n, n, w->classes, NULL, &w->sums);
+}
+
+fmd_range fmd_evaluate_share(size_t n, int rank, int size)
+{
+    const size_t microbatch = FMD_EVALUATE_MICROBATCH;
+    const fmd_range mine = fmd_share((n + microbatch - 1) / microbatch, rank, size);
+    const size_t first = mine.first * microbatch, end = first + mine.count * microbatch;
+    return (fmd_range){.first = first, .count = (mine.count == 0 || end < n ? end : n) - first};
 }
 
 fmd_status fmd_evaluate(fmd_comm *c, fmd_model *m, const fmd_split *split, float divisor,
                         fmd_watchdog *watchdog, fmd_evaluation *out)
 {
     const double start = fmd_now();
-    const size_t microbatches = (split->n + MICROBATCH - 1) / MICROBATCH;
-    const fmd_range mine = fmd_share(microbatches, fmd_comm_rank(c), fmd_comm_size(c));
-    const size_t at_once = FMD_EVALUATE_SAMPLES / MICROBATCH;
-    fmd_loss_sums sums = {.of = split->n};
-    for (size_t done = 0; done < mine.count; done += at_once) {
-        const size_t now = mine.count - done < at_once ? mine.count - done : at_once;
-        fmd_watchdog_phase(watchdog, "evaluating");
-        evaluate_samples(m, split, divisor, (mine.first + done) * MICROBATCH, now * MICROBATCH,
-                         &sums);
-    }
+    const fmd_range mine = fmd_evaluate_share(split->n, fmd_comm_rank(c), fmd_comm_size(c));
+    work w = {.split = split,
+              .classes = (size_t)fmd_model_classes(m),
+              .watchdog = watchdog,
+              .sums = {.of = split->n}};
+    fmd_watchdog_phase(watchdog, "evaluating");
+    fmd_passes_run(&(fmd_passes){.model = m,
+                                 .split = split,
+                                 .divisor = divisor,
+                                 .first = mine.first,
+                                 .count = mine.count,
+                                 .microbatch_size = FMD_EVALUATE_MICROBATCH,
+                                 .score = score,
+                                 .self = &w});
     fmd_watchdog_phase(watchdog, "the sum of the evaluation");
-    int64_t total[] = {sums.loss, sums.correct, sums.failed};
+    int64_t total[] = {w.sums.loss, w.sums.correct, w.sums.failed};
     fmd_comm_sum_i64(c, total, 3);
     if (total[2] > 0)
         return FMD_FAIL(FMD_EDIVERGED, "the loss of %lld of %zu images is not finite",

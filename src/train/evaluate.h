@@ -2,21 +2,26 @@
 #ifndef FMD_TRAIN_EVALUATE_H
 #define FMD_TRAIN_EVALUATE_H
 
+#include "data/sampler.h"
 #include "fmd/comm.h"
 #include "fmd/dataset.h"
 #include "fmd/model.h"
 #include "train/watchdog.h"
 
-/* Rows that a model needs room for to be evaluated. */
-enum { FMD_EVALUATE_SAMPLES = 256 };
+/* Samples go through the model in microbatches of this size, so that the loss of none depends on the
+ * number of ranks; and a group of them that is worth having, where memory allows. */
+enum { FMD_EVALUATE_MICROBATCH = 32, FMD_EVALUATE_SAMPLES = 256 };
+
+/* Local. The samples of n that are `rank`'s to evaluate: whole microbatches. */
+fmd_range fmd_evaluate_share(size_t n, int rank, int size);
 
 typedef struct fmd_evaluation {
     double loss, accuracy; /* means over the samples; NAN for none */
     double seconds;
 } fmd_evaluation;
 
-/* Collective. Runs `split` through the model, which has room for FMD_EVALUATE_SAMPLES rows. `divisor` is
- * what pixels are divided by. The watchdog, or NULL, hears of every FMD_EVALUATE_SAMPLES rows. The result
+/* Collective. Runs `split` through the model, which has memory for FMD_EVALUATE_MICROBATCH samples at
+ * least. `divisor` is the divisor of pixels. The watchdog, or NULL, hears of every group. The result
  * is the same on every rank and for every number of ranks. FMD_EDIVERGED where a loss is not finite. */
 FMD_CHECKED fmd_status fmd_evaluate(fmd_comm *c, fmd_model *m, const fmd_split *split,
                                     float divisor, fmd_watchdog *watchdog, fmd_evaluation *out);

@@ -251,10 +251,11 @@ static fmd_status resume(loop *l)
     FMD_TRY(share_decision(l, st, &found));
     if (!found)
         return FMD_OK;
-    const size_t bytes = fmd_model_n_params(l->model) * sizeof(float);
-    fmd_comm_bcast(l->comm, fmd_model_params(l->model), bytes);
+    fmd_comm_bcast(l->comm, fmd_model_params(l->model),
+                   fmd_model_n_params(l->model) * sizeof(float));
     for (size_t i = 0; i < fmd_optimizer_n_slots(l->optimizer); i++)
-        fmd_comm_bcast(l->comm, fmd_optimizer_slot(l->optimizer, i), bytes);
+        fmd_comm_bcast(l->comm, fmd_optimizer_slot(l->optimizer, i),
+                       fmd_model_n_trainable_params(l->model) * sizeof(float));
     for (size_t i = 0; i < l->state.n_entries; i++)
         fmd_comm_bcast(l->comm, l->entries[i].data, fmd_state_entry_bytes(&l->entries[i]));
     fmd_optimizer_set_steps(l->optimizer, state_now(l)->step);

@@ -4,16 +4,14 @@
 #include "data/sampler.h"
 #include "nn/losses/loss.h"
 #include "train/evaluate.h"
+#include "train/passes.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows to a microbatch, as in evaluation. */
-enum { MICROBATCH = 32, MICROBATCHES = FMD_EVALUATE_SAMPLES / MICROBATCH };
-
-/* What the ranks hand over in one round: FMD_EVALUATE_SAMPLES rows each. On rank 0 those of all ranks,
- * one behind the other. */
+/* What the ranks hand over in one round: FMD_EVALUATE_SAMPLES samples each. On rank 0 those of all
+ * ranks, one behind the other. */
 typedef struct round_rows {
     float *probabilities;
     uint8_t *predicted;
@@ -35,37 +33,50 @@ static void free_rows(round_rows *r)
 /* The images of a rank in round `i`; maybe none. */
 static fmd_range images_of(size_t n, int rank, int size, size_t i)
 {
-    const fmd_range microbatches = fmd_share((n + MICROBATCH - 1) / MICROBATCH, rank, size);
+    const fmd_range mine = fmd_evaluate_share(n, rank, size);
     const size_t done =
-        i * MICROBATCHES < microbatches.count ? i * MICROBATCHES : microbatches.count;
-    const size_t now =
-        microbatches.count - done < MICROBATCHES ? microbatches.count - done : MICROBATCHES;
-    const size_t first = (microbatches.first + done) * MICROBATCH;
-    return (fmd_range){.first = first,
-                       .count =
-                           now == 0 || n - first > now * MICROBATCH ? now * MICROBATCH : n - first};
+        i * FMD_EVALUATE_SAMPLES < mine.count ? i * FMD_EVALUATE_SAMPLES : mine.count;
+    const size_t left = mine.count - done;
+    return (fmd_range){.first = mine.first + done,
+                       .count = left < FMD_EVALUATE_SAMPLES ? left : FMD_EVALUATE_SAMPLES};
+}
+
+/* A round under way. */
+typedef struct work {
+    const round_rows *out;
+    size_t first, classes; /* first: the image of the round's first row */
+    int64_t failed;
+} work;
+
+static void score(void *self, size_t first, size_t n, size_t rows, const float *logits,
+                  float *grads)
+{
+    (void)rows;
+    (void)grads;
+    work *w = self;
+    float *probabilities = w->out->probabilities + (first - w->first) * w->classes;
+    fmd_softmax_rows(n, w->classes, logits, probabilities);
+    for (size_t i = 0; i < n; i++) {
+        const size_t best = fmd_argmax(w->classes, logits + i * w->classes);
+        w->out->predicted[first - w->first + i] = (uint8_t)best;
+        w->failed += !isfinite(probabilities[i * w->classes + best]);
+    }
 }
 
 /* Returns the number of images whose scores are not finite. */
-static int64_t predict_samples(fmd_model *m, const fmd_split *split, float divisor, fmd_range run,
-                               round_rows *out)
+static int64_t predict_samples(fmd_model *m, const fmd_split *split, float divisor,
+                               fmd_range images, const round_rows *out)
 {
-    const size_t image_bytes = fmd_shape_count(fmd_model_in(m));
-    const size_t classes = (size_t)fmd_model_classes(m);
-    const fmd_split part = {.n = run.count, .images = split->images + run.first * image_bytes};
-    const fmd_pass pass = {.microbatches = (int)((run.count + MICROBATCH - 1) / MICROBATCH),
-                           .microbatch_size = MICROBATCH};
-    int64_t failed = 0;
-    fmd_gather_images(&part, image_bytes, NULL, run.count, fmd_pass_samples(&pass), divisor,
-                      fmd_model_input(m));
-    const float *logits = fmd_model_forward(m, &pass);
-    fmd_softmax_rows(run.count, classes, logits, out->probabilities);
-    for (size_t i = 0; i < run.count; i++) {
-        const size_t best = fmd_argmax(classes, logits + i * classes);
-        out->predicted[i] = (uint8_t)best;
-        failed += !isfinite(out->probabilities[i * classes + best]);
-    }
-    return failed;
+    work w = {.out = out, .first = images.first, .classes = (size_t)fmd_model_classes(m)};
+    fmd_passes_run(&(fmd_passes){.model = m,
+                                 .split = split,
+                                 .divisor = divisor,
+                                 .first = images.first,
+                                 .count = images.count,
+                                 .microbatch_size = FMD_EVALUATE_MICROBATCH,
+                                 .score = score,
+                                 .self = &w});
+    return w.failed;
 }
 
 /* Rank 0. Puts the rows of round `i`, of all ranks, into their places. */

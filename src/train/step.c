@@ -4,7 +4,7 @@
 #include "base/timer.h"
 #include "data/sampler.h"
 #include "nn/losses/loss.h"
-#include "train/batch_plan.h"
+#include "train/passes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ struct fmd_stepper {
     fmd_reduction *reduction;
     const fmd_fit_args *args;
     fmd_gradient_sink sink;
-    uint8_t *labels; /* of this rank's rows */
+    uint8_t *labels; /* of a group */
     int32_t *scales; /* the reduction's after the last whole step */
     size_t n_tensors;
     fmd_phase_seconds seconds;
@@ -43,14 +43,13 @@ static fmd_fixed *sink_fixed(void *self, size_t tensor)
 }
 
 /* Local. */
-static fmd_status create(fmd_stepper **out, const fmd_model *m, const fmd_fit_args *args, int size,
-                         size_t **counts)
+static fmd_status create(fmd_stepper **out, const fmd_model *m, size_t **counts)
 {
     fmd_stepper *s;
     FMD_TRY(fmd_alloc(out, 1, sizeof *s, "training"));
     s = *out;
     s->n_tensors = fmd_model_n_tensors(m);
-    FMD_TRY(fmd_alloc(&s->labels, fmd_fit_samples(args, size), 1, "the labels of a batch"));
+    FMD_TRY(fmd_alloc(&s->labels, fmd_model_max_samples(m), 1, "the labels of a batch"));
     FMD_TRY(fmd_alloc(&s->scales, s->n_tensors, sizeof *s->scales, "the reduction"));
     FMD_TRY(fmd_alloc(counts, s->n_tensors, sizeof **counts, "the reduction"));
     for (size_t i = 0; i < s->n_tensors; i++)
@@ -63,7 +62,7 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
 {
     fmd_stepper *s = NULL;
     size_t *counts = NULL; /* a tensor of the reduction for each parameter tensor */
-    fmd_status st = fmd_comm_agree(c, create(&s, m, args, fmd_comm_size(c), &counts));
+    fmd_status st = fmd_comm_agree(c, create(&s, m, &counts));
     if (st != FMD_OK)
         goto out;
     s->comm = c;
@@ -97,82 +96,97 @@ void fmd_stepper_destroy(fmd_stepper *s)
 
 /* This rank's part of a batch. */
 typedef struct part {
-    fmd_pass pass;
-    size_t first, count; /* samples of the batch; the rows behind them are padding */
-    int microbatches;    /* of all ranks */
+    size_t first, count; /* samples of the batch */
+    size_t microbatch_size;
+    int microbatches, all_microbatches; /* of this rank, of all ranks */
 } part;
 
-/* Cuts a batch into microbatches and takes this rank's run of them; a rank may have none. Without microbatches
- * (native) each rank's share of the samples is one microbatch. */
-static part part_of(const fmd_stepper *s, size_t count, uint64_t step)
+/* Cuts a batch into microbatches and takes this rank's range of them; a rank may have none. A native
+ * sum needs no microbatches: unless the model does, each rank's samples are one. */
+static part part_of(const fmd_stepper *s, size_t count)
 {
     const int rank = fmd_comm_rank(s->comm), size = fmd_comm_size(s->comm);
-    part p = {.pass = {.training = true, .seed = s->args->seed, .step = (uint32_t)step}};
-    if (fmd_reduction_by_microbatch(s->reduction)) {
-        const size_t microbatch = s->args->microbatch_size;
-        const size_t microbatches = (count + microbatch - 1) / microbatch;
-        const fmd_range mine = fmd_share(microbatches, rank, size);
-        const size_t end = (mine.first + mine.count) * microbatch;
-        p.microbatches = (int)microbatches;
-        p.pass.microbatches = (int)mine.count;
-        p.pass.microbatch_size = (int)microbatch;
-        p.first = mine.first * microbatch;
-        p.count = mine.count == 0 ? 0 : (end < count ? end : count) - p.first;
-    } else {
+    if (!fmd_reduction_by_microbatch(s->reduction) && !fmd_model_batch_statistics(s->model)) {
         const fmd_range mine = fmd_share(count, rank, size);
-        p.microbatches = size;
-        p.pass.microbatches = mine.count > 0;
-        p.pass.microbatch_size = (int)mine.count;
-        p.first = mine.first;
-        p.count = mine.count;
+        return (part){.first = mine.first,
+                      .count = mine.count,
+                      .microbatch_size = mine.count,
+                      .microbatches = mine.count > 0,
+                      .all_microbatches = size};
     }
-    p.pass.first_sample = p.first;
-    return p;
+    const size_t microbatch = s->args->microbatch_size;
+    const size_t microbatches = (count + microbatch - 1) / microbatch;
+    const fmd_range mine = fmd_share(microbatches, rank, size);
+    const size_t first = mine.first * microbatch, end = first + mine.count * microbatch;
+    return (part){.first = first,
+                  .count = mine.count == 0 ? 0 : (end < count ? end : count) - first,
+                  .microbatch_size = microbatch,
+                  .microbatches = (int)mine.count,
+                  .all_microbatches = (int)microbatches};
 }
 
-/* Forward, loss and backward of this rank's rows; gradient sums go to the reduction. */
-static void compute(fmd_stepper *s, const part *p, const uint32_t *order, fmd_loss_sums *sums)
+/* A step under way. */
+typedef struct work {
+    fmd_stepper *stepper;
+    const uint32_t *order;
+    fmd_loss_sums sums;
+} work;
+
+static void score(void *self, size_t first, size_t n, size_t rows, const float *logits,
+                  float *grads)
 {
-    const fmd_split *train = &s->args->train;
-    const size_t samples = fmd_pass_samples(&p->pass);
-    const size_t image_bytes = fmd_shape_count(fmd_model_in(s->model));
-
-    const double t0 = fmd_now();
-    fmd_gather_images(train, image_bytes, order + p->first, p->count, samples, s->args->divisor,
-                      fmd_model_input(s->model));
-    fmd_gather_labels(train, order + p->first, p->count, s->labels);
-    const double t1 = fmd_now();
-    const float *logits = fmd_model_forward(s->model, &p->pass);
-    fmd_loss_samples(logits, s->labels, p->count, samples, (size_t)fmd_model_classes(s->model),
-                     fmd_model_logit_grads(s->model), sums);
-    const double t2 = fmd_now();
-    fmd_model_backward(s->model, &p->pass, &s->sink);
-    const double t3 = fmd_now();
-    s->seconds.assemble += t1 - t0;
-    s->seconds.forward += t2 - t1;
-    s->seconds.backward += t3 - t2;
+    work *w = self;
+    fmd_stepper *s = w->stepper;
+    fmd_watchdog_phase(s->args->watchdog, "computing gradients");
+    fmd_gather_labels(&s->args->train, w->order + first, n, s->labels);
+    fmd_loss_samples(logits, s->labels, n, rows, (size_t)fmd_model_classes(s->model), grads,
+                     &w->sums);
 }
 
+/* Forward, loss and backward of this rank's samples; gradient sums go to the reduction. */
+static fmd_loss_sums compute(fmd_stepper *s, const part *p, const uint32_t *order, size_t count,
+                             uint64_t step)
+{
+    work w = {.stepper = s, .order = order, .sums = {.of = count}};
+    fmd_passes_run(&(fmd_passes){.model = s->model,
+                                 .split = &s->args->train,
+                                 .divisor = s->args->divisor,
+                                 .order = order,
+                                 .first = p->first,
+                                 .count = p->count,
+                                 .microbatch_size = p->microbatch_size,
+                                 .training = true,
+                                 .seed = s->args->seed,
+                                 .step = (uint32_t)step,
+                                 .sink = &s->sink,
+                                 .score = score,
+                                 .self = &w,
+                                 .seconds = &s->seconds});
+    return w.sums;
+}
+
+/* States come behind the parameters. */
 static void update(void *self, size_t first, size_t n, const float *gradient)
 {
     fmd_stepper *s = self;
-    fmd_optimizer_part(s->optimizer, fmd_model_params(s->model), first, n, gradient);
+    if (first < fmd_model_n_trainable_params(s->model))
+        fmd_optimizer_part(s->optimizer, fmd_model_params(s->model), first, n, gradient);
+    else
+        fmd_model_update_state(s->model, first, n, gradient);
 }
 
 fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, uint64_t step,
                            double learning_rate, fmd_step_requests requests, fmd_step_sums *sums)
 {
-    const part p = part_of(s, count, step);
+    const part p = part_of(s, count);
     fmd_watchdog *watchdog = s->args->watchdog;
     int64_t counters[COUNTERS];
     fmd_reduced outcome;
     fmd_watchdog_unlock(watchdog);
     do {
-        fmd_loss_sums mine = {.of = count};
         fmd_watchdog_phase(watchdog, "computing gradients");
-        fmd_reduction_begin_step(s->reduction, p.microbatches, p.pass.microbatches);
-        if (p.count > 0)
-            compute(s, &p, order, &mine);
+        fmd_reduction_begin_step(s->reduction, p.all_microbatches, p.microbatches);
+        const fmd_loss_sums mine = compute(s, &p, order, count, step);
         counters[LOSS] = mine.loss;
         counters[CORRECT] = mine.correct;
         counters[SAMPLES] = (int64_t)p.count;
@@ -232,9 +246,9 @@ size_t fmd_stepper_message_bytes(const fmd_stepper *s)
 
 void fmd_stepper_share(const fmd_stepper *s, size_t count, size_t *samples, size_t *product_rows)
 {
-    const part p = part_of(s, count, 0);
+    const part p = part_of(s, count);
     *samples = p.count;
-    *product_rows = (size_t)p.pass.microbatch_size;
+    *product_rows = p.microbatch_size;
 }
 
 int32_t *fmd_stepper_scales(fmd_stepper *s)

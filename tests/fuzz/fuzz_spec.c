@@ -18,7 +18,7 @@ size_t fuzz_seed(size_t i, uint8_t out[FUZZ_BYTES])
     static const char *const seeds[] = {
         "lflatten,dense:128:relu,dense:10:softmax",
         "lflatten, dense:units=8:init=he_normal:nobias, dropout:0.25, activation:gelu",
-        "lleakyrelu:slope=0.1,dense:5:tanh:bias",
+        "lleaky_re_lu:negative_slope=0.1,dense:5:tanh:bias",
         "oadam:0.9:0.999:1e-07",
         "osgd:momentum=0.9:nesterov",
         "ormsprop:rho=0.5:momentum=0.1:centered",

@@ -73,7 +73,7 @@ static void train_batch(fmd_model *m, fmd_optimizer *o, plain_sink *sink, size_t
                      .training = true,
                      .step = (uint32_t)fmd_optimizer_steps(o)};
     fill_input(m, &data.train, first, BATCH);
-    fmd_loss_samples(fmd_model_forward(m, &pass), data.train.labels + first, BATCH, BATCH,
+    fmd_loss_samples(fmd_model_forward(m, &pass, NULL), data.train.labels + first, BATCH, BATCH,
                      (size_t)fmd_model_classes(m), fmd_model_logit_grads(m), sums);
     plain_sink_reset(sink);
     fmd_model_backward(m, &pass, &sink->sink);
@@ -89,7 +89,7 @@ static fmd_loss_sums evaluate(fmd_model *m)
     assert_int_equal(data.test.n % TEST_ROWS, 0);
     for (size_t first = 0; first < data.test.n; first += TEST_ROWS) {
         fill_input(m, &data.test, first, TEST_ROWS);
-        fmd_loss_samples(fmd_model_forward(m, &pass), data.test.labels + first, TEST_ROWS,
+        fmd_loss_samples(fmd_model_forward(m, &pass, NULL), data.test.labels + first, TEST_ROWS,
                          TEST_ROWS, (size_t)fmd_model_classes(m), NULL, &sums);
     }
     assert_int_equal(sums.failed, 0);

@@ -70,7 +70,7 @@ static void set_weights(run *r, const golden *g, const char *name, size_t first)
 static const float *forward(run *r, bool training)
 {
     r->pass.training = training;
-    return fmd_model_forward(r->model, &r->pass);
+    return fmd_model_forward(r->model, &r->pass, NULL);
 }
 
 static double difference_of_forward(run *r, const golden *g, const char *name)

@@ -67,7 +67,7 @@ static double gradients_of_batch(const golden *g, fmd_model *m, plain_sink *s, s
     size_t values = fmd_shape_count(fmd_model_in(m)) * ROWS;
     memcpy(fmd_model_input(m), golden_floats(g, STEPS * values, "x") + t * values,
            values * sizeof(float));
-    const float *logits = fmd_model_forward(m, &pass);
+    const float *logits = fmd_model_forward(m, &pass, NULL);
     fmd_loss_sums sums = {0};
     fmd_loss_samples(logits, golden_bytes(g, STEPS * ROWS, "y") + t * ROWS, ROWS, ROWS,
                      (size_t)fmd_model_classes(m), fmd_model_logit_grads(m), &sums);

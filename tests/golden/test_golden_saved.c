@@ -73,7 +73,7 @@ static const float *logits(fmd_model *m, size_t first, size_t n)
     const size_t values = fmd_shape_count(fmd_model_in(m));
     for (size_t i = 0; i < n * values; i++)
         fmd_model_input(m)[i] = (float)data.test.images[first * values + i] / 255.0f;
-    return fmd_model_forward(m, &pass);
+    return fmd_model_forward(m, &pass, NULL);
 }
 
 static void compare_probabilities(const golden *g, fmd_model *m, closeness *c)

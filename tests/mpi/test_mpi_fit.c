@@ -74,7 +74,7 @@ static fmd_fit_args plain_args(size_t n, size_t batch_size)
                           .divisor = 255,
                           .epochs = 2,
                           .batch_size = batch_size,
-                          .microbatch_size = fmd_microbatch_size(FMD_UNSET_INT, batch_size),
+                          .microbatch_size = fmd_microbatch_size(FMD_UNSET_INT, batch_size, false),
                           .schedule = schedule_of("cosine", 0.01, n, batch_size, 2),
                           .reduce = FMD_REDUCE_EXACT,
                           .seed = SEED,
@@ -101,7 +101,9 @@ typedef struct outcome {
 static fmd_model *create_model(const fmd_fit_args *args, uint64_t seed)
 {
     fmd_model *m = NULL;
-    assert_all_ok(fmd_model_create(&m, layers, image_shape, fmd_fit_samples(args, 1)));
+    fmd_model_size size;
+    assert_all_ok(fmd_model_measure(&size, layers, image_shape));
+    assert_all_ok(fmd_model_create(&m, layers, image_shape, fmd_fit_samples(args, 1, &size)));
     fmd_model_init(m, seed);
     return m;
 }
@@ -206,7 +208,7 @@ static void train_batch(const fmd_fit_args *args, fmd_model *m, serial_sink *s,
         fmd_gather_images(&args->train, PIXELS, order, n, samples, args->divisor,
                           fmd_model_input(m));
         fmd_gather_labels(&args->train, order, n, batch_labels);
-        fmd_loss_samples(fmd_model_forward(m, &pass), batch_labels, n, samples, CLASSES,
+        fmd_loss_samples(fmd_model_forward(m, &pass, NULL), batch_labels, n, samples, CLASSES,
                          fmd_model_logit_grads(m), sums);
         fmd_model_backward(m, &pass, &sink);
     } while (serial_sum_finish(&s->sum, 1.0 / (double)n, grads) == FMD_REDUCED_REPEAT);
@@ -668,8 +670,8 @@ static fmd_loss_sums evaluate_alone(fmd_model *m, size_t n)
         const fmd_split part = samples(first, count);
         const fmd_pass pass = {.microbatches = 1, .microbatch_size = EVALUATE_MICROBATCH};
         fmd_gather_images(&part, PIXELS, NULL, count, EVALUATE_MICROBATCH, 255, fmd_model_input(m));
-        fmd_loss_samples(fmd_model_forward(m, &pass), part.labels, count, count, CLASSES, NULL,
-                         &sums);
+        fmd_loss_samples(fmd_model_forward(m, &pass, NULL), part.labels, count, count, CLASSES,
+                         NULL, &sums);
     }
     return sums;
 }
@@ -715,8 +717,8 @@ static void evaluation_tells_the_watchdog_that_it_goes_on(void **state)
     words = 0;
     assert_all_ok(fmd_evaluate(mpi_comm, m, &split, 255, NULL, &e));
     const size_t mine = fmd_share(microbatches, rank_of(), fmd_comm_size(mpi_comm)).count;
-    assert_all_ranks(words == (mine * EVALUATE_MICROBATCH + FMD_EVALUATE_SAMPLES - 1) /
-                                  FMD_EVALUATE_SAMPLES);
+    const size_t group = fmd_model_max_samples(m) / EVALUATE_MICROBATCH;
+    assert_all_ranks(words == 1 + (mine + group - 1) / group); /* and once before */
     fmd_model_destroy(m);
 }
 

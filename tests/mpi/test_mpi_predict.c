@@ -34,7 +34,7 @@ static void predict_alone(fmd_model *m, size_t n, float *probabilities, uint8_t 
         const fmd_split part = {.n = rows, .images = images + first * PIXELS};
         const fmd_pass pass = {.microbatches = 1, .microbatch_size = MICROBATCH};
         fmd_gather_images(&part, PIXELS, NULL, rows, MICROBATCH, 255, fmd_model_input(m));
-        const float *logits = fmd_model_forward(m, &pass);
+        const float *logits = fmd_model_forward(m, &pass, NULL);
         fmd_softmax_rows(rows, CLASSES, logits, probabilities + first * CLASSES);
         for (size_t i = 0; i < rows; i++)
             predicted[first + i] = (uint8_t)fmd_argmax(CLASSES, logits + i * CLASSES);

@@ -123,7 +123,7 @@ static void train(process *p)
         .divisor = 255,
         .epochs = EPOCHS,
         .batch_size = BATCH,
-        .microbatch_size = fmd_microbatch_size(FMD_UNSET_INT, BATCH),
+        .microbatch_size = fmd_microbatch_size(FMD_UNSET_INT, BATCH, false),
         .schedule = schedule,
         .reduce = FMD_REDUCE_EXACT,
         .seed = SEED,
@@ -136,7 +136,9 @@ static void train(process *p)
     };
     fmd_model *m = NULL;
     fmd_optimizer *o = NULL;
-    assert_all_ok(fmd_model_create(&m, layers, image_shape, fmd_fit_samples(&args, 1)));
+    fmd_model_size size;
+    assert_all_ok(fmd_model_measure(&size, layers, image_shape));
+    assert_all_ok(fmd_model_create(&m, layers, image_shape, fmd_fit_samples(&args, 1, &size)));
     fmd_model_init(m, SEED);
     assert_all_ok(fmd_optimizer_create(&o, "adam", fmd_model_n_params(m)));
     if (p->patient) {

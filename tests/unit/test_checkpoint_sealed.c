@@ -317,9 +317,9 @@ static void test_checkpoint_sealed__a_description_that_cannot_be_is_refused(void
     replace_attribute(file, "/fmnist_dist", "layers", -1, 0);
     assert_info_refused(file, " is damaged: layers: can't locate attribute: 'layers'");
     file = open_good();
-    hid_t huge = text_type(1025);
+    hid_t huge = text_type(FMD_LAYERS_BYTES + 1);
     replace_attribute(file, "/fmnist_dist", "layers", huge, 1);
-    assert_info_refused(file, " is damaged: layers is not text of at most 1023 characters");
+    assert_info_refused(file, " is damaged: layers is not text of at most 32767 characters");
     H5Tclose(huge);
     file = open_good();
     replace(file, "/fmnist_dist", -1, -1, 0, 0);

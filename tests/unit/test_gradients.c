@@ -20,14 +20,16 @@ enum {
     MICROBATCHES = 2,
     MICROBATCH_SIZE = 3,
     ROWS = MICROBATCHES * MICROBATCH_SIZE,
+    MOST_INPUTS = 3,
     SPEC_BYTES = 256
 };
 
 /* Errors count in parts of the largest derivative of the tensor. */
 static const double limit = 2e-3;
 
-/* What is done to the analytic derivatives, to see that it is noticed. */
-enum { SOUND = -2, DAMAGE_INPUT = -1 /* from 0 on: the tensor of that number */ };
+/* What is done to the analytic derivatives, to see that it is noticed: nothing, or a factor on those
+ * of an input (DAMAGE_INPUT - 1 is the second one) or, from 0 on, of the tensor of that number. */
+enum { SOUND = -100, DAMAGE_INPUT = -1 };
 static const float damage_factor = 1.01f;
 
 static float *new_floats(size_t n)
@@ -102,15 +104,30 @@ typedef struct probe {
     fmd_model *model;
     const fmd_layer *layer;
     fmd_pass pass;
-    size_t in, out; /* values of all rows */
-    float *x, *y, *c, *dy, *dx;
+    int inputs;
+    size_t in[MOST_INPUTS], out; /* values of all rows */
+    float *x[MOST_INPUTS], *dx[MOST_INPUTS], *y, *c, *dy;
     plain_sink sink;
 } probe;
 
+/* The spec of the layer; one that merges takes three inputs. */
+static void layer_spec(const char *spec, const char *input, char text[SPEC_BYTES])
+{
+    const fmd_layer_ops *ops;
+    char name[SPEC_BYTES];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(spec, ":"), spec);
+    assert_ok(fmd_layer_find(&ops, name));
+    if (ops->merges)
+        snprintf(text, SPEC_BYTES, "%s:%s:%s", spec, input, input);
+    else
+        snprintf(text, SPEC_BYTES, "%s", spec);
+}
+
 static void open_probe(probe *p, const char *spec, fmd_shape in)
 {
-    char text[SPEC_BYTES];
-    snprintf(text, sizeof text, "%s,flatten,dense:3:softmax", spec);
+    char layer[SPEC_BYTES], text[2 * SPEC_BYTES];
+    layer_spec(spec, "input", layer);
+    snprintf(text, sizeof text, "%s,flatten,dense:3:softmax", layer);
     *p = (probe){.pass = {.microbatches = MICROBATCHES,
                           .microbatch_size = MICROBATCH_SIZE,
                           .training = true,
@@ -119,23 +136,28 @@ static void open_probe(probe *p, const char *spec, fmd_shape in)
                           .first_sample = 5 * ROWS}};
     assert_ok(fmd_model_create(&p->model, text, in, ROWS));
     p->layer = fmd_model_layer(p->model, 0);
-    p->in = ROWS * fmd_shape_count(p->layer->in);
+    p->inputs = p->layer->n_inputs;
     p->out = ROWS * fmd_shape_count(p->layer->out);
-    p->x = new_floats(p->in);
-    p->dx = new_floats(p->in);
+    for (int i = 0; i < p->inputs; i++) {
+        p->in[i] = ROWS * fmd_shape_count(p->layer->in[i]);
+        p->x[i] = new_floats(p->in[i]);
+        p->dx[i] = new_floats(p->in[i]);
+        fill_random(p->x[i], p->in[i], i == 0 ? 2 : 3 + (uint32_t)i, 2);
+    }
     p->y = new_floats(p->out);
     p->dy = new_floats(p->out);
     p->c = new_floats(p->out);
     plain_sink_open(&p->sink, p->model);
     fill_random(fmd_model_params(p->model), fmd_model_n_params(p->model), 1, 1);
-    fill_random(p->x, p->in, 2, 2);
     fill_random(p->c, p->out, 3, 1);
 }
 
 static void close_probe(probe *p)
 {
-    free(p->x);
-    free(p->dx);
+    for (int i = 0; i < p->inputs; i++) {
+        free(p->x[i]);
+        free(p->dx[i]);
+    }
     free(p->y);
     free(p->dy);
     free(p->c);
@@ -143,24 +165,47 @@ static void close_probe(probe *p)
     fmd_model_destroy(p->model);
 }
 
+/* What the layer reads and writes, from row `row` on. */
+typedef struct view {
+    const float *x[MOST_INPUTS];
+    float *dx[MOST_INPUTS];
+    fmd_values values;
+} view;
+
+static void view_rows(probe *p, size_t row, bool with_dx, view *v)
+{
+    const fmd_values *model = fmd_model_values(p->model, 0);
+    for (int i = 0; i < p->inputs; i++) {
+        v->x[i] = p->x[i] + row * p->in[i] / ROWS;
+        v->dx[i] = with_dx ? p->dx[i] + row * p->in[i] / ROWS : NULL;
+    }
+    v->values = (fmd_values){.x = v->x,
+                             .y = p->y + row * p->out / ROWS,
+                             .dy = p->dy + row * p->out / ROWS,
+                             .dx = v->dx,
+                             .saved = model->saved,
+                             .workspace = model->workspace};
+}
+
 /* y, for the rows from `row` on that the pass has. */
-static void probe_forward(probe *p, const fmd_pass *pass, size_t row)
+static void probe_forward(probe *p, const fmd_pass *pass, size_t row, const fmd_gradient_sink *sink)
 {
     const fmd_layer *l = p->layer;
-    const size_t in = p->in / ROWS, out = p->out / ROWS, n = fmd_pass_samples(pass);
-    float *y = p->y + row * out;
-    for (size_t i = 0; i < n * out; i++)
-        y[i] = NAN; /* to be overwritten */
+    const size_t n = fmd_pass_samples(pass) * p->out / ROWS;
+    view v;
+    view_rows(p, row, true, &v);
+    for (size_t i = 0; i < n; i++)
+        v.values.y[i] = NAN; /* to be overwritten */
     if (l->ops->forward != NULL)
-        l->ops->forward(l, pass, p->x + row * in, y);
+        l->ops->forward(l, pass, &v.values, sink);
     else
-        memcpy(y, p->x + row * in, n * out * sizeof *y);
+        memcpy(v.values.y, v.x[0], n * sizeof(float));
 }
 
 static double probe_value(void *self)
 {
     probe *p = self;
-    probe_forward(p, &p->pass, 0);
+    probe_forward(p, &p->pass, 0, NULL);
     double sum = 0;
     for (size_t i = 0; i < p->out; i++)
         sum += (double)p->c[i] * (double)p->y[i];
@@ -171,16 +216,23 @@ static double probe_value(void *self)
 static void probe_backward(probe *p, const fmd_pass *pass, size_t row, bool with_dx)
 {
     const fmd_layer *l = p->layer;
-    const size_t in = p->in / ROWS, out = p->out / ROWS, n = fmd_pass_samples(pass);
-    float *dy = p->dy + row * out, *dx = p->dx + row * in;
-    memcpy(dy, p->c + row * out, n * out * sizeof *dy);
-    for (size_t i = 0; i < n * in; i++)
-        dx[i] = NAN;
+    const size_t n = fmd_pass_samples(pass);
+    view v;
+    view_rows(p, row, with_dx, &v);
+    memcpy(v.values.dy, p->c + row * p->out / ROWS, n * p->out / ROWS * sizeof(float));
+    for (int k = 0; k < p->inputs; k++)
+        for (size_t i = 0; i < n * p->in[k] / ROWS; i++)
+            p->dx[k][row * p->in[k] / ROWS + i] = NAN;
     if (l->ops->backward != NULL)
-        l->ops->backward(l, pass, p->x + row * in, p->y + row * out, dy, with_dx ? dx : NULL,
-                         &p->sink.sink);
-    else
-        memcpy(dx, dy, n * in * sizeof *dx);
+        l->ops->backward(l, pass, &v.values, &p->sink.sink);
+    else if (with_dx)
+        memcpy(v.dx[0], v.values.dy, n * p->out / ROWS * sizeof(float));
+}
+
+/* Layers with a forward alone pass no gradient on. */
+static bool has_derivative(const fmd_layer_ops *ops)
+{
+    return ops->forward == NULL || ops->backward != NULL;
 }
 
 static void scale(float *values, size_t n)
@@ -194,12 +246,17 @@ static void compare_layer(const char *spec, fmd_shape in, int damage, closeness 
 {
     probe p;
     open_probe(&p, spec, in);
-    probe_forward(&p, &p.pass, 0);
+    probe_forward(&p, &p.pass, 0, &p.sink.sink);
     probe_backward(&p, &p.pass, 0, true);
     plain_sink_assert_complete(&p.sink, p.layer->first_tensor, p.layer->n_tensors, MICROBATCHES);
-    if (damage == DAMAGE_INPUT)
-        scale(p.dx, p.in);
-    compare_derivatives(probe_value, &p, p.x, p.dx, p.in, spec, "input", c);
+    plain_sink_assert_complete(&p.sink, p.layer->first_state, p.layer->n_states, MICROBATCHES);
+    for (int i = 0; i < p.inputs; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "input %d", i);
+        if (damage == DAMAGE_INPUT - i)
+            scale(p.dx[i], p.in[i]);
+        compare_derivatives(probe_value, &p, p.x[i], p.dx[i], p.in[i], spec, name, c);
+    }
     for (size_t i = 0; i < p.layer->n_tensors; i++) {
         const fmd_tensor *t = fmd_model_tensor(p.model, p.layer->first_tensor + i);
         float *sums = p.sink.sums + t->offset;
@@ -220,7 +277,8 @@ static void test_gradients__every_layer_matches_finite_differences(void **state)
     for (; (ops = fmd_layer_ops_at(i)) != NULL; i++) {
         /* The example is of the layer that has it. */
         assert_memory_equal(ops->example, ops->name, strlen(ops->name));
-        compare_layer(ops->example, ops->example_in, SOUND, &c);
+        if (has_derivative(ops))
+            compare_layer(ops->example, ops->example_in, SOUND, &c);
     }
     assert_true(i > 0);
     closeness_check(&c);
@@ -231,11 +289,13 @@ static void test_gradients__a_damaged_derivative_is_seen(void **state)
     (void)state;
     const fmd_layer_ops *ops;
     for (size_t i = 0; (ops = fmd_layer_ops_at(i)) != NULL; i++) {
+        if (!has_derivative(ops))
+            continue;
         probe p;
         open_probe(&p, ops->example, ops->example_in);
-        int n = (int)p.layer->n_tensors;
+        const int tensors = (int)p.layer->n_tensors, inputs = p.inputs;
         close_probe(&p);
-        for (int damage = DAMAGE_INPUT; damage < n; damage++) {
+        for (int damage = -inputs; damage < tensors; damage++) {
             closeness c = {0};
             compare_layer(ops->example, ops->example_in, damage, &c);
             if (!(c.parts > 1))
@@ -268,7 +328,16 @@ static void test_gradients__every_activation_matches_finite_differences(void **s
     closeness_check(&c);
 }
 
-/* Two microbatches at once, or one after the other: the same bits; and dx is nobody else's business. */
+static void assert_equal_probes(const probe *a, const probe *b)
+{
+    assert_memory_equal(a->y, b->y, b->out * sizeof(float));
+    for (int i = 0; i < b->inputs && has_derivative(b->layer->ops); i++)
+        assert_memory_equal(a->dx[i], b->dx[i], b->in[i] * sizeof(float));
+    assert_memory_equal(a->sink.sums, b->sink.sums, fmd_model_n_params(b->model) * sizeof(float));
+}
+
+/* Two microbatches at once, or one after the other: the same bits; and sums do not depend on whether
+ * somebody needs dx. */
 static void test_gradients__a_row_does_not_depend_on_other_microbatches(void **state)
 {
     (void)state;
@@ -277,26 +346,50 @@ static void test_gradients__a_row_does_not_depend_on_other_microbatches(void **s
         probe together, apart;
         open_probe(&together, ops->example, ops->example_in);
         open_probe(&apart, ops->example, ops->example_in);
-        probe_forward(&together, &together.pass, 0);
+        probe_forward(&together, &together.pass, 0, &together.sink.sink);
         probe_backward(&together, &together.pass, 0, true);
         for (size_t microbatch = 0; microbatch < MICROBATCHES; microbatch++) {
             fmd_pass one = apart.pass;
             one.microbatches = 1;
             one.first_sample += microbatch * MICROBATCH_SIZE;
-            probe_forward(&apart, &one, microbatch * MICROBATCH_SIZE);
+            probe_forward(&apart, &one, microbatch * MICROBATCH_SIZE, &apart.sink.sink);
             probe_backward(&apart, &one, microbatch * MICROBATCH_SIZE, true);
         }
-        size_t n = fmd_model_n_params(together.model);
-        assert_memory_equal(apart.y, together.y, together.out * sizeof(float));
-        assert_memory_equal(apart.dx, together.dx, together.in * sizeof(float));
-        assert_memory_equal(apart.sink.sums, together.sink.sums, n * sizeof(float));
+        assert_equal_probes(&apart, &together);
 
         plain_sink_reset(&apart.sink);
-        probe_forward(&apart, &apart.pass, 0);
+        probe_forward(&apart, &apart.pass, 0, &apart.sink.sink);
         probe_backward(&apart, &apart.pass, 0, false);
-        assert_memory_equal(apart.sink.sums, together.sink.sums, n * sizeof(float));
+        assert_memory_equal(apart.sink.sums, together.sink.sums,
+                            fmd_model_n_params(together.model) * sizeof(float));
         close_probe(&together);
         close_probe(&apart);
+    }
+}
+
+/* Whether y of some row changes with the input of another row of its microbatch: in layers that say
+ * so, and in no other. */
+static void test_gradients__only_batch_statistics_join_the_rows_of_a_microbatch(void **state)
+{
+    (void)state;
+    const fmd_layer_ops *ops;
+    for (size_t i = 0; (ops = fmd_layer_ops_at(i)) != NULL; i++) {
+        probe before, after;
+        open_probe(&before, ops->example, ops->example_in);
+        open_probe(&after, ops->example, ops->example_in);
+        const size_t row = before.out / ROWS;
+        for (int k = 0; k < after.inputs; k++)
+            for (size_t j = 0; j < after.in[k] / ROWS; j++)
+                after.x[k][j] += 1; /* of row 0 */
+        probe_forward(&before, &before.pass, 0, NULL);
+        probe_forward(&after, &after.pass, 0, NULL);
+        const bool joined =
+            memcmp(before.y + row, after.y + row, (MICROBATCH_SIZE - 1) * row * sizeof(float)) != 0;
+        assert_int_equal(joined, ops->batch_statistics);
+        assert_memory_equal(before.y + MICROBATCH_SIZE * row, after.y + MICROBATCH_SIZE * row,
+                            (ROWS - MICROBATCH_SIZE) * row * sizeof(float));
+        close_probe(&before);
+        close_probe(&after);
     }
 }
 
@@ -308,13 +401,13 @@ typedef struct classifier {
     size_t n; /* rows that count; the others are padding */
 } classifier;
 
-static double loss_of(classifier *m, float *grads)
+static double loss_of(classifier *m, float *grads, const fmd_gradient_sink *statistics)
 {
     fmd_loss_sums sums = {0};
     size_t n = ROWS * (size_t)fmd_model_classes(m->model);
     for (size_t i = 0; grads != NULL && i < n; i++)
         grads[i] = NAN; /* to be overwritten, padding too */
-    fmd_loss_samples(fmd_model_forward(m->model, &m->pass), m->labels, m->n, ROWS,
+    fmd_loss_samples(fmd_model_forward(m->model, &m->pass, statistics), m->labels, m->n, ROWS,
                      (size_t)fmd_model_classes(m->model), grads, &sums);
     assert_int_equal(sums.failed, 0);
     return (double)sums.loss * FMD_LOSS_UNIT;
@@ -322,13 +415,14 @@ static double loss_of(classifier *m, float *grads)
 
 static double classifier_value(void *self)
 {
-    return loss_of(self, NULL);
+    return loss_of(self, NULL, NULL);
 }
 
 static void compare_model(const char *spec, fmd_shape in, int damage, closeness *c)
 {
     classifier m = {.pass = {.microbatches = MICROBATCHES,
                              .microbatch_size = MICROBATCH_SIZE,
+                             .padding = 1,
                              .training = true,
                              .seed = 7,
                              .step = 3,
@@ -341,11 +435,10 @@ static void compare_model(const char *spec, fmd_shape in, int damage, closeness 
         m.labels[i] = (uint8_t)(i % (size_t)fmd_model_classes(m.model));
     plain_sink sink;
     plain_sink_open(&sink, m.model);
-    loss_of(&m, fmd_model_logit_grads(m.model));
+    loss_of(&m, fmd_model_logit_grads(m.model), &sink.sink);
     fmd_model_backward(m.model, &m.pass, &sink.sink);
-    size_t n = fmd_model_n_tensors(m.model);
-    plain_sink_assert_complete(&sink, 0, n, MICROBATCHES);
-    for (size_t i = 0; i < n; i++) {
+    plain_sink_assert_complete(&sink, 0, fmd_model_n_tensors(m.model), MICROBATCHES);
+    for (size_t i = 0; i < fmd_model_n_trainable_tensors(m.model); i++) {
         const fmd_tensor *t = fmd_model_tensor(m.model, i);
         char name[64];
         snprintf(name, sizeof name, "tensor %zu", i);
@@ -358,17 +451,25 @@ static void compare_model(const char *spec, fmd_shape in, int damage, closeness 
     fmd_model_destroy(m.model);
 }
 
-/* The layer between others where its input is a row, else in front of them. */
-static void embed(const fmd_layer_ops *ops, char spec[SPEC_BYTES], fmd_shape *in)
+/* The layer between others, or with branches around it: its input goes another way, too, and to a
+ * layer that merges, three times. One without a derivative comes first. */
+static void embed(const fmd_layer_ops *ops, bool branches, char text[4 * SPEC_BYTES], fmd_shape *in)
 {
-    *in = ops->example_in;
-    if (ops->example_in.rank > 1) {
-        snprintf(spec, SPEC_BYTES, "%s,flatten,dense:4:tanh,dense:3:softmax", ops->example);
+    char layer[SPEC_BYTES], shape[64] = "";
+    layer_spec(ops->example, has_derivative(ops) ? "a" : "input", layer);
+    const fmd_shape s = ops->example_in;
+    for (int i = 0, used = 0; i < s.rank; i++)
+        used +=
+            snprintf(shape + used, sizeof shape - (size_t)used, "%s%d", i > 0 ? "x" : "", s.dim[i]);
+    if (!has_derivative(ops)) {
+        *in = s;
+        snprintf(text, 4 * SPEC_BYTES, "%s,flatten,dense:4:tanh,dense:3:softmax", layer);
         return;
     }
     *in = (fmd_shape){2, {2, 4}};
-    snprintf(spec, SPEC_BYTES, "flatten,dense:%d:tanh,%s,flatten,dense:3:softmax",
-             ops->example_in.dim[0], ops->example);
+    snprintf(text, 4 * SPEC_BYTES, "flatten,dense:%zu:tanh,reshape:%s@a,%s,flatten,dense:3%s",
+             fmd_shape_count(s), shape, layer,
+             branches ? "@b,from:a,flatten,dense:3,add:b,softmax" : ":softmax");
 }
 
 static void test_gradients__every_layer_in_a_model_matches_finite_differences(void **state)
@@ -376,12 +477,13 @@ static void test_gradients__every_layer_in_a_model_matches_finite_differences(vo
     (void)state;
     closeness c = {.what = "models of one layer each"};
     const fmd_layer_ops *ops;
-    for (size_t i = 0; (ops = fmd_layer_ops_at(i)) != NULL; i++) {
-        char spec[SPEC_BYTES];
-        fmd_shape in;
-        embed(ops, spec, &in);
-        compare_model(spec, in, SOUND, &c);
-    }
+    for (size_t i = 0; (ops = fmd_layer_ops_at(i)) != NULL; i++)
+        for (int branches = 0; branches < 2; branches++) {
+            char spec[4 * SPEC_BYTES];
+            fmd_shape in;
+            embed(ops, branches == 1, spec, &in);
+            compare_model(spec, in, SOUND, &c);
+        }
     closeness_check(&c);
 }
 
@@ -403,21 +505,40 @@ static void test_gradients__a_deep_model_with_dropout_matches_finite_differences
     }
 }
 
+/* A residual block with batch normalisation, an output with three consumers, two ways that meet. */
+static const char *const branching =
+    "flatten,dense:6@a,batch_normalization,activation:tanh,dense:6,add:a@b,dense:5:gelu@c,from:b,"
+    "dense:5:tanh,concatenate:c:b,dense:4:elu,concatenate:c,dense:3,softmax";
+
+static void test_gradients__a_branching_model_matches_finite_differences(void **state)
+{
+    (void)state;
+    closeness c = {.what = "a branching model"};
+    compare_model(branching, deep_in, SOUND, &c);
+    closeness_check(&c);
+    for (int damage = 0; damage < 14; damage++) {
+        closeness damaged = {0};
+        compare_model(branching, deep_in, damage, &damaged);
+        if (!(damaged.parts > 1))
+            fail_msg("damage %d was not seen", damage);
+    }
+}
+
 static void test_gradients__dropout_was_active(void **state)
 {
     (void)state;
     probe p;
     open_probe(&p, "dropout:0.4", (fmd_shape){1, {50}});
-    probe_forward(&p, &p.pass, 0);
+    probe_forward(&p, &p.pass, 0, NULL);
     size_t zeros = 0;
     for (size_t i = 0; i < p.out; i++) {
         zeros += p.y[i] == 0;
-        assert_true(p.y[i] == 0 || fabsf(p.y[i] - p.x[i] / 0.6f) <= 1e-6f * fabsf(p.x[i]));
+        assert_true(p.y[i] == 0 || fabsf(p.y[i] - p.x[0][i] / 0.6f) <= 1e-6f * fabsf(p.x[0][i]));
     }
     assert_in_range(zeros, 90, 150); /* 120 of 300, give or take 3.5 standard deviations */
     p.pass.training = false;
-    probe_forward(&p, &p.pass, 0);
-    assert_memory_equal(p.y, p.x, p.in * sizeof(float));
+    probe_forward(&p, &p.pass, 0, NULL);
+    assert_memory_equal(p.y, p.x[0], p.in[0] * sizeof(float));
     close_probe(&p);
 }
 
@@ -428,8 +549,10 @@ int main(void)
         cmocka_unit_test(test_gradients__a_damaged_derivative_is_seen),
         cmocka_unit_test(test_gradients__every_activation_matches_finite_differences),
         cmocka_unit_test(test_gradients__a_row_does_not_depend_on_other_microbatches),
+        cmocka_unit_test(test_gradients__only_batch_statistics_join_the_rows_of_a_microbatch),
         cmocka_unit_test(test_gradients__every_layer_in_a_model_matches_finite_differences),
         cmocka_unit_test(test_gradients__a_deep_model_with_dropout_matches_finite_differences),
+        cmocka_unit_test(test_gradients__a_branching_model_matches_finite_differences),
         cmocka_unit_test(test_gradients__dropout_was_active),
     };
     if (fmd_math_open(FMD_GEMM_AUTO, 1) != FMD_OK)

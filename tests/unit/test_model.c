@@ -1,7 +1,11 @@
 #include "fmd/model.h"
+#include "math/gemm.h"
 
 #include "support/fmd_test.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const fmd_shape image = {.rank = 2, .dim = {28, 28}};
@@ -26,7 +30,8 @@ static void test_model__layers_are_named_as_keras_names_them(void **state)
                                         "leaky_re_lu_1", "dropout", "dense_1"};
     fmd_model *m;
     assert_ok(fmd_model_create(
-        &m, "flatten, dense:8, leakyrelu, leakyrelu:0.1, dropout:0.5, dense:10:softmax", image, 1));
+        &m, "flatten, dense:8, leaky_re_lu, leaky_re_lu:0.1, dropout:0.5, dense:10:softmax", image,
+        1));
     for (size_t i = 0; i < 6; i++)
         assert_string_equal(fmd_model_layer(m, i)->name, names[i]);
     fmd_model_destroy(m);
@@ -76,10 +81,9 @@ static void test_model__faults_in_a_spec_are_named(void **state)
         const char *spec, *message;
     } faults[] = {
         {"", "--layers: there is no layer"},
-        {"dens:8", "--layers: there is no layer 'dens'; there are "
-                   "dense|flatten|dropout|activation|leakyrelu (did you mean 'dense'?)"},
-        {"flatten,,dense:8", "--layers: there is no layer ''; there are "
-                             "dense|flatten|dropout|activation|leakyrelu"},
+        {"dens:8", "--layers: there is no layer 'dens' (did you mean 'dense'?); 'fmnist-dist help "
+                   "train' lists them"},
+        {"flatten,,dense:8", "--layers: there is no layer ''; 'fmnist-dist help train' lists them"},
         {"dense", "--layers: dense: needs units; it takes units, activation, init, [no]bias"},
         {"dense:0", "--layers: dense:0: units: '0' is not an integer from 1 to 65536"},
         {"dense:8:rely", "--layers: dense:8:rely: does not understand 'rely' (did you mean "
@@ -137,16 +141,191 @@ static void test_model__a_mask_belongs_to_a_place_in_the_batch(void **state)
         fmd_model_input(m)[i] = 1;
     fmd_pass p = {
         .microbatches = 2, .microbatch_size = ROWS / 2, .training = true, .seed = 1, .step = 3};
-    memcpy(whole, fmd_model_forward(m, &p), sizeof whole);
+    memcpy(whole, fmd_model_forward(m, &p, NULL), sizeof whole);
     p.microbatches = 1;
     p.first_sample = ROWS / 2;
-    memcpy(part, fmd_model_forward(m, &p), sizeof part);
+    memcpy(part, fmd_model_forward(m, &p, NULL), sizeof part);
     assert_memory_equal(part, whole + ROWS / 2 * OUT, sizeof part);
     p.step = 4;
-    assert_memory_not_equal(fmd_model_forward(m, &p), part, sizeof part);
+    assert_memory_not_equal(fmd_model_forward(m, &p, NULL), part, sizeof part);
     p.training = false;
-    assert_memory_equal(fmd_model_forward(m, &p), fmd_model_input(m), sizeof part);
+    assert_memory_equal(fmd_model_forward(m, &p, NULL), fmd_model_input(m), sizeof part);
     fmd_model_destroy(m);
+}
+
+/* The last layer's values for the samples in `x`. */
+static const float *forward(fmd_model *m, const float *x, size_t samples)
+{
+    const fmd_pass p = {.microbatches = 1, .microbatch_size = (int)samples};
+    memcpy(fmd_model_input(m), x, samples * fmd_shape_count(fmd_model_in(m)) * sizeof *x);
+    return fmd_model_forward(m, &p, NULL);
+}
+
+static void test_model__names_join_branches(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec;
+        size_t n;
+        float y[8];
+    } cases[] = {
+        {"relu,add:input", 2, {2, -2}},
+        {"relu@a,from:input,add:a:a", 2, {3, -2}},
+        {"relu@r,from:input,leaky_re_lu:0.5@l,concatenate:input:r", 6, {1, -1, 1, -2, 1, 0}},
+        {"reshape:1x2@a,concatenate:a:axis=1,flatten", 4, {1, -2, 1, -2}},
+        {"reshape:2x1@a,concatenate:a:axis=2,flatten", 4, {1, 1, -2, -2}},
+        {"reshape:2x1@a,concatenate:a,flatten", 4, {1, 1, -2, -2}},
+        {"relu@a,from:input,flatten@b,from:a,concatenate:b", 4, {1, 0, 1, -2}},
+        {"relu@a,add:a@b,add:a:b@c,from:a,add:c", 2, {6, 0}},
+    };
+    const float x[] = {1, -2};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fmd_model *m;
+        assert_ok(fmd_model_create(&m, cases[i].spec, (fmd_shape){1, {2}}, 1));
+        assert_int_equal(fmd_model_classes(m), cases[i].n);
+        assert_memory_equal(forward(m, x, 1), cases[i].y, cases[i].n * sizeof(float));
+        fmd_model_destroy(m);
+    }
+}
+
+static void test_model__faults_of_a_graph_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec, *message;
+    } faults[] = {
+        {"flatten,add:a", "--layers: add:a: no layer before it is marked '@a'; there are input"},
+        {"flatten@block1,add:block2", "--layers: add:block2: no layer before it is marked "
+                                      "'@block2'; there are input|block1 (did "
+                                      "you mean 'block1'?)"},
+        {"flatten@a,add:a@b,add:b@a", "--layers: add:b@a: '@a' is marked twice"},
+        {"flatten@input", "--layers: flatten@input: '@input' is the model's input"},
+        {"flatten@",
+         "--layers: flatten@: '@' marks a layer with a name of letters, digits and '_'"},
+        {"flatten@a-b",
+         "--layers: flatten@a-b: '@' marks a layer with a name of letters, digits and '_'"},
+        {"flatten,add", "--layers: add: needs another input: 'add:NAME' takes the layer marked "
+                        "'@NAME' besides the one before"},
+        {"flatten@a,dense:3,add:a",
+         "--layers: add: its inputs have shapes (3) and (784): they must "
+         "be equal"},
+        {"flatten@a,dense:3,concatenate:input",
+         "--layers: concatenate: its inputs have shapes (3) and (28, 28): they must be equal but "
+         "for axis 1"},
+        {"flatten@a,concatenate:a:axis=2",
+         "--layers: concatenate: its inputs have shape (784): axis must be 1 to 1 or -1 to -1"},
+        {"flatten@a,concatenate:a:axis=x",
+         "--layers: concatenate:a:axis=x: axis: 'x' is not an integer from -4 to 4"},
+        {"flatten,dense:3,from:input,dense:10:softmax",
+         "--layers: nothing takes the output of dense, layer 2 of 3"},
+        {"flatten@a,dense:3,from:a", "--layers: no layer follows the last 'from'"},
+        {"from:b,flatten", "--layers: from:b: no layer before it is marked '@b'; there are input"},
+        {"reshape:28x-1x3",
+         "--layers: reshape: its input (28, 28) has 784 values, which do not make "
+         "the shape (28, 9, 3)"},
+        {"reshape:-1x-1", "--layers: reshape: its input (28, 28) has 784 values, which do not make "
+                          "the shape (-1, -1)"},
+        {"reshape:3x", "--layers: reshape:3x: does not understand '3x'; it takes target_shape"},
+        {"reshape", "--layers: reshape: needs target_shape; it takes target_shape"},
+    };
+    fmd_model *m;
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        assert_fails(fmd_model_create(&m, faults[i].spec, image, 1), FMD_EUSAGE, faults[i].message);
+}
+
+/* 100 blocks of five layers each, with a shortcut around it. */
+static void test_model__500_layers(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 100, LAYERS = 5 * BLOCKS + 3 };
+    char *spec = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&spec, &bytes);
+    assert_non_null(out);
+    fprintf(out, "flatten,dense:6@b0");
+    for (int i = 0; i < BLOCKS; i++)
+        fprintf(out, ",dense:6,batch_normalization,relu,dense:6,add:b%d@b%d", i, i + 1);
+    fprintf(out, ",dense:10:softmax");
+    assert_int_equal(fclose(out), 0);
+    fmd_model *m;
+    fmd_model_size size;
+    assert_ok(fmd_model_create(&m, spec, image, 8));
+    assert_int_equal(fmd_model_n_layers(m), LAYERS);
+    assert_int_equal(fmd_model_n_trainable_tensors(m), 2 * (1 + BLOCKS * 3 + 1));
+    assert_int_equal(fmd_model_n_tensors(m), 2 * (2 + BLOCKS * 4));
+    assert_string_equal(fmd_model_spec(m), spec);
+    assert_string_equal(fmd_model_layer(m, LAYERS - 1)->name, "dense_201");
+    assert_ok(fmd_model_check_classes(m, 10, ""));
+    fmd_model_init(m, 1);
+    static float x[8 * 784];
+    const float *y = forward(m, x, 8);
+    for (int i = 0; i < 80; i++)
+        assert_true(isfinite(y[i]));
+    assert_ok(fmd_model_measure(&size, spec, image));
+    assert_int_equal(size.params, fmd_model_n_params(m));
+    fmd_model_destroy(m);
+    free(spec);
+}
+
+/* State tensors follow all parameters; Keras counts them behind those of their layer. */
+static void test_model__states_follow_the_parameters(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"kernel", "bias", "gamma",       "beta",
+                                        "kernel", "bias", "moving_mean", "moving_variance"};
+    static const float first[] = {0, 1}; /* of the states */
+    fmd_model *m;
+    assert_ok(
+        fmd_model_create(&m, "flatten,dense:4,batch_normalization,dense:3:softmax", image, 1));
+    assert_int_equal(fmd_model_n_tensors(m), 8);
+    assert_int_equal(fmd_model_n_trainable_tensors(m), 6);
+    assert_int_equal(fmd_model_n_params(m), 784 * 4 + 4 + 8 + 15 + 8);
+    assert_int_equal(fmd_model_n_trainable_params(m), 784 * 4 + 4 + 8 + 15);
+    fmd_model_init(m, 1);
+    for (size_t i = 0; i < 8; i++) {
+        const fmd_tensor *t = fmd_model_tensor(m, i);
+        assert_string_equal(t->name, names[i]);
+        assert_int_equal(t->trainable, i < 6);
+        assert_int_equal(t->decays, strcmp(t->name, "kernel") == 0);
+        for (size_t k = 0; k < t->count && i >= 6; k++)
+            assert_true(fmd_model_params(m)[t->offset + k] == first[i - 6]);
+    }
+    const fmd_layer *l = fmd_model_layer(m, 2);
+    for (size_t i = 0; i < fmd_layer_n_variables(l); i++)
+        assert_string_equal(fmd_model_tensor(m, fmd_layer_variable(l, i))->name,
+                            names[i < 2 ? 2 + i : 4 + i]);
+    const float mean[] = {2, 4};
+    fmd_model_update_state(m, fmd_model_tensor(m, 7)->offset + 1, 2, mean);
+    const float *variance = fmd_model_params(m) + fmd_model_tensor(m, 7)->offset;
+    const float expected[] = {1, (float)(0.99 + 0.01 * 2), (float)(0.99 + 0.01 * 4), 1};
+    for (size_t i = 0; i < 4; i++)
+        assert_float_equal(variance[i], expected[i], 1e-7f);
+    fmd_model_destroy(m);
+}
+
+/* Gradients of a deep model share memory, as do outputs that backward does not read. */
+static void test_model__memory_is_used_again(void **state)
+{
+    (void)state;
+    fmd_model_size shallow, deep, adds;
+    const fmd_shape in = {.rank = 1, .dim = {64}};
+    const size_t row = 64 * sizeof(float);
+    assert_ok(fmd_model_measure(&shallow, "dense:64,dense:64,dense:64", in));
+    assert_ok(fmd_model_measure(&deep, "dense:64,dense:64,dense:64,dense:64,dense:64", in));
+    assert_int_equal(deep.sample_bytes, shallow.sample_bytes + 2 * row);
+    assert_ok(fmd_model_measure(&adds, "dense:64@a,dense:64@b,dense:64,add:a,add:b,add:a", in));
+    assert_true(adds.sample_bytes <= shallow.sample_bytes + 3 * row); /* of 14 arrays */
+}
+
+static void test_model__a_group_fits_into_the_cache(void **state)
+{
+    (void)state;
+    const fmd_model_size small = {.sample_bytes = 4096}, large = {.sample_bytes = 1 << 20};
+    assert_int_equal(fmd_model_size_group(&small, 32, 256), 256);
+    assert_int_equal(fmd_model_size_group(&small, 32, 250), 256);
+    assert_int_equal(fmd_model_size_group(&small, 32, 100000), 992);
+    assert_int_equal(fmd_model_size_group(&large, 32, 256), 32);
+    assert_int_equal(fmd_model_size_group(&large, 1, 256), 3);
 }
 
 int main(void)
@@ -161,6 +340,14 @@ int main(void)
         cmocka_unit_test(test_model__a_row_that_is_too_long_is_refused),
         cmocka_unit_test(test_model__parameters_are_a_function_of_the_seed),
         cmocka_unit_test(test_model__a_mask_belongs_to_a_place_in_the_batch),
+        cmocka_unit_test(test_model__names_join_branches),
+        cmocka_unit_test(test_model__faults_of_a_graph_are_named),
+        cmocka_unit_test(test_model__500_layers),
+        cmocka_unit_test(test_model__states_follow_the_parameters),
+        cmocka_unit_test(test_model__memory_is_used_again),
+        cmocka_unit_test(test_model__a_group_fits_into_the_cache),
     };
+    if (fmd_math_open(FMD_GEMM_AUTO, 1) != FMD_OK)
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

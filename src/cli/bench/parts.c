@@ -134,7 +134,7 @@ fmd_status fmd_bench_gemm(fmd_bench *b)
 static fmd_status update_row(fmd_bench *b, const fmd_bench_table *t, const char *spec)
 {
     fmd_comm *c = b->job->comm;
-    const size_t n = b->args.repetitions, n_params = fmd_model_n_params(b->job->model);
+    const size_t n = b->args.repetitions, n_params = fmd_model_n_trainable_params(b->job->model);
     double *rates = b->seconds + n;
     fmd_optimizer *o = NULL;
     fmd_status st = fmd_comm_agree(c, fmd_optimizer_create(&o, spec, n_params));

@@ -187,7 +187,12 @@ static fmd_status collect_fingerprint(fmd_job *j)
         snprintf(j->fingerprint[n].text, sizeof j->fingerprint[n].text, __VA_ARGS__);              \
         j->fingerprint[n++].name = (NAME);                                                         \
     } while (0)
-    FINGERPRINT("layers", "%s", fmd_model_spec(j->model));
+    const char *layers = fmd_model_spec(j->model);
+    if (strlen(layers) < sizeof j->fingerprint[n].text)
+        FINGERPRINT("layers", "%s", layers);
+    else
+        FINGERPRINT("layers", "xxh3:%s",
+                    fmd_hash_text(fmd_hash_bytes(layers, strlen(layers)), hash));
     FINGERPRINT("batch-size", "%zu", f->batch_size);
     FINGERPRINT("microbatch-size", "%zu", f->microbatch_size);
     FINGERPRINT("learning-rate", "%.17g", f->schedule.base / j->lr_scale);

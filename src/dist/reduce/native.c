@@ -1,20 +1,24 @@
 #include "base/simd.h"
 #include "dist/reduce/reduction_private.h"
 
-/* Floats: the fastest, and the same bits only on the same number of ranks. A rank's rows are one
- * microbatch, so each value is written once and goes into the message directly. */
+/* Floats: the fastest, and the same bits only on the same number of ranks. Where a rank's samples are
+ * one microbatch, each value is written once and goes into the message directly. */
 
 static float *begin_range(fmd_reduction *r, const fmd_reduced_tensor *t, size_t offset)
 {
-    return r->floats + t->offset + offset;
+    return r->mine > 1 ? r->scratch : r->floats + t->offset + offset;
+}
+
+FMD_SIMD static void add_to(size_t n, const float *restrict x, float *restrict sum)
+{
+    for (size_t i = 0; i < n; i++)
+        sum[i] += x[i];
 }
 
 static void commit_range(fmd_reduction *r, fmd_reduced_tensor *t, size_t offset, size_t n)
 {
-    (void)r;
-    (void)t;
-    (void)offset;
-    (void)n;
+    if (r->mine > 1)
+        add_to(n, r->scratch, r->floats + t->offset + offset);
 }
 
 FMD_SIMD static void scale_values(size_t n, const float *restrict x, float scale, float *restrict y)

@@ -101,9 +101,10 @@ int fmd_reduction_by_microbatch(const fmd_reduction *r)
 
 void fmd_reduction_begin_step(fmd_reduction *r, int microbatches, int mine)
 {
-    /* One microbatch in native mode writes every value. */
-    const size_t kept = !r->ops->by_microbatch && mine > 0 ? r->n_values : 0;
+    /* One microbatch in native mode writes every value; several are added. */
+    const size_t kept = !r->ops->by_microbatch && mine == 1 ? r->n_values : 0;
     r->microbatches = microbatches;
+    r->mine = mine;
     memset(r->fixed + kept, 0, (r->n_elements - kept) * sizeof *r->fixed);
     if (r->ops->begin_step != NULL)
         r->ops->begin_step(r);

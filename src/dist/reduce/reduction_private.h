@@ -33,7 +33,7 @@ struct fmd_reduction {
     const fmd_reduction_ops *ops;
     fmd_comm *comm;
     size_t n_tensors, n_values, n_elements;
-    int n_counters, microbatches;
+    int n_counters, microbatches, mine; /* microbatches of all ranks, and of this one */
     fmd_reduced_tensor *tensors;
     int32_t *exponents;    /* of the tensors */
     fmd_node_shared *node; /* NULL: the message goes through MPI_Allreduce as it is */

@@ -62,19 +62,19 @@ fmd_status fmd_checkpoint_verify(const char *path, uint64_t *step)
  * takes memory for it. */
 static fmd_status check_model(const fmd_reader *r, const fmd_checkpoint_info *info)
 {
-    double params, bytes;
-    const fmd_status st = fmd_model_measure(&params, &bytes, info->layers, info->in, 1);
+    fmd_model_size size;
+    const fmd_status st = fmd_model_measure(&size, info->layers, info->in);
     if (st == FMD_EUSAGE) {
         char why[FMD_ERROR_BYTES];
         snprintf(why, sizeof why, "%s", fmd_error_message());
         return FMD_FAIL(FMD_EDATA, "'%s' describes a model that cannot be built: %.800s",
                         r->h5.path, why);
     }
-    if (st == FMD_OK && params * sizeof(float) > (double)r->h5.bytes)
+    if (st == FMD_OK && size.params * sizeof(float) > r->h5.bytes)
         return FMD_FAIL(FMD_EDATA,
-                        "'%s' is damaged: its layers have %.0f parameters, more than fit into its "
+                        "'%s' is damaged: its layers have %zu parameters, more than fit into its "
                         "%zu bytes",
-                        r->h5.path, params, r->h5.bytes);
+                        r->h5.path, size.params, r->h5.bytes);
     return st;
 }
 
@@ -122,7 +122,7 @@ static fmd_status read_params(const fmd_reader *r, const fmd_model *m, float *va
         const fmd_layer *l = fmd_model_layer(m, i);
         char vars[FMD_KERAS_PATH];
         snprintf(vars, sizeof vars, "/layers/%s/vars", l->name);
-        FMD_TRY(check_count(r, vars, "variables", l->n_tensors));
+        FMD_TRY(check_count(r, vars, "variables", fmd_layer_n_variables(l)));
     }
     return FMD_OK;
 }
@@ -171,15 +171,16 @@ static fmd_status read_slots(const fmd_reader *r, const fmd_state *s, float *val
 {
     const fmd_model *m = s->model;
     const size_t slots = fmd_optimizer_n_slots(s->optimizer);
+    const size_t tensors = fmd_model_n_trainable_tensors(m);
     for (size_t slot = 0; slot < slots; slot++)
-        for (size_t i = 0; i < fmd_model_n_tensors(m); i++) {
+        for (size_t i = 0; i < tensors; i++) {
             const fmd_tensor *t = fmd_model_tensor(m, i);
             char at[FMD_KERAS_PATH];
             fmd_keras_slot_path(m, s->optimizer, slot, i, at);
             FMD_TRY(read_tensor(r, at, fmd_optimizer_slot_name(s->optimizer, slot), t->shape,
-                                values + slot * fmd_model_n_params(m) + t->offset));
+                                values + slot * fmd_model_n_trainable_params(m) + t->offset));
         }
-    return check_count(r, "/optimizer/vars", "variables", 2 + slots * fmd_model_n_tensors(m));
+    return check_count(r, "/optimizer/vars", "variables", 2 + slots * tensors);
 }
 
 /* Everything is read into `memory` first: parameters, slots, state entries. */
@@ -190,7 +191,7 @@ static fmd_status read_all(const fmd_reader *r, const fmd_state *s, char *memory
     FMD_TRY(check_fingerprint(r, s));
     FMD_TRY(read_params(r, s->model, (float *)(void *)memory));
     FMD_TRY(read_slots(r, s, (float *)(void *)(memory + params)));
-    char *at = memory + (1 + slots) * params;
+    char *at = memory + params + slots * fmd_model_n_trainable_params(s->model) * sizeof(float);
     for (size_t i = 0; i < s->n_entries; i++) {
         FMD_TRY(fmd_reader_entry(r, &s->entries[i], at));
         at += fmd_state_entry_bytes(&s->entries[i]);
@@ -203,8 +204,9 @@ static void take_over(const fmd_state *s, uint64_t step, const char *memory)
     const size_t params = fmd_model_n_params(s->model) * sizeof(float);
     memcpy(fmd_model_params(s->model), memory, params);
     memory += params;
-    for (size_t i = 0; i < fmd_optimizer_n_slots(s->optimizer); i++, memory += params)
-        memcpy(fmd_optimizer_slot(s->optimizer, i), memory, params);
+    const size_t slot = fmd_model_n_trainable_params(s->model) * sizeof(float);
+    for (size_t i = 0; i < fmd_optimizer_n_slots(s->optimizer); i++, memory += slot)
+        memcpy(fmd_optimizer_slot(s->optimizer, i), memory, slot);
     for (size_t i = 0; i < s->n_entries; i++) {
         memcpy(s->entries[i].data, memory, fmd_state_entry_bytes(&s->entries[i]));
         memory += fmd_state_entry_bytes(&s->entries[i]);
@@ -217,7 +219,8 @@ fmd_status fmd_checkpoint_read(const char *path, const fmd_state *s)
     char *memory = NULL;
     fmd_reader r;
     size_t bytes =
-        (1 + fmd_optimizer_n_slots(s->optimizer)) * fmd_model_n_params(s->model) * sizeof(float);
+        sizeof(float) * (fmd_model_n_params(s->model) + fmd_optimizer_n_slots(s->optimizer) *
+                                                            fmd_model_n_trainable_params(s->model));
     for (size_t i = 0; i < s->n_entries; i++)
         bytes += fmd_state_entry_bytes(&s->entries[i]);
     FMD_TRY(fmd_reader_open(&r, path));

@@ -20,20 +20,21 @@ static const char keras_version[] = "2.15.0", keras_backend[] = "tensorflow";
 static fmd_status put_layer(fmd_h5_writer *w, const fmd_model *m, const fmd_layer *l)
 {
     char path[FMD_KERAS_PATH], link[2 * FMD_KERAS_PATH], (*names)[FMD_KERAS_PATH];
-    FMD_TRY(fmd_alloc(&names, l->n_tensors + 1, sizeof *names, "the names of variables"));
+    const size_t n = fmd_layer_n_variables(l);
+    FMD_TRY(fmd_alloc(&names, n + 1, sizeof *names, "the names of variables"));
     snprintf(path, sizeof path, "/layers/%s", l->name);
     fmd_h5_put_group(w, path);
     snprintf(path, sizeof path, "/layers/%s/vars", l->name);
     fmd_h5_put_group(w, path);
     snprintf(link, sizeof link, "/model_weights/%s", l->name);
     fmd_h5_put_group(w, link);
-    if (l->n_tensors > 0) {
+    if (n > 0) {
         snprintf(link, sizeof link, "/model_weights/%s/%s", l->name, l->name);
         fmd_h5_put_group(w, link);
     }
-    for (size_t i = 0; i < l->n_tensors; i++) {
-        const fmd_tensor *t = fmd_model_tensor(m, l->first_tensor + i);
-        fmd_keras_tensor_path(m, l->first_tensor + i, path);
+    for (size_t i = 0; i < n; i++) {
+        const fmd_tensor *t = fmd_model_tensor(m, fmd_layer_variable(l, i));
+        fmd_keras_tensor_path(m, fmd_layer_variable(l, i), path);
         fmd_h5_put_dataset(w, path, t->shape, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT,
                            fmd_model_params(m) + t->offset);
         snprintf(names[i], sizeof names[i], "%s/%s:0", l->name, t->name);
@@ -41,7 +42,7 @@ static fmd_status put_layer(fmd_h5_writer *w, const fmd_model *m, const fmd_laye
         fmd_h5_put_link(w, path, link);
     }
     snprintf(link, sizeof link, "/model_weights/%s", l->name);
-    fmd_h5_put_list(w, link, "weight_names", l->n_tensors, sizeof *names, *names);
+    fmd_h5_put_list(w, link, "weight_names", n, sizeof *names, *names);
     free(names);
     return FMD_OK;
 }
@@ -82,7 +83,7 @@ static void put_optimizer(fmd_h5_writer *w, const fmd_model *m, const fmd_optimi
     fmd_h5_put_dataset(w, "/optimizer/vars/1", scalar, H5T_IEEE_F32LE, H5T_NATIVE_DOUBLE,
                        &learning_rate);
     for (size_t slot = 0; slot < fmd_optimizer_n_slots(o); slot++)
-        for (size_t i = 0; i < fmd_model_n_tensors(m); i++) {
+        for (size_t i = 0; i < fmd_model_n_trainable_tensors(m); i++) {
             const fmd_tensor *t = fmd_model_tensor(m, i);
             fmd_h5_put_dataset(w, fmd_keras_slot_path(m, o, slot, i, path), t->shape,
                                H5T_IEEE_F32LE, H5T_NATIVE_FLOAT,

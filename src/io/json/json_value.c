@@ -21,6 +21,17 @@ static json_t *array_of_words(const char *words)
     return array;
 }
 
+static json_t *array_of_dims(fmd_shape s)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < s.rank; i++)
+        if (json_array_append_new(array, json_integer(s.dim[i])) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    return array;
+}
+
 json_t *fmd_json_of_option(const fmd_option *o, const void *base)
 {
     char buffer[FMD_OPTION_TEXT_BYTES];
@@ -42,6 +53,7 @@ json_t *fmd_json_of_option(const fmd_option *o, const void *base)
         return json_string(text);
     case FMD_OPTION_TEXT: return o->repeats ? array_of_words(text) : json_string(text);
     case FMD_OPTION_CHOICE: return json_string(text);
+    case FMD_OPTION_DIMS: return array_of_dims(*(const fmd_shape *)from);
     }
     return NULL;
 }

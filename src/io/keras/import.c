@@ -191,10 +191,10 @@ static fmd_status read_tensor(const target *t, const fmd_tensor *tensor, hid_t f
 /* FMD_EDATA: a layer of the file has another number of arrays than that of the model. */
 static fmd_status check_arrays(const target *t, const fmd_layer *l, const char *where, size_t found)
 {
-    if (found == l->n_tensors)
+    if (found == fmd_layer_n_variables(l))
         return FMD_OK;
     return FMD_FAIL(FMD_EDATA, "'%s': '%.200s' has %zu arrays, expected %zu for %s in '%.300s'",
-                    t->from->h5.path, where, found, l->n_tensors, l->name,
+                    t->from->h5.path, where, found, fmd_layer_n_variables(l), l->name,
                     fmd_model_spec(t->model));
 }
 
@@ -202,7 +202,7 @@ static const fmd_layer *next_with_tensors(const fmd_model *m, size_t *i)
 {
     while (*i < fmd_model_n_layers(m)) {
         const fmd_layer *l = fmd_model_layer(m, (*i)++);
-        if (l->n_tensors > 0)
+        if (fmd_layer_n_variables(l) > 0)
             return l;
     }
     return NULL;
@@ -235,8 +235,8 @@ static fmd_status read_named_layer(const target *t, hid_t group, const char *whe
         const fmd_layer *l = next_with_tensors(t->model, next);
         status = l == NULL ? surplus(t, name) : check_arrays(t, l, where, weights.n);
         for (size_t i = 0; status == FMD_OK && i < weights.n; i++)
-            status = read_tensor(t, fmd_model_tensor(t->model, l->first_tensor + i), group, where,
-                                 weights.at[i]);
+            status = read_tensor(t, fmd_model_tensor(t->model, fmd_layer_variable(l, i)), group,
+                                 where, weights.at[i]);
     }
     free(weights.at);
     return status;
@@ -308,13 +308,14 @@ static fmd_status read_numbered_layer(const target *t, hid_t root, const char *n
     FMD_TRY(fmd_h5_open_group(&vars, f, root, where, path));
     snprintf(where, sizeof where, "/%s/%s/", t->from->group, path);
     fmd_status status = fmd_h5_count_links(&n, f, vars, where);
-    if (status == FMD_OK && n > 0 && (l == NULL || l->n_tensors == 0))
+    if (status == FMD_OK && n > 0 && (l == NULL || fmd_layer_n_variables(l) == 0))
         status = surplus(t, name);
     else if (status == FMD_OK && l != NULL)
         status = check_arrays(t, l, where, n);
     for (size_t i = 0; status == FMD_OK && i < n; i++) {
         snprintf(path, sizeof path, "%zu", i);
-        status = read_tensor(t, fmd_model_tensor(t->model, l->first_tensor + i), vars, where, path);
+        status =
+            read_tensor(t, fmd_model_tensor(t->model, fmd_layer_variable(l, i)), vars, where, path);
     }
     H5Oclose(vars);
     return status;

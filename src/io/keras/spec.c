@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* The most values of an input. */
-enum { MAX_INPUT = 1 << 24, NAMES_BYTES = 256 };
+enum { MAX_INPUT = 1 << 24 };
 
 typedef struct spec {
     const char *path;
@@ -95,6 +95,14 @@ static char *value_text(json_t *value, char text[FMD_OPTION_TEXT_BYTES])
         snprintf(text, FMD_OPTION_TEXT_BYTES, "%s", name);
     } else if (json_is_string(value)) {
         snprintf(text, FMD_OPTION_TEXT_BYTES, "%s", json_string_value(value));
+    } else if (json_is_array(value)) { /* [3, 5] */
+        size_t i, used = 0;
+        json_t *number;
+        *text = '\0';
+        json_array_foreach (value, i, number)
+            if (used < FMD_OPTION_TEXT_BYTES)
+                used += (size_t)snprintf(text + used, FMD_OPTION_TEXT_BYTES - used, "%s%lld",
+                                         i > 0 ? "x" : "", (long long)json_integer_value(number));
     } else {
         char *printed = fmd_json_print(value, false);
         snprintf(text, FMD_OPTION_TEXT_BYTES, "%s", printed == NULL ? "" : printed);
@@ -236,23 +244,19 @@ static fmd_status check_settings(const spec *s, const layer *l, const fmd_layer_
 
 static fmd_status find_ops(const spec *s, const layer *l, const fmd_layer_ops **ops)
 {
-    char names[NAMES_BYTES] = "";
-    size_t used = 0;
-    for (size_t i = 0; (*ops = fmd_layer_ops_at(i)) != NULL; i++) {
+    for (size_t i = 0; (*ops = fmd_layer_ops_at(i)) != NULL; i++)
         if (strcmp((*ops)->keras_class, l->class_name) == 0)
             return FMD_OK;
-        if (used < sizeof names)
-            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
-                                     (*ops)->keras_class);
-    }
     if (strcmp(l->class_name, "Rescaling") == 0)
         return FMD_FAIL(FMD_EDATA,
                         "'%s': layer '%.64s' is a Rescaling, which this program does not have: it "
                         "divides pixels by 255 itself; save the model without this layer",
                         s->path, l->name);
-    return FMD_FAIL(FMD_EDATA,
-                    "'%s': layer '%.64s' is a %.64s, which this program does not have; it has %s",
-                    s->path, l->name, l->class_name, names);
+    return FMD_FAIL(
+        FMD_EDATA,
+        "'%s': layer '%.64s' is a %.64s, which this program does not have; 'fmnist-dist "
+        "help train' lists the layers",
+        s->path, l->name, l->class_name);
 }
 
 static fmd_status add_layer(spec *s, const layer *l)

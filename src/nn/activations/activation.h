@@ -30,6 +30,9 @@ typedef struct fmd_activation {
 #define FMD_ACTIVATION_CHOICE(name) #name "|"
 #define FMD_ACTIVATION_NAMES        FMD_ACTIVATION_LIST(FMD_ACTIVATION_CHOICE)
 
+#define FMD_ACTIVATION_DECLARE(name) extern const fmd_activation fmd_activation_##name;
+FMD_ACTIVATION_LIST(FMD_ACTIVATION_DECLARE)
+
 /* Local. The activation at `index` of FMD_ACTIVATION_NAMES. */
 const fmd_activation *fmd_activation_at(int index);
 

@@ -1,5 +1,5 @@
 #include "nn/activations/activation.h"
-#include "nn/layer.h"
+#include "nn/plan.h"
 
 #include <string.h>
 
@@ -21,35 +21,37 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     (void)plan;
     const args *a = l->args;
     l->activation = fmd_activation_at(a->activation);
-    l->out = l->in;
+    l->out = l->in[0];
     return FMD_OK;
 }
 
 /* The last dimension is the columns: a softmax runs over it. */
 static size_t columns(const fmd_layer *l)
 {
-    return (size_t)l->in.dim[l->in.rank - 1];
+    return (size_t)l->in[0].dim[l->in[0].rank - 1];
 }
 
 static size_t rows(const fmd_layer *l, const fmd_pass *p)
 {
-    return fmd_pass_samples(p) * (fmd_shape_count(l->in) / columns(l));
+    return fmd_pass_samples(p) * (fmd_shape_count(l->in[0]) / columns(l));
 }
 
-static void forward(const fmd_layer *l, const fmd_pass *p, const float *x, float *y)
-{
-    l->activation->forward(rows(l, p), columns(l), x, y);
-}
-
-static void backward(const fmd_layer *l, const fmd_pass *p, const float *x, const float *y,
-                     float *dy, float *dx, const fmd_gradient_sink *sink)
+static void forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
+                    const fmd_gradient_sink *sink)
 {
     (void)sink;
-    if (dx == NULL)
+    l->activation->forward(rows(l, p), columns(l), v->x[0], v->y);
+}
+
+static void backward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
+                     const fmd_gradient_sink *sink)
+{
+    (void)sink;
+    if (v->dx[0] == NULL)
         return;
     if (l->activation->backward != NULL)
-        l->activation->backward(rows(l, p), columns(l), x, y, dy);
-    memcpy(dx, dy, fmd_pass_samples(p) * fmd_shape_count(l->in) * sizeof *dx);
+        l->activation->backward(rows(l, p), columns(l), v->x[0], v->y, v->dy);
+    memcpy(v->dx[0], v->dy, fmd_pass_samples(p) * fmd_shape_count(l->in[0]) * sizeof(float));
 }
 
 const fmd_layer_ops fmd_layer_activation = {

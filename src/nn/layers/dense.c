@@ -1,7 +1,7 @@
 #include "math/gemm.h"
 #include "math/vec.h"
 #include "nn/activations/activation.h"
-#include "nn/layer.h"
+#include "nn/plan.h"
 
 typedef struct args {
     int64_t units;
@@ -16,7 +16,7 @@ static const fmd_option options[] = {
      .min = 1,
      .max = 65536,
      .keras = "units",
-     .help = "the size of the output"},
+     .help = "size of the output"},
     {.name = "activation",
      .kind = FMD_OPTION_CHOICE,
      .offset = offsetof(args, activation),
@@ -46,17 +46,20 @@ enum { PREACTIVATION }; /* saved, only where the activation needs it */
 static fmd_status build(fmd_layer *l, fmd_plan *plan)
 {
     const args *a = l->args;
-    const int last = l->in.rank - 1;
+    const int last = l->in[0].rank - 1;
     l->activation = fmd_activation_at(a->activation);
-    l->out = l->in;
+    l->out = l->in[0];
     l->out.dim[last] = (int)a->units;
-    fmd_plan_param(plan, "kernel", (fmd_shape){.rank = 2, .dim = {l->in.dim[last], (int)a->units}},
-                   (fmd_init)a->init);
+    fmd_plan_param(plan, (fmd_param){.name = "kernel",
+                                     .shape = {2, {l->in[0].dim[last], (int)a->units}},
+                                     .init = (fmd_init)a->init,
+                                     .decays = true});
     if (a->bias)
-        fmd_plan_param(plan, "bias", (fmd_shape){.rank = 1, .dim = {(int)a->units}},
-                       FMD_INIT_zeros);
+        fmd_plan_param(
+            plan,
+            (fmd_param){.name = "bias", .shape = {1, {(int)a->units}}, .init = FMD_INIT_zeros});
     if (l->activation->needs_input)
-        fmd_plan_saved(plan, fmd_shape_count(l->out));
+        fmd_plan_saved(plan, fmd_shape_count(l->out) * sizeof(float));
     return FMD_OK;
 }
 
@@ -67,22 +70,24 @@ typedef struct sizes {
 
 static sizes sizes_of(const fmd_layer *l, const fmd_pass *p)
 {
-    size_t in = (size_t)l->in.dim[l->in.rank - 1];
-    return (sizes){.m = (size_t)p->microbatch_size * (fmd_shape_count(l->in) / in),
+    size_t in = (size_t)l->in[0].dim[l->in[0].rank - 1];
+    return (sizes){.m = (size_t)p->microbatch_size * (fmd_shape_count(l->in[0]) / in),
                    .in = in,
                    .out = (size_t)l->out.dim[l->out.rank - 1]};
 }
 
 /* y = f(x K + b), microbatch by microbatch. */
-static void forward(const fmd_layer *l, const fmd_pass *p, const float *x, float *y)
+static void forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
+                    const fmd_gradient_sink *sink)
 {
+    (void)sink;
     const args *a = l->args;
     const sizes s = sizes_of(l, p);
     const size_t microbatches = (size_t)p->microbatches;
-    float *z = l->activation->needs_input ? l->saved[PREACTIVATION] : y;
-    fmd_gemm(microbatches, s.m, s.out, s.in, x, l->param[KERNEL], a->bias ? l->param[BIAS] : NULL,
-             z);
-    l->activation->forward(microbatches * s.m, s.out, z, y);
+    float *z = l->activation->needs_input ? v->saved[PREACTIVATION] : v->y;
+    fmd_gemm(microbatches, s.m, s.out, s.in, v->x[0], l->param[KERNEL],
+             a->bias ? l->param[BIAS] : NULL, z);
+    l->activation->forward(microbatches * s.m, s.out, z, v->y);
 }
 
 /* dK = x^T dz of each microbatch, in panels of kernel rows whose sums stay in the cache until all microbatches
@@ -121,25 +126,43 @@ static void bias_gradient(const fmd_layer *l, const fmd_pass *p, const sizes *s,
     }
 }
 
-static void backward(const fmd_layer *l, const fmd_pass *p, const float *x, const float *y,
-                     float *dy, float *dx, const fmd_gradient_sink *sink)
+static void backward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
+                     const fmd_gradient_sink *sink)
 {
     const args *a = l->args;
     const sizes s = sizes_of(l, p);
     const size_t microbatches = (size_t)p->microbatches;
-    if (l->activation->backward != NULL)
-        l->activation->backward(microbatches * s.m, s.out, l->saved[PREACTIVATION], y, dy);
-    kernel_gradient(l, p, &s, x, dy, sink);
+    if (l->activation->backward != NULL) {
+        const float *z = l->activation->needs_input ? v->saved[PREACTIVATION] : NULL;
+        l->activation->backward(microbatches * s.m, s.out, z, v->y, v->dy);
+    }
+    kernel_gradient(l, p, &s, v->x[0], v->dy, sink);
     if (a->bias)
-        bias_gradient(l, p, &s, dy, sink);
-    if (dx != NULL)
-        fmd_gemm_bt(microbatches, s.m, s.in, s.out, dy, l->param[KERNEL], dx);
+        bias_gradient(l, p, &s, v->dy, sink);
+    if (v->dx[0] != NULL)
+        fmd_gemm_bt(microbatches, s.m, s.in, s.out, v->dy, l->param[KERNEL], v->dx[0]);
+}
+
+static fmd_cost cost(const fmd_layer *l, size_t samples)
+{
+    const sizes s = sizes_of(l, &(fmd_pass){.microbatches = 1, .microbatch_size = (int)samples});
+    const double product = 2 * (double)s.m * (double)s.in * (double)s.out;
+    const double x = (double)(s.m * s.in), y = (double)(s.m * s.out), k = (double)(s.in * s.out);
+    fmd_cost c = {.forward_flops = product,
+                  .forward_bytes = sizeof(float) * (x + k + y),
+                  .backward_flops = product,
+                  .backward_bytes = sizeof(float) * (x + k + y)};
+    if (l->sends_gradient) {
+        c.backward_flops += product;
+        c.backward_bytes += sizeof(float) * (x + k + y);
+    }
+    return c;
 }
 
 const fmd_layer_ops fmd_layer_dense = {
     .name = "dense",
     .keras_class = "Dense",
-    .help = "every input times every output, plus a bias",
+    .help = "fully connected layer",
     .example = "dense:5:tanh",
     .example_in = {.rank = 1, .dim = {6}},
     .args_size = sizeof(args),
@@ -148,4 +171,5 @@ const fmd_layer_ops fmd_layer_dense = {
     .build = build,
     .forward = forward,
     .backward = backward,
+    .cost = cost,
 };

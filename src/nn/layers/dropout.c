@@ -1,4 +1,4 @@
-#include "nn/layer.h"
+#include "nn/plan.h"
 
 #include <string.h>
 
@@ -13,7 +13,7 @@ static const fmd_option options[] = {
      .min = 0,
      .max = 0.99,
      .keras = "rate",
-     .help = "the share of values that a training step drops"},
+     .help = "share of values that a training step drops"},
 };
 
 /* The mask: what each value is multiplied by. */
@@ -21,8 +21,8 @@ enum { MASK };
 
 static fmd_status build(fmd_layer *l, fmd_plan *plan)
 {
-    l->out = l->in;
-    fmd_plan_saved(plan, fmd_shape_count(l->in));
+    l->out = l->in[0];
+    fmd_plan_saved(plan, fmd_shape_count(l->in[0]) * sizeof(float));
     return FMD_OK;
 }
 
@@ -40,36 +40,36 @@ static void fill_mask(const fmd_rng *r, uint64_t position, size_t n, float rate,
     }
 }
 
-static void forward(const fmd_layer *l, const fmd_pass *p, const float *x, float *y)
+static void forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
+                    const fmd_gradient_sink *sink)
 {
+    (void)sink;
     const args *a = l->args;
-    const size_t n = fmd_shape_count(l->in), rows = fmd_pass_samples(p);
+    const size_t n = fmd_shape_count(l->in[0]), rows = fmd_pass_samples(p);
     if (!p->training) {
-        memcpy(y, x, rows * n * sizeof *y);
+        memcpy(v->y, v->x[0], rows * n * sizeof *v->y);
         return;
     }
     const fmd_rng r = {
         .seed = p->seed, .purpose = FMD_RNG_DROPOUT, .stream = (uint32_t)l->index, .time = p->step};
     for (size_t i = 0; i < rows; i++) {
-        float *mask = l->saved[MASK] + i * n;
+        float *mask = (float *)v->saved[MASK] + i * n;
         fill_mask(&r, p->first_sample + i, n, (float)a->rate, mask);
         for (size_t j = 0; j < n; j++)
-            y[i * n + j] = x[i * n + j] * mask[j];
+            v->y[i * n + j] = v->x[0][i * n + j] * mask[j];
     }
 }
 
-static void backward(const fmd_layer *l, const fmd_pass *p, const float *x, const float *y,
-                     float *dy, float *dx, const fmd_gradient_sink *sink)
+static void backward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
+                     const fmd_gradient_sink *sink)
 {
-    (void)x;
-    (void)y;
     (void)sink;
-    if (dx == NULL)
+    if (v->dx[0] == NULL)
         return;
-    const float *mask = l->saved[MASK];
-    const size_t n = fmd_pass_samples(p) * fmd_shape_count(l->in);
+    const float *mask = v->saved[MASK];
+    const size_t n = fmd_pass_samples(p) * fmd_shape_count(l->in[0]);
     for (size_t i = 0; i < n; i++)
-        dx[i] = dy[i] * mask[i];
+        v->dx[0][i] = v->dy[i] * mask[i];
 }
 
 const fmd_layer_ops fmd_layer_dropout = {
@@ -81,6 +81,8 @@ const fmd_layer_ops fmd_layer_dropout = {
     .args_size = sizeof(args),
     .args = options,
     .n_args = sizeof options / sizeof *options,
+    .forgets_x = true,
+    .forgets_y = true,
     .build = build,
     .forward = forward,
     .backward = backward,
