@@ -88,6 +88,10 @@ static fmd_status choose_layers(const fmd_weights_file *f, const fmd_config *con
 {
     const fmd_checkpoint_info *file = &f->info.model;
     const bool told = *file->layers != '\0';
+    if (*f->info.unknown != '\0' && !describes(config))
+        return FMD_FAIL(FMD_EDATA,
+                        "%s; if its weights fit another model, describe that with --layers",
+                        f->info.unknown);
     if (told)
         *in = file->in;
     if (!told || describes(config))

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <sys/stat.h>
+#include <zip.h>
 
 /* The forms that strings have in Keras' files. */
 typedef enum form { FIXED, FIXED_UTF8, FULL, PADDED, VARIABLE_ASCII, VARIABLE_UTF8 } form;
@@ -332,11 +333,12 @@ static void check_description(const description *d)
     put_text(file, "model_config", d->config, FIXED);
     H5Fclose(file);
     snprintf(text, sizeof text, "'%s'%s", path, d->message != NULL ? d->message : "");
+    assert_ok(fmd_weights_read_info(path, &info));
+    assert_string_equal(info.unknown, d->message != NULL ? text : "");
     if (d->message != NULL) {
-        assert_fails(fmd_weights_read_info(path, &info), FMD_EDATA, text);
+        assert_string_equal(info.model.layers, "");
         return;
     }
-    assert_ok(fmd_weights_read_info(path, &info));
     assert_string_equal(info.model.layers, d->layers);
     fmd_model *m = NULL;
     assert_ok(fmd_model_create(&m, info.model.layers, info.model.in, 1));
@@ -630,23 +632,24 @@ static void test_keras_import__weights_for_another_model_are_refused(void **stat
     (void)state;
     const char *path = temp_path("x.weights.h5");
     H5Fclose(start_numbers(path, "/layers"));
-    check_refused(path, "flatten,dense:3:softmax",
-                  ": '/layers/dense/vars/0' has shape (12, 5), expected (12, 3): the kernel of "
-                  "dense in 'flatten,dense:3:softmax'; --layers says what the file is for");
+    check_refused(
+        path, "flatten,dense:3:softmax",
+        ": '/layers/dense/vars/0' has shape (12, 5), expected (12, 3): the kernel of "
+        "dense in 'flatten,dense:3:softmax'; describe the model of the file with --layers");
     check_refused(path, "flatten,dense:5:nobias,dense:3:softmax",
                   ": '/layers/dense/vars/' has 2 arrays, expected 1 for dense in "
                   "'flatten,dense:5:nobias,dense:3:softmax'");
     check_refused(path, "flatten,dense:5,dense:3,dense:3:softmax",
                   " has no weights for dense_2 in 'flatten,dense:5,dense:3,dense:3:softmax'; "
-                  "--layers says what the file is for");
+                  "describe the model of the file with --layers");
 
     hid_t file = start_numbers(path, "/layers");
     put_dataset(file, "/layers/conv2d/vars/0", H5T_IEEE_F32LE, 2, 2, 1);
     H5Fclose(file);
     check_refused(path, layers,
                   " has weights for the layer 'conv2d', which "
-                  "'flatten,dense:5:relu,dense:3:softmax' has not; --layers says what the file is "
-                  "for");
+                  "'flatten,dense:5:relu,dense:3:softmax' has not; describe the model of the file "
+                  "with --layers");
 
     file = start_numbers(path, "/layers");
     H5Ldelete(file, "/layers/dense/vars/0", H5P_DEFAULT);
@@ -669,20 +672,13 @@ static void test_keras_import__what_has_no_weights_is_refused(void **state)
     fmd_weights_info info;
     char text[FMD_ERROR_BYTES];
     const char *path = temp_path("strange.h5");
-    static const char zip[] = "PK\x03\x04 and so on", numpy[] = "\x93NUMPY and so on";
+    static const char numpy[] = "\x93NUMPY and so on";
     static const char hdf5[] = "\x89HDF\r\n\x1a\n and no more";
-
-    write_bytes(path, zip, sizeof zip);
-    snprintf(text, sizeof text,
-             "'%s' is a zip archive, as .keras files are; weights are *.h5 and *.weights.h5: in "
-             "Keras, model.save('model.h5')",
-             path);
-    assert_fails(fmd_weights_read_info(path, &info), FMD_EDATA, text);
 
     write_bytes(path, numpy, sizeof numpy);
     snprintf(text, sizeof text,
-             "'%s' is an array of NumPy; weights are *.h5 and *.weights.h5: in Keras, "
-             "model.save('model.h5')",
+             "'%s' is an array of NumPy; weights are in *.keras, *.h5 and *.weights.h5 files: in "
+             "Keras, model.save('model.keras')",
              path);
     assert_fails(fmd_weights_read_info(path, &info), FMD_EDATA, text);
 
@@ -706,6 +702,71 @@ static void test_keras_import__what_has_no_weights_is_refused(void **state)
     assert_int_equal(mkfifo(fifo, 0600), 0);
     snprintf(text, sizeof text, "'%s' is not a regular file", fifo);
     assert_fails(fmd_weights_read_info(fifo, &info), FMD_EDATA, text);
+}
+
+/* Makes an archive of up to two files, stored or deflated. */
+static void make_archive(const char *path, const char *name, const char *text, const char *weights,
+                         zip_int32_t compression)
+{
+    zip_t *archive = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, NULL);
+    assert_non_null(archive);
+    zip_source_t *source = zip_source_buffer(archive, text, strlen(text), 0);
+    zip_int64_t i = zip_file_add(archive, name, source, 0);
+    assert_int_equal(zip_set_file_compression(archive, (zip_uint64_t)i, compression, 0), 0);
+    if (weights != NULL) {
+        source = zip_source_file(archive, weights, 0, -1);
+        i = zip_file_add(archive, "model.weights.h5", source, 0);
+        assert_int_equal(zip_set_file_compression(archive, (zip_uint64_t)i, compression, 0), 0);
+    }
+    assert_int_equal(zip_close(archive), 0);
+}
+
+static void test_keras_import__archives_are_read(void **state)
+{
+    (void)state;
+    char weights[512];
+    snprintf(weights, sizeof weights, "%s", temp_path("inner.weights.h5"));
+    const char *path = temp_path("model.keras");
+    H5Fclose(start_numbers(weights, "/layers"));
+    make_archive(path, "config.json", MODEL, weights, ZIP_CM_STORE);
+    check_model(path);
+    make_archive(path, "config.json", MODEL, weights, ZIP_CM_DEFLATE);
+    check_model(path);
+}
+
+static void test_keras_import__archives_that_are_none_of_keras_are_refused(void **state)
+{
+    (void)state;
+    fmd_weights_info info;
+    char text[FMD_ERROR_BYTES], weights[512];
+    static const char zip[] = "PK\x03\x04 and so on";
+    const char *path = temp_path("strange.keras");
+    snprintf(weights, sizeof weights, "%s", temp_path("inner.weights.h5"));
+    write_bytes(path, zip, sizeof zip);
+    snprintf(text, sizeof text, "'%s' is no sound ZIP archive: Not a zip archive", path);
+    assert_fails(fmd_weights_read_info(path, &info), FMD_EDATA, text);
+
+    make_archive(path, "config.json", MODEL, NULL, ZIP_CM_STORE);
+    snprintf(text, sizeof text,
+             "'%s' is a ZIP archive without 'model.weights.h5', so not a .keras file", path);
+    assert_fails(fmd_weights_read_info(path, &info), FMD_EDATA, text);
+
+    H5Fclose(start_numbers(weights, "/layers"));
+    make_archive(path, "notes.txt", MODEL, weights, ZIP_CM_STORE);
+    assert_ok(fmd_weights_read_info(path, &info)); /* weights without a description */
+    assert_non_null(strstr(info.unknown, "without 'config.json'"));
+
+    /* A wrong byte of the weights: the checksum is compared before HDF5 sees them. */
+    static char bytes[1 << 17];
+    make_archive(path, "config.json", MODEL, weights, ZIP_CM_STORE);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    const size_t n = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    bytes[n / 2] ^= 1;
+    write_bytes(path, bytes, n);
+    assert_int_equal(fmd_weights_read_info(path, &info), FMD_EDATA);
+    assert_non_null(strstr(fmd_error_message(), "is damaged: 'model.weights.h5': CRC error"));
 }
 
 /* HDF5 itself is trusted to survive them; what it lets through must be refused or harmless. */
@@ -742,6 +803,8 @@ int main(void)
         cmocka_unit_test(test_keras_import__a_damaged_model_is_refused_by_name),
         cmocka_unit_test(test_keras_import__weights_for_another_model_are_refused),
         cmocka_unit_test(test_keras_import__what_has_no_weights_is_refused),
+        cmocka_unit_test(test_keras_import__archives_are_read),
+        cmocka_unit_test(test_keras_import__archives_that_are_none_of_keras_are_refused),
         cmocka_unit_test(test_keras_import__a_cut_file_is_refused),
     };
     return cmocka_run_group_tests(tests, temp_folder_make, temp_folder_remove);

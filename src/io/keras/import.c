@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "io/atomic_file.h"
 #include "io/hdf5/h5_file.h"
+#include "io/keras/archive.h"
 #include "io/keras/spec.h"
 
 #include <math.h>
@@ -24,6 +25,8 @@ typedef struct source {
     fmd_h5_file h5;
     layout layout;
     const char *group; /* where the weights are */
+    bool described;    /* the file says which layers it has */
+    bool archive;      /* *.keras: a description beside weights by number */
 } source;
 
 /* What is read so far of a model's parameters. */
@@ -33,7 +36,7 @@ typedef struct target {
     float *values;
 } target;
 
-static const char hdf5_magic[] = "\x89HDF\r\n\x1a\n";
+static const char hdf5_magic[] = "\x89HDF\r\n\x1a\n", zip_magic[] = "PK\x03\x04";
 
 /* Whether a regular file begins so. What cannot be opened does not: the reader of our own files
  * says why. */
@@ -54,7 +57,7 @@ static bool begins_with(const char *path, const char *magic)
 
 bool fmd_weights_is_keras(const char *path)
 {
-    return begins_with(path, hdf5_magic);
+    return begins_with(path, hdf5_magic) || begins_with(path, zip_magic);
 }
 
 /* FMD_EDATA for files that people take for weights, by their first bytes. */
@@ -62,14 +65,12 @@ static fmd_status refuse_others(const char *path)
 {
     static const struct {
         const char *magic, *kind;
-    } others[] = {{"PK\x03\x04", "a zip archive, as .keras files are"},
-                  {"\x93NUMPY", "an array of NumPy"},
-                  {"\x89PNG\r\n\x1a\n", "a picture"}};
+    } others[] = {{"\x93NUMPY", "an array of NumPy"}, {"\x89PNG\r\n\x1a\n", "a picture"}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (begins_with(path, others[i].magic))
             return FMD_FAIL(FMD_EDATA,
-                            "'%s' is %s; weights are *.h5 and *.weights.h5: in Keras, "
-                            "model.save('model.h5')",
+                            "'%s' is %s; weights are in *.keras, *.h5 and *.weights.h5 files: in "
+                            "Keras, model.save('model.keras')",
                             path, others[i].kind);
     return FMD_OK;
 }
@@ -79,9 +80,10 @@ static fmd_status find_layout(source *s)
     static const char *const numbers[] = {"layers", "_layer_checkpoint_dependencies"};
     const hid_t file = s->h5.id;
     s->layout = LAYOUT_NUMBERS;
-    if (fmd_h5_has_attribute(file, "model_config")) {
+    if (!s->archive && fmd_h5_has_attribute(file, "model_config")) {
         s->layout = LAYOUT_MODEL;
         s->group = "model_weights";
+        s->described = true;
         return FMD_OK;
     }
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -105,7 +107,11 @@ static fmd_status open_source(source *s, const char *path)
     void *data = NULL;
     size_t bytes;
     memset(s, 0, sizeof *s);
-    FMD_TRY(fmd_atomic_file_read(&data, &bytes, path));
+    s->archive = s->described = begins_with(path, zip_magic);
+    if (s->archive)
+        FMD_TRY(fmd_keras_archive_read(&data, &bytes, path, "model.weights.h5"));
+    else
+        FMD_TRY(fmd_atomic_file_read(&data, &bytes, path));
     FMD_TRY(fmd_h5_file_open(&s->h5, path, data, bytes));
     const fmd_status status = find_layout(s);
     if (status != FMD_OK)
@@ -113,24 +119,48 @@ static fmd_status open_source(source *s, const char *path)
     return status;
 }
 
+/* The description of the model in JSON, released by free(). */
+static fmd_status read_description(char **json, const source *s)
+{
+    size_t bytes;
+    void *data;
+    if (!s->archive)
+        return fmd_h5_string(json, &s->h5, s->h5.id, "/", "model_config");
+    FMD_TRY(fmd_keras_archive_read(&data, &bytes, s->h5.path, "config.json"));
+    *json = data;
+    return FMD_OK;
+}
+
+/* A part that this program lacks is no reason to refuse the file: the user may describe a model that
+ * its weights fit. */
+static fmd_status describe(const source *s, fmd_weights_info *info)
+{
+    char *json = NULL;
+    if (!s->described)
+        return FMD_OK;
+    fmd_status status = read_description(&json, s);
+    if (status == FMD_OK)
+        status = fmd_keras_spec(s->h5.path, json, info->model.layers, sizeof info->model.layers,
+                                &info->model.in);
+    free(json);
+    if (status != FMD_EDATA)
+        return status;
+    snprintf(info->unknown, sizeof info->unknown, "%s", fmd_error_message());
+    *info->model.layers = '\0';
+    return FMD_OK;
+}
+
 fmd_status fmd_weights_read_info(const char *path, fmd_weights_info *info)
 {
     fmd_weights_info read = {.keras = true, .model = {.normalize = true}};
     source s;
     FMD_TRY(refuse_others(path));
-    if (!begins_with(path, hdf5_magic)) {
+    if (!fmd_weights_is_keras(path)) {
         info->keras = false;
         return fmd_checkpoint_read_info(path, &info->model);
     }
     FMD_TRY(open_source(&s, path));
-    fmd_status status = FMD_OK;
-    char *config = NULL;
-    if (s.layout == LAYOUT_MODEL)
-        status = fmd_h5_string(&config, &s.h5, s.h5.id, "/", "model_config");
-    if (config != NULL)
-        status = fmd_keras_spec(path, config, read.model.layers, sizeof read.model.layers,
-                                &read.model.in);
-    free(config);
+    const fmd_status status = describe(&s, &read);
     fmd_h5_file_close(&s.h5);
     if (status == FMD_OK)
         *info = read;
@@ -140,7 +170,7 @@ fmd_status fmd_weights_read_info(const char *path, fmd_weights_info *info)
 /* What helps where the file does not say its layers. */
 static const char *cure(const target *t)
 {
-    return t->from->layout == LAYOUT_MODEL ? "" : "; --layers says what the file is for";
+    return t->from->described ? "" : "; describe the model of the file with --layers";
 }
 
 /* Says how the file and the model do not fit. */
@@ -349,7 +379,7 @@ fmd_status fmd_weights_read_params(const char *path, fmd_model *m)
     hid_t root = H5I_INVALID_HID;
     target t = {.from = &s, .model = m};
     FMD_TRY(refuse_others(path));
-    if (!begins_with(path, hdf5_magic))
+    if (!fmd_weights_is_keras(path))
         return fmd_checkpoint_read_params(path, m);
     FMD_TRY(open_source(&s, path));
     fmd_status status =
