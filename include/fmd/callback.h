@@ -32,10 +32,14 @@ const char *fmd_metric_name(const char *name);
 
 /* Local. Whether `value` of the metric called `name` is better than `than` by more than
  * `min_delta`, compared in float32 as Keras does; nothing is better than NaN. FMD_MODE_AUTO: more
- * is better for accuracies, less for the others. */
+ * is better for accuracies, less for the others. The one rule of the program. */
 typedef enum fmd_monitor_mode { FMD_MODE_AUTO, FMD_MODE_MIN, FMD_MODE_MAX } fmd_monitor_mode;
 bool fmd_metric_better(const char *name, fmd_monitor_mode mode, double min_delta, double value,
                        double than);
+
+/* Local. Whether an epoch with this value is the best so far, `best` being that of the epochs before;
+ * NaN: there is none, and NaN is never the best. */
+bool fmd_metric_is_best(const char *name, fmd_monitor_mode mode, double value, double best);
 
 /* Local. FMD_EUSAGE with the list and the nearest name unless `name` is a metric that a run has;
  * `validation` tells whether there are val_ ones. `label` starts the message. */
@@ -66,6 +70,12 @@ typedef struct fmd_control {
 void fmd_control_stop(fmd_control *control, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The weights that training ends with. */
+typedef struct fmd_final_weights {
+    float *params; /* the model's */
+    int epoch;     /* which left them, from 0 */
+} fmd_final_weights;
+
 typedef struct fmd_callback fmd_callback;
 struct fmd_json;
 
@@ -82,12 +92,20 @@ typedef struct fmd_callback_ops {
     /* A checkpoint was written after `step` steps in all, in `seconds`. `file`: in the run
      * folder. */
     void (*saved)(fmd_callback *c, const char *file, uint64_t step, double seconds);
-    /* `params` are the model's, and may be replaced: every rank then receives them. */
-    fmd_status (*train_end)(fmd_callback *c, const fmd_event *e, float *params);
+    /* The last epoch is over. The weights may be replaced: every rank then receives them. */
+    fmd_status (*train_end)(fmd_callback *c, const fmd_event *e, fmd_final_weights *weights);
+    /* Training is over, complete or not, and was the last to print. */
+    void (*fit_end)(fmd_callback *c);
     void (*destroy)(fmd_callback *c);
     /* What a checkpoint holds of this callback, at most FMD_CALLBACK_ENTRIES; returns how many. A
-     * callback that has this exists on every rank, and its state entries are kept equal. */
+     * callback with this hook exists on every rank. After each epoch rank 0's values become every
+     * rank's, but for float arrays: copies of the weights, which each rank makes in `shared`. */
     size_t (*entries)(fmd_callback *c, fmd_state_entry *entries);
+    void (*shared)(fmd_callback *c, const fmd_event *e);
+    /* A checkpoint was read; `e` has its position and history. With this hook the entries may be
+     * missing in the file, or be those of other options: it makes the state that the history leads
+     * to, and asks to stop if the last epoch asks for it. FMD_EUSAGE where that cannot be. */
+    fmd_status (*restored)(fmd_callback *c, const fmd_event *e, fmd_control *control);
 } fmd_callback_ops;
 
 /* The head of every callback's own struct. */

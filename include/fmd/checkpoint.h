@@ -18,6 +18,7 @@
 typedef struct fmd_fingerprint_entry {
     const char *name;
     char text[FMD_OPTION_TEXT_BYTES];
+    bool may_change; /* only steps to come depend on it: another text is no other run */
 } fmd_fingerprint_entry;
 
 /* What a checkpoint holds. Borrows everything. */
@@ -63,6 +64,7 @@ FMD_CHECKED fmd_status fmd_checkpoint_read(const char *path, const fmd_state *s)
  * model and an optimizer of the file's own, fmd_checkpoint_read reads any checkpoint. */
 typedef struct fmd_checkpoint_contents {
     char program_version[32];
+    uint64_t step; /* the file was written after it */
     fmd_fingerprint_entry *fingerprint;
     size_t n_fingerprint;
     fmd_state_entry *entries;

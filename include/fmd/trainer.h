@@ -15,6 +15,7 @@ typedef struct fmd_fit_result {
     fmd_phase_spread phases; /* over the ranks */
     fmd_metrics first;       /* of the first epoch */
     fmd_metrics metrics;     /* of the last completed epoch */
+    int weights_epoch;       /* which left the final weights, from 0; -1: none was completed */
     char reason[160];        /* why training ended before its last epoch, or empty */
     bool interrupted;        /* by a signal or the clock: it can be resumed */
     uint64_t resumed_step;   /* steps that an earlier process did */

@@ -8,12 +8,20 @@
 static struct {
     fmd_log_level level;
     int rank;
-} sink = {FMD_LOG_WARNING, 0};
+    void (*prepare)(void *self);
+    void *self;
+} sink = {.level = FMD_LOG_WARNING};
 
 void fmd_log_open(fmd_log_level level, int rank)
 {
     sink.level = level;
     sink.rank = rank;
+}
+
+void fmd_log_before_line(void (*prepare)(void *self), void *self)
+{
+    sink.prepare = prepare;
+    sink.self = self;
 }
 
 /* One fprintf a line, so that lines of several ranks do not mix. */
@@ -22,6 +30,8 @@ __attribute__((format(printf, 2, 0))) static void print_line(const char *kind, c
 {
     char text[1024];
     vsnprintf(text, sizeof text, format, args);
+    if (sink.prepare != NULL)
+        sink.prepare(sink.self);
     fmd_print_to(stderr, "fmnist-dist: %s%s\n", kind, text);
 }
 

@@ -15,6 +15,10 @@ typedef enum fmd_log_level {
 /* Local. Sets what is printed from now on, and the rank that debug lines name. */
 void fmd_log_open(fmd_log_level level, int rank);
 
+/* Local. What to do before a line is printed, such as to end an unfinished line of the display on the
+ * same terminal; NULL: nothing. */
+void fmd_log_before_line(void (*prepare)(void *self), void *self);
+
 /* Local. The line is printed on rank 0 alone. */
 void fmd_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void fmd_info(const char *format, ...) __attribute__((format(printf, 1, 2)));

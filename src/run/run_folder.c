@@ -90,8 +90,7 @@ static fmd_status write_config(const fmd_run_folder *f, const fmd_config *config
     size_t n = 0;
     snprintf(stored.run.dir, sizeof stored.run.dir, "auto"); /* another run, another folder */
     snprintf(stored.checkpoints.resume, sizeof stored.checkpoints.resume, "auto");
-    if (access(fmd_run_folder_file(f, "config.json", path), F_OK) == 0)
-        return FMD_OK;
+    fmd_run_folder_file(f, "config.json", path);
     FMD_TRY(fmd_alloc(&table, fmd_config_table_length, sizeof *table, "the options"));
     for (size_t i = 0; i < fmd_config_table_length; i++)
         if (fmd_config_has(FMD_TRAIN_GROUPS, &fmd_config_table[i]))
@@ -151,7 +150,7 @@ fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config)
         st = fmd_run_lock_take(&f->lock, f->path);
     if (st == FMD_OK)
         delete_remains(f);
-    if (st == FMD_OK)
+    if (st == FMD_OK && access(fmd_run_folder_file(f, "config.json", path), F_OK) != 0)
         st = write_config(f, config);
     f->fresh = !reused;
     if (st != FMD_OK && st != FMD_EBUSY)
@@ -162,6 +161,7 @@ fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config)
 typedef struct status_callback {
     fmd_callback base;
     const fmd_run_folder *folder;
+    fmd_config config;
 } status_callback;
 
 /* At the first moment when it is true: a checkpoint, if there is one, has been read. */
@@ -170,13 +170,19 @@ static fmd_status note_running(fmd_callback *c, const fmd_event *e)
     const status_callback *s = (const status_callback *)c;
     const uint64_t step = (uint64_t)e->epoch * e->steps + e->step;
     if (step > 0) {
-        fmd_print("resume from step %" PRIu64 ": epoch %d, step %" PRIu64 " of %" PRIu64 "\n", step,
-                  e->epoch + 1, e->step, e->steps);
+        fmd_print("resume from step %" PRIu64 ": ", step);
+        if (e->step > 0)
+            fmd_print("epoch %d, step %" PRIu64 " of %" PRIu64 "\n", e->epoch + 1, e->step,
+                      e->steps);
+        else
+            fmd_print("%d of %d epochs done\n", e->epoch, e->epochs);
         fflush(stdout);
     } else if (s->folder->lock.generation > 1) {
         fmd_print("no checkpoint in '%s' yet: training begins anew\n", s->folder->path);
         fflush(stdout);
     }
+    if (!s->folder->fresh) /* some options may have changed */
+        FMD_TRY(write_config(s->folder, &s->config));
     return fmd_run_folder_status(s->folder, "running", FMD_OK, "", step);
 }
 
@@ -188,11 +194,12 @@ static void destroy(fmd_callback *c)
 static const fmd_callback_ops ops = {
     .name = "status", .train_begin = note_running, .destroy = destroy};
 
-fmd_status fmd_run_folder_callback(fmd_callback **out, const fmd_run_folder *f)
+fmd_status fmd_run_folder_callback(fmd_callback **out, const fmd_run_folder *f,
+                                   const fmd_config *config)
 {
     status_callback *s;
     FMD_TRY(fmd_alloc(&s, 1, sizeof *s, "the status"));
-    *s = (status_callback){.base.ops = &ops, .folder = f};
+    *s = (status_callback){.base.ops = &ops, .folder = f, .config = *config};
     *out = &s->base;
     return FMD_OK;
 }

@@ -31,8 +31,10 @@ void fmd_run_folder_discard(fmd_run_folder *f);
 const char *fmd_run_folder_file(const fmd_run_folder *f, const char *name,
                                 char path[FMD_RUN_PATH_BYTES]);
 
-/* Local. A callback that notes in STATUS.json that training runs. Borrows `f`. */
-FMD_CHECKED fmd_status fmd_run_folder_callback(fmd_callback **out, const fmd_run_folder *f);
+/* Local. A callback that says where training resumes, notes in STATUS.json that it runs, and updates
+ * config.json. Borrows `f`. */
+FMD_CHECKED fmd_status fmd_run_folder_callback(fmd_callback **out, const fmd_run_folder *f,
+                                               const fmd_config *config);
 
 /* Local. STATUS.json: how the run stands. `state` is running, done, stopped or failed. */
 FMD_CHECKED fmd_status fmd_run_folder_status(const fmd_run_folder *f, const char *state,

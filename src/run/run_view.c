@@ -139,15 +139,15 @@ int fmd_run_view_best(const fmd_run_view *v, const char **metric)
     const fmd_config *c = &v->config;
     const char *name = fmd_metric_name(c->stopping.monitor);
     fmd_monitor_mode mode = (fmd_monitor_mode)c->stopping.mode;
-    double best_value = (double)NAN;
-    int best = -1;
     if (name == NULL || (!v->history.validation && strncmp(name, "val_", 4) == 0)) {
         name = v->history.validation ? "val_loss" : "loss";
         mode = FMD_MODE_AUTO;
     }
+    double best_value = (double)NAN;
+    int best = -1;
     for (size_t i = 0; i < v->history.n; i++) {
         const double value = *fmd_metric_find(&v->history.epochs[i].metrics, name);
-        if (isnan(value) || (best >= 0 && !fmd_metric_better(name, mode, 0, value, best_value)))
+        if (!fmd_metric_is_best(name, mode, value, best_value))
             continue;
         best = (int)i;
         best_value = value;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timer.h"
+#include "io/atomic_file.h"
 #include "io/run_lock.h"
 
 #include <ctype.h>
@@ -21,7 +22,7 @@
 #include <unistd.h>
 
 enum { PATH_BYTES = 1200, NAME_BYTES = 64, STEP_DIGITS = 10, MAX_FAILURES = 3, EMERGENCIES = 2 };
-static const char prefix[] = "step-", suffix[] = ".weights.h5";
+static const char prefix[] = "step-", suffix[] = ".weights.h5", best_name[] = "best.weights.h5";
 
 /* The share of a run's time that automatic checkpoints may take, and what one is taken to cost
  * before the first. */
@@ -227,13 +228,11 @@ fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fmd_state *sta
     if (!s->args.best)
         return FMD_OK;
     const double value = *fmd_metric_find(metrics, s->args.monitor);
-    const bool better =
-        isnan(s->best) || (s->args.higher_is_better ? value > s->best : value < s->best);
-    if (!better)
+    if (!fmd_metric_is_best(s->args.monitor, s->args.mode, value, s->best))
         return FMD_OK;
     s->best = value;
     const double start = fmd_now();
-    fmd_status st = write_file(s, "best.weights.h5", state);
+    fmd_status st = write_file(s, best_name, state);
     s->seconds += fmd_now() - start;
     if (st == FMD_EIO) {
         fmd_warn("%s; training goes on", fmd_error_message());
@@ -308,7 +307,9 @@ static fmd_status check_name(const char *path, const char *name)
     return FMD_OK;
 }
 
-fmd_status fmd_checkpointer_load(fmd_checkpointer *s, const fmd_state *state, bool *found)
+fmd_status fmd_checkpointer_load(fmd_checkpointer *s,
+                                 fmd_status (*read)(void *self, const char *path), void *self,
+                                 bool *found)
 {
     char path[PATH_BYTES];
     struct dirent **names = NULL;
@@ -324,7 +325,7 @@ fmd_status fmd_checkpointer_load(fmd_checkpointer *s, const fmd_state *state, bo
         file_path(s, names[i]->d_name, path);
         st = check_name(path, names[i]->d_name);
         if (st == FMD_OK)
-            st = fmd_checkpoint_read(path, state);
+            st = read(self, path);
         if (st == FMD_EDATA) {
             set_aside(path);
             bad++;
@@ -347,6 +348,79 @@ fmd_status fmd_checkpointer_load(fmd_checkpointer *s, const fmd_state *state, bo
                         "name another --run-dir",
                         bad, s->args.run_folder);
     return st;
+}
+
+/* Whether the file was written by a run like that of `state`, after `step`. */
+static bool is_of_step(const char *path, const fmd_state *state, uint64_t step)
+{
+    fmd_checkpoint_contents c;
+    if (access(path, F_OK) != 0 || fmd_checkpoint_read_contents(path, &c) != FMD_OK)
+        return false;
+    size_t equal = 0, asked = 0;
+    for (size_t i = 0; i < state->n_fingerprint; i++) {
+        const fmd_fingerprint_entry *e = &state->fingerprint[i];
+        asked += !e->may_change;
+        for (size_t k = 0; !e->may_change && k < c.n_fingerprint; k++)
+            equal += strcmp(c.fingerprint[k].name, e->name) == 0 &&
+                     strcmp(c.fingerprint[k].text, e->text) == 0;
+    }
+    const bool is = c.step == step && equal == asked;
+    fmd_checkpoint_free_contents(&c);
+    return is;
+}
+
+/* Copies the weights after `step` from best.weights.h5 or a step file in the folder of `from`. */
+static bool copy_best(const fmd_checkpointer *s, const fmd_state *state, uint64_t step,
+                      const char *from)
+{
+    char name[NAME_BYTES], source[PATH_BYTES], path[PATH_BYTES];
+    const char *const names[] = {best_name, step_name(step, name)};
+    const char *slash = strrchr(from, '/');
+    const int folder = slash == NULL ? 0 : (int)(slash + 1 - from);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        void *data;
+        size_t bytes;
+        snprintf(source, sizeof source, "%.*s%s", folder, from, names[i]);
+        if (!is_of_step(source, state, step) ||
+            fmd_atomic_file_read(&data, &bytes, source) != FMD_OK)
+            continue;
+        const fmd_status st = fmd_atomic_file_write(file_path(s, best_name, path), data, bytes);
+        free(data);
+        if (st == FMD_OK)
+            return true;
+        fmd_warn("%s", fmd_error_message());
+    }
+    return false;
+}
+
+void fmd_checkpointer_recall(fmd_checkpointer *s, const fmd_state *state,
+                             const fmd_metrics *history, size_t n, uint64_t epoch_steps,
+                             const char *from)
+{
+    char path[PATH_BYTES], own[PATH_BYTES];
+    uint64_t found;
+    int best = -1;
+    s->best = (double)NAN;
+    for (size_t i = 0; s->args.best && i < n; i++) {
+        const double value = *fmd_metric_find(&history[i], s->args.monitor);
+        if (!fmd_metric_is_best(s->args.monitor, s->args.mode, value, s->best))
+            continue;
+        best = (int)i;
+        s->best = value;
+    }
+    if (best < 0)
+        return;
+    const uint64_t step = (uint64_t)(best + 1) * epoch_steps;
+    if (is_of_step(file_path(s, best_name, path), state, step) ||
+        copy_best(s, state, step, from != NULL ? from : file_path(s, "", own)) ||
+        (state->step == step && write_file(s, best_name, state) == FMD_OK))
+        return;
+    /* A file of a later step is the best of what is trained once more. */
+    if (fmd_checkpoint_verify(path, &found) == FMD_OK && found <= state->step)
+        unlink(path);
+    fmd_warn("epoch %d is the best so far by %s, %.6g, but its weights were not kept: there is no "
+             "best.weights.h5 until an epoch is better",
+             best + 1, s->args.monitor, s->best);
 }
 
 int fmd_checkpointer_count(const fmd_checkpointer *s)

@@ -30,7 +30,7 @@ typedef struct fmd_checkpointer_args {
     int64_t keep;        /* of the newest, at least 1 */
     bool best;           /* keep the best by `monitor` too, in best.weights.h5 */
     const char *monitor; /* a metric */
-    bool higher_is_better;
+    fmd_monitor_mode mode;
 } fmd_checkpointer_args;
 
 /* Local. `freq`: "auto", "epoch", a number of steps, or a time such as 30s. FMD_EUSAGE. */
@@ -61,18 +61,28 @@ FMD_CHECKED fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fm
 FMD_CHECKED fmd_status fmd_checkpointer_write_final(const fmd_checkpointer *s,
                                                     const fmd_state *state);
 
-/* Local. The value that best.weights.h5 has, an state entry of the state. */
+/* Local. The value that best.weights.h5 has, an entry of the state. */
 fmd_state_entry fmd_checkpointer_entry(fmd_checkpointer *s);
 
-/* Local. The dying emergency: writes the checkpoint of this step unless it exists or another survivor
+/* Local. The emergency checkpoint: writes the file of this step unless it exists or another survivor
  * does it. */
 void fmd_checkpointer_emergency(fmd_checkpointer *s, const fmd_state *state);
 
-/* Rank 0. Reads the newest good checkpoint. Damaged files are renamed to .bad, with a warning, and
- * remains of unfinished writes are deleted. *found: whether there is one. FMD_EDATA if there are
- * files but none is good; FMD_EUSAGE if the newest good one is of another run. */
-FMD_CHECKED fmd_status fmd_checkpointer_load(fmd_checkpointer *s, const fmd_state *state,
-                                             bool *found);
+/* Rank 0. Reads the newest good checkpoint by `read`, whose FMD_EDATA means that the file is damaged.
+ * Damaged files are renamed to .bad, with a warning, and remains of unfinished writes are deleted.
+ * *found: whether there is one. FMD_EDATA if there are files but none is good; otherwise what `read`
+ * fails with. */
+FMD_CHECKED fmd_status fmd_checkpointer_load(fmd_checkpointer *s,
+                                             fmd_status (*read)(void *self, const char *path),
+                                             void *self, bool *found);
+
+/* Rank 0. After a checkpoint, `state`, has been read, with `n` epochs in the history: makes
+ * best.weights.h5 hold the weights of the best of them. If it does not, they are copied from the
+ * folder of the checkpoint `from` (NULL: the run folder's own). If they are nowhere, a warning says
+ * so, and there is no such file until an epoch is better. */
+void fmd_checkpointer_recall(fmd_checkpointer *s, const fmd_state *state,
+                             const fmd_metrics *history, size_t n, uint64_t epoch_steps,
+                             const char *from);
 
 /* Local. Checkpoints written by this process, and seconds that took. */
 int fmd_checkpointer_count(const fmd_checkpointer *s);

@@ -41,9 +41,15 @@ void fmd_watchdog_phase(fmd_watchdog *g, const char *phase);
 /* Local. The same for phases in which this rank, or one that it waits for, reads or writes files. */
 void fmd_watchdog_files(fmd_watchdog *g, const char *phase);
 
-/* Local. Between free and own the state does not change and another thread may write it. */
+/* Local. Between unlock and lock the state does not change, and the watchdog may write it. */
 void fmd_watchdog_unlock(fmd_watchdog *g);
 void fmd_watchdog_lock(fmd_watchdog *g);
+
+/* Runs the statement behind it with the state unlocked: one that waits for other ranks. The statement
+ * must not be left by return, break or goto. */
+#define FMD_WHILE_UNLOCKED(g)                                                                      \
+    for (bool fmd_unlocked = (fmd_watchdog_unlock(g), true); fmd_unlocked;                         \
+         fmd_unlocked = (fmd_watchdog_lock(g), false))
 
 /* Local. For who owns the state. How to write the last checkpoint, called with the state owned; NULL:
  * there is none from now on. */

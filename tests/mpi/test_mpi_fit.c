@@ -462,12 +462,12 @@ static fmd_status on_epoch_end(fmd_callback *c, const fmd_event *e, fmd_control 
     return r->epochs == 2 ? end_of_hook(r, "epoch_end") : FMD_OK;
 }
 
-static fmd_status on_train_end(fmd_callback *c, const fmd_event *e, float *params)
+static fmd_status on_train_end(fmd_callback *c, const fmd_event *e, fmd_final_weights *weights)
 {
     recorder *r = (recorder *)c;
     note(r, "done", -1);
     for (size_t i = 0; r->fill != 0 && i < fmd_model_n_params(e->model); i++)
-        params[i] = r->fill;
+        weights->params[i] = r->fill;
     return end_of_hook(r, "train_end");
 }
 

@@ -70,9 +70,9 @@ static void on_batch_end(fmd_callback *c, const fmd_event *e, fmd_control *contr
         fmd_control_stop(control, "asked in step %d", s->stop_after);
 }
 
-static fmd_status on_train_end(fmd_callback *c, const fmd_event *e, float *params)
+static fmd_status on_train_end(fmd_callback *c, const fmd_event *e, fmd_final_weights *weights)
 {
-    (void)params;
+    (void)weights;
     stopper *s = (stopper *)c;
     memcpy(s->history, e->history, sizeof s->history);
     s->ended = true;
@@ -159,14 +159,14 @@ static void train(process *p)
     if (is_root())
         callbacks[args.n_callbacks++] = &s.base;
     if (p->folder != NULL) {
-        const fmd_checkpointer_args saving = {.run_folder = p->folder,
-                                              .kind = p->save_steps > 0 ? FMD_SAVE_STEPS
-                                                                        : FMD_SAVE_EPOCH,
-                                              .every = p->save_steps,
-                                              .keep = 1000,
-                                              .best = p->best,
-                                              .monitor = "loss",
-                                              .higher_is_better = p->higher_is_better};
+        const fmd_checkpointer_args saving = {
+            .run_folder = p->folder,
+            .kind = p->save_steps > 0 ? FMD_SAVE_STEPS : FMD_SAVE_EPOCH,
+            .every = p->save_steps,
+            .keep = 1000,
+            .best = p->best,
+            .monitor = "loss",
+            .mode = p->higher_is_better ? FMD_MODE_MAX : FMD_MODE_MIN};
         assert_all_ok(fmd_checkpointer_create(&args.checkpointer, &saving));
     }
     if (p->signal != 0) {
@@ -316,6 +316,31 @@ static void early_stopping_and_the_best_weights_survive(void **state)
 {
     (void)state;
     stop_after_each_step((process){.patient = true, .best = true, .higher_is_better = true});
+}
+
+/* Bytes that rank 0 has sent to all, by the linker's --wrap. */
+static size_t sent;
+void __real_fmd_comm_bcast(fmd_comm *c, void *data, size_t bytes);
+void __wrap_fmd_comm_bcast(fmd_comm *c, void *data, size_t bytes);
+void __wrap_fmd_comm_bcast(fmd_comm *c, void *data, size_t bytes)
+{
+    sent += bytes;
+    __real_fmd_comm_bcast(c, data, bytes);
+}
+
+/* The best weights are as many bytes as the model: each rank copies its own. */
+static void the_best_weights_are_not_sent_after_each_epoch(void **state)
+{
+    (void)state;
+    const size_t params = (PIXELS * 16 + 16 + 16 * CLASSES + CLASSES) * sizeof(float);
+    process p = {.patient = false};
+    sent = 0;
+    train(&p);
+    const size_t without = sent;
+    p = (process){.patient = true};
+    sent = 0;
+    train(&p);
+    assert_all_ranks(sent < without + params);
 }
 
 static void the_learning_rate_on_a_plateau_survives(void **state)
@@ -477,7 +502,9 @@ static void a_checkpoint_of_another_run_is_refused_by_all_ranks(void **state)
                                    .resume = !from_file,
                                    .resume_from = from_file ? path : NULL};
         train(&second);
-        snprintf(expected, sizeof expected, "'%s' is of another run: seed is 42 there, 7 here",
+        snprintf(expected, sizeof expected,
+                 "'%s' is of another run: seed is 42 there, 7 here: give the options of that run "
+                 "(its config.json has them), or another --run-dir",
                  path);
         fmd_error_set("%s", second.message);
         assert_all_fail(second.status, FMD_EUSAGE, expected);
@@ -591,6 +618,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_training_stopped_after_any_step_ends_as_if_it_had_not_been),
         cmocka_unit_test(early_stopping_and_the_best_weights_survive),
+        cmocka_unit_test(the_best_weights_are_not_sent_after_each_epoch),
         cmocka_unit_test(the_learning_rate_on_a_plateau_survives),
         cmocka_unit_test(a_training_may_be_stopped_again_and_again),
         cmocka_unit_test(each_of_the_checkpoints_leads_to_the_same_end),

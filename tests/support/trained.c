@@ -26,7 +26,7 @@ void trained_make_new(trained *t, const char *optimizer)
         {"best_params", FMD_STATE_F32, 4, t->best_params, -any, any, true},
         {"history", FMD_STATE_F64, 5, t->history, -any, any, true}};
     const fmd_fingerprint_entry fingerprint[] = {
-        {"batch-size", "256"}, {"layers", "dense"}, {"BLAS kernels", "none"}};
+        {"batch-size", "256", false}, {"layers", "dense", false}, {"BLAS kernels", "none", false}};
     memcpy(t->entries, entries, sizeof entries);
     memcpy(t->fingerprint, fingerprint, sizeof fingerprint);
     t->state = (fmd_state){.model = t->m,

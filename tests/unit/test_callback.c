@@ -91,7 +91,7 @@ static void training_ends_once_the_time_is_up(void **state)
     char rest[100];
     assert_int_equal(sscanf(control.reason, "Time is up: %lf s of %99[^\n]", &used, rest), 2);
     assert_true(used >= 0.2 && used < fmd_now() - before + 0.1);
-    assert_string_equal(rest, "--max-time 0.2 s used after step 7/235 of epoch 3/10");
+    assert_string_equal(rest, "--max-time 0.2 s used");
 }
 
 static void a_time_limit_of_nothing_is_refused(void **state)

@@ -102,7 +102,10 @@ static void replay(const trace *t, int resumed)
             fail_msg("%s, epoch %d: wait %g best %.17g; Keras: wait %g best %.17g", t->name,
                      e.epoch, wait, best, t->wait[e.epoch], t->best[e.epoch]);
     }
-    assert_ok(c->ops->train_end(c, &e, params));
+    fmd_final_weights weights = {.params = params, .epoch = t->n_values - 1};
+    assert_ok(c->ops->train_end(c, &e, &weights));
+    if (t->args.restore_best && weights.epoch != t->weights_from)
+        fail_msg("%s: says epoch %d, Keras: %d", t->name, weights.epoch, t->weights_from);
     const int stopped = (int)known(c, "stopped"), stopped_epoch = (int)known(c, "stopped_epoch");
     const int best_epoch = (int)known(c, "best_epoch");
     if (e.epoch != t->epochs_run || stopped != control.stop || stopped != t->stopped ||
@@ -207,6 +210,98 @@ static void negative_patience_is_refused(void **state)
     assert_null(c);
 }
 
+/* Losses of six epochs; the second is the best. */
+static const double losses[] = {0.9, 0.5, 0.7, 0.6, 0.8, 0.7};
+enum { LOSSES = sizeof losses / sizeof *losses };
+
+static fmd_callback *create(int64_t patience, bool restore_best)
+{
+    fmd_callback *c;
+    const fmd_early_stopping_args args = {.monitor = "loss",
+                                          .patience = patience,
+                                          .baseline = (double)NAN,
+                                          .restore_best = restore_best,
+                                          .n_params = N_PARAMS};
+    assert_ok(fmd_cb_early_stopping_create(&c, &args, false));
+    return c;
+}
+
+/* What a callback that knows nothing makes of a run of these epochs. */
+static fmd_status restore(fmd_callback *c, int epochs, fmd_control *control)
+{
+    fmd_metrics history[LOSSES];
+    for (int i = 0; i < epochs; i++)
+        history[i] = trace_metrics("loss", losses[i]);
+    const fmd_event e = {
+        .epoch = epochs, .epochs = LOSSES, .steps = 1, .model = model, .history = history};
+    *control = (fmd_control){.stop = false};
+    return c->ops->restored(c, &e, control);
+}
+
+static void another_patience_counts_the_epochs_that_are_done(void **state)
+{
+    (void)state;
+    fmd_control control;
+    fmd_callback *c = create(5, false);
+    assert_ok(restore(c, 5, &control));
+    assert_false(control.stop);
+    assert_int_equal((int)known(c, "wait"), 3);
+    assert_int_equal((int)known(c, "best_epoch"), 1);
+    c->ops->destroy(c);
+    c = create(2, false);
+    assert_ok(restore(c, 5, &control));
+    assert_true(control.stop);
+    c->ops->destroy(c);
+}
+
+static void weights_of_the_best_epoch_that_are_nowhere_cannot_be_restored(void **state)
+{
+    (void)state;
+    fmd_control control;
+    fmd_callback *c = create(5, true);
+    assert_fails(restore(c, 5, &control), FMD_EUSAGE,
+                 "--restore-best: the checkpoint does not hold the weights of epoch 2, the best so "
+                 "far by loss: continue with the options that the run began with");
+    c->ops->destroy(c);
+    /* Those of the last epoch are the model's. */
+    c = create(5, true);
+    set_params(2);
+    assert_ok(restore(c, 2, &control));
+    set_params(3);
+    fmd_final_weights weights = {.params = params, .epoch = 2};
+    assert_ok(c->ops->train_end(c, &(fmd_event){.epoch = 2}, &weights));
+    assert_true(params[0] == 2.0F && weights.epoch == 1);
+    c->ops->destroy(c);
+}
+
+/* A rank that is not the first hears of rank 0's state, and makes its copy itself. */
+static void each_rank_keeps_the_best_weights_itself(void **state)
+{
+    (void)state;
+    fmd_control control = {.stop = false};
+    fmd_callback *root = create(5, true), *other = create(5, true);
+    for (int i = 0; i < LOSSES; i++) {
+        const fmd_event e = {.epoch = i,
+                             .epochs = LOSSES,
+                             .model = model,
+                             .metrics = trace_metrics("loss", losses[i])};
+        fmd_state_entry from[FMD_CALLBACK_ENTRIES], to[FMD_CALLBACK_ENTRIES];
+        set_params((float)i);
+        assert_ok(root->ops->epoch_end(root, &e, &control));
+        const size_t n = root->ops->entries(root, from);
+        other->ops->entries(other, to);
+        for (size_t k = 0; k < n; k++)
+            if (from[k].kind != FMD_STATE_F32)
+                memcpy(to[k].data, from[k].data, fmd_state_entry_bytes(&from[k]));
+        other->ops->shared(other, &e);
+    }
+    fmd_final_weights weights = {.params = params, .epoch = LOSSES - 1};
+    assert_ok(other->ops->train_end(other, &(fmd_event){.epoch = LOSSES - 1}, &weights));
+    assert_true(params[0] == 1.0F && weights.epoch == 1);
+    root->ops->destroy(root);
+    other->ops->destroy(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +311,9 @@ int main(void)
         cmocka_unit_test(a_difference_that_float32_cannot_hold_is_no_progress),
         cmocka_unit_test(a_metric_that_the_run_lacks_is_refused),
         cmocka_unit_test(negative_patience_is_refused),
+        cmocka_unit_test(another_patience_counts_the_epochs_that_are_done),
+        cmocka_unit_test(weights_of_the_best_epoch_that_are_nowhere_cannot_be_restored),
+        cmocka_unit_test(each_rank_keeps_the_best_weights_itself),
     };
     return cmocka_run_group_tests(tests, create_model, destroy_model);
 }

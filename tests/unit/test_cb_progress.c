@@ -1,6 +1,7 @@
 /* What the progress display writes, byte for byte, into a file and onto a terminal. */
 #include "support/fmd_test.h"
 
+#include "base/log.h"
 #include "train/callbacks/callbacks.h"
 
 #include <fcntl.h>
@@ -348,6 +349,50 @@ static void a_run_that_fails_within_an_epoch_ends_its_line(void **state)
     assert_non_null(strstr(text, "loss: 0.5321\n"));
 }
 
+/* Shows an unfinished line of the bar, and what `interrupt` writes then. */
+static const char *show_interrupted(screen *s, void (*interrupt)(fmd_callback *c))
+{
+    fmd_callback *c;
+    const fmd_event e = {.epochs = 5};
+    open_file(s);
+    redirect(s);
+    const fmd_status status = fmd_cb_progress_create(&c, FMD_PROGRESS_BAR);
+    const fmd_status begun = status == FMD_OK ? c->ops->train_begin(c, &e) : status;
+    epoch_begin(c);
+    batch_end(c, 1, 0.2);
+    interrupt(c);
+    c->ops->destroy(c);
+    const char *text = restore(s);
+    assert_int_equal(begun, FMD_OK);
+    return text;
+}
+
+static void warn(fmd_callback *c)
+{
+    (void)c;
+    dup2(STDOUT_FILENO, STDERR_FILENO);
+    fmd_warn("the disk is full");
+    fflush(stderr);
+}
+
+static void stop(fmd_callback *c)
+{
+    c->ops->fit_end(c);
+    printf("Stopped\n");
+}
+
+static void a_message_within_an_epoch_has_a_line_of_its_own(void **state)
+{
+    (void)state;
+    screen s;
+    const int err = dup(STDERR_FILENO);
+    const char *text = show_interrupted(&s, warn);
+    dup2(err, STDERR_FILENO);
+    close(err);
+    assert_non_null(strstr(text, "loss: 0.5321\nfmnist-dist: warning: the disk is full\n"));
+    assert_non_null(strstr(show_interrupted(&s, stop), "loss: 0.5321\nStopped\n"));
+}
+
 static void each_epoch_starts_afresh(void **state)
 {
     (void)state;
@@ -486,6 +531,7 @@ int main(void)
         in_environment(under_mpirun_what_counts_is_where_mpirun_writes_to),
         in_environment(the_bar_is_drawn_at_most_every_twentieth_of_a_second),
         in_environment(a_run_that_fails_within_an_epoch_ends_its_line),
+        in_environment(a_message_within_an_epoch_has_a_line_of_its_own),
         in_environment(each_epoch_starts_afresh),
         in_environment(times_have_the_forms_of_keras),
         in_environment(a_bar_that_missed_the_first_step_shows_the_mean),

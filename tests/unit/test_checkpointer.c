@@ -55,7 +55,7 @@ static fmd_checkpointer *open_checkpointer(const fmd_checkpointer_args *args)
     a.run_folder = ".";
     a.keep = a.keep > 0 ? a.keep : 100;
     a.monitor = "accuracy";
-    a.higher_is_better = true;
+    a.mode = FMD_MODE_MAX;
     assert_ok(fmd_checkpointer_create(&s, &a));
     return s;
 }
@@ -109,13 +109,18 @@ static bool exists(const char *path)
     return lstat(path, &info) == 0;
 }
 
+static fmd_status read_state(void *self, const char *path)
+{
+    return fmd_checkpoint_read(path, self);
+}
+
 /* What a new process finds: FMD_OK and the step, or 0 for nothing. */
 static fmd_status load(int *step)
 {
     bool found = true;
     fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH});
-    const fmd_state *state = state_after(s, 0);
-    const fmd_status st = fmd_checkpointer_load(s, state, &found);
+    fmd_state state = *state_after(s, 0);
+    const fmd_status st = fmd_checkpointer_load(s, read_state, &state, &found);
     *step = found ? (int)fmd_model_params(model)[0] : 0;
     fmd_checkpointer_destroy(s);
     return st;
@@ -275,6 +280,87 @@ static void files_of_others_are_left_alone(void **state)
     fmd_checkpointer_destroy(s);
     assert_loads(3);
     assert_int_equal(count_files(), 7);
+}
+
+/* In float64 the second epoch is better, in float32, which Keras compares in, it is not. */
+static void the_best_is_the_epoch_that_reports_mark(void **state)
+{
+    (void)state;
+    const double values[] = {0.9, 0.9 + 1e-9, 0.8};
+    uint64_t step;
+    double best_value = (double)NAN;
+    int best = -1;
+    fmd_checkpointer *s =
+        open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH, .best = true});
+    for (int i = 0; i < 3; i++) {
+        const fmd_metrics m = {.accuracy = values[i]};
+        assert_ok(fmd_checkpointer_write_best(s, state_after(s, (uint64_t)i + 1), &m));
+        if (fmd_metric_is_best("accuracy", FMD_MODE_AUTO, values[i], best_value)) {
+            best = i;
+            best_value = values[i];
+        }
+    }
+    fmd_checkpointer_destroy(s);
+    assert_ok(fmd_checkpoint_verify("checkpoints/best.weights.h5", &step));
+    assert_int_equal(step, best + 1);
+    assert_int_equal(best, 0);
+}
+
+/* The history of three epochs of ten steps, of which the second is the best. */
+static const fmd_metrics three_epochs[] = {{.accuracy = 0.5}, {.accuracy = 0.9}, {.accuracy = 0.7}};
+
+static uint64_t best_step(void)
+{
+    uint64_t step;
+    return exists("checkpoints/best.weights.h5") &&
+                   fmd_checkpoint_verify("checkpoints/best.weights.h5", &step) == FMD_OK
+               ? step
+               : 0;
+}
+
+/* A new process that keeps the best, behind three epochs; then an epoch with this accuracy. */
+static void recall(const char *from, double accuracy)
+{
+    fmd_checkpointer *s =
+        open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH, .best = true});
+    fmd_checkpointer_recall(s, state_after(s, 30), three_epochs, 3, 10, from);
+    const fmd_metrics m = {.accuracy = accuracy};
+    assert_ok(fmd_checkpointer_write_best(s, state_after(s, 40), &m));
+    fmd_checkpointer_destroy(s);
+}
+
+static void the_best_of_the_history_counts_where_its_weights_are_lost(void **state)
+{
+    (void)state;
+    recall(NULL, 0.8);
+    assert_int_equal(best_step(), 0);
+    recall(NULL, 0.95);
+    assert_int_equal(best_step(), 40);
+}
+
+static void the_best_of_the_history_is_found_beside_the_checkpoint(void **state)
+{
+    (void)state;
+    write_steps(20, 20);
+    recall(NULL, 0.8);
+    assert_int_equal(best_step(), 20);
+    make_subfolder(".", "other");
+    assert_int_equal(rename("checkpoints/best.weights.h5", "other/best.weights.h5"), 0);
+    unlink(step_path(20));
+    recall("other/step-0000000030.weights.h5", 0.8);
+    assert_int_equal(best_step(), 20);
+    unlink("other/best.weights.h5");
+    rmdir("other");
+}
+
+static void best_weights_by_another_metric_are_gone(void **state)
+{
+    (void)state;
+    fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.best = true});
+    assert_ok(fmd_checkpointer_write_best(s, state_after(s, 10), &three_epochs[0]));
+    fmd_checkpointer_destroy(s);
+    recall(NULL, 0.8);
+    assert_int_equal(best_step(), 0);
 }
 
 static void the_best_is_written_when_it_is_better(void **state)
@@ -577,6 +663,10 @@ int main(void)
         in_folder(the_newest_are_kept_and_the_link_is_right_at_each_moment),
         in_folder(files_of_others_are_left_alone),
         in_folder(the_best_is_written_when_it_is_better),
+        in_folder(the_best_is_the_epoch_that_reports_mark),
+        in_folder(the_best_of_the_history_counts_where_its_weights_are_lost),
+        in_folder(the_best_of_the_history_is_found_beside_the_checkpoint),
+        in_folder(best_weights_by_another_metric_are_gone),
         in_folder(without_files_there_is_nothing_to_load),
         in_folder(a_damaged_file_is_set_aside_for_the_next_older_one),
         in_folder(what_is_no_regular_file_is_set_aside),

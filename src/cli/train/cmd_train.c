@@ -119,10 +119,9 @@ static fmd_status plan_saving(const fmd_job *j, fmd_checkpointer_args *args)
     const fmd_config *c = j->config;
     *args = (fmd_checkpointer_args){
         .keep = c->checkpoints.keep, .best = c->checkpoints.save_best, .monitor = monitored(j)};
-    args->higher_is_better = c->stopping.mode == FMD_MODE_AUTO
-                                 ? strstr(args->monitor, "acc") != NULL
-                                 : c->stopping.mode == FMD_MODE_MAX;
     FMD_TRY(fmd_metric_check(args->monitor, has_validation(j), "--monitor"));
+    args->monitor = fmd_metric_name(args->monitor);
+    args->mode = (fmd_monitor_mode)c->stopping.mode;
     return fmd_save_freq_parse(c->checkpoints.save_freq, &args->kind, &args->every);
 }
 
@@ -138,7 +137,7 @@ static fmd_status open_folder(fmd_job *j)
         return FMD_OK;
     FMD_TRY(fmd_cb_csv_create(&callback, fmd_run_folder_file(&j->folder, "history.csv", path)));
     add_callback(j, callback);
-    FMD_TRY(fmd_run_folder_callback(&callback, &j->folder));
+    FMD_TRY(fmd_run_folder_callback(&callback, &j->folder, &stored));
     add_callback(j, callback);
     fmd_json *head;
     FMD_TRY(fmd_report_start(&head, j));
@@ -177,6 +176,8 @@ static fmd_status collect_fingerprint(fmd_job *j)
         char text[FMD_OPTION_TEXT_BYTES];
         snprintf(j->fingerprint[n].text, sizeof j->fingerprint[n].text, "%s",
                  fmd_option_text(o, j->config, text));
+        j->fingerprint[n].may_change =
+            strcmp(o->group, "stopping") == 0 || strcmp(o->name, "epochs") == 0;
         j->fingerprint[n++].name = o->name;
     }
     char hash[FMD_HASH_TEXT];

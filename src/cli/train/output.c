@@ -156,6 +156,7 @@ fmd_status fmd_report_record(const fmd_job *j, const char *weights)
     fmd_json_text(r, "model", "layers", fmd_model_spec(j->model));
     fmd_json_int(r, "model", "parameters", (long long)fmd_model_n_params(j->model));
     fmd_json_int(r, "result", "epochs", j->result.epochs);
+    fmd_json_int(r, "result", "weights_epoch", j->result.weights_epoch + 1);
     fmd_json_int(r, "result", "steps", (long long)j->result.steps);
     fmd_json_int(r, "result", "steps_repeated", (long long)j->result.repeats);
     fmd_json_text(r, "result", "stopped_because", j->result.reason);
@@ -272,5 +273,8 @@ void fmd_report_result(const fmd_job *j, const char *weights)
         fmd_print("saved  %d checkpoint%s in %.3f s, %.1f %% of training\n", r->saves,
                   r->saves == 1 ? "" : "s", r->save_seconds, 100 * r->save_seconds / r->seconds);
     fmd_print("test   loss %.4f · accuracy %.4f\n", j->test.loss, j->test.accuracy);
+    if (r->weights_epoch + 1 != r->epochs)
+        fmd_print("best   the weights are those of epoch %d of %d, the best by --monitor\n",
+                  r->weights_epoch + 1, r->epochs);
     fmd_print("weights xxh3:%s\n", weights);
 }

@@ -8,7 +8,7 @@
 
 #define FMD_FORMAT_GROUP       "/fmnist_dist"
 #define FMD_FORMAT_FINGERPRINT FMD_FORMAT_GROUP "/fingerprint"
-#define FMD_FORMAT_STATE       FMD_FORMAT_GROUP "/state"
+#define FMD_FORMAT_STATE       FMD_STATE_GROUP
 enum { FMD_FORMAT_VERSION = 1 };
 
 /* Local. The type of a state entry in memory; that in the file is its little-endian form. */

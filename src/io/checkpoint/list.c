@@ -72,6 +72,7 @@ static fmd_status read_contents(const fmd_reader *r, fmd_checkpoint_contents *c)
 {
     FMD_TRY(fmd_reader_text(r, FMD_FORMAT_GROUP, "program_version", c->program_version,
                             sizeof c->program_version));
+    c->step = r->step;
     FMD_TRY(make_room(r, c));
     char *name = c->names;
     for (size_t i = 0; i < c->n_fingerprint; i++, name += NAME_BYTES) {

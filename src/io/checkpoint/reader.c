@@ -95,33 +95,6 @@ fmd_status fmd_reader_count(size_t *n, const fmd_reader *r, const char *at)
     return status;
 }
 
-static double value_at(const fmd_state_entry *e, const void *values, size_t i)
-{
-    switch (e->kind) {
-    case FMD_STATE_U8: return ((const uint8_t *)values)[i];
-    case FMD_STATE_I32: return ((const int32_t *)values)[i];
-    case FMD_STATE_I64: return (double)((const int64_t *)values)[i];
-    case FMD_STATE_F32: return (double)((const float *)values)[i];
-    case FMD_STATE_F64: return ((const double *)values)[i];
-    }
-    return (double)NAN;
-}
-
-/* NaN stands for "none" in entries that may have it. */
-static fmd_status check_range(const fmd_reader *r, const fmd_state_entry *e, const void *values)
-{
-    for (size_t i = 0; i < e->count; i++) {
-        const double value = value_at(e, values, i);
-        if (isnan(value) ? !e->may_be_nan : value < e->min || value > e->max)
-            return FMD_FAIL(FMD_EDATA,
-                            "'%s' is damaged: " FMD_FORMAT_STATE
-                            "/%s has %.10g at index %zu, expected %.10g to %.10g%s",
-                            r->h5.path, e->name, value, i, e->min, e->max,
-                            e->may_be_nan ? " or nan" : "");
-    }
-    return FMD_OK;
-}
-
 fmd_status fmd_reader_entry(const fmd_reader *r, const fmd_state_entry *e, void *values)
 {
     fmd_status status = FMD_OK;
@@ -137,7 +110,7 @@ fmd_status fmd_reader_entry(const fmd_reader *r, const fmd_state_entry *e, void 
     else if (H5Dread(dataset, fmd_format_type(e->kind), H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
         status = fmd_h5_damaged(&r->h5, at);
     else
-        status = check_range(r, e, values);
+        status = fmd_state_entry_check(e, values, r->h5.path);
     H5Sclose(space);
     H5Tclose(type);
     H5Oclose(dataset);

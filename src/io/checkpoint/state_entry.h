@@ -2,8 +2,13 @@
 #ifndef FMD_IO_CHECKPOINT_STATE_ENTRY_H
 #define FMD_IO_CHECKPOINT_STATE_ENTRY_H
 
+#include "fmd/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
+
+/* The group of a checkpoint file that holds the entries. */
+#define FMD_STATE_GROUP "/fmnist_dist/state"
 
 typedef enum fmd_state_kind {
     FMD_STATE_U8,
@@ -25,5 +30,10 @@ typedef struct fmd_state_entry {
 
 /* Local. The bytes of the values. */
 size_t fmd_state_entry_bytes(const fmd_state_entry *entry);
+
+/* Local. Whether the values are in the range of the entry; messages name the file at `path`.
+ * FMD_EDATA. */
+FMD_CHECKED fmd_status fmd_state_entry_check(const fmd_state_entry *entry, const void *values,
+                                             const char *path);
 
 #endif

@@ -65,6 +65,11 @@ bool fmd_metric_better(const char *name, fmd_monitor_mode mode, double min_delta
     return (float)(value + min_delta) < (float)than;
 }
 
+bool fmd_metric_is_best(const char *name, fmd_monitor_mode mode, double value, double best)
+{
+    return !isnan(value) && (isnan(best) || fmd_metric_better(name, mode, 0, value, best));
+}
+
 void fmd_control_stop(fmd_control *control, const char *format, ...)
 {
     if (control->stop)

@@ -123,10 +123,10 @@ static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *co
     return FMD_OK;
 }
 
-static fmd_status train_end(fmd_callback *c, const fmd_event *e, float *params)
+static fmd_status train_end(fmd_callback *c, const fmd_event *e, fmd_final_weights *weights)
 {
     (void)e;
-    (void)params;
+    (void)weights;
     csv *s = (csv *)c;
     FILE *file = s->file;
     s->file = NULL;

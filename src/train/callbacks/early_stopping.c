@@ -1,5 +1,4 @@
 /* Keras' EarlyStopping (keras/src/callbacks/early_stopping.py, 3.15), rule for rule. */
-#include "base/log.h"
 #include "base/mem.h"
 #include "train/callbacks/callbacks.h"
 
@@ -32,10 +31,39 @@ static bool is_better(const early_stopping *s, double value, double than)
     return fmd_metric_better(s->monitor, s->args.mode, s->args.min_delta, value, than);
 }
 
-static void stop(early_stopping *s, int epoch, fmd_control *control)
+typedef enum verdict { NO_BETTER, BEST_SO_FAR, STOP } verdict;
+
+/* Moves the state on by one epoch. */
+static verdict judge(const early_stopping *s, early_stopping_state *t, int epoch, double value)
 {
-    s->state.stopped = true;
-    s->state.stopped_epoch = epoch;
+    if (epoch < s->args.start_from_epoch)
+        return NO_BETTER;
+    t->wait++;
+    /* The first value is the best so far even if it is NaN; nothing is better than NaN. */
+    if (t->has_best && !is_better(s, value, t->best)) {
+        if (t->wait < s->args.patience)
+            return NO_BETTER;
+        t->stopped = true;
+        t->stopped_epoch = epoch;
+        return STOP;
+    }
+    t->has_best = true;
+    t->best = value;
+    t->best_epoch = epoch;
+    /* Short of the baseline the patience runs on, but this epoch was better: do not stop here. */
+    if (isnan(s->args.baseline) || is_better(s, value, s->args.baseline))
+        t->wait = 0;
+    return BEST_SO_FAR;
+}
+
+static void keep_weights(early_stopping *s, const fmd_model *m)
+{
+    if (s->best_params != NULL)
+        memcpy(s->best_params, fmd_model_params(m), s->n_params * sizeof(float));
+}
+
+static void stop(const early_stopping *s, fmd_control *control)
+{
     char baseline[48] = "";
     if (!isnan(s->args.baseline))
         snprintf(baseline, sizeof baseline, ", baseline %g", s->args.baseline);
@@ -47,37 +75,54 @@ static void stop(early_stopping *s, int epoch, fmd_control *control)
 static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
 {
     early_stopping *s = (early_stopping *)c;
-    if (e->epoch < s->args.start_from_epoch)
-        return FMD_OK;
-    double value = *fmd_metric_find(&e->metrics, s->monitor);
-    s->state.wait++;
-    /* The first value is the best so far even if it is NaN; nothing is better than NaN. */
-    if (s->state.has_best && !is_better(s, value, s->state.best)) {
-        if (s->state.wait >= s->args.patience)
-            stop(s, e->epoch, control);
-        return FMD_OK;
-    }
-    s->state.has_best = true;
-    s->state.best = value;
-    s->state.best_epoch = e->epoch;
-    if (s->best_params != NULL)
-        memcpy(s->best_params, fmd_model_params(e->model), s->n_params * sizeof(float));
-    /* Short of the baseline the patience runs on, but this epoch was better: do not stop here. */
-    if (isnan(s->args.baseline) || is_better(s, value, s->args.baseline))
-        s->state.wait = 0;
+    const double value = *fmd_metric_find(&e->metrics, s->monitor);
+    const verdict v = judge(s, &s->state, e->epoch, value);
+    if (v == BEST_SO_FAR)
+        keep_weights(s, e->model);
+    if (v == STOP)
+        stop(s, control);
     return FMD_OK;
 }
 
-/* Also where training ran to its end. */
-static fmd_status train_end(fmd_callback *c, const fmd_event *e, float *params)
+/* All ranks have the weights of rank 0. */
+static void shared(fmd_callback *c, const fmd_event *e)
+{
+    early_stopping *s = (early_stopping *)c;
+    if (s->state.has_best && s->state.best_epoch == e->epoch)
+        keep_weights(s, e->model);
+}
+
+/* Of the epochs before the last, the weights of one alone are known: those in the checkpoint. */
+static fmd_status restored(fmd_callback *c, const fmd_event *e, fmd_control *control)
+{
+    early_stopping *s = (early_stopping *)c;
+    early_stopping_state t = {.has_best = false};
+    verdict last = NO_BETTER;
+    for (int i = 0; i < e->epoch; i++)
+        last = judge(s, &t, i, *fmd_metric_find(&e->history[i], s->monitor));
+    const bool known = s->state.has_best && s->state.best_epoch == t.best_epoch;
+    if (t.has_best && !known && t.best_epoch == e->epoch - 1 && e->step == 0)
+        keep_weights(s, e->model);
+    else if (t.has_best && !known && s->best_params != NULL)
+        return FMD_FAIL(FMD_EUSAGE,
+                        "--restore-best: the checkpoint does not hold the weights of epoch %d, the "
+                        "best so far by %s: continue with the options that the run began with",
+                        t.best_epoch + 1, s->monitor);
+    s->state = t;
+    if (last == STOP && e->step == 0)
+        stop(s, control);
+    return FMD_OK;
+}
+
+/* Also where training was not stopped early. */
+static fmd_status train_end(fmd_callback *c, const fmd_event *e, fmd_final_weights *weights)
 {
     (void)e;
     const early_stopping *s = (const early_stopping *)c;
     if (s->best_params == NULL || !s->state.has_best)
         return FMD_OK;
-    memcpy(params, s->best_params, s->n_params * sizeof(float));
-    fmd_info("the weights are those of epoch %d, the best by %s", s->state.best_epoch + 1,
-             s->monitor);
+    memcpy(weights->params, s->best_params, s->n_params * sizeof(float));
+    weights->epoch = s->state.best_epoch;
     return FMD_OK;
 }
 
@@ -127,6 +172,8 @@ static const fmd_callback_ops ops = {
     .train_end = train_end,
     .destroy = destroy,
     .entries = entries,
+    .shared = shared,
+    .restored = restored,
 };
 
 fmd_status fmd_cb_early_stopping_create(fmd_callback **out, const fmd_early_stopping_args *args,

@@ -175,10 +175,10 @@ static void saved(fmd_callback *c, const char *file, uint64_t step, double secon
     note(s, write_saved(s, file, step, seconds));
 }
 
-static fmd_status train_end(fmd_callback *c, const fmd_event *e, float *params)
+static fmd_status train_end(fmd_callback *c, const fmd_event *e, fmd_final_weights *weights)
 {
     (void)e;
-    (void)params;
+    (void)weights;
     return noted((const events *)c);
 }
 

@@ -47,12 +47,21 @@ void fmd_hooks_saved(const fmd_hooks *h, const char *file, uint64_t step, double
     }
 }
 
-fmd_status fmd_hooks_train_end(const fmd_hooks *h, const fmd_event *e, float *params)
+fmd_status fmd_hooks_train_end(const fmd_hooks *h, const fmd_event *e, fmd_final_weights *weights)
 {
     for (int i = 0; i < h->n; i++) {
         fmd_callback *c = h->callbacks[i];
         if (c->ops->train_end != NULL)
-            FMD_TRY(c->ops->train_end(c, e, params));
+            FMD_TRY(c->ops->train_end(c, e, weights));
     }
     return FMD_OK;
+}
+
+void fmd_hooks_fit_end(const fmd_hooks *h)
+{
+    for (int i = 0; i < h->n; i++) {
+        fmd_callback *c = h->callbacks[i];
+        if (c->ops->fit_end != NULL)
+            c->ops->fit_end(c);
+    }
 }

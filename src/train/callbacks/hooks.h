@@ -17,6 +17,8 @@ void fmd_hooks_batch_end(const fmd_hooks *h, const fmd_event *e, fmd_control *co
 FMD_CHECKED fmd_status fmd_hooks_epoch_end(const fmd_hooks *h, const fmd_event *e,
                                            fmd_control *control);
 void fmd_hooks_saved(const fmd_hooks *h, const char *file, uint64_t step, double seconds);
-FMD_CHECKED fmd_status fmd_hooks_train_end(const fmd_hooks *h, const fmd_event *e, float *params);
+FMD_CHECKED fmd_status fmd_hooks_train_end(const fmd_hooks *h, const fmd_event *e,
+                                           fmd_final_weights *weights);
+void fmd_hooks_fit_end(const fmd_hooks *h);
 
 #endif

@@ -3,7 +3,6 @@
 #include "base/timer.h"
 #include "train/callbacks/callbacks.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 typedef struct max_time {
@@ -13,13 +12,11 @@ typedef struct max_time {
 
 static void batch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
 {
+    (void)e;
     const max_time *t = (const max_time *)c;
     double used = fmd_now() - t->began;
     if (used >= t->seconds)
-        fmd_control_stop(control,
-                         "Time is up: %.1f s of --max-time %g s used after step %" PRIu64
-                         "/%" PRIu64 " of epoch %d/%d",
-                         used, t->seconds, e->step, e->steps, e->epoch + 1, e->epochs);
+        fmd_control_stop(control, "Time is up: %.1f s of --max-time %g s used", used, t->seconds);
 }
 
 static void destroy(fmd_callback *c)

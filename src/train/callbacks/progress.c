@@ -1,5 +1,6 @@
 /* What training looks like: Keras 3's bar (keras/src/utils/progbar.py) on a terminal, else a line an
  * epoch. Both end in the samples trained on a second, which Keras does not say. */
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/system/terminal.h"
 #include "train/callbacks/callbacks.h"
@@ -253,9 +254,10 @@ static fmd_status line_epoch_end(fmd_callback *c, const fmd_event *e, fmd_contro
     return FMD_OK;
 }
 
-/* Whatever ends a run within an epoch, the next message has a line of its own. */
-static void end_line(progress *p)
+/* A message has a line of its own, whatever it interrupts. */
+static void end_line(void *self)
 {
+    progress *p = self;
     if (p->columns > 0) {
         putchar('\n');
         fflush(stdout);
@@ -263,26 +265,32 @@ static void end_line(progress *p)
     p->columns = 0;
 }
 
-static fmd_status bar_train_end(fmd_callback *c, const fmd_event *e, float *params)
+static fmd_status bar_train_begin(fmd_callback *c, const fmd_event *e)
 {
     (void)e;
-    (void)params;
-    end_line((progress *)c);
+    fmd_log_before_line(end_line, c);
     return FMD_OK;
+}
+
+static void bar_fit_end(fmd_callback *c)
+{
+    fmd_log_before_line(NULL, NULL);
+    end_line(c);
 }
 
 static void destroy(fmd_callback *c)
 {
-    end_line((progress *)c);
+    bar_fit_end(c);
     free(c);
 }
 
 static const fmd_callback_ops bar_ops = {
     .name = "progress",
+    .train_begin = bar_train_begin,
     .epoch_begin = bar_epoch_begin,
     .batch_end = bar_batch_end,
     .epoch_end = bar_epoch_end,
-    .train_end = bar_train_end,
+    .fit_end = bar_fit_end,
     .destroy = destroy,
 };
 

@@ -39,12 +39,11 @@ static bool is_accuracy(const char *metric)
     return strstr(metric, "accuracy") != NULL;
 }
 
-static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
+static void check(const stop_when *s, const fmd_metrics *metrics, fmd_control *control)
 {
-    const stop_when *s = (const stop_when *)c;
     for (size_t i = 0; i < s->n; i++) {
         const condition *k = &s->conditions[i];
-        double value = *fmd_metric_find(&e->metrics, k->metric);
+        double value = *fmd_metric_find(metrics, k->metric);
         if (!holds(k, value))
             continue;
         if (is_accuracy(k->metric) && (k->op == GREATER || k->op == GREATER_EQUAL))
@@ -54,6 +53,18 @@ static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *co
             fmd_control_stop(control, "Reached %s %.6g %s %g so cancelling training!", k->metric,
                              value, op_text[k->op], k->threshold);
     }
+}
+
+static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
+{
+    check((const stop_when *)c, &e->metrics, control);
+    return FMD_OK;
+}
+
+static fmd_status restored(fmd_callback *c, const fmd_event *e, fmd_control *control)
+{
+    if (e->epoch > 0 && e->step == 0)
+        check((const stop_when *)c, &e->history[e->epoch - 1], control);
     return FMD_OK;
 }
 
@@ -65,6 +76,7 @@ static void destroy(fmd_callback *c)
 static const fmd_callback_ops ops = {
     .name = "stop_when",
     .epoch_end = epoch_end,
+    .restored = restored,
     .destroy = destroy,
 };
 
