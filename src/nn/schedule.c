@@ -2,8 +2,6 @@
  * decay_steps there is `auto`. */
 #include "nn/schedule.h"
 
-#include "base/option.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,6 +146,15 @@ static const fmd_schedule_ops registry[] = {
     ROW(polynomial, polynomial_args),
     ROW(plateau, plateau_args),
 };
+
+const char *fmd_schedule_at(size_t index, const fmd_option **args, size_t *n_args)
+{
+    if (index >= sizeof registry / sizeof *registry)
+        return NULL;
+    *args = registry[index].args;
+    *n_args = registry[index].n_args;
+    return registry[index].name;
+}
 
 static fmd_status find_ops(const fmd_schedule_ops **out, const char *name)
 {

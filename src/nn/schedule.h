@@ -5,7 +5,7 @@
 #ifndef FMD_NN_SCHEDULE_H
 #define FMD_NN_SCHEDULE_H
 
-#include "fmd/error.h"
+#include "base/option.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -59,6 +59,9 @@ double fmd_schedule_rate(const fmd_schedule *s, uint64_t at);
 
 /* Local. Whether the spec names the rates themselves, so that there is no other learning rate. */
 bool fmd_schedule_has_rates(const char *spec);
+
+/* Local. The name and the arguments of a schedule of the table; NULL past the last. */
+const char *fmd_schedule_at(size_t index, const fmd_option **args, size_t *n_args);
 
 /* Local. The arguments of "plateau"; NULL for the others. */
 const fmd_plateau_args *fmd_schedule_plateau(const fmd_schedule *s);

@@ -33,6 +33,9 @@ typedef enum fmd_lr_scaling { FMD_LR_AS_IT_IS, FMD_LR_LINEAR, FMD_LR_SQRT } fmd_
 /* What the data command does, and in the order of its table. */
 #define FMD_DATA_ACTIONS "list|info|verify"
 
+/* What completion writes for, in the order of its table. */
+#define FMD_SHELLS "bash|zsh|fish"
+
 typedef struct fmd_config {
     struct {
         char dataset[FMD_PATH_BYTES];
