@@ -2,12 +2,13 @@
 #include "cli/help.h"
 #include "fmd/optimizer.h"
 #include "nn/layer.h"
+#include "nn/schedule.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Columns of the whole, and where texts begin; a name that needs more has a line of its own. */
+/* Width of the page, and where texts begin; a longer name has a line of its own. */
 enum { WIDTH = 80, COMMAND_COLUMN = 14, OPTION_COLUMN = 30, DETAILS_BYTES = 128 };
 
 void fmd_print_text(int at, int column, const char *text)
@@ -19,7 +20,7 @@ void fmd_print_text(int at, int column, const char *text)
     printf("%*s", column - at, "");
     at = column;
     while (*text != '\0') {
-        /* what is in brackets stays together */
+        /* text in brackets stays on one line */
         const char *end = *text == '[' ? "]" : *text == '(' ? ")" : " ";
         int n = (int)strcspn(text, end);
         n += (int)strcspn(text + n, " ");
@@ -37,7 +38,7 @@ void fmd_print_text(int at, int column, const char *text)
     putchar('\n');
 }
 
-/* "1 to 65536", "0 or more"; empty where any value will do or none is a good example. */
+/* "1 to 65536", "0 or more"; empty without limits, and for times, which have units. */
 static void range_text(const fmd_option *o, char text[DETAILS_BYTES])
 {
     const double large = 1e9;
@@ -50,7 +51,7 @@ static void range_text(const fmd_option *o, char text[DETAILS_BYTES])
         snprintf(text, DETAILS_BYTES, "%.10g to %.10g", o->min, o->max);
 }
 
-/* " [256; 1 to 1048576]": the default and the range. */
+/* " [256; 1 to 1048576]": default and range. */
 static void details_text(const fmd_option *o, char text[DETAILS_BYTES])
 {
     char range[DETAILS_BYTES];
@@ -69,7 +70,7 @@ const char *fmd_help_usage(const fmd_option *o, char text[FMD_HELP_BYTES])
     const bool on = o->kind == FMD_OPTION_BOOL && strcmp(o->initial, "true") == 0;
     const char *value = o->value != NULL ? o->value : o->choices;
     int at = snprintf(text, FMD_HELP_BYTES, "--%s%s", on ? "no-" : "", o->name);
-    if (value != NULL) /* a table of choices may end in "|" */
+    if (value != NULL) /* a list of choices may end in "|" */
         snprintf(text + at, FMD_HELP_BYTES - (size_t)at, " %.*s",
                  (int)(strlen(value) - (value[strlen(value) - 1] == '|')), value);
     return text;
@@ -106,25 +107,87 @@ const char *fmd_help_spec(const char *name, const fmd_option *args, size_t n,
     return text;
 }
 
-/* What --layers and --optimizer are made of, for a command that takes them. */
-static void print_specs(const fmd_command *command)
+static bool takes(const fmd_command *command, const char *option)
+{
+    return fmd_command_takes(command,
+                             fmd_option_find(fmd_config_table, fmd_config_table_length, option));
+}
+
+/* Prints a layer, optimizer or schedule, broken between arguments; returns the column of the cursor. */
+static int print_spec(const char *name, const fmd_option *args, size_t n_args)
 {
     char text[FMD_HELP_BYTES];
+    int at = printf("  ");
+    for (const char *part = fmd_help_spec(name, args, n_args, text); *part != '\0';) {
+        const int n = 1 + (int)strcspn(part + 1, "[");
+        if (at + n > WIDTH)
+            at = printf("\n    ") - 1;
+        at += printf("%.*s", n, part);
+        part += n;
+    }
+    return at;
+}
+
+/* "relu|tanh|" as "relu, tanh". */
+static const char *list_text(const char *choices, char text[FMD_HELP_BYTES])
+{
+    size_t used = 0;
+    for (const char *c = choices; *c != '\0' && used + 3 < FMD_HELP_BYTES; c++) {
+        text[used++] = *c == '|' ? ',' : *c;
+        if (*c == '|')
+            text[used++] = ' ';
+    }
+    text[used] = '\0';
+    if (used > 1 && text[used - 2] == ',')
+        text[used - 2] = '\0';
+    return text;
+}
+
+/* The choices of layers' arguments, such as activations; layers that share a name share the choices. */
+static void print_choices(void)
+{
+    char text[FMD_HELP_BYTES], seen[FMD_HELP_BYTES] = "";
+    const fmd_layer_ops *layer;
+    for (size_t i = 0; (layer = fmd_layer_ops_at(i)) != NULL; i++)
+        for (size_t k = 0; k < layer->n_args; k++) {
+            const fmd_option *o = &layer->args[k];
+            if (o->kind != FMD_OPTION_CHOICE || fmd_word_is_among(seen, o->name))
+                continue;
+            const size_t used = strlen(seen);
+            snprintf(seen + used, sizeof seen - used, "%s|", o->name);
+            fmd_print_text(printf("  %s", o->name), OPTION_COLUMN, list_text(o->choices, text));
+        }
+}
+
+/* The parts of --layers, --optimizer and --lr-schedule, for a command that takes them. */
+static void print_specs(const fmd_command *command)
+{
     const fmd_layer_ops *layer;
     const fmd_optimizer_ops *optimizer;
-    const size_t n = fmd_config_table_length;
-    if (fmd_command_takes(command, fmd_option_find(fmd_config_table, n, "layers"))) {
-        printf("\nlayers; in brackets what may be left out\n");
+    const fmd_option *args;
+    const char *name;
+    size_t n;
+    if (takes(command, "layers")) {
+        printf("\nlayers (arguments in brackets are optional)\n");
         for (size_t i = 0; (layer = fmd_layer_ops_at(i)) != NULL; i++)
-            fmd_print_text(
-                printf("  %s", fmd_help_spec(layer->name, layer->args, layer->n_args, text)),
-                OPTION_COLUMN, layer->help);
+            fmd_print_text(print_spec(layer->name, layer->args, layer->n_args), OPTION_COLUMN,
+                           layer->help);
+        printf("\nvalues of their arguments\n");
+        print_choices();
     }
-    if (fmd_command_takes(command, fmd_option_find(fmd_config_table, n, "optimizer"))) {
+    if (takes(command, "optimizer")) {
         printf("\noptimizers\n");
-        for (size_t i = 0; (optimizer = fmd_optimizer_ops_at(i)) != NULL; i++)
-            printf("  %s\n",
-                   fmd_help_spec(optimizer->name, optimizer->args, optimizer->n_args, text));
+        for (size_t i = 0; (optimizer = fmd_optimizer_ops_at(i)) != NULL; i++) {
+            print_spec(optimizer->name, optimizer->args, optimizer->n_args);
+            putchar('\n');
+        }
+    }
+    if (takes(command, "lr-schedule")) {
+        printf("\nschedules\n");
+        for (size_t i = 0; (name = fmd_schedule_at(i, &args, &n)) != NULL; i++) {
+            print_spec(name, args, n);
+            putchar('\n');
+        }
     }
 }
 
@@ -160,12 +223,10 @@ void fmd_help_command(const fmd_command *command)
     printf("\nconfiguration\n");
     fmd_print_text(printf("  --config FILE"), OPTION_COLUMN,
                    "a JSON file with any of these options");
-    fmd_print_text(
-        printf("  FMNIST_DIST_<OPTION>"), OPTION_COLUMN,
-        "the same in the environment, as in FMNIST_DIST_BATCH_SIZE=32; flags win over it, "
-        "it wins over the file");
-    printf("\nIn brackets: the default, and what numbers may be.\n"
-           "In parentheses: the name in Keras, where it is another.\n");
+    fmd_print_text(printf("  FMNIST_DIST_<OPTION>"), OPTION_COLUMN,
+                   "any of them as an environment variable, e.g. FMNIST_DIST_BATCH_SIZE=32; a flag "
+                   "overrides it, and it overrides the file");
+    printf("\nBrackets: default and allowed range. Parentheses: a different name in Keras.\n");
 }
 
 static void print_section(fmd_section section, const char *heading)
@@ -187,17 +248,17 @@ void fmd_help_overview(void)
     printf("fmnist-dist " FMD_VERSION ": trains image classifiers, data-parallel over MPI\n\n"
            "usage: [mpirun -np N] fmnist-dist [COMMAND] [OPTIONS]\n");
     print_section(FMD_TO_TRAIN, "train and use");
-    print_section(FMD_TO_LOOK, "look");
+    print_section(FMD_TO_LOOK, "inspect");
     print_section(FMD_TO_MEASURE, "measure");
     print_section(FMD_TO_SET_UP, "set up and learn");
     fmd_print_text(printf("  help"), COMMAND_COLUMN,
-                   "this text, or with a command its options; help --man: a manual page");
+                   "explains the program or a command; --man: the manual page");
     printf("\nexamples\n"
-           "  mpirun -np 8 fmnist-dist              the training of the Keras tutorial\n"
+           "  mpirun -np 8 fmnist-dist              train the model of the Keras tutorial\n"
            "  mpirun -np 8 fmnist-dist --hidden 512 --stop-when 'loss<0.4'\n"
-           "                                        another model, and a callback\n"
+           "                                        a larger model that stops early\n"
            "  fmnist-dist evaluate runs/20260131-120000\n"
-           "                                        a model that was trained\n"
-           "\nnext: fmnist-dist help train (its options), fmnist-dist doctor (is all in\n"
-           "order?), fmnist-dist tutorial\n");
+           "                                        evaluate a trained model\n"
+           "\nSee also: fmnist-dist help train (options), fmnist-dist doctor (checks the\n"
+           "machine), fmnist-dist tutorial (a guided start)\n");
 }

@@ -2,6 +2,7 @@
 #include "cli/manual.h"
 #include "fmd/optimizer.h"
 #include "nn/layer.h"
+#include "nn/schedule.h"
 
 #include "cli/help.h"
 
@@ -33,34 +34,34 @@ static const struct {
 };
 
 static const entry environment[] = {
-    {"FMNIST_DIST_<OPTION>", "the value of an option, as in FMNIST_DIST_BATCH_SIZE=32"},
-    {"FMNIST_DIST_DATA", "the folder to look for data sets in, where there is no --data-dir"},
-    {"NO_COLOR, CLICOLOR_FORCE", "no colours; colours also where stdout is no terminal"},
-    {"OMPI_MCA_..., OPENBLAS_CORETYPE", "settings of Open MPI and of OpenBLAS"},
+    {"FMNIST_DIST_<OPTION>", "the value of an option, e.g. FMNIST_DIST_BATCH_SIZE=32"},
+    {"FMNIST_DIST_DATA", "folder with data sets, searched without --data-dir"},
+    {"NO_COLOR, CLICOLOR_FORCE", "no colours; colours even if stdout is not a terminal"},
+    {"OMPI_MCA_..., OPENBLAS_CORETYPE", "settings of Open MPI and OpenBLAS"},
 };
 
 static const entry files[] = {
-    {"runs/<date>-<time>/", "the folder of a run, where --run-dir names no other"},
-    {"config.json", "in it: the options, to be given to --config"},
-    {"history.csv", "a line an epoch, as Keras' CSVLogger writes it"},
-    {"events.jsonl", "what happens, a JSON object a line"},
-    {"run.json, STATUS.json", "what ran where and what came out; how the run stands or ended"},
-    {"checkpoints/*.weights.h5", "the state after some steps, and at the end; Keras opens them"},
+    {"runs/<date>-<time>/", "folder of a run without --run-dir"},
+    {"config.json", "in the run folder: all options, for --config"},
+    {"history.csv", "one line per epoch, in the format of Keras' CSVLogger"},
+    {"events.jsonl", "log of events, one JSON object per line"},
+    {"run.json, STATUS.json", "environment and result of the run; its present or final state"},
+    {"checkpoints/*.weights.h5", "the state of the training, in files that Keras opens"},
     {"data/, ~/.keras/datasets/, ~/.local/share/fmnist-dist/, /usr/share/datasets/",
-     "where data sets are looked for, in this order"},
+     "searched for data sets, in this order"},
 };
 
 static const entry examples[] = {
-    {"mpirun -np 8 fmnist-dist", "the training of the Keras tutorial, on 8 ranks"},
+    {"mpirun -np 8 fmnist-dist", "train the model of the Keras tutorial on 8 ranks"},
     {"mpirun -np 8 fmnist-dist --hidden 512 --stop-when 'loss<0.4'",
-     "another model, and a callback"},
+     "a larger model that stops early"},
     {"mpirun -np 4 fmnist-dist --run-dir runs/a --epochs 100",
-     "begins a run, or goes on with it after it was stopped or killed"},
-    {"fmnist-dist evaluate runs/a", "scores of the model that was trained"},
-    {"fmnist-dist doctor", "is all in order?"},
+     "start a run, or resume it after it was stopped or killed"},
+    {"fmnist-dist evaluate runs/a", "evaluate the trained model"},
+    {"fmnist-dist doctor", "check the machine, MPI and the data"},
 };
 
-/* Text as it is: nothing in it is a request or an escape of roff. */
+/* Plain text: escapes what roff would take for a request or an escape. */
 static void print_text(const char *text)
 {
     if (*text == '.' || *text == '\'')
@@ -74,7 +75,8 @@ static void print_text(const char *text)
         case '`': printf("\\(ga"); break;
         case '^': printf("\\(ha"); break;
         case '~': printf("\\(ti"); break;
-        case '|': printf("|\\:"); break; /* behind it a line may be broken */
+        case '|': printf("|\\:"); break; /* a line may break behind it */
+        case '[': printf("\\:["); break; /* and before it */
         default: putchar(*text);
         }
 }
@@ -114,12 +116,12 @@ static void print_commands(void)
         print_text(command->usage);
         putchar('\n');
         print_text(command->help);
-        printf("%s\n", command->needs_mpi ? "; alone or under mpirun" : "");
+        printf("%s\n", command->needs_mpi ? "; with or without mpirun" : "");
     }
-    print_entry("help", "an overview, or with a command its options; help --man: this page");
+    print_entry("help", "explains the program or a command; help --man: this page");
 }
 
-/* The heading of a group of options, and the commands that take them. */
+/* Prints the heading of a group of options and the commands that take it. */
 static void print_group(const fmd_option *first)
 {
     const char *before = "";
@@ -139,13 +141,13 @@ static void print_options(void)
     const char *group = "";
     print_request(".SH", "OPTIONS");
     print_text(
-        "Each can be given as a flag, in the environment, or in a file; a flag wins over the "
-        "environment, the environment over the file. In brackets: the default, and what "
-        "numbers may be. In parentheses: the name in Keras, where it is another.");
+        "Each option can be given as a flag, as an environment variable or in a file. Flags "
+        "override the environment, and the environment overrides the file. Brackets: default and "
+        "allowed range. Parentheses: a different name in Keras.");
     putchar('\n');
     print_entry("--config FILE", "a JSON file with any of these options");
-    print_entry("--help, --version", "the options of a command; the version of this program, of "
-                                     "MPI and of BLAS");
+    print_entry("--help, --version", "print the options of a command; print the versions of this "
+                                     "program, MPI and BLAS");
     for (size_t i = 0; i < fmd_config_table_length; i++) {
         const fmd_option *o = &fmd_config_table[i];
         if (strcmp(group, o->group) != 0)
@@ -155,7 +157,7 @@ static void print_options(void)
     }
 }
 
-/* A layer or an optimizer with its arguments. */
+/* Prints a layer or an optimizer with its arguments. */
 static void print_spec(const char *name, const char *help, const fmd_option *args, size_t n)
 {
     char text[FMD_HELP_BYTES], line[FMD_HELP_BYTES];
@@ -178,16 +180,26 @@ static void print_specs(void)
     const fmd_layer_ops *layer;
     const fmd_optimizer_ops *optimizer;
     print_request(".SH", "LAYERS");
-    print_text("The parts of --layers, with commas between them, and how an argument is given: by "
-               "its place or as name=value. What is in brackets may be left out.");
+    print_text("The parts of --layers, separated by commas. Arguments are given by position or as "
+               "name=value; those in brackets are optional.");
     putchar('\n');
     for (size_t i = 0; (layer = fmd_layer_ops_at(i)) != NULL; i++)
         print_spec(layer->name, layer->help, layer->args, layer->n_args);
     print_request(".SH", "OPTIMIZERS");
     for (size_t i = 0; (optimizer = fmd_optimizer_ops_at(i)) != NULL; i++) {
-        snprintf(help, sizeof help, "with the formulas of Keras' %s", optimizer->keras_class);
+        snprintf(help, sizeof help, "computes as Keras' %s", optimizer->keras_class);
         print_spec(optimizer->name, help, optimizer->args, optimizer->n_args);
     }
+}
+
+static void print_schedules(void)
+{
+    const fmd_option *args;
+    const char *name;
+    size_t n;
+    print_request(".SH", "SCHEDULES");
+    for (size_t i = 0; (name = fmd_schedule_at(i, &args, &n)) != NULL; i++)
+        print_spec(name, "for --lr-schedule; the arguments are those of Keras", args, n);
 }
 
 static void print_exit_codes(void)
@@ -203,7 +215,7 @@ static void print_exit_codes(void)
 void fmd_help_manual(void)
 {
     printf(".TH FMNIST\\-DIST 1 \"\" \"fmnist\\-dist " FMD_VERSION "\" \"User Commands\"\n"
-           ".nh\n.ad l\n"); /* words and options are not taken apart */
+           ".nh\n.ad l\n"); /* no hyphenation, ragged right */
     print_request(".SH", "NAME");
     print_text("fmnist-dist - trains image classifiers, data-parallel over MPI");
     putchar('\n');
@@ -211,15 +223,17 @@ void fmd_help_manual(void)
     print_request(".B", "[mpirun -np N] fmnist-dist [COMMAND] [OPTIONS]");
     print_request(".SH", "DESCRIPTION");
     print_text(
-        "Without a command it trains: by default the model of the Keras tutorial, Flatten, "
-        "Dense(128, relu), Dense(10, softmax), on Fashion-MNIST. The weights are the same, bit "
-        "for bit, on any number of ranks. Keras opens the files, and a run that was stopped "
-        "goes on when the same command is given again. Results go to stdout, warnings and "
-        "errors to stderr, from rank 0 alone.");
+        "Without a command the program trains. The default is the model of the Keras tutorial, "
+        "Flatten, Dense(128, relu), Dense(10, softmax), on Fashion-MNIST. The weights are the "
+        "same, "
+        "bit for bit, on any number of ranks. Keras opens the checkpoints, and repeating the "
+        "command resumes a stopped run. Rank 0 prints results on stdout, warnings and errors on "
+        "stderr.");
     putchar('\n');
     print_commands();
     print_options();
     print_specs();
+    print_schedules();
     print_entries("ENVIRONMENT", environment, sizeof environment / sizeof *environment);
     print_entries("FILES", files, sizeof files / sizeof *files);
     print_exit_codes();

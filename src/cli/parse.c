@@ -19,17 +19,16 @@ static const fmd_option *option_named(const char *name)
     return fmd_option_find(fmd_config_table, fmd_config_table_length, name);
 }
 
-/* What other programs have and this one does without. */
+/* Options of other programs that this one does not have. */
 static const struct {
     const char *names, *answer;
 } foreign[] = {
     {"np|n|nproc|nproc-per-node|nnodes|nodes|num-proc|ntasks|world-size",
-     "how many ranks is for mpirun to know: mpirun -np 2 fmnist-dist ..."},
-    {"gpu|gpus|device|cuda|no-cuda",
-     "this program computes on CPUs, one core to each rank of mpirun"},
+     "mpirun sets the number of ranks: mpirun -np 2 fmnist-dist ..."},
+    {"gpu|gpus|device|cuda|no-cuda", "fmnist-dist runs on CPUs only, one core per rank of mpirun"},
     {"loss", "the loss is always sparse categorical cross-entropy"},
-    {"metrics", "loss and accuracy are always reported; more of them by evaluate"},
-    {"callbacks", "each is an option of its own, such as --stop-when, --patience or --save-best"},
+    {"metrics", "training reports loss and accuracy; evaluate reports more"},
+    {"callbacks", "callbacks are options, such as --stop-when, --patience or --save-best"},
 };
 
 static const char *foreign_answer(const char *name)
@@ -44,8 +43,8 @@ static const char *foreign_answer(const char *name)
     return NULL;
 }
 
-/* Finds an option by what the user called it; an unknown one is named with the nearest of those
- * that the command takes. */
+/* Finds an option by name. The message for an unknown one suggests the nearest that the command
+ * takes. */
 static fmd_status find(const fmd_option **out, const char *name, const char *label,
                        const fmd_command *command)
 {
@@ -55,8 +54,8 @@ static fmd_status find(const fmd_option **out, const char *name, const char *lab
             name = aliases[i][1];
     *out = option_named(name);
     if (*out != NULL && command != NULL && !fmd_command_takes(command, *out))
-        return FMD_FAIL(FMD_EUSAGE, "%s: '%s' does not take this option; see fmnist-dist %s --help",
-                        label, command->name, command->name);
+        return FMD_FAIL(FMD_EUSAGE, "%s: not an option of '%s'; see fmnist-dist %s --help", label,
+                        command->name, command->name);
     if (*out != NULL)
         return FMD_OK;
     const char *answer = foreign_answer(name);
@@ -69,11 +68,11 @@ static fmd_status find(const fmd_option **out, const char *name, const char *lab
             used += (size_t)snprintf(names + used, sizeof names - used, "|%s",
                                      fmd_config_table[i].name);
     fmd_choice_nearest(names, name, near);
-    return FMD_FAIL(FMD_EUSAGE, "%s: there is no such option%s%s%s", label,
+    return FMD_FAIL(FMD_EUSAGE, "%s: unknown option%s%s%s", label,
                     *near ? " (did you mean '--" : "", near, *near ? "'?)" : "; see --help");
 }
 
-/* Sets an option that may have been given before by the same means. */
+/* Sets an option. One that repeats is appended to its value from the same source. */
 static fmd_status set(const fmd_option *o, fmd_config *config, bool *given, const char *label,
                       const char *value)
 {
@@ -84,12 +83,12 @@ static fmd_status set(const fmd_option *o, fmd_config *config, bool *given, cons
         return fmd_option_set(o, config, label, value);
     const size_t used = strlen(text);
     if (used + 1 + strlen(value) >= o->size)
-        return FMD_FAIL(FMD_EUSAGE, "%s: longer than %zu characters in all", label, o->size - 1);
+        return FMD_FAIL(FMD_EUSAGE, "%s: longer than %zu characters in total", label, o->size - 1);
     snprintf(text + used, o->size - used, ",%s", value);
     return FMD_OK;
 }
 
-/* FMNIST_DIST_BATCH_SIZE=32. FMNIST_DIST_DATA is one of the places where data are looked for. */
+/* FMNIST_DIST_BATCH_SIZE=32. FMNIST_DIST_DATA is no option: data/locate.c reads it. */
 static fmd_status read_environment(fmd_config *config, bool *given)
 {
     for (char **e = environ; *e != NULL; e++) {
@@ -137,22 +136,21 @@ static fmd_status read_flag(fmd_config *config, const fmd_command *command, bool
     return set(o, config, given, label, argv[++*i]);
 }
 
-/* A word without a name is for the first of the command's word options that is still without. */
+/* A word without a name goes to the first word option of the command that has no value yet. */
 static fmd_status read_word(fmd_config *config, const fmd_command *command, bool *given,
                             const char *word)
 {
     char names[FMD_OPTION_TEXT_BYTES], *rest = names;
     if (strcmp(word, "-np") == 0 || strcmp(word, "-n") == 0)
         return FMD_FAIL(FMD_EUSAGE,
-                        "'%s': how many ranks is for mpirun to know: mpirun -np 2 "
-                        "fmnist-dist ...",
+                        "'%s': mpirun sets the number of ranks: mpirun -np 2 fmnist-dist ...",
                         word);
     if (*word == '-' && strcmp(word, "--") != 0)
         return FMD_FAIL(FMD_EUSAGE,
-                        "'%s': options begin with two dashes; see fmnist-dist %s --help", word,
+                        "'%s': options start with two dashes; see fmnist-dist %s --help", word,
                         command->name);
     if (command->words == NULL)
-        return FMD_FAIL(FMD_EUSAGE, "'%s': not understood; see fmnist-dist %s --help", word,
+        return FMD_FAIL(FMD_EUSAGE, "'%s': unexpected argument; see fmnist-dist %s --help", word,
                         command->name);
     snprintf(names, sizeof names, "%s", command->words);
     while (rest != NULL) {
@@ -160,7 +158,7 @@ static fmd_status read_word(fmd_config *config, const fmd_command *command, bool
         if (!given[o - fmd_config_table] || o->repeats)
             return set(o, config, given, o->name, word);
     }
-    return FMD_FAIL(FMD_EUSAGE, "'%s': one word too many; see fmnist-dist %s --help", word,
+    return FMD_FAIL(FMD_EUSAGE, "'%s': unexpected argument; see fmnist-dist %s --help", word,
                     command->name);
 }
 
@@ -197,7 +195,7 @@ static fmd_status find_config_file(int argc, char **argv, const char **path)
     return FMD_OK;
 }
 
-/* Options that say the same in two ways: where both have a value, the second is the one that counts. */
+/* Pairs of options for the same thing. Of two values the second option's counts. */
 static const char *const alternatives[][2] = {{"hidden", "layers"},
                                               {"model", "layers"},
                                               {"hidden", "model"},
@@ -205,9 +203,9 @@ static const char *const alternatives[][2] = {{"hidden", "layers"},
                                               {"batch-size", "batch-size-per-rank"},
                                               {"progress", "verbose"}};
 
-/* Refuses two alternatives by the same means; the first one, given by these means, takes the place
- * of a second one that came by weaker means. */
-static fmd_status settle_alternatives(fmd_config *config, const bool *given)
+/* Refuses two alternatives from the same source. Clears the second option where the first comes from this
+ * source and the second from a weaker one. */
+static fmd_status resolve_alternatives(fmd_config *config, const bool *given)
 {
     for (size_t i = 0; i < sizeof alternatives / sizeof *alternatives; i++) {
         const fmd_option *a = option_named(alternatives[i][0]);
@@ -221,7 +219,7 @@ static fmd_status settle_alternatives(fmd_config *config, const bool *given)
     return FMD_OK;
 }
 
-/* Puts the layers of --model in the place of --layers: a run's config.json needs no other file. */
+/* Replaces --model by its layers, so that config.json of a run needs no other file. */
 static fmd_status adopt_model(fmd_config *config)
 {
     if (*config->model.file == '\0')
@@ -237,13 +235,13 @@ static bool is_given(const char *name, const bool *given)
     return given[option_named(name) - fmd_config_table];
 }
 
-/* Refuses what the user would believe to have an effect. */
+/* Refuses options without effect, rather than ignore them. */
 static fmd_status check_effect(const fmd_config *config, const bool *given)
 {
     if (is_given("lr-base-batch", given) && config->training.lr_scaling == FMD_LR_AS_IT_IS)
-        return FMD_FAIL(FMD_EUSAGE, "--lr-base-batch: has no effect without --lr-scaling");
+        return FMD_FAIL(FMD_EUSAGE, "--lr-base-batch has no effect without --lr-scaling");
     if (is_given("learning-rate", given) && fmd_schedule_has_rates(config->training.lr_schedule))
-        return FMD_FAIL(FMD_EUSAGE, "--learning-rate: has no effect with --lr-schedule step, whose "
+        return FMD_FAIL(FMD_EUSAGE, "--learning-rate has no effect with --lr-schedule step, whose "
                                     "values are the rates");
     static const char *const names[] = {"monitor", "min-delta", "mode", "baseline"};
     const bool watching = config->stopping.patience != FMD_UNSET_INT ||
@@ -251,12 +249,12 @@ static fmd_status check_effect(const fmd_config *config, const bool *given)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (is_given(names[i], given) && !watching)
             return FMD_FAIL(FMD_EUSAGE,
-                            "--%s: has no effect without --patience, --restore-best or --save-best",
+                            "--%s has no effect without --patience, --restore-best or --save-best",
                             names[i]);
     if (config->run.tensorboard && strcmp(config->run.dir, "none") == 0)
-        return FMD_FAIL(FMD_EUSAGE, "--tensorboard: has no effect with --run-dir none");
+        return FMD_FAIL(FMD_EUSAGE, "--tensorboard has no effect with --run-dir none");
     if (config->distribution.threads > 1 && config->distribution.gemm == FMD_GEMM_OWN)
-        return FMD_FAIL(FMD_EUSAGE, "--threads: has no effect with --gemm own, whose kernels have "
+        return FMD_FAIL(FMD_EUSAGE, "--threads has no effect with --gemm own, whose kernels have "
                                     "one thread; start more ranks instead");
     return FMD_OK;
 }
@@ -274,10 +272,10 @@ fmd_status fmd_config_parse(fmd_config *config, const fmd_command *command, int 
                                       in_file));
     FMD_TRY(adopt_model(config));
     FMD_TRY(read_environment(config, in_environment));
-    FMD_TRY(settle_alternatives(config, in_environment));
+    FMD_TRY(resolve_alternatives(config, in_environment));
     FMD_TRY(adopt_model(config));
     FMD_TRY(read_arguments(config, command, argc, argv, on_line));
-    FMD_TRY(settle_alternatives(config, on_line));
+    FMD_TRY(resolve_alternatives(config, on_line));
     FMD_TRY(adopt_model(config));
     for (size_t i = 0; i < fmd_config_table_length; i++)
         config->given[i] = in_file[i] || in_environment[i] || on_line[i];

@@ -136,7 +136,7 @@ out:
 const fmd_command fmd_command_bench = {
     .name = "bench",
     .usage = "[OPTIONS]",
-    .help = "how fast training is here, where the time goes, and its parts alone",
+    .help = "measures training speed, its breakdown, and single operations",
     .section = FMD_TO_MEASURE,
     .example = "--batch-size 32 --reduce native",
     .groups = "benchmark|data|training data|amount|model|training|distribution|json",

@@ -74,7 +74,7 @@ static fmd_status check_options(const fmd_config *config)
     if (config->view.misclassified && *config->view.images != '\0')
         return FMD_FAIL(FMD_EUSAGE, "--misclassified needs labels, and --images have none");
     if (config->view.invert && *config->view.images == '\0')
-        return FMD_FAIL(FMD_EUSAGE, "--invert: has no effect without --images");
+        return FMD_FAIL(FMD_EUSAGE, "--invert has no effect without --images");
     if (config->view.csv && config->view.json)
         return FMD_FAIL(FMD_EUSAGE, "--csv and --json exclude each other");
     return FMD_OK;

@@ -413,7 +413,7 @@ fmd_status fmd_train(fmd_comm *c, const fmd_config *config, fmd_outcome *out)
 const fmd_command fmd_command_train = {
     .name = "train",
     .usage = "[OPTIONS]",
-    .help = "train a model (the default command)",
+    .help = "trains a model (the default command)",
     .section = FMD_TO_TRAIN,
     .example = "--hidden 512 --validation-split 0.1 --patience 3",
     .groups = FMD_TRAIN_GROUPS,
