@@ -90,7 +90,7 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     fmd_plan_state(plan, "moving_mean", shape, FMD_INIT_zeros);
     fmd_plan_state(plan, "moving_variance", shape, FMD_INIT_ones);
     fmd_plan_saved_by_microbatch(plan, 3 * channels(l) * sizeof(float));
-    fmd_plan_workspace(plan, 2 * channels(l) * sizeof(double));
+    fmd_plan_workspace(plan, channels(l) * (2 * sizeof(double) + 3 * sizeof(float)));
     return FMD_OK;
 }
 
@@ -196,19 +196,32 @@ FMD_SIMD static void sum_gradients(size_t rows, size_t c, const float *restrict 
         }
 }
 
-/* dx = gamma / deviation (dy - mean of dy - xhat times mean of dy xhat); in inference the statistics
- * do not depend on x, and the means are not taken off. */
+/* dx = factor (dy - mean_dy - xhat mean_dy_xhat), each of a channel. */
+typedef struct slope {
+    float *factor, *mean_dy, *mean_dy_xhat;
+} slope;
+
+/* From the sums over n rows; gamma may be NULL. In inference the statistics do not depend on x, and
+ * n is infinite: no means are taken off. */
+static slope slope_of(const fmd_values *v, size_t c, statistics s, const float *gamma, double n)
+{
+    const double *sum_dy = v->workspace, *sum_dy_xhat = sum_dy + c;
+    float *at = (float *)(void *)((double *)v->workspace + 2 * c);
+    for (size_t j = 0; j < c; j++) {
+        at[j] = gamma != NULL ? gamma[j] * s.inverse[j] : s.inverse[j];
+        at[c + j] = (float)(sum_dy[j] / n);
+        at[2 * c + j] = (float)(sum_dy_xhat[j] / n);
+    }
+    return (slope){.factor = at, .mean_dy = at + c, .mean_dy_xhat = at + 2 * c};
+}
+
 FMD_SIMD static void input_gradient(size_t rows, size_t c, const float *restrict x, statistics s,
-                                    const float *restrict gamma, const double *restrict dy_sum,
-                                    const double *restrict dy_xhat_sum, double n,
-                                    const float *restrict dy, float *restrict dx)
+                                    slope k, const float *restrict dy, float *restrict dx)
 {
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < c; j++) {
             const float xhat = (x[i * c + j] - s.mean[j] - s.rest[j]) * s.inverse[j];
-            const float factor = gamma != NULL ? gamma[j] * s.inverse[j] : s.inverse[j];
-            dx[i * c + j] = factor * (dy[i * c + j] - (float)(dy_sum[j] / n) -
-                                      xhat * (float)(dy_xhat_sum[j] / n));
+            dx[i * c + j] = k.factor[j] * (dy[i * c + j] - k.mean_dy[j] - xhat * k.mean_dy_xhat[j]);
         }
 }
 
@@ -236,9 +249,9 @@ static void backward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
             commit_sums(sink, l->first_tensor + (a->scale ? 1 : 0), c, beta);
         if (v->dx[0] == NULL)
             continue;
-        const double n = p->training ? (double)rows : (double)INFINITY;
-        input_gradient(rows, c, v->x[0] + at, s, gamma_of(l), beta, gamma, n, v->dy + at,
-                       v->dx[0] + at);
+        const slope k =
+            slope_of(v, c, s, gamma_of(l), p->training ? (double)rows : (double)INFINITY);
+        input_gradient(rows, c, v->x[0] + at, s, k, v->dy + at, v->dx[0] + at);
         memset(v->dx[0] + at + rows * c, 0, (all - rows) * c * sizeof *v->dy);
     }
 }
