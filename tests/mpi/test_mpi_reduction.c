@@ -134,7 +134,10 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters, double scale, flo
 static fmd_reduced sum_exact(fmd_reduction *r, const batch *b, const assignment *a, double scale,
                              int64_t *counters, float *sums)
 {
-    fmd_reduction_begin_step(r, b->n, b->n);
+    int mine = 0;
+    for (int i = 0; i < b->n; i++)
+        mine += a->owner[i] == rank_of();
+    fmd_reduction_begin_step(r, b->n, mine);
     for (size_t s = 0; s < TENSORS; s++)
         for (size_t at = 0; at < counts[s]; at += PANEL) {
             const size_t n = counts[s] - at < PANEL ? counts[s] - at : PANEL;
@@ -544,6 +547,22 @@ static void native_sums_are_close_to_sums_of_doubles(void **state)
     fmd_reduction_destroy(r);
 }
 
+/* As models with batch statistics do it. The second step starts from zero. */
+static void native_sums_may_be_fed_microbatch_by_microbatch(void **state)
+{
+    (void)state;
+    fmd_reduction *r = create(FMD_REDUCE_NATIVE, 0);
+    const batch b = random_batch(37, magnitudes);
+    const assignment assignments[] = {contiguous(MICROBATCHES), all_on_one(size_of() - 1)};
+    for (int k = 0; k < 4; k++) {
+        float whole[VALUES], sums[VALUES];
+        assert_all_ranks(sum_native(r, &b, &assignments[k % 2], 1, NULL, whole) == FMD_REDUCED);
+        assert_all_ranks(sum_exact(r, &b, &assignments[k % 2], 1, NULL, sums) == FMD_REDUCED);
+        assert_all_ranks(memcmp(sums, whole, sizeof whole) == 0);
+    }
+    fmd_reduction_destroy(r);
+}
+
 /* The control of the tests above: other ranks for the microbatches change the bits of float sums, and of
  * nothing else. On one rank there is no other. */
 static void other_ranks_for_the_microbatches_change_native_sums_but_not_exact_ones(void **state)
@@ -649,6 +668,7 @@ int main(void)
         cmocka_unit_test(gradients_that_are_all_zero_sum_to_zero),
         cmocka_unit_test(gradients_below_the_grid_are_found_within_three_steps),
         cmocka_unit_test(native_sums_are_close_to_sums_of_doubles),
+        cmocka_unit_test(native_sums_may_be_fed_microbatch_by_microbatch),
         cmocka_unit_test(other_ranks_for_the_microbatches_change_native_sums_but_not_exact_ones),
         cmocka_unit_test(only_exact_reductions_are_fed_microbatch_by_microbatch),
         cmocka_unit_test(more_values_than_one_message_holds_are_refused),
