@@ -32,6 +32,8 @@ typedef struct fmd_state {
     size_t n_fingerprint;
     const fmd_state_entry *entries;
     size_t n_entries;
+    fmd_status (*check)(const void *self); /* asked before the file is written; NULL: nothing is */
+    const void *check_self;
 } fmd_state;
 
 /* Local. Writes the state to `path`, by way of a temporary file in the same folder that is synced

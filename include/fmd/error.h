@@ -6,6 +6,8 @@
 #ifndef FMD_ERROR_H
 #define FMD_ERROR_H
 
+#include <stdbool.h>
+
 /* The values are the exit codes of the program (sysexits.h where it has one). */
 typedef enum fmd_status {
     FMD_OK = 0,
@@ -31,6 +33,9 @@ typedef enum fmd_status {
 /* Stores the message and yields the status. */
 #define FMD_FAIL(status, ...) (fmd_error_set(__VA_ARGS__), (status))
 
+/* Yields the status of a failure that has been reported already: the program prints no message. */
+#define FMD_FAIL_SILENTLY(status) (fmd_error_set("%s", ""), (status))
+
 /* Forwards a failure; only where nothing is held that needs to be released. */
 #define FMD_TRY(expr)                                                                              \
     do {                                                                                           \
@@ -44,5 +49,8 @@ void fmd_error_set(const char *format, ...) __attribute__((format(printf, 1, 2))
 
 /* Local. The message of the last failure in this thread; never NULL. */
 const char *fmd_error_message(void);
+
+/* Local. Whether the last failure is one of FMD_FAIL_SILENTLY. */
+bool fmd_error_is_silent(void);
 
 #endif

@@ -17,3 +17,8 @@ const char *fmd_error_message(void)
 {
     return message;
 }
+
+bool fmd_error_is_silent(void)
+{
+    return message[0] == '\0';
+}

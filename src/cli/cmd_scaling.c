@@ -213,7 +213,7 @@ static fmd_status run(fmd_study *s)
     const fmd_status st = fmd_study_measure(s, &queued);
     if (st == FMD_ESTOPPED) {
         fmd_print("stopped; to go on: the same command with --study-dir %s\n", s->folder);
-        return FMD_FAIL(FMD_ESTOPPED, "%s", "");
+        return FMD_FAIL_SILENTLY(FMD_ESTOPPED);
     }
     if (st != FMD_OK || s->config->study.launcher == FMD_LAUNCH_DRY || queued > 0)
         return st;

@@ -6,6 +6,7 @@
 #include "cli/parse.h"
 #include "math/gemm.h"
 #include "run/probe.h"
+#include "run/start.h"
 #include "train/watchdog.h"
 
 #include <errno.h>
@@ -118,6 +119,8 @@ static fmd_status run(const fmd_command *command, fmd_comm *c, int argc, char **
     if (is_first(c) && !e->done)
         e->status = fmd_config_parse(&e->config, command, argc, argv);
     FMD_TRY(adopt(c, is_first(c) ? e->status : FMD_OK, &e->config));
+    if (c != NULL)
+        FMD_TRY(fmd_start_compare(c, command->name, argc, argv));
     return command->run(c, &e->config);
 }
 
@@ -126,7 +129,7 @@ static fmd_status conclude(fmd_status st)
 {
     if ((fflush(stdout) != 0 || ferror(stdout)) && st == FMD_OK)
         st = FMD_FAIL(FMD_EIO, "cannot write to stdout: %s", strerror(errno));
-    if (st != FMD_OK && *fmd_error_message() != '\0')
+    if (st != FMD_OK && !fmd_error_is_silent())
         fmd_print_to(stderr, "fmnist-dist: error: %s\n", fmd_error_message());
     return st;
 }

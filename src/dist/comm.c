@@ -93,7 +93,7 @@ fmd_status fmd_comm_check_launcher(const fmd_comm *c)
         if (started <= 1)
             return FMD_OK;
         if (env_int(launchers[i].rank) != 0)
-            return FMD_FAIL(FMD_EUSAGE, "%s", "");
+            return FMD_FAIL_SILENTLY(FMD_EUSAGE);
         return FMD_FAIL(FMD_EUSAGE,
                         "started as %d separate processes that do not see each other: the launcher "
                         "does not speak to the MPI of this program (%s); %s",

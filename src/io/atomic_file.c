@@ -99,6 +99,12 @@ static bool write_synced(int fd, const char *data, size_t bytes)
 
 fmd_status fmd_atomic_file_write(const char *path, const void *data, size_t bytes)
 {
+    return fmd_atomic_file_write_checked(path, data, bytes, NULL, NULL);
+}
+
+fmd_status fmd_atomic_file_write_checked(const char *path, const void *data, size_t bytes,
+                                         fmd_status (*check)(const void *self), const void *self)
+{
     const char *name;
     char temp[NAME_MAX + 1];
     bool temp_left = false, done = false;
@@ -107,6 +113,11 @@ fmd_status fmd_atomic_file_write(const char *path, const void *data, size_t byte
     if (folder < 0)
         return FMD_FAIL(FMD_EIO, "cannot write '%s': its folder cannot be opened: %s", path,
                         strerror(errno));
+    const fmd_status checked = check != NULL ? check(self) : FMD_OK;
+    if (checked != FMD_OK) {
+        close(folder);
+        return checked;
+    }
 
     fd = create_temp(folder, name, temp);
     if (fd < 0)

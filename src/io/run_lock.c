@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PATH_BYTES = 1200 };
@@ -106,7 +107,9 @@ fmd_status fmd_run_lock_take(fmd_run_lock *l, const char *folder)
         return st;
     }
     write_owner(fd);
-    *l = (fmd_run_lock){.fd = fd, .generation = generation};
+    struct stat info;
+    const uint64_t inode = fstat(fd, &info) == 0 ? info.st_ino : 0;
+    *l = (fmd_run_lock){.fd = fd, .generation = generation, .inode = inode};
     return FMD_OK;
 }
 
@@ -142,13 +145,23 @@ void fmd_run_lock_release(fmd_run_lock *l)
     l->generation = 0;
 }
 
-fmd_status fmd_run_lock_check(const char *folder, int64_t generation)
+fmd_status fmd_run_lock_check(const fmd_run_lock *l, const char *folder)
 {
-    const int64_t now = read_generation(folder);
-    if (now > generation)
+    char path[PATH_BYTES];
+    struct stat now;
+    snprintf(path, sizeof path, "%s/run.lock", folder);
+    const int found = l->inode != 0 ? stat(path, &now) : 0;
+    const bool gone = found != 0 && (errno == ENOENT || errno == ENOTDIR);
+    if (gone || (l->inode != 0 && found == 0 && now.st_ino != l->inode))
+        return FMD_FAIL(FMD_EBUSY,
+                        "the run folder '%s' was moved, removed or replaced while this training "
+                        "used it: nothing more is written",
+                        folder);
+    const int64_t generation = read_generation(folder);
+    if (generation > l->generation)
         return FMD_FAIL(FMD_EBUSY,
                         "another process has taken the run folder '%s' over (generation %" PRId64
                         ", this one is %" PRId64 "): nothing more is written",
-                        folder, now, generation);
+                        folder, generation, l->generation);
     return FMD_OK;
 }

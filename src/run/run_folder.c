@@ -118,7 +118,7 @@ void fmd_run_folder_discard(fmd_run_folder *f)
 {
     static const char *const names[] = {"events.jsonl", "config.json", "generation", "run.lock"};
     char path[FMD_RUN_PATH_BYTES];
-    if (f->path[0] == '\0' || !f->fresh)
+    if (f->path[0] == '\0' || !f->fresh || fmd_run_folder_check(f) != FMD_OK)
         return;
     fmd_run_lock_release(&f->lock);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -204,6 +204,11 @@ fmd_status fmd_run_folder_callback(fmd_callback **out, const fmd_run_folder *f,
     return FMD_OK;
 }
 
+fmd_status fmd_run_folder_check(const fmd_run_folder *f)
+{
+    return f->path[0] == '\0' ? FMD_OK : fmd_run_lock_check(&f->lock, f->path);
+}
+
 const char *fmd_run_folder_file(const fmd_run_folder *f, const char *name,
                                 char path[FMD_RUN_PATH_BYTES])
 {
@@ -217,6 +222,7 @@ fmd_status fmd_run_folder_status(const fmd_run_folder *f, const char *state, fmd
     char path[FMD_RUN_PATH_BYTES];
     if (f->path[0] == '\0')
         return FMD_OK;
+    FMD_TRY(fmd_run_folder_check(f));
     fmd_json *j;
     FMD_TRY(fmd_json_create(&j));
     fmd_json_text(j, NULL, "state", state);

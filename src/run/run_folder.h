@@ -27,6 +27,9 @@ FMD_CHECKED fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config
  * beginnings is in it. */
 void fmd_run_folder_discard(fmd_run_folder *f);
 
+/* Local. FMD_EBUSY where the folder is not this run's any more. Before every write. */
+FMD_CHECKED fmd_status fmd_run_folder_check(const fmd_run_folder *f);
+
 /* Local. The path of `name` in the folder. */
 const char *fmd_run_folder_file(const fmd_run_folder *f, const char *name,
                                 char path[FMD_RUN_PATH_BYTES]);

@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "base/timer.h"
 #include "io/atomic_file.h"
-#include "io/run_lock.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -151,13 +150,21 @@ static void free_names(struct dirent **names, int n)
         free(names);
 }
 
+/* The folder may be moved, and its name be another run's, at any moment: this is asked before each
+ * change. */
+static fmd_status check_folder(const void *self)
+{
+    const fmd_checkpointer *s = self;
+    return fmd_run_lock_check(&s->args.lock, s->args.run_folder);
+}
+
 /* Deletes all step files but the newest `keep`. */
 static void prune(const fmd_checkpointer *s, int64_t keep)
 {
     char path[PATH_BYTES];
     struct dirent **names = NULL;
     const int n = list_names(s, is_step_file, &names);
-    for (int i = n - 1; i >= keep && i >= 1; i--)
+    for (int i = n - 1; i >= keep && i >= 1 && check_folder(s) == FMD_OK; i--)
         unlink(file_path(s, names[i]->d_name, path));
     free_names(names, n);
 }
@@ -168,6 +175,8 @@ static void link_latest(const fmd_checkpointer *s, const char *name)
     char temp[PATH_BYTES], path[PATH_BYTES];
     file_path(s, "latest.weights.h5.tmp-link", temp);
     file_path(s, "latest.weights.h5", path);
+    if (check_folder(s) != FMD_OK)
+        return; /* the next write says so */
     unlink(temp);
     if (symlink(name, temp) != 0 || rename(temp, path) != 0)
         fmd_warn("cannot link '%s': %s", path, strerror(errno));
@@ -187,8 +196,10 @@ static bool is_full(const fmd_checkpointer *s)
 static fmd_status write_file(const fmd_checkpointer *s, const char *name, const fmd_state *state)
 {
     char path[PATH_BYTES];
-    FMD_TRY(fmd_run_lock_check(s->args.run_folder, s->args.generation));
-    return fmd_checkpoint_write(file_path(s, name, path), state);
+    fmd_state checked = *state;
+    checked.check = check_folder;
+    checked.check_self = s;
+    return fmd_checkpoint_write(file_path(s, name, path), &checked);
 }
 
 fmd_status fmd_checkpointer_write(fmd_checkpointer *s, const fmd_state *state)
@@ -384,7 +395,8 @@ static bool copy_best(const fmd_checkpointer *s, const fmd_state *state, uint64_
         if (!is_of_step(source, state, step) ||
             fmd_atomic_file_read(&data, &bytes, source) != FMD_OK)
             continue;
-        const fmd_status st = fmd_atomic_file_write(file_path(s, best_name, path), data, bytes);
+        const fmd_status st = fmd_atomic_file_write_checked(file_path(s, best_name, path), data,
+                                                            bytes, check_folder, s);
         free(data);
         if (st == FMD_OK)
             return true;

@@ -8,6 +8,7 @@
 
 #include "fmd/callback.h"
 #include "fmd/checkpoint.h"
+#include "io/run_lock.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +25,7 @@ typedef enum fmd_save_kind {
 
 typedef struct fmd_checkpointer_args {
     const char *run_folder; /* checkpoints are in its folder checkpoints */
-    int64_t generation;     /* fmd_run_lock's */
+    fmd_run_lock lock;      /* of the run folder; a copy, where rank 0 holds it */
     fmd_save_kind kind;
     double every;
     int64_t keep;        /* of the newest, at least 1 */

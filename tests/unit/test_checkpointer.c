@@ -597,7 +597,7 @@ static void a_replaced_process_writes_nothing(void **state)
     fmd_run_lock l;
     assert_ok(fmd_run_lock_take(&l, "."));
     fmd_checkpointer *s = open_checkpointer(
-        &(fmd_checkpointer_args){.generation = l.generation, .kind = FMD_SAVE_EPOCH, .best = true});
+        &(fmd_checkpointer_args){.lock = l, .kind = FMD_SAVE_EPOCH, .best = true});
     assert_ok(write_step(s, 1));
     fmd_run_lock_release(&l);
     assert_ok(fmd_run_lock_take(&l, "."));

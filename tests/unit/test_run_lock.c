@@ -151,7 +151,7 @@ static void to_be_refused_raises_no_generation(void **state)
     const fmd_status st = fmd_run_lock_take(&l, ".");
     kill_owner(owner);
     assert_int_equal(st, FMD_EBUSY);
-    assert_ok(fmd_run_lock_check(".", 1));
+    assert_ok(fmd_run_lock_check(&(fmd_run_lock){.generation = 1}, "."));
 }
 
 static void an_older_process_is_told_that_it_was_replaced(void **state)
@@ -159,15 +159,34 @@ static void an_older_process_is_told_that_it_was_replaced(void **state)
     (void)state;
     fmd_run_lock first, second;
     assert_ok(fmd_run_lock_take(&first, "."));
-    const int64_t mine = first.generation;
-    assert_ok(fmd_run_lock_check(".", mine));
+    const fmd_run_lock mine = first;
+    assert_ok(fmd_run_lock_check(&mine, "."));
     fmd_run_lock_release(&first); /* as where locks do not reach */
     assert_ok(fmd_run_lock_take(&second, "."));
-    assert_fails(fmd_run_lock_check(".", mine), FMD_EBUSY,
+    assert_fails(fmd_run_lock_check(&mine, "."), FMD_EBUSY,
                  "another process has taken the run folder '.' over (generation 2, this one is 1): "
                  "nothing more is written");
-    assert_ok(fmd_run_lock_check(".", second.generation));
+    assert_ok(fmd_run_lock_check(&second, "."));
     fmd_run_lock_release(&second);
+}
+
+static void a_folder_that_was_replaced_is_not_ours(void **state)
+{
+    (void)state;
+    fmd_run_lock old, new;
+    make_subfolder(".", "run");
+    assert_ok(fmd_run_lock_take(&old, "run"));
+    assert_int_equal(rename("run", "moved"), 0);
+    static const char message[] = "the run folder 'run' was moved, removed or replaced while this "
+                                  "training used it: nothing more is written";
+    assert_fails(fmd_run_lock_check(&old, "run"), FMD_EBUSY, message);
+    make_subfolder(".", "run");
+    assert_ok(fmd_run_lock_take(&new, "run"));
+    assert_fails(fmd_run_lock_check(&old, "run"), FMD_EBUSY, message);
+    assert_ok(fmd_run_lock_check(&new, "run"));
+    assert_ok(fmd_run_lock_check(&old, "moved"));
+    fmd_run_lock_release(&old);
+    fmd_run_lock_release(&new);
 }
 
 static void to_release_twice_is_to_release_once(void **state)
@@ -204,7 +223,7 @@ static void without_locks_the_generation_is_all_there_is(void **state)
         assert_int_equal(l.generation, i + 1);
         fmd_run_lock_release(&l);
     }
-    assert_int_equal(fmd_run_lock_check(".", 2), FMD_EBUSY);
+    assert_int_equal(fmd_run_lock_check(&(fmd_run_lock){.generation = 2}, "."), FMD_EBUSY);
     no_locks = EIO;
     const fmd_status st = fmd_run_lock_take(&l, ".");
     no_locks = 0;
@@ -239,6 +258,7 @@ int main(void)
         in_folder(each_owner_has_a_later_generation),
         in_folder(to_be_refused_raises_no_generation),
         in_folder(an_older_process_is_told_that_it_was_replaced),
+        in_folder(a_folder_that_was_replaced_is_not_ours),
         in_folder(to_release_twice_is_to_release_once),
         in_folder(a_folder_that_is_not_there_cannot_be_locked),
         in_folder(without_locks_the_generation_is_all_there_is),

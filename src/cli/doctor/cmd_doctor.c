@@ -333,7 +333,7 @@ static fmd_status run_doctor(fmd_comm *c, const fmd_config *config)
     fmd_status st = FMD_OK;
     int problems = 0;
     if (!check_launcher(f, c)) {
-        st = FMD_FAIL(FMD_EUNFIT, "%s", "");
+        st = FMD_FAIL_SILENTLY(FMD_EUNFIT);
         goto out;
     }
     if ((st = examine(f, c, config)) != FMD_OK)
@@ -346,7 +346,7 @@ static fmd_status run_doctor(fmd_comm *c, const fmd_config *config)
             print_findings(f);
     }
     if (st == FMD_OK && problems > 0)
-        st = FMD_FAIL(FMD_EUNFIT, "%s", "");
+        st = FMD_FAIL_SILENTLY(FMD_EUNFIT);
     st = fmd_comm_agree(c, st);
 out:
     free(f);

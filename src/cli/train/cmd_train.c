@@ -216,7 +216,7 @@ static fmd_status create_checkpointer(fmd_job *j, fmd_checkpointer_args *args)
     if (j->folder.path[0] == '\0')
         return FMD_OK;
     args->run_folder = j->folder.path;
-    args->generation = j->folder.lock.generation;
+    args->lock = j->folder.lock;
     return fmd_checkpointer_create(&j->fit.checkpointer, args);
 }
 
@@ -315,6 +315,7 @@ static fmd_status finish(fmd_job *j)
 {
     char weights[FMD_HASH_TEXT];
     fmd_hash_text(fmd_model_hash(j->model), weights);
+    FMD_TRY(fmd_run_folder_check(&j->folder));
     if (j->folder.path[0] != '\0')
         FMD_TRY(fmd_report_record(j, weights));
     if (j->folder.path[0] != '\0' && j->config->run.tensorboard)
@@ -344,7 +345,7 @@ static fmd_status train(fmd_job *j)
     else if (is_root(j))
         fmd_print("%s after step %llu; without a run folder nothing is saved\n", j->result.reason,
                   (unsigned long long)j->result.steps);
-    return FMD_FAIL(FMD_ESTOPPED, "%s", "");
+    return FMD_FAIL_SILENTLY(FMD_ESTOPPED);
 }
 
 /* Rank 0. STATUS.json and the last line of events.jsonl; what made the run fail stays its message,
@@ -360,7 +361,7 @@ static fmd_status write_verdict(const fmd_job *j, fmd_status st)
         written = fmd_report_end(j, state, st, message);
     if (st == FMD_OK)
         return written;
-    return FMD_FAIL(st, "%s", stopped ? "" : message);
+    return stopped ? FMD_FAIL_SILENTLY(st) : FMD_FAIL(st, "%s", message);
 }
 
 static fmd_status run_train(fmd_comm *c, const fmd_config *config)

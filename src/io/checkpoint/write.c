@@ -154,7 +154,7 @@ fmd_status fmd_checkpoint_write(const char *path, const fmd_state *s)
     const fmd_status made = fmd_h5_writer_finish(&w, path, &image, &bytes);
     if (made == FMD_OK && status == FMD_OK) {
         fmd_user_block_fill(image, bytes, s->step);
-        status = fmd_atomic_file_write(path, image, bytes);
+        status = fmd_atomic_file_write_checked(path, image, bytes, s->check, s->check_self);
     }
     free(image);
     return status != FMD_OK ? status : made;
