@@ -1,4 +1,4 @@
-/* report: one HTML file that tells all of a run. */
+/* report: one HTML file about a run. */
 #include "base/system/print.h"
 #include "cli/commands.h"
 #include "report/page.h"
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Rank 0. All sections; what is absent says so in its place. */
+/* Rank 0. All sections; a section without its data says why. */
 static fmd_status build(fmd_html *h, const fmd_run_view *v)
 {
     fmd_page_verdict(h, v);
@@ -16,7 +16,7 @@ static fmd_status build(fmd_html *h, const fmd_run_view *v)
     FMD_TRY(fmd_page_model(h, v));
     fmd_page_time(h, v);
     fmd_page_configuration(h, v);
-    fmd_page_repeat(h, v);
+    FMD_TRY(fmd_page_repeat(h, v));
     fmd_page_environment(h, v);
     return fmd_page_data(h, v);
 }
@@ -55,7 +55,7 @@ static fmd_status run_report(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_report = {
     .name = "report",
     .usage = "RUN_DIR [OPTIONS]",
-    .help = "one HTML file of a run: verdict, curves, mistakes, how to repeat it",
+    .help = "write one HTML file about a run: test accuracy, curves, mistakes, how to repeat it",
     .section = FMD_TO_LOOK,
     .example = "runs/20260131-120000 --output report.html",
     .groups = "data|weights|file",

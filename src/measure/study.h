@@ -96,9 +96,7 @@ void fmd_study_table(const fmd_study_mode *m, FILE *out);
 enum { FMD_STUDY_COLUMNS = 14, FMD_STUDY_CELL = 40 };
 void fmd_study_cells(const fmd_study_mode *m, int i, char cells[FMD_STUDY_COLUMNS][FMD_STUDY_CELL]);
 
-/* Local. scaling.json, table.csv, table.txt; then plots and report.html. */
+/* Local. Writes scaling.json, table.csv and table.txt. FMD_EIO, FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_study_write(const fmd_study *s);
-FMD_CHECKED fmd_status fmd_study_draw(const fmd_study *s, bool *drawn);
-FMD_CHECKED fmd_status fmd_study_write_page(const fmd_study *s, bool drawn);
 
 #endif

@@ -7,6 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+double fmd_study_model_speedup(const fmd_study *s, const fmd_study_mode *m, int ranks)
+{
+    const double work = m->strong ? m->compute / ranks : m->compute;
+    const double step = work + fmd_allreduce_seconds(&s->model, ranks, s->message_bytes);
+    return (m->strong ? 1 : ranks) * m->compute / step;
+}
+
 /* A number, or a dash where there is none. */
 static void put(char cell[FMD_STUDY_CELL], double value, int decimals, const char *unit)
 {

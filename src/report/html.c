@@ -5,19 +5,18 @@
 #include "report/html_style.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_COLUMNS = 64 };
+enum { MAX_COLUMNS = 64, MOST_ON_A_PHONE = 3 };
 
 /* The contents and the body grow side by side, and meet when the page is written. */
 struct fmd_html {
     FILE *contents, *body;
     char *contents_text, *body_text, *title;
-    size_t contents_bytes, body_bytes;
+    size_t contents_bytes, body_bytes, contents_at; /* bytes of the body before the contents */
     bool in_section, failed;
     int n_columns;
     bool numeric[MAX_COLUMNS];
@@ -119,6 +118,46 @@ void fmd_html_paragraph(fmd_html *h, const char *kind, const char *format, ...)
     va_end(args);
 }
 
+void fmd_html_figure(fmd_html *h, const char *figure, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fmd_html_markup(h, "<p class=\"figure\"><strong>");
+    put_escaped(h->body, figure);
+    fmd_html_markup(h, "</strong> <span>");
+    put_formatted(h, format, args);
+    fmd_html_markup(h, "</span></p>\n");
+    va_end(args);
+}
+
+void fmd_html_facts_begin(fmd_html *h)
+{
+    fputs("<dl class=\"key\">\n", h->body);
+}
+
+void fmd_html_fact(fmd_html *h, const char *name, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("<div><dt>", h->body);
+    put_escaped(h->body, name);
+    fputs("</dt><dd>", h->body);
+    put_formatted(h, format, args);
+    fputs("</dd></div>\n", h->body);
+    va_end(args);
+}
+
+void fmd_html_facts_end(fmd_html *h)
+{
+    fputs("</dl>\n", h->body);
+}
+
+void fmd_html_contents(fmd_html *h)
+{
+    fflush(h->body);
+    h->contents_at = h->body_bytes;
+}
+
 static void end_section(fmd_html *h)
 {
     if (h->in_section)
@@ -139,14 +178,19 @@ void fmd_html_section(fmd_html *h, const char *id, const char *title)
     fputs("</h2>\n", h->body);
 }
 
-/* A table wider than the window scrolls by itself, by keyboard too. */
+/* A table wider than the window scrolls by itself, by keyboard too; its caption stays in view. */
 void fmd_html_table_begin(fmd_html *h, const char *id, const char *caption, const char *columns)
 {
+    int n_columns = 1;
+    for (const char *c = columns; *c != '\0'; c++)
+        n_columns += *c == '|';
     fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"", h->body);
     put_escaped(h->body, caption);
-    fprintf(h->body, "\"><table id=\"%s\"><caption>", id);
+    fprintf(h->body, "\"><table id=\"%s\"><caption><span>", id);
     put_escaped(h->body, caption);
-    fputs("</caption>\n<thead><tr>", h->body);
+    if (n_columns > MOST_ON_A_PHONE)
+        fputs("<span class=\"more\"> This table scrolls sideways \u2192</span>", h->body);
+    fputs("</span></caption>\n<thead><tr>", h->body);
     h->n_columns = 0;
     for (const char *c = columns; h->n_columns < MAX_COLUMNS;) {
         const int n = (int)strcspn(c, "|");
@@ -196,9 +240,11 @@ static void put_base64(FILE *out, const unsigned char *data, size_t bytes)
 }
 
 void fmd_html_png(fmd_html *h, const void *png, size_t bytes, int width, int height,
-                  const char *alt)
+                  fmd_html_scaling scaling, bool on_white, const char *alt)
 {
-    fprintf(h->body, "<img width=\"%d\" height=\"%d\" alt=\"", width, height);
+    fprintf(h->body, "<img class=\"%s%s\" width=\"%d\" height=\"%d\" alt=\"",
+            scaling == FMD_HTML_PIXELS ? "pixels" : "smooth", on_white ? " white" : "", width,
+            height);
     put_escaped(h->body, alt);
     fputs("\" src=\"data:image/png;base64,", h->body);
     put_base64(h->body, png, bytes);
@@ -237,10 +283,10 @@ static void put_page(FILE *out, const fmd_html *h)
             html_style);
     put_escaped(out, h->title);
     fprintf(out,
-            "</h1>\n</header>\n<nav aria-label=\"Contents\"><ul>\n%s</ul></nav>\n"
-            "<main id=\"main\">\n%s</main>\n<footer>Made by fmnist-dist " FMD_VERSION
-            ". This file is complete in itself.</footer>\n</body>\n</html>\n",
-            h->contents_text, h->body_text);
+            "</h1>\n</header>\n<main id=\"main\">\n%.*s<nav aria-label=\"Contents\"><ul>\n%s</ul>"
+            "</nav>\n%s</main>\n<footer>Made by fmnist-dist " FMD_VERSION
+            ". This file needs no other files.</footer>\n</body>\n</html>\n",
+            (int)h->contents_at, h->body_text, h->contents_text, h->body_text + h->contents_at);
 }
 
 fmd_status fmd_html_write(fmd_html *h, const char *path)

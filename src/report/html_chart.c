@@ -181,7 +181,9 @@ void fmd_html_bars(fmd_html *h, const char *caption, const fmd_bar *bars, size_t
 {
     fmd_html_markup(h, "<table class=\"bars\"><caption>");
     fmd_html_text(h, "%s", caption);
-    fmd_html_markup(h, "</caption><tbody>\n");
+    fmd_html_markup(h,
+                    "</caption><colgroup><col class=\"name\"><col><col class=\"value\"></colgroup>"
+                    "<tbody>\n");
     for (size_t i = 0; i < n; i++) {
         const double share = fmin(fmax(bars[i].share, 0), 1);
         fmd_html_markup(h, "<tr><th scope=\"row\">");

@@ -6,29 +6,32 @@
 #include "report/html.h"
 #include "run/run_view.h"
 
-/* Classes of which there is a confusion matrix: more would make a table that nobody reads. */
+/* Up to so many classes a confusion matrix can be read. */
 enum { FMD_PAGE_MOST_CLASSES = 40 };
 
-/* A picture, `scale` times as large, which is then released. FMD_ENOMEM. */
-FMD_CHECKED fmd_status fmd_page_picture(fmd_html *h, fmd_picture *p, size_t scale, const char *alt);
+/* A picture, `scale` times as large, which is then released; `on_white` and `alt` as fmd_html_png has
+ * them. FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_page_picture(fmd_html *h, fmd_picture *p, size_t scale, bool on_white,
+                                        const char *alt);
 
-/* How the run ended, what came out, and what is worth to know about it. */
+/* Test accuracy in large, the facts of the run, the contents; then a summary: how the run ended, and
+ * what to do next. */
 void fmd_page_verdict(fmd_html *h, const fmd_run_view *v);
 
 /* Loss and accuracy of each epoch, as curves and as a table. */
 FMD_CHECKED fmd_status fmd_page_training(fmd_html *h, const fmd_run_view *v);
 
-/* Scores of each class and the confusion matrix; the mistakes that it was surest of. */
+/* Scores of each class and the confusion matrix; the mistakes with the highest probability. */
 void fmd_page_test(fmd_html *h, const fmd_run_view *v);
 FMD_CHECKED fmd_status fmd_page_mistakes(fmd_html *h, const fmd_run_view *v);
 
-/* The layers, and what the first one looks for. */
+/* The layers, and the weights of the first one as images. */
 FMD_CHECKED fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v);
 
-/* Where the time went; the options; how to repeat it; where it ran. */
+/* Times by phase; options; how to repeat the run; environment. */
 void fmd_page_time(fmd_html *h, const fmd_run_view *v);
 void fmd_page_configuration(fmd_html *h, const fmd_run_view *v);
-void fmd_page_repeat(fmd_html *h, const fmd_run_view *v);
+FMD_CHECKED fmd_status fmd_page_repeat(fmd_html *h, const fmd_run_view *v);
 void fmd_page_environment(fmd_html *h, const fmd_run_view *v);
 
 /* All numbers of the page, for programs. */

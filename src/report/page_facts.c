@@ -1,8 +1,10 @@
-/* What a report says besides results: the model, the options, how to repeat the run, where it ran. */
+/* Sections of a report: model, options, how to repeat the run, environment. */
 #include "base/format.h"
 #include "base/mem.h"
+#include "base/system/subprocess.h"
 #include "report/page.h"
 #include "report/plots.h"
+#include "run/job.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,39 +16,42 @@ enum { MOST_EPOCHS = 2000 };
 
 static const char *known(const char *text)
 {
-    return text != NULL ? text : "not known";
+    return text != NULL ? text : "unknown";
 }
 
-fmd_status fmd_page_picture(fmd_html *h, fmd_picture *p, size_t scale, const char *alt)
+fmd_status fmd_page_picture(fmd_html *h, fmd_picture *p, size_t scale, bool on_white,
+                            const char *alt)
 {
     void *png = NULL;
     size_t bytes = 0;
     const fmd_status st = fmd_picture_encode(p, &png, &bytes);
     if (st == FMD_OK)
-        fmd_html_png(h, png, bytes, (int)(p->width * scale), (int)(p->height * scale), alt);
+        fmd_html_png(h, png, bytes, (int)(p->width * scale), (int)(p->height * scale),
+                     FMD_HTML_PIXELS, on_white, alt);
     free(png);
     fmd_picture_free(p);
     return st;
 }
 
-/* What each unit of the first layer looks for, as a picture in the page. */
+/* The weights of the first layer, as a picture in the page. */
 static fmd_status put_weights(fmd_html *h, const fmd_run_view *v)
 {
     fmd_picture picture;
     char alt[160];
+    double limit;
     int units;
-    FMD_TRY(fmd_plot_weight_tiles(v, 1, &picture, &units, NULL));
+    FMD_TRY(fmd_plot_weight_tiles(v, 1, &picture, &units, &limit));
     if (units == 0)
         return FMD_OK; /* its weights are no images */
     snprintf(alt, sizeof alt, "The weights of %d units of the first dense layer as images", units);
     fmd_html_markup(h, "<figure>");
-    FMD_TRY(fmd_page_picture(h, &picture, 2, alt));
+    FMD_TRY(fmd_page_picture(h, &picture, 2, true, alt));
     fmd_html_markup(h, "<figcaption>");
     fmd_html_text(h,
-                  "What %d units of the first dense layer look for: their weights, a pixel each. "
-                  "Orange: the pixel speaks for the unit; blue: against it; white: it does not "
-                  "matter.",
-                  units);
+                  "Weights of %d units of the first dense layer, one image each. Orange: positive "
+                  "(a bright pixel raises the unit's output), full shade at %.3g; blue: negative, "
+                  "full shade at -%.3g; no colour: 0.",
+                  units, limit, limit);
     fmd_html_markup(h, "</figcaption></figure>\n");
     return FMD_OK;
 }
@@ -55,8 +60,9 @@ fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v)
 {
     fmd_html_section(h, "model", "Model");
     if (v->trained.model == NULL) {
-        fmd_html_paragraph(h, "note", "There are no weights: %s", v->no_model.why);
-        fmd_html_paragraph(h, "", "Layers: %s", known(fmd_run_view_text(v, "model", "layers")));
+        fmd_html_paragraph(h, "note", "There are no weights: %s.", v->no_model.why);
+        if (v->record != NULL)
+            fmd_html_paragraph(h, "", "Layers: %s", known(fmd_run_view_text(v, "model", "layers")));
         return FMD_OK;
     }
     char caption[FMD_CONFIG_LAYERS_BYTES + 96], total[32], size[32];
@@ -78,7 +84,16 @@ fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v)
     return put_weights(h, v);
 }
 
-/* The options of train; `changed`: those only that are not the defaults. */
+/* Whether the run used the default; config.json has the learning rate that "auto" stood for. */
+static bool is_default(const fmd_run_view *v, const fmd_option *o, const char *value)
+{
+    if (strcmp(value, o->initial) == 0)
+        return true;
+    return strcmp(o->name, "learning-rate") == 0 &&
+           v->config.training.learning_rate == fmd_job_learning_rate(v->config.training.optimizer);
+}
+
+/* The options of train, or only those that differ from the defaults. */
 static void put_options(fmd_html *h, const fmd_run_view *v, const char *id, const char *caption,
                         bool changed)
 {
@@ -88,7 +103,7 @@ static void put_options(fmd_html *h, const fmd_run_view *v, const char *id, cons
         const fmd_option *o = &fmd_config_table[i];
         char name[80];
         const char *value = fmd_option_text(o, &v->config, text);
-        if (!fmd_config_has(FMD_TRAIN_GROUPS, o) || (changed && strcmp(value, o->initial) == 0))
+        if (!fmd_config_has(FMD_TRAIN_GROUPS, o) || (changed && is_default(v, o, value)))
             continue;
         snprintf(name, sizeof name, "--%s", o->name);
         fmd_html_row(h, (const char *const[]){name, *value != '\0' ? value : "(empty)",
@@ -101,30 +116,16 @@ void fmd_page_configuration(fmd_html *h, const fmd_run_view *v)
 {
     fmd_html_section(h, "configuration", "Configuration");
     if (v->no_config.status != FMD_OK) {
-        fmd_html_paragraph(h, "note", "The options are not known: %s", v->no_config.why);
+        fmd_html_paragraph(h, "note", "The options are unknown: %s", v->no_config.why);
         return;
     }
-    put_options(h, v, "changed", "Options that are not the defaults", true);
+    put_options(h, v, "changed", "Options that differ from the defaults", true);
     fmd_html_markup(h, "<details><summary>All options</summary>\n");
     put_options(h, v, "options", "All options of the run", false);
     fmd_html_markup(h, "</details>\n");
 }
 
-/* For a shell: as it is, or in single quotes. */
-static void put_word(char *out, size_t size, const char *word)
-{
-    size_t n = 0;
-    if (word[strcspn(word, " \t\n'\"\\$&|;<>()*?[]#~`!{}")] == '\0') {
-        snprintf(out, size, "%s", word);
-        return;
-    }
-    out[n++] = '\'';
-    for (const char *c = word; *c != '\0' && n + 6 < size; c++)
-        n += (size_t)snprintf(out + n, size - n, *c == '\'' ? "'\\''" : "%c", *c);
-    snprintf(out + n, size - n, "'");
-}
-
-void fmd_page_repeat(fmd_html *h, const fmd_run_view *v)
+fmd_status fmd_page_repeat(fmd_html *h, const fmd_run_view *v)
 {
     static const char *const data[][2] = {{"train_images", "Training images"},
                                           {"train_labels", "Training labels"},
@@ -132,33 +133,40 @@ void fmd_page_repeat(fmd_html *h, const fmd_run_view *v)
                                           {"test_labels", "Test labels"}};
     const double ranks = fmd_run_view_real(v, NULL, "ranks");
     const bool exact = v->config.distribution.reduce == FMD_REDUCE_EXACT;
-    char folder[2 * FMD_PATH_BYTES], file[FMD_RUN_PATH_BYTES];
+    char file[FMD_RUN_PATH_BYTES], *word = NULL;
+    size_t bytes;
+    FILE *shell = open_memstream(&word, &bytes);
     snprintf(file, sizeof file, "%s/config.json", v->path);
-    put_word(folder, sizeof folder, file);
-    fmd_html_section(h, "repeat", "To repeat it");
+    if (shell == NULL)
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: the report");
+    fmd_shell_word(shell, file);
+    fclose(shell);
+    fmd_html_section(h, "repeat", "Repeat the run");
     fmd_html_markup(h, "<pre id=\"command\">");
     if (ranks > 1)
         fmd_html_text(h, "mpirun -np %.0f ", ranks);
-    fmd_html_text(h, "fmnist-dist --config %s --run-dir again", folder);
+    fmd_html_text(h, "fmnist-dist --config %s --run-dir again", known(word));
+    free(word);
     fmd_html_markup(h, "</pre>\n");
     if (exact)
         fmd_html_paragraph(
             h, "",
-            "It was trained with --reduce exact: the same program and data, and equal "
-            "kernels, give the same bits on any number of ranks. The hashes tell.");
+            "The run used --reduce exact: the same program, data and kernels give the "
+            "same weights on any number of ranks. Compare the hashes.");
     else
-        fmd_html_paragraph(h, "",
-                           "It was trained with --reduce native: the same bits come from the same "
-                           "number of ranks and the same MPI only.");
-    fmd_html_table_begin(h, "hashes",
-                         "What it is made of and what came out, as XXH3 hashes of 128 bits",
-                         "What|Hash");
+        fmd_html_paragraph(
+            h, "",
+            "The run used --reduce native: only the same number of ranks and the same "
+            "MPI give the same weights.");
+    fmd_html_table_begin(h, "hashes", "Hashes (XXH3, 128 bits) of the weights and the data",
+                         "File|Hash");
     fmd_html_row(h, (const char *const[]){"Final weights",
                                           known(fmd_run_view_text(v, "result", "weights_xxh3"))});
     for (size_t i = 0; i < sizeof data / sizeof *data; i++)
         fmd_html_row(
             h, (const char *const[]){data[i][1], known(fmd_run_view_text(v, "data", data[i][0]))});
     fmd_html_table_end(h);
+    return FMD_OK;
 }
 
 /* "a, b (4 ranks)": hosts come in the order of the ranks. */
@@ -192,20 +200,20 @@ void fmd_page_environment(fmd_html *h, const fmd_run_view *v)
                  {NULL, "blas_core", "Kernels"},
                  {NULL, "compiler", "Compiler"},
                  {"data", "name", "Data set"},
-                 {"data", "path", "Its folder"}};
+                 {"data", "path", "Data folder"}};
     char hosts[1024];
-    fmd_html_section(h, "environment", "Where it ran");
+    fmd_html_section(h, "environment", "Environment");
     if (v->record == NULL) {
-        fmd_html_paragraph(h, "note", "It is not known yet: %s", v->no_record.why);
+        fmd_html_paragraph(h, "note", "Unknown: %s", v->no_record.why);
         return;
     }
-    fmd_html_table_begin(h, "facts", "The program, its libraries and its machines", "What|Value");
+    fmd_html_table_begin(h, "facts", "Program, libraries and machines", "Property|Value");
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
         fmd_html_row(
             h, (const char *const[]){facts[i].name,
                                      known(fmd_run_view_text(v, facts[i].group, facts[i].key))});
     host_text(v, hosts, sizeof hosts);
-    fmd_html_row(h, (const char *const[]){"Hosts (ranks)", hosts});
+    fmd_html_row(h, (const char *const[]){"Hosts (ranks)", known(hosts)});
     fmd_html_table_end(h);
 }
 

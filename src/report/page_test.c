@@ -1,4 +1,4 @@
-/* What a report says of the test images: scores, confusion matrix, mistakes. */
+/* Sections of a report about the test images: scores, confusion matrix, mistakes. */
 #include "base/format.h"
 #include "base/mem.h"
 #include "report/html_chart.h"
@@ -14,9 +14,9 @@ enum { MOST_PAIRS = 8, MOST_MISTAKES = 12, TOP = 3, MISTAKE_PIXELS = 112 };
 static void put_score(fmd_html *h, const char *name, const fmd_score *s)
 {
     char n[32], precision[32], recall[32], f1[32];
-    snprintf(precision, sizeof precision, "%.4f", s->precision);
-    snprintf(recall, sizeof recall, "%.4f", s->recall);
-    snprintf(f1, sizeof f1, "%.4f", s->f1);
+    snprintf(precision, sizeof precision, "%.2f", 100 * s->precision);
+    snprintf(recall, sizeof recall, "%.2f", 100 * s->recall);
+    snprintf(f1, sizeof f1, "%.2f", 100 * s->f1);
     fmd_html_row(
         h, (const char *const[]){name, fmd_format_count(s->support, n), precision, recall, f1});
 }
@@ -25,10 +25,11 @@ static void put_scores(fmd_html *h, const fmd_run_view *v)
 {
     const fmd_classification *r = &v->classification;
     char name[64];
-    fmd_html_table_begin(h, "scores",
-                         "Scores of each class. Precision: of what is taken for it, the share that "
-                         "it is; recall: of what it is, the share that is found",
-                         "Class|#Images|#Precision|#Recall|#F1");
+    fmd_html_table_begin(
+        h, "scores",
+        "Scores of each class, in %. Precision: share of predictions of this class that "
+        "are right. Recall: share of this class that was found",
+        "Class|#Images|#Precision|#Recall|#F1");
     for (size_t k = 0; k < r->classes; k++)
         put_score(h, fmd_run_view_class(v, k, name), &r->of_class[k]);
     put_score(h, "Mean over classes", &r->macro);
@@ -49,9 +50,10 @@ static void put_matrix(fmd_html *h, const fmd_run_view *v)
     fmd_html_markup(
         h, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
            "aria-label=\"Confusion matrix\"><table id=\"confusion\" class=\"matrix\">"
-           "<caption>Confusion matrix: rows are what images are, columns what they are "
-           "taken for; the stronger the colour, the larger the share of the row</caption>\n"
-           "<thead><tr><th scope=\"col\">is, taken for</th>");
+           "<caption><span>Confusion matrix: a row for each actual class, a column for each "
+           "predicted class; the stronger the colour, the larger the share of the row"
+           "<span class=\"more\"> This table scrolls sideways →</span></span></caption>\n"
+           "<thead><tr><th scope=\"col\">actual \\ predicted</th>");
     for (size_t k = 0; k < r->classes; k++) {
         fmd_html_markup(h, "<th scope=\"col\" class=\"n\">");
         fmd_html_text(h, "%s", fmd_run_view_class(v, k, name));
@@ -80,8 +82,8 @@ static void put_pairs(fmd_html *h, const fmd_run_view *v)
     char label[64], predicted[64], images[32], share[32];
     if (n == 0)
         return;
-    fmd_html_table_begin(h, "pairs", "What is taken for what most often",
-                         "Is|Taken for|#Images|#Share of its class");
+    fmd_html_table_begin(h, "pairs", "Most frequent confusions",
+                         "Actual|Predicted|#Images|#Share of the class");
     for (size_t i = 0; i < n; i++) {
         const fmd_confused *c = &pairs[i];
         snprintf(share, sizeof share, "%.1f %%",
@@ -98,32 +100,32 @@ static void put_means(fmd_html *h, const fmd_run_view *v)
     const fmd_classification *r = &v->classification;
     const double loss = fmd_run_view_real(v, "result", "test_loss");
     char right[32], all[32];
-    fmd_html_markup(h,
-                    "<dl class=\"key\"><div><dt>Accuracy</dt><dd>%.4f</dd></div>"
-                    "<div><dt>95 %% interval (Wilson)</dt><dd>%.4f to %.4f</dd></div>",
-                    r->accuracy, r->low, r->high);
-    fmd_html_markup(h, "<div><dt>Right</dt><dd>%s of %s</dd></div>",
-                    fmd_format_count(r->correct, right), fmd_format_count(r->n, all));
+    fmd_html_facts_begin(h);
+    fmd_html_fact(h, "Accuracy", "%.2f %%", 100 * r->accuracy);
+    fmd_html_fact(h, "95 % interval (Wilson)", "%.2f to %.2f %%", 100 * r->low, 100 * r->high);
+    fmd_html_fact(h, "Right", "%s of %s", fmd_format_count(r->correct, right),
+                  fmd_format_count(r->n, all));
     if (isfinite(loss))
-        fmd_html_markup(h, "<div><dt>Loss</dt><dd>%.4f</dd></div>", loss);
-    fmd_html_markup(h, "</dl>\n");
+        fmd_html_fact(h, "Loss", "%.4f", loss);
+    fmd_html_facts_end(h);
 }
 
 void fmd_page_test(fmd_html *h, const fmd_run_view *v)
 {
     fmd_html_section(h, "test", "Test images");
     if (v->no_data.status != FMD_OK) {
-        fmd_html_paragraph(h, "note",
-                           "The test images could not be looked at, so there are no scores of each "
-                           "class and no confusion matrix: %s",
-                           v->no_data.why);
-        fmd_html_paragraph(h, "", "With the data at hand: fmnist-dist report %s --dataset FOLDER",
-                           v->path);
+        fmd_html_paragraph(
+            h, "note",
+            "There are no scores and no confusion matrix, since the test images cannot "
+            "be read: %s",
+            v->no_data.why);
+        fmd_html_paragraph(
+            h, "", "Where the data are in another folder: fmnist-dist report %s --dataset FOLDER",
+            v->path);
         return;
     }
     if (v->record == NULL)
-        fmd_html_paragraph(h, "note", "By the weights of %s, the newest that there are.",
-                           v->trained.file.path);
+        fmd_html_paragraph(h, "note", "By the newest weights, %s.", v->trained.file.path);
     put_means(h, v);
     if (v->classification.classes <= FMD_PAGE_MOST_CLASSES)
         put_matrix(h, v);
@@ -133,7 +135,7 @@ void fmd_page_test(fmd_html *h, const fmd_run_view *v)
     fmd_html_markup(h, "</div>\n");
 }
 
-/* The most probable classes of an image, the label and what it is taken for in their colours. */
+/* The most probable classes of an image; label and prediction have colours of their own. */
 static void put_probabilities(fmd_html *h, const fmd_run_view *v, size_t image)
 {
     const fmd_prediction *p = &v->prediction;
@@ -164,15 +166,15 @@ static fmd_status put_mistake(fmd_html *h, const fmd_run_view *v, size_t image)
     fmd_picture picture;
     fmd_run_view_class(v, v->trained.split.labels[image], label);
     fmd_run_view_class(v, v->prediction.predicted[image], predicted);
-    snprintf(alt, sizeof alt, "Test image %zu: %s, taken for %s", image, label, predicted);
+    snprintf(alt, sizeof alt, "Test image %zu: %s, predicted as %s", image, label, predicted);
     fmd_html_markup(h, "<figure>");
     if (fmd_plot_has_images(v)) {
         FMD_TRY(fmd_plot_images(v, image, 1, 1, false, &picture));
         FMD_TRY(fmd_page_picture(h, &picture, width < MISTAKE_PIXELS ? MISTAKE_PIXELS / width : 1,
-                                 alt));
+                                 false, alt));
     }
     fmd_html_markup(h, "<figcaption>");
-    fmd_html_text(h, "%s, taken for %s", label, predicted);
+    fmd_html_text(h, "%s, predicted as %s", label, predicted);
     fmd_html_markup(h, "</figcaption>\n");
     put_probabilities(h, v, image);
     fmd_html_markup(h, "</figure>\n");
@@ -191,12 +193,13 @@ fmd_status fmd_page_mistakes(fmd_html *h, const fmd_run_view *v)
     fmd_sort_by_confidence(&v->prediction, index, n, true);
     fmd_html_section(h, "mistakes", "Worst mistakes");
     if (n == 0)
-        fmd_html_paragraph(h, "good", "There is none: every test image is classified right.");
+        fmd_html_paragraph(h, "good", "None: every test image is classified correctly.");
     else
-        fmd_html_paragraph(h, "",
-                           "Of %s mistakes, those that the model is surest of. ✓ (blue) is what "
-                           "the image is, ✗ (red) what it is taken for.",
-                           fmd_format_count(n, all));
+        fmd_html_paragraph(
+            h, "",
+            "The mistakes with the highest probability, of %s. ✓ (blue): actual class; "
+            "✗ (red): predicted class.",
+            fmd_format_count(n, all));
     fmd_html_markup(h, "<div class=\"cards\">\n");
     for (size_t i = 0; st == FMD_OK && i < n && i < MOST_MISTAKES; i++)
         st = put_mistake(h, v, index[i]);

@@ -1,4 +1,4 @@
-/* What a report says of the training: verdict, curves, epochs, time. */
+/* Sections of a report about the training: result, curves, epochs, time. */
 #include "base/format.h"
 #include "base/mem.h"
 #include "report/html_chart.h"
@@ -12,10 +12,10 @@
 /* Rows of the table of epochs, and points of a curve. */
 enum { MOST_ROWS = 200, MOST_POINTS = 1000 };
 
-/* Memory for the points of two curves and their x. */
-static const size_t room_for_one = MOST_POINTS + 1;
+/* Points of a curve, with the last. */
+static const size_t one_curve = MOST_POINTS + 1;
 
-/* How it ended, by STATUS.json and by whether somebody is still at it. */
+/* How the run ended, by STATUS.json and by whether a process holds the folder. */
 static void put_state(fmd_html *h, const fmd_run_view *v)
 {
     if (v->status == NULL) {
@@ -33,51 +33,99 @@ static void put_state(fmd_html *h, const fmd_run_view *v)
         fmd_html_paragraph(h, "note", "Still running: this report shows %zu complete epochs.",
                            v->history.n);
     else if (strcmp(state, "running") == 0)
-        fmd_html_paragraph(h, "bad",
-                           "Interrupted: it began at step %s and never reported its end, and no "
-                           "process holds its folder any more. The same command with --run-dir %s "
-                           "goes on from the newest checkpoint.",
-                           step, v->path);
+        fmd_html_paragraph(
+            h, "bad",
+            "Interrupted: the run began at step %s and never reported its end, and no "
+            "process holds its folder any more. To resume from the newest checkpoint, "
+            "repeat the command with --run-dir %s.",
+            step, v->path);
     else if (code == FMD_ESTOPPED)
         fmd_html_paragraph(
             h, "note",
-            "Stopped from outside after step %s%s%s. The same command with --run-dir "
-            "%s goes on from there.",
+            "Stopped by a signal or a limit after step %s%s%s. To resume, repeat the command with "
+            "--run-dir %s.",
             step, *message != '\0' ? ": " : "", message, v->path);
     else if (strcmp(state, "failed") == 0)
         fmd_html_paragraph(h, "bad", "Failed after step %s with exit code %d: %s", step, code,
                            message);
     else if (strcmp(state, "stopped") == 0)
-        fmd_html_paragraph(h, "good", "Finished by its own rule after step %s: %s", step, message);
+        fmd_html_paragraph(h, "good", "Stopped early, after epoch %zu of %lld (step %s): %s",
+                           v->history.n, (long long)v->config.training.epochs, step, message);
     else
-        fmd_html_paragraph(h, "good", "Finished: %zu epochs, %s steps.", v->history.n, step);
+        fmd_html_paragraph(h, "good", "Finished: %zu epoch%s, %s steps.", v->history.n,
+                           v->history.n == 1 ? "" : "s", step);
 }
 
-/* The share of the test images that are right, with its interval. */
-static void put_accuracy(fmd_html *h, const fmd_run_view *v)
+/* The headline: test accuracy, or how far the run has come. */
+static void put_headline(fmd_html *h, const fmd_run_view *v)
 {
     const fmd_classification *r = &v->classification;
-    const double accuracy = fmd_run_view_real(v, "result", "test_accuracy");
+    const fmd_history *history = &v->history;
+    double accuracy = fmd_run_view_real(v, "result", "test_accuracy"), low = r->low, high = r->high;
     const double images = fmd_run_view_real(v, "data", "n_test");
-    double low = r->low, high = r->high;
-    char n[32];
+    char figure[32], n[32];
     if (v->no_data.status == FMD_OK) {
-        fmd_html_paragraph(
-            h, "lead",
-            "%.2f %% of %s test images are classified right (95 %% interval: %.2f to "
-            "%.2f %%).",
-            100 * r->accuracy, fmd_format_count(r->n, n), 100 * low, 100 * high);
+        accuracy = r->accuracy;
+        fmd_format_count(r->n, n);
     } else if (images >= 1 && accuracy >= 0) {
         fmd_wilson((size_t)rint(accuracy * images), (size_t)images, &low, &high);
-        fmd_html_paragraph(h, "lead",
-                           "%.2f %% of %s test images were classified right (95 %% interval: %.2f "
-                           "to %.2f %%), by run.json.",
-                           100 * accuracy, fmd_format_count((size_t)images, n), 100 * low,
-                           100 * high);
+        fmd_format_count((size_t)images, n);
+    } else {
+        snprintf(figure, sizeof figure, "%zu", history->n);
+        fmd_html_figure(h, figure, "of %lld epochs done; there is no test accuracy",
+                        (long long)v->config.training.epochs);
+        return;
     }
+    snprintf(figure, sizeof figure, "%.2f %%", 100 * accuracy);
+    fmd_html_figure(h, figure, "test accuracy on %s images (95 %% interval: %.2f to %.2f %%)%s", n,
+                    100 * low, 100 * high, v->no_data.status == FMD_OK ? "" : ", from run.json");
 }
 
-/* Whether more or less training would have been better. */
+/* "2026-11-28T19:18:48Z" as "2026-11-28 19:18 UTC" */
+static void put_date(fmd_html *h, const fmd_run_view *v)
+{
+    const char *started = fmd_run_view_text(v, NULL, "started");
+    if (started != NULL && strlen(started) == 20 && started[10] == 'T')
+        fmd_html_fact(h, "Date", "%.10s %.5s UTC", started, started + 11);
+}
+
+/* A list of layers with room for breaks between them. */
+static void put_layers(fmd_html *h, const char *layers)
+{
+    char text[2 * FMD_CONFIG_LAYERS_BYTES];
+    size_t n = 0;
+    for (const char *c = layers; *c != '\0' && n + 3 < sizeof text; c++) {
+        text[n++] = *c;
+        if (*c == ',')
+            text[n++] = ' ';
+    }
+    text[n] = '\0';
+    fmd_html_fact(h, "Model", "%s", text);
+}
+
+static void put_facts(fmd_html *h, const fmd_run_view *v)
+{
+    const char *layers = fmd_run_view_text(v, "model", "layers");
+    const char *data = fmd_run_view_text(v, "data", "name");
+    const double ranks = fmd_run_view_real(v, NULL, "ranks"),
+                 nodes = fmd_run_view_real(v, NULL, "nodes");
+    const double seconds = fmd_run_view_real(v, "time", "training_seconds");
+    if (layers == NULL && v->trained.model != NULL)
+        layers = fmd_model_spec(v->trained.model);
+    fmd_html_facts_begin(h);
+    if (layers != NULL)
+        put_layers(h, layers);
+    fmd_html_fact(h, "Data", "%s", data != NULL ? data : v->config.data.dataset);
+    put_date(h, v);
+    if (ranks >= 1)
+        fmd_html_fact(h, "Ranks", nodes > 1 ? "%.0f on %.0f nodes" : "%.0f", ranks, nodes);
+    fmd_html_fact(h, "Epochs", "%zu", v->history.n);
+    if (seconds > 0)
+        fmd_html_fact(h, "Training time", "%.3g s", seconds);
+    fmd_html_facts_end(h);
+}
+
+/* Whether more or less training would have been better, and which weights are kept. */
 static void put_fit(fmd_html *h, const fmd_run_view *v)
 {
     const fmd_history *history = &v->history;
@@ -85,23 +133,30 @@ static void put_fit(fmd_html *h, const fmd_run_view *v)
     const int best = fmd_run_view_best(v, &metric);
     if (best < 0)
         return;
-    if (!history->validation) {
-        fmd_html_markup(h, "<li>");
-        fmd_html_text(h, "Without validation images nothing shows when training has been enough: "
-                         "--validation-split 0.1 would.");
-    } else {
-        const double *value = fmd_metric_find(&history->epochs[best].metrics, metric);
-        const double *last = fmd_metric_find(&history->epochs[history->n - 1].metrics, metric);
-        fmd_html_markup(h, "<li>");
-        if ((size_t)best + 1 == history->n)
-            fmd_html_text(h, "The last epoch is the best by %s, %.4g: more epochs may help.",
-                          metric, *value);
-        else
-            fmd_html_text(h,
-                          "Epoch %d of %zu is the best by %s, %.4g; it ends at %.4g. To keep the "
-                          "best: --restore-best, and --patience to stop in time.",
-                          best + 1, history->n, metric, *value, *last);
-    }
+    const double value = *fmd_metric_find(&history->epochs[best].metrics, metric);
+    const double last = *fmd_metric_find(&history->epochs[history->n - 1].metrics, metric);
+    const bool restored = v->config.stopping.restore_best && v->record != NULL;
+    const bool is_last = (size_t)best + 1 == history->n;
+    fmd_html_markup(h, "<li>");
+    if (restored)
+        fmd_html_text(h,
+                      "The final weights are those of epoch %d of %zu, the best by %s (%.4g), as "
+                      "--restore-best asks.",
+                      best + 1, history->n, metric, value);
+    else if (!history->validation)
+        fmd_html_text(h, "Without validation images nothing tells when to stop: --validation-split "
+                         "0.1 sets some aside.");
+    else if (is_last)
+        fmd_html_text(h, "The last epoch is the best by %s (%.4g): more epochs may help.", metric,
+                      value);
+    else
+        fmd_html_text(h,
+                      "Epoch %d of %zu is the best by %s (%.4g); the last one has %.4g. "
+                      "--restore-best keeps the best epoch%s.",
+                      best + 1, history->n, metric, value, last,
+                      v->config.stopping.patience == FMD_UNSET_INT
+                          ? ", and --patience stops when nothing improves"
+                          : "");
     fmd_html_markup(h, "</li>\n");
 }
 
@@ -113,7 +168,7 @@ static void put_confusion(fmd_html *h, const fmd_run_view *v)
     if (v->no_data.status != FMD_OK || fmd_most_confused(&v->classification, &worst, 1) == 0)
         return;
     fmd_html_markup(h, "<li>");
-    fmd_html_text(h, "The most frequent mistake: %s taken for %s, %s of %s.",
+    fmd_html_text(h, "Most frequent confusion: %s predicted as %s, %s of %s images.",
                   fmd_run_view_class(v, worst.label, label),
                   fmd_run_view_class(v, worst.predicted, predicted), fmd_format_count(worst.n, n),
                   fmd_format_count(v->classification.of_class[worst.label].support, of));
@@ -130,19 +185,21 @@ static void put_speed(fmd_html *h, const fmd_run_view *v)
     if (!(seconds > 0) || !(rate > 0))
         return;
     fmd_html_markup(h, "<li>");
-    fmd_html_text(h, "%s images a second on %.0f rank%s, %.3g s of training",
+    fmd_html_text(h, "%s images/s on %.0f rank%s; %.3g s of training",
                   fmd_format_count((size_t)rate, n), ranks, ranks == 1 ? "" : "s", seconds);
     if (reduce > 0 && ranks > 1)
-        fmd_html_text(h, "; %.0f %% of it to sum over the ranks, waiting included",
+        fmd_html_text(h, ", %.0f %% of it for the sums over the ranks, waiting included",
                       100 * reduce / seconds);
     fmd_html_markup(h, ".</li>\n");
 }
 
 void fmd_page_verdict(fmd_html *h, const fmd_run_view *v)
 {
-    fmd_html_section(h, "verdict", "Verdict");
+    put_headline(h, v);
+    put_facts(h, v);
+    fmd_html_contents(h);
+    fmd_html_section(h, "verdict", "Summary");
     put_state(h, v);
-    put_accuracy(h, v);
     fmd_html_markup(h, "<ul>\n");
     put_fit(h, v);
     put_confusion(h, v);
@@ -150,24 +207,24 @@ void fmd_page_verdict(fmd_html *h, const fmd_run_view *v)
     fmd_html_markup(h, "</ul>\n");
 }
 
-/* One pair of curves; `offset` is that of the training value in fmd_metrics. */
+/* A metric of the training images and of the validation images, multiplied by `factor`. */
 static void put_curve(fmd_html *h, const fmd_run_view *v, const char *names[2], const char *title,
-                      double *room)
+                      double factor, double *scratch)
 {
     const fmd_history *history = &v->history;
     const size_t stride = (history->n + MOST_POINTS - 1) / MOST_POINTS;
     const char *metric;
     const int best = fmd_run_view_best(v, &metric);
     char caption[128] = "";
-    double *x = room, *y = x + room_for_one, *val = y + room_for_one;
+    double *x = scratch, *y = x + one_curve, *val = y + one_curve;
     size_t n = 0;
     for (size_t i = 0; i < history->n; i += stride, n++) {
         x[n] = (double)(i + 1);
-        y[n] = *fmd_metric_find(&history->epochs[i].metrics, names[0]);
-        val[n] = *fmd_metric_find(&history->epochs[i].metrics, names[1]);
+        y[n] = factor * *fmd_metric_find(&history->epochs[i].metrics, names[0]);
+        val[n] = factor * *fmd_metric_find(&history->epochs[i].metrics, names[1]);
     }
     if (best >= 0)
-        snprintf(caption, sizeof caption, "Vertical line: epoch %d, the best by %s.", best + 1,
+        snprintf(caption, sizeof caption, "Dashed line: epoch %d, the best by %s.", best + 1,
                  metric);
     fmd_html_chart(h, &(fmd_chart){.id = names[0],
                                    .title = title,
@@ -188,21 +245,27 @@ static void put_value(char text[48], int digits, double value)
         snprintf(text, 48, "%.*f", digits, value);
 }
 
+static void put_count(char text[48], double value)
+{
+    char count[32];
+    snprintf(text, 48, "%s", value >= 0 ? fmd_format_count((size_t)rint(value), count) : "-");
+}
+
 static void put_epochs(fmd_html *h, const fmd_run_view *v)
 {
-    static const char all[] = "#Epoch|#Loss|#Accuracy|#Validation loss|#Validation accuracy|"
+    static const char all[] = "#Epoch|#Loss|#Accuracy, %|#Validation loss|#Validation accuracy, %|"
                               "#Learning rate|#Seconds|#Images/s";
-    static const char without[] = "#Epoch|#Loss|#Accuracy|#Learning rate|#Seconds|#Images/s";
+    static const char without[] = "#Epoch|#Loss|#Accuracy, %|#Learning rate|#Seconds|#Images/s";
     const fmd_history *history = &v->history;
     const size_t stride = (history->n + MOST_ROWS - 1) / MOST_ROWS;
     const char *metric;
     const int best = fmd_run_view_best(v, &metric);
     char caption[128];
-    snprintf(caption, sizeof caption, "The epochs%s%s", best >= 0 ? "; * is the best by " : "",
+    snprintf(caption, sizeof caption, "Epochs%s%s", best >= 0 ? "; * marks the best by " : "",
              best >= 0 ? metric : "");
     if (stride > 1)
         snprintf(caption + strlen(caption), sizeof caption - strlen(caption),
-                 "; one in %zu, the best and the last", stride);
+                 "; every %zuth, the best and the last", stride);
     fmd_html_table_begin(h, "epochs", caption, history->validation ? all : without);
     for (size_t i = 0; i < history->n; i++) {
         const fmd_epoch *e = &history->epochs[i];
@@ -212,14 +275,14 @@ static void put_epochs(fmd_html *h, const fmd_run_view *v)
             continue;
         snprintf(cell[n++], sizeof cell[0], "%s%zu", (int)i == best ? "* " : "", i + 1);
         put_value(cell[n++], 4, e->metrics.loss);
-        put_value(cell[n++], 4, e->metrics.accuracy);
+        put_value(cell[n++], 2, 100 * e->metrics.accuracy);
         if (history->validation) {
             put_value(cell[n++], 4, e->metrics.val_loss);
-            put_value(cell[n++], 4, e->metrics.val_accuracy);
+            put_value(cell[n++], 2, 100 * e->metrics.val_accuracy);
         }
-        snprintf(cell[n++], sizeof cell[0], "%.3g", e->metrics.learning_rate);
+        snprintf(cell[n++], sizeof cell[0], "%#.3g", e->metrics.learning_rate);
         put_value(cell[n++], 2, e->seconds);
-        put_value(cell[n++], 0, e->samples_per_s);
+        put_count(cell[n++], e->samples_per_s);
         fmd_html_row(h, (const char *const[]){cell[0], cell[1], cell[2], cell[3], cell[4], cell[5],
                                               cell[6], cell[7]});
     }
@@ -233,20 +296,20 @@ fmd_status fmd_page_training(fmd_html *h, const fmd_run_view *v)
         fmd_html_paragraph(h, "note", "There are no curves: %s.", v->no_history.why);
         return FMD_OK;
     }
-    double *room;
-    FMD_TRY(fmd_alloc(&room, 3 * room_for_one, sizeof *room, "the curves"));
+    double *scratch;
+    FMD_TRY(fmd_alloc(&scratch, 3 * one_curve, sizeof *scratch, "the curves"));
     if (!v->history.validation)
         fmd_html_paragraph(h, "note", "The run had no validation images.");
     fmd_html_markup(h, "<div class=\"row\">\n");
-    put_curve(h, v, (const char *[]){"loss", "val_loss"}, "Loss", room);
-    put_curve(h, v, (const char *[]){"accuracy", "val_accuracy"}, "Accuracy", room);
+    put_curve(h, v, (const char *[]){"loss", "val_loss"}, "Loss", 1, scratch);
+    put_curve(h, v, (const char *[]){"accuracy", "val_accuracy"}, "Accuracy, %", 100, scratch);
     fmd_html_markup(h, "</div>\n");
     put_epochs(h, v);
-    free(room);
+    free(scratch);
     return FMD_OK;
 }
 
-/* What the times are of: all ranks, and the steps that the last process of the run has done. */
+/* The scope of the times: all ranks, and the steps of the last process of the run. */
 static void put_whose(char *text, size_t size, const fmd_run_view *v, double seconds)
 {
     const double ranks = fmd_run_view_real(v, NULL, "ranks");
@@ -257,16 +320,14 @@ static void put_whose(char *text, size_t size, const fmd_run_view *v, double sec
         n += (size_t)snprintf(text + n, size - n, ", %.3f ms a step", 1e3 * seconds / steps);
     if (steps < all)
         n += (size_t)snprintf(text + n, size - n,
-                              ", since the run was resumed: the last %.0f of %.0f steps", steps,
+                              ", after the run was resumed: the last %.0f of %.0f steps", steps,
                               all);
     if (ranks > 1)
-        snprintf(text + n, size - n,
-                 ". The mean of %.0f ranks; in brackets the rank with the least and the one with "
-                 "the most",
+        snprintf(text + n, size - n, ". Mean of %.0f ranks; brackets: fastest and slowest rank",
                  ranks);
 }
 
-/* Who keeps the others waiting. */
+/* The rank that the others wait for. */
 static void put_slowest(fmd_html *h, const fmd_run_view *v)
 {
     const double ranks = fmd_run_view_real(v, NULL, "ranks");
@@ -274,14 +335,15 @@ static void put_slowest(fmd_html *h, const fmd_run_view *v)
     const char *host = fmd_run_view_text(v, "slowest", "host");
     if (!(ranks > 1) || !(rank >= 0) || host == NULL)
         return;
-    fmd_html_paragraph(h, "",
-                       "Rank %.0f on %s computed longest: %.2f s, %.0f %% above the mean of the "
-                       "ranks. The others wait for it; the waiting is part of their reduce.",
-                       rank, host, fmd_run_view_real(v, "slowest", "compute_seconds"),
-                       100 * fmd_run_view_real(v, "slowest", "above_mean"));
+    fmd_html_paragraph(
+        h, "",
+        "Rank %.0f on %s was the slowest: it computed for %.2f s, %.0f %% above the mean "
+        "of the ranks. The others waited for it; their sums over the ranks include the wait.",
+        rank, host, fmd_run_view_real(v, "slowest", "compute_seconds"),
+        100 * fmd_run_view_real(v, "slowest", "above_mean"));
 }
 
-/* Where run.json has a part of the time: "forward_seconds", and with _min and _max over the ranks. */
+/* A phase in run.json: "forward_seconds", and with _min and _max over the ranks. */
 static double part_seconds(const fmd_run_view *v, const char *phase, const char *end)
 {
     char key[64];
@@ -306,14 +368,14 @@ void fmd_page_time(fmd_html *h, const fmd_run_view *v)
 {
     static const struct part {
         const char *phase, *name, *colour;
-    } parts[] = {{"forward", "forward: what the model says", "one"},
-                 {"backward", "backward: gradients", "one"},
-                 {"update", "update: the optimizer", "one"},
-                 {"assemble", "assemble: batches from bytes", "three"},
-                 {"reduce", "reduce: sums over the ranks, with waiting", "two"}};
+    } parts[] = {{"forward", "Forward pass", "one"},
+                 {"backward", "Backward pass", "one"},
+                 {"update", "Optimizer update", "one"},
+                 {"assemble", "Batch assembly", "three"},
+                 {"reduce", "Sums over the ranks, waiting included", "two"}};
     enum { N_PARTS = sizeof parts / sizeof *parts };
     const double seconds = fmd_run_view_real(v, "time", "training_seconds");
-    fmd_bar bars[N_PARTS + 1] = {[N_PARTS] = {.name = "everything else", .colour = "rest"}};
+    fmd_bar bars[N_PARTS + 1] = {[N_PARTS] = {.name = "Other", .colour = "rest"}};
     char caption[256];
     double rest = 1;
     fmd_html_section(h, "time", "Time");

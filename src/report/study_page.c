@@ -1,5 +1,5 @@
 /* report.html of a scaling study: one file that stands alone. */
-#include "measure/study.h"
+#include "report/study_page.h"
 
 #include "io/pictures/picture.h"
 #include "report/html.h"
@@ -20,7 +20,7 @@ static fmd_status put_picture(const fmd_study *s, fmd_html *h, const char *name,
     fmd_picture_free(&picture);
     if (st != FMD_OK)
         return st;
-    fmd_html_png(h, png, bytes, width, height, alt);
+    fmd_html_png(h, png, bytes, width, height, FMD_HTML_SMOOTH, true, alt);
     free(png);
     return FMD_OK;
 }

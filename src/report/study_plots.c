@@ -1,7 +1,8 @@
 /* The pictures of a scaling study: speed-up and efficiency with the ideal and the model, where the
  * time goes, the allreduce. Points in which ranks shared cores are hollow, and no line leads to
  * them. */
-#include "measure/study.h"
+#include "report/study_plots.h"
+
 #include "report/plot_draft.h"
 
 #include <errno.h>
@@ -31,13 +32,6 @@ static const fmd_scaling_point *base_of(const fmd_study_mode *m)
         if (m->scaling[i].counts)
             return &m->scaling[i];
     return NULL;
-}
-
-double fmd_study_model_speedup(const fmd_study *s, const fmd_study_mode *m, int ranks)
-{
-    const double work = m->strong ? m->compute / ranks : m->compute;
-    const double step = work + fmd_allreduce_seconds(&s->model, ranks, s->message_bytes);
-    return (m->strong ? 1 : ranks) * m->compute / step;
 }
 
 /* Measured with what a speed-up at either end of the interval would be; then the model's. */

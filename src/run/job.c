@@ -35,14 +35,23 @@ static fmd_status split_data(fmd_job *j)
     return FMD_OK;
 }
 
+double fmd_job_learning_rate(const char *optimizer)
+{
+    const size_t n = strcspn(optimizer, ":");
+    const fmd_optimizer_ops *ops;
+    for (size_t i = 0; (ops = fmd_optimizer_ops_at(i)) != NULL; i++)
+        if (strlen(ops->name) == n && strncmp(ops->name, optimizer, n) == 0)
+            return strcmp(ops->name, "adam") == 0 ? adam_learning_rate : ops->learning_rate;
+    return (double)NAN;
+}
+
 /* The learning rate for the base batch; NAN where the schedule names its rates. */
 static double learning_rate(const fmd_job *j)
 {
     const fmd_config *c = j->config;
     if (!isnan(c->training.learning_rate) || fmd_schedule_has_rates(c->training.lr_schedule))
         return c->training.learning_rate;
-    const fmd_optimizer_ops *ops = fmd_optimizer_ops_of(j->optimizer);
-    return strcmp(ops->name, "adam") == 0 ? adam_learning_rate : ops->learning_rate;
+    return fmd_job_learning_rate(c->training.optimizer);
 }
 
 /* Goyal et al., 2017, for linear; Krizhevsky, "One weird trick", 2014, for the root. */

@@ -39,6 +39,9 @@ typedef struct fmd_job {
     fmd_setup_seconds setup;
 } fmd_job;
 
+/* Local. The learning rate that "auto" is for this --optimizer; NAN where there is none of its name. */
+double fmd_job_learning_rate(const char *optimizer);
+
 /* Collective. Model, optimizer and what fmd_fit is told, from data and options. FMD_EUSAGE; FMD_ENOMEM
  * before any of it is made, where it clearly does not fit. */
 FMD_CHECKED fmd_status fmd_job_build(fmd_job *j, const fmd_weights_file *weights);

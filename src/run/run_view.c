@@ -6,6 +6,7 @@
 #include "io/run_lock.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,9 @@ static fmd_status read_files(fmd_run_view *v)
     if (v->no_history.status == FMD_OK && v->history.n == 0)
         present(FMD_FAIL(FMD_ENOINPUT, "no epoch is complete yet"), &v->no_history);
     present(fmd_json_read(&v->record, file_of(v, "run.json", path)), &v->no_record);
+    if (v->no_record.status == FMD_ENOINPUT)
+        present(FMD_FAIL(FMD_ENOINPUT, "the run has no run.json, since it has not reached its end"),
+                &v->no_record);
     present(fmd_json_read(&v->status, file_of(v, "STATUS.json", path)), &v->no_status);
     v->running = fmd_run_lock_is_held(v->path);
     return FMD_OK;
@@ -88,7 +92,7 @@ static fmd_status open_trained(fmd_comm *c, fmd_run_view *v, const fmd_config *c
         present(fmd_loaded_model_open(&v->trained, c, &taken, FMD_NEEDS_OWN_IMAGES), &v->no_data))
         return FMD_OK;
     if (!present(fmd_loaded_model_open(&v->trained, c, &taken, FMD_NEEDS_NO_DATA), &v->no_model))
-        present(FMD_FAIL(v->no_model.status, "there is no model to ask: %.900s", v->no_model.why),
+        present(FMD_FAIL(v->no_model.status, "there are no weights: %.900s", v->no_model.why),
                 &v->no_data);
     return FMD_OK;
 }
@@ -139,6 +143,9 @@ int fmd_run_view_best(const fmd_run_view *v, const char **metric)
     const fmd_config *c = &v->config;
     const char *name = fmd_metric_name(c->stopping.monitor);
     fmd_monitor_mode mode = (fmd_monitor_mode)c->stopping.mode;
+    /* What --patience and --restore-best take for better; --save-best takes any gain. */
+    const bool stopping = c->stopping.restore_best || c->stopping.patience != FMD_UNSET_INT;
+    const double min_delta = stopping ? fabs(c->stopping.min_delta) : 0;
     if (name == NULL || (!v->history.validation && strncmp(name, "val_", 4) == 0)) {
         name = v->history.validation ? "val_loss" : "loss";
         mode = FMD_MODE_AUTO;
@@ -147,7 +154,8 @@ int fmd_run_view_best(const fmd_run_view *v, const char **metric)
     int best = -1;
     for (size_t i = 0; i < v->history.n; i++) {
         const double value = *fmd_metric_find(&v->history.epochs[i].metrics, name);
-        if (!fmd_metric_is_best(name, mode, value, best_value))
+        if (isnan(value) ||
+            (best >= 0 && !fmd_metric_better(name, mode, min_delta, value, best_value)))
             continue;
         best = (int)i;
         best_value = value;

@@ -21,11 +21,14 @@ fmd_status fmd_weights_path(const char *given, char path[FMD_WEIGHTS_PATH_BYTES]
         const bool begun = access(path, F_OK) == 0;
         snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/final.weights.h5", given);
         const bool done = access(path, F_OK) == 0;
+        snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/config.json", given);
+        if (!begun && !done && access(path, F_OK) == 0)
+            return FMD_FAIL(FMD_ENOINPUT, "the run '%s' has saved no checkpoint", given);
         if (!begun && !done)
             return FMD_FAIL(FMD_ENOINPUT,
                             "'%s' is not the folder of a run: it holds no checkpoints", given);
-        if (!done)
-            snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/latest.weights.h5", given);
+        snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/%s.weights.h5", given,
+                 done ? "final" : "latest");
     }
     /* A link that the user names stands for its file. */
     const ssize_t n = readlink(path, target, sizeof target - 1);

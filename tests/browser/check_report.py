@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The report of a run, in a real browser: it loads without a word on the console, shows the numbers
-of history.csv, and can be read by everybody: headings in order, texts for pictures, headers of
-tables, contrast. Exit code 77 where there is no Chromium."""
+of history.csv, fits a phone, and can be read by everybody: headings in order, texts for pictures,
+headers of tables, contrast. Exit code 77 where there is no Chromium."""
 import csv
 import html.parser
 import json
@@ -64,10 +64,10 @@ class Page(html.parser.HTMLParser):
         return [attrs for name, attrs in self.elements if name == tag]
 
 
-def browse(browser, path, folder):
-    """The document as the browser has it after loading, and what it said on the console."""
+def browse(browser, path, folder, *options):
+    """The document as the browser has it after loading, and the lines of the console."""
     profile = tempfile.mkdtemp(dir=folder)
-    run = subprocess.run([browser, *FLAGS, f"--user-data-dir={profile}", "--dump-dom",
+    run = subprocess.run([browser, *FLAGS, *options, f"--user-data-dir={profile}", "--dump-dom",
                           pathlib.Path(path).as_uri()], capture_output=True, text=True,
                          timeout=250, check=False)
     check(run.returncode == 0, f"{browser} returns {run.returncode}: {run.stderr}")
@@ -79,14 +79,15 @@ def check_numbers(page, history_path):
     with open(history_path, encoding="utf-8", newline="") as file:
         history = list(csv.DictReader(file))
     head, *rows = page.tables["epochs"]
-    names = {"Loss": "loss", "Accuracy": "accuracy", "Validation loss": "val_loss",
-             "Validation accuracy": "val_accuracy"}
+    names = {"Loss": "loss", "Accuracy, %": "accuracy", "Validation loss": "val_loss",
+             "Validation accuracy, %": "val_accuracy"}
     check(len(rows) == len(history), f"{len(rows)} epochs are shown, {len(history)} were trained")
     for row, epoch in zip(rows, history):
         check(int(row[0].strip("* ")) == int(epoch["epoch"]) + 1, f"another epoch: {row[0]}")
         for title, name in names.items():
             shown, true = row[head.index(title)], float(epoch[name])
-            check(shown == f"{true:.4f}", f"{title} of epoch {row[0]} is {true}, shown as {shown}")
+            wanted = f"{100 * true:.2f}" if "%" in title else f"{true:.4f}"
+            check(shown == wanted, f"{title} of epoch {row[0]} is {true}, shown as {shown}")
     best = min(range(len(history)), key=lambda i: float(history[i]["val_loss"]))
     check([i for i, row in enumerate(rows) if "*" in row[0]] == [best], "another best epoch")
     data = json.loads(page.scripts["data"])
@@ -161,6 +162,52 @@ def check_contrast(text):
     return worst
 
 
+PROBE = """<script>
+addEventListener("load", () => {
+  const box = e => e.getBoundingClientRect(), all = q => [...document.querySelectorAll(q)];
+  const found = {
+    page: document.documentElement.scrollWidth, window: innerWidth,
+    captions: all(".scroll caption>span").filter(e => box(e).right > innerWidth + 1).length,
+    bars: all(".cards .bar").map(e => [parseFloat(e.style.width), box(e).width]),
+    hints: all(".more").filter(e => box(e).width > 0).length,
+    dark: getComputedStyle(document.body).backgroundColor,
+    white: getComputedStyle(document.querySelector("img.white")).filter,
+  };
+  parent.postMessage(found, "*");
+});
+</script>"""
+# A window is never narrower than 500 pixels, but a frame may be.
+FRAME = """<!DOCTYPE html><iframe src="probe.html" width="%d" height="900" style="border:0"></iframe>
+<pre id="probe"></pre><script>
+addEventListener("message", e => document.querySelector("pre").textContent = JSON.stringify(e.data));
+</script>"""
+
+
+def check_layout(browser, text, folder):
+    """On a phone and on a desktop, light and dark: nothing is cut off or blinding."""
+    pathlib.Path(f"{folder}/probe.html").write_text(text.replace("</body>", PROBE + "</body>"),
+                                                    encoding="utf-8")
+    frame = pathlib.Path(f"{folder}/frame.html")
+    for width, phone in ((1280, False), (390, True)):
+        frame.write_text(FRAME % width, encoding="utf-8")
+        for dark in (False, True):
+            shown, _ = browse(browser, frame, folder, "--window-size=1400,900",
+                              f"--blink-settings=preferredColorScheme={0 if dark else 1}")
+            found = json.loads(re.search('<pre id="probe">(.*?)</pre>', shown).group(1))
+            where = f"at {width} px, {'dark' if dark else 'light'}: {found}"
+            check(found["window"] == width, f"the window has another width {where}")
+            check(found["page"] <= width, f"the page is wider than the window {where}")
+            check(found["captions"] == 0, f"a caption is cut off {where}")
+            check((found["hints"] > 0) == phone, f"hints that a table scrolls {where}")
+            lengths = {}
+            for share, pixels in found["bars"]:
+                lengths.setdefault(share, []).append(pixels)
+            check(all(max(l) - min(l) < 0.5 for l in lengths.values()),
+                  f"equal shares have bars of different length {where}")
+            check((found["dark"] != "rgb(255, 255, 255)") == dark, f"the ground {where}")
+            check((found["white"] != "none") == dark, f"a white picture {where}")
+
+
 def main():
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
@@ -188,6 +235,8 @@ def main():
         shown, console = browse(browser, path, folder)
         check(not console, f"the console says {console}")
         check_numbers(Page(shown), f"{run}/history.csv")
+
+        check_layout(browser, text, folder)
 
         # The control: this browser does tell, and another number is seen.
         with open(path, "w", encoding="utf-8") as file:

@@ -72,7 +72,7 @@ static void test_html__a_table_tells_screen_readers_what_its_headers_are_of(void
     fmd_html_row(h, (const char *const[]){"dense", "7"});
     fmd_html_table_end(h);
     char *page = written(h);
-    assert_has(page, "<caption>Layers</caption>");
+    assert_has(page, "<caption><span>Layers</span></caption>");
     assert_has(page,
                "<th scope=\"col\">Layer</th><th scope=\"col\" class=\"n\">Parameters</th></tr>");
     assert_has(page, "<tr><th scope=\"row\">dense</th><td class=\"n\">7</td></tr>");
@@ -88,9 +88,28 @@ static void test_html__sections_are_listed_in_front_and_closed(void **state)
     fmd_html_section(h, "two", "The second");
     char *page = written(h);
     assert_has(page, "<li><a href=\"#one\">The first</a></li>\n<li><a href=\"#two\">");
-    assert_true(strstr(page, "href=\"#two\"") < strstr(page, "<main id=\"main\">"));
+    assert_true(strstr(page, "href=\"#two\"") < strstr(page, "<section "));
     assert_int_equal(count(page, "<section "), 2);
     assert_int_equal(count(page, "</section>"), 2);
+    free(page);
+}
+
+static void test_html__the_headline_comes_before_the_contents(void **state)
+{
+    (void)state;
+    fmd_html *h;
+    assert_ok(fmd_html_create(&h, "headline"));
+    fmd_html_figure(h, "87 %", "of <%d>", 10);
+    fmd_html_facts_begin(h);
+    fmd_html_fact(h, "Data & model", "%s", "<b>");
+    fmd_html_facts_end(h);
+    fmd_html_contents(h);
+    fmd_html_section(h, "one", "The first");
+    char *page = written(h);
+    assert_has(page, "<p class=\"figure\"><strong>87 %</strong> <span>of &lt;10&gt;</span></p>");
+    assert_has(page, "<dt>Data &amp; model</dt><dd>&lt;b&gt;</dd>");
+    assert_true(strstr(page, "Data &amp;") < strstr(page, "<nav "));
+    assert_true(strstr(page, "<nav ") < strstr(page, "<section "));
     free(page);
 }
 
@@ -99,12 +118,13 @@ static void test_html__a_picture_is_in_the_page_as_base64(void **state)
     (void)state;
     fmd_html *h;
     assert_ok(fmd_html_create(&h, "pictures"));
-    fmd_html_png(h, "Man", 3, 28, 28, "a \"coat\"");
-    fmd_html_png(h, "Ma", 2, 28, 28, "");
-    fmd_html_png(h, "\xff", 1, 28, 28, "");
+    fmd_html_png(h, "Man", 3, 28, 28, FMD_HTML_PIXELS, true, "a \"coat\"");
+    fmd_html_png(h, "Ma", 2, 28, 28, FMD_HTML_SMOOTH, false, "");
+    fmd_html_png(h, "\xff", 1, 28, 28, FMD_HTML_SMOOTH, false, "");
     char *page = written(h);
-    assert_has(page, "<img width=\"28\" height=\"28\" alt=\"a &quot;coat&quot;\" "
-                     "src=\"data:image/png;base64,TWFu\">");
+    assert_has(page,
+               "<img class=\"pixels white\" width=\"28\" height=\"28\" alt=\"a &quot;coat&quot;\" "
+               "src=\"data:image/png;base64,TWFu\">");
     assert_has(page, "base64,TWE=\"");
     assert_has(page, "base64,/w==\"");
     free(page);
@@ -188,6 +208,7 @@ int main(void)
         cmocka_unit_test(test_html__data_cannot_end_their_script),
         cmocka_unit_test(test_html__a_table_tells_screen_readers_what_its_headers_are_of),
         cmocka_unit_test(test_html__sections_are_listed_in_front_and_closed),
+        cmocka_unit_test(test_html__the_headline_comes_before_the_contents),
         cmocka_unit_test(test_html__a_picture_is_in_the_page_as_base64),
         cmocka_unit_test(test_html__nothing_is_asked_of_the_network),
         cmocka_unit_test(test_html__a_chart_says_in_words_what_it_shows),
