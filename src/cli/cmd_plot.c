@@ -1,6 +1,6 @@
 /* plot: the pictures of a run, with the data and the gnuplot scripts that make them. */
 #include "cli/commands.h"
-#include "report/plots.h"
+#include "report/plots/plots.h"
 
 #include "base/log.h"
 

@@ -3,8 +3,8 @@
 #include "cli/commands.h"
 #include "io/json/json_file.h"
 #include "measure/study.h"
+#include "report/plots/study_plots.h"
 #include "report/study_page.h"
-#include "report/study_plots.h"
 #include "run/run_folder.h"
 
 #include "base/log.h"

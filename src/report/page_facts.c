@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "base/system/subprocess.h"
 #include "report/page.h"
-#include "report/plots.h"
+#include "report/plots/plots.h"
 #include "run/job.h"
 
 #include <math.h>

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "report/html_chart.h"
 #include "report/page.h"
-#include "report/plots.h"
+#include "report/plots/plots.h"
 
 #include <math.h>
 #include <stdio.h>

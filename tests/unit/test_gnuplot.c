@@ -1,4 +1,4 @@
-#include "report/gnuplot.h"
+#include "report/plots/gnuplot.h"
 
 #include "support/fmd_test.h"
 #include "support/temp_folder.h"

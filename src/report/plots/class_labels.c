@@ -1,8 +1,8 @@
-#include "report/class_labels.h"
+#include "report/plots/class_labels.h"
 
 #include "base/log.h"
 #include "base/utf8.h"
-#include "report/fonts.h"
+#include "report/plots/fonts.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* The names of the classes in a script of gnuplot. */
-#ifndef FMD_REPORT_CLASS_LABELS_H
-#define FMD_REPORT_CLASS_LABELS_H
+#ifndef FMD_REPORT_PLOTS_CLASS_LABELS_H
+#define FMD_REPORT_PLOTS_CLASS_LABELS_H
 
-#include "report/plot_draft.h"
+#include "report/plots/plot_draft.h"
 #include "run/run_view.h"
 
 /* Local. Defines the function name(k) of the script: the name of class k, from 0, cut to `most`

@@ -1,6 +1,6 @@
 /* Test images, and the picture of their predictions. */
-#include "report/class_labels.h"
-#include "report/plots_private.h"
+#include "report/plots/class_labels.h"
+#include "report/plots/plots_private.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* The pictures of a scaling study. */
-#ifndef FMD_REPORT_STUDY_PLOTS_H
-#define FMD_REPORT_STUDY_PLOTS_H
+#ifndef FMD_REPORT_PLOTS_STUDY_PLOTS_H
+#define FMD_REPORT_PLOTS_STUDY_PLOTS_H
 
 #include "measure/study.h"
 

@@ -1,7 +1,7 @@
 /* The characters that this machine can draw, by fontconfig's list of fonts. gnuplot draws a character
  * that no font has as a box which covers the whole PNG. */
-#ifndef FMD_REPORT_FONTS_H
-#define FMD_REPORT_FONTS_H
+#ifndef FMD_REPORT_PLOTS_FONTS_H
+#define FMD_REPORT_PLOTS_FONTS_H
 
 #include <stdbool.h>
 #include <stddef.h>

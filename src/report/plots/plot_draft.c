@@ -1,4 +1,4 @@
-#include "report/plot_draft.h"
+#include "report/plots/plot_draft.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* A picture under construction: its data, its strings, and the commands of gnuplot. */
-#ifndef FMD_REPORT_PLOT_DRAFT_H
-#define FMD_REPORT_PLOT_DRAFT_H
+#ifndef FMD_REPORT_PLOTS_PLOT_DRAFT_H
+#define FMD_REPORT_PLOTS_PLOT_DRAFT_H
 
-#include "report/gnuplot.h"
+#include "report/plots/gnuplot.h"
 
 typedef struct fmd_plot_draft {
     FILE *data, *strings, *commands;

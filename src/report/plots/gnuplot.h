@@ -4,8 +4,8 @@
  * gnuplot runs as a child without a shell and without the user's own gnuplot settings. A script is
  * code, also for those who run it again: names from files enter it through fmd_gnuplot_string only,
  * as values of variables, never as part of a command, a format or a label of a tic. */
-#ifndef FMD_REPORT_GNUPLOT_H
-#define FMD_REPORT_GNUPLOT_H
+#ifndef FMD_REPORT_PLOTS_GNUPLOT_H
+#define FMD_REPORT_PLOTS_GNUPLOT_H
 
 #include "fmd/error.h"
 

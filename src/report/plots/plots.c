@@ -1,8 +1,8 @@
-#include "report/plots.h"
+#include "report/plots/plots.h"
 
 #include "base/system/print.h"
-#include "report/class_labels.h"
-#include "report/plots_private.h"
+#include "report/plots/class_labels.h"
+#include "report/plots/plots_private.h"
 
 #include <stdio.h>
 

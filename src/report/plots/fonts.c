@@ -1,4 +1,4 @@
-#include "report/fonts.h"
+#include "report/plots/fonts.h"
 
 #include "base/system/subprocess.h"
 #include "base/utf8.h"

@@ -1,6 +1,6 @@
 /* The pictures of a run: each writes its data and its gnuplot script, and draws. Rank 0. */
-#ifndef FMD_REPORT_PLOTS_H
-#define FMD_REPORT_PLOTS_H
+#ifndef FMD_REPORT_PLOTS_PLOTS_H
+#define FMD_REPORT_PLOTS_PLOTS_H
 
 #include "io/pictures/picture.h"
 #include "run/run_view.h"

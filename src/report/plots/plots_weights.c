@@ -1,5 +1,5 @@
 /* The weights of the first layer as images. */
-#include "report/plots_private.h"
+#include "report/plots/plots_private.h"
 
 #include <math.h>
 #include <stdio.h>

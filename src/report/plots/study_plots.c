@@ -1,9 +1,9 @@
 /* The pictures of a scaling study: speed-up and efficiency with the ideal and the model, where the
  * time goes, the allreduce. Points in which ranks shared cores are hollow, and no line leads to
  * them. */
-#include "report/study_plots.h"
+#include "report/plots/study_plots.h"
 
-#include "report/plot_draft.h"
+#include "report/plots/plot_draft.h"
 
 #include <errno.h>
 #include <math.h>
