@@ -278,9 +278,10 @@ fmd_status fmd_option_set(const fmd_option *o, void *base, const char *label, co
     case FMD_OPTION_DURATION: return set_number(o, to, label, text);
     case FMD_OPTION_DIMS:
         if (!parse_dims(o, text, to))
-            return FMD_FAIL(FMD_EUSAGE, "%s: '%s' is not %s such as %s, each%s", label, text,
-                            o->size > 0 ? "one number or several" : "a list of numbers",
-                            o->size > 0 ? "3 or 3x5" : "7x7x16", allowed(o, range));
+            return FMD_FAIL(FMD_EUSAGE, "%s: '%s' is not %s, each%s", label, text,
+                            o->size > 0 ? "one number or two such as 3 or 3x5"
+                                        : "numbers such as 7x7x16",
+                            allowed(o, range));
         return FMD_OK;
     }
     return FMD_FAIL(FMD_EINTERNAL, "%s: unknown kind of option", label);

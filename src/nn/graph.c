@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,19 @@ static fmd_status plan_gradient(const fmd_graph *g, fmd_layer *l)
     return FMD_OK;
 }
 
+/* Values are counted by an int where a shape has them in one dimension. */
+static fmd_status check_size(const fmd_layer *l)
+{
+    double n = 1;
+    char text[FMD_SHAPE_TEXT];
+    for (int i = 0; i < l->out.rank; i++)
+        n *= l->out.dim[i];
+    if (n <= INT_MAX)
+        return FMD_OK;
+    return FMD_FAIL(FMD_EUSAGE, "--layers: %s: its output %s has %.0f values: at most %d", l->name,
+                    fmd_shape_text(l->out, 0, text), n, INT_MAX);
+}
+
 /* Adds the layer "dense:128:relu". */
 static fmd_status add_layer(builder *b, const char *label, char *text)
 {
@@ -168,6 +182,7 @@ static fmd_status add_layer(builder *b, const char *label, char *text)
     g->plan.layer = l;
     FMD_TRY(l->ops->build(l, &g->plan));
     FMD_TRY(g->plan.status);
+    FMD_TRY(check_size(l));
     b->previous = l->index;
     return plan_gradient(g, l);
 }

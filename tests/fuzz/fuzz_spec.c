@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_DIGITS = 3 };
+enum { MOST_DIGITS = 3, MOST_BYTES = 1 << 24 };
 
 size_t fuzz_seed(size_t i, uint8_t out[FUZZ_BYTES])
 {
@@ -19,6 +19,8 @@ size_t fuzz_seed(size_t i, uint8_t out[FUZZ_BYTES])
         "lflatten,dense:128:relu,dense:10:softmax",
         "lflatten, dense:units=8:init=he_normal:nobias, dropout:0.25, activation:gelu",
         "lleaky_re_lu:negative_slope=0.1,dense:5:tanh:bias",
+        "ldense:4@a,batch_normalization:0.9,relu,dense:4,add:a@b,from:a,concatenate:b:input:axis=1,"
+        "reshape:2x-1,softmax",
         "oadam:0.9:0.999:1e-07",
         "osgd:momentum=0.9:nesterov",
         "ormsprop:rho=0.5:momentum=0.1:centered",
@@ -49,12 +51,15 @@ static void try_layers(const char *text)
 {
     const fmd_shape in = {.rank = 2, .dim = {3, 4}};
     fmd_model *m, *again;
+    fmd_model_size size;
     if (!is_small(text))
         return;
-    const fmd_status st = fmd_model_create(&m, text, in, 1);
+    const fmd_status st = fmd_model_measure(&size, text, in);
     fuzz_check_status(st, FMD_EUSAGE, FMD_EUSAGE);
-    if (st != FMD_OK)
+    if (st != FMD_OK || fmd_model_size_bytes(&size, 1) > MOST_BYTES)
         return;
+    if (fmd_model_create(&m, text, in, 1) != FMD_OK)
+        abort();
     if (fmd_model_create(&again, fmd_model_spec(m), in, 1) != FMD_OK ||
         fmd_model_n_params(again) != fmd_model_n_params(m))
         abort();

@@ -108,8 +108,12 @@ static void test_model__a_row_that_is_too_long_is_refused(void **state)
     fmd_model *m;
     const fmd_shape in = {.rank = 3, .dim = {256, 256, 1}};
     assert_fails(fmd_model_create(&m, "dense:65536,flatten,dense:10:softmax", in, 1), FMD_EUSAGE,
-                 "--layers: flatten: its input, (256, 256, 65536), has 4294967296 values: at most "
+                 "--layers: dense: its output (256, 256, 65536) has 4294967296 values: at most "
                  "2147483647");
+    const fmd_shape long_row = {.rank = 1, .dim = {1 << 30}};
+    assert_fails(fmd_model_create(&m, "relu,concatenate:input:input:input", long_row, 1),
+                 FMD_EUSAGE,
+                 "--layers: concatenate: axis 1 would have 4294967296 values: at most 2147483647");
 }
 
 /* A tensor's values depend on the seed and its number alone. */

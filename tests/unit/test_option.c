@@ -11,6 +11,7 @@ typedef struct values {
     double rate, seconds;
     char name[8];
     int colour;
+    fmd_shape size, shape;
 } values;
 
 #define FIELD(f) .offset = offsetof(values, f), .size = sizeof((values *)0)->f
@@ -26,8 +27,21 @@ static const fmd_option table[] = {
     {.name = "on", .kind = FMD_OPTION_BOOL, FIELD(on), .initial = "true"},
     {.name = "max-time", .kind = FMD_OPTION_DURATION, FIELD(seconds), .initial = "1h30m"},
     {.name = "name", .kind = FMD_OPTION_TEXT, FIELD(name), .initial = "x"},
+    {.name = "size",
+     .kind = FMD_OPTION_DIMS,
+     .offset = offsetof(values, size),
+     .size = 2,
+     .initial = "3",
+     .min = 1,
+     .max = 100},
+    {.name = "shape",
+     .kind = FMD_OPTION_DIMS,
+     .offset = offsetof(values, shape),
+     .initial = "1",
+     .min = -1,
+     .max = 1000},
 };
-enum { COUNT, COLOUR, RATE, ON, TIME, NAME, N };
+enum { COUNT, COLOUR, RATE, ON, TIME, NAME, SIZE, SHAPE, N };
 
 static values v;
 
@@ -72,6 +86,39 @@ static void test_option__numbers_are_finite_and_in_range(void **state)
         assert_int_equal(fmd_option_set(&table[RATE], &v, "--rate", bad[i]), FMD_EUSAGE);
 }
 
+static void test_option__dims_are_numbers_with_an_x_between(void **state)
+{
+    (void)state;
+    char text[FMD_OPTION_TEXT_BYTES];
+    static const struct {
+        int option;
+        const char *in, *out;
+        fmd_shape value;
+    } good[] = {
+        {SIZE, "5", "5", {2, {5, 5}}},
+        {SIZE, "5x5", "5", {2, {5, 5}}},
+        {SIZE, "3x5", "3x5", {2, {3, 5}}},
+        {SHAPE, "7", "7", {1, {7}}},
+        {SHAPE, "7x-1x16", "7x-1x16", {3, {7, -1, 16}}},
+        {SHAPE, "2x2", "2x2", {2, {2, 2}}},
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        const fmd_option *o = &table[good[i].option];
+        assert_ok(fmd_option_set(o, &v, "--dims", good[i].in));
+        assert_true(fmd_shape_equal(o == &table[SIZE] ? v.size : v.shape, good[i].value));
+        assert_string_equal(fmd_option_text(o, &v, text), good[i].out);
+    }
+    static const char *const bad[] = {"",    "x",   "3x",   "x3",    "3 x5",        "3X5", "0",
+                                      "101", "3x0", "3x-1", "3x5x7", "99999999999", "1.5", "3xa"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(fmd_option_set(&table[SIZE], &v, "--dims", bad[i]), FMD_EUSAGE);
+    assert_int_equal(fmd_option_set(&table[SHAPE], &v, "--dims", "1x1x1x1x1"), FMD_EUSAGE);
+    assert_fails(fmd_option_set(&table[SIZE], &v, "--size", "3x0"), FMD_EUSAGE,
+                 "--size: '3x0' is not one number or two such as 3 or 3x5, each from 1 to 100");
+    assert_fails(fmd_option_set(&table[SHAPE], &v, "--shape", "a"), FMD_EUSAGE,
+                 "--shape: 'a' is not numbers such as 7x7x16, each from -1 to 1000");
+}
+
 static void test_option__an_unknown_choice_names_the_nearest(void **state)
 {
     (void)state;
@@ -111,7 +158,13 @@ static void test_option__text_forms_read_back_as_the_same_value(void **state)
 {
     (void)state;
     char text[FMD_OPTION_TEXT_BYTES];
-    v = (values){.on = false, .count = FMD_UNSET_INT, .rate = 1.0 / 3, .seconds = 0.1, .colour = 1};
+    v = (values){.on = false,
+                 .count = FMD_UNSET_INT,
+                 .rate = 1.0 / 3,
+                 .seconds = 0.1,
+                 .colour = 1,
+                 .size = {2, {4, 4}},
+                 .shape = {3, {4, -1, 4}}};
     values copy = v;
     for (size_t i = 0; i < N; i++)
         assert_ok(fmd_option_set(&table[i], &copy, "copy", fmd_option_text(&table[i], &v, text)));
@@ -146,13 +199,14 @@ static void test_option__arguments_of_a_spec_are_checked(void **state)
     (void)state;
     assert_fails(fmd_options_parse_args(table, N, &v, "dense", "7:purple"), FMD_EUSAGE,
                  "dense: does not understand 'purple'; it takes count, colour, rate, [no]on, "
-                 "max-time, name");
+                 "max-time, name, size, shape");
     assert_fails(fmd_options_parse_args(table, N, &v, "dense", "7:rate=2"), FMD_EUSAGE,
                  "dense: rate: '2' is not a number from 0 to 1");
     assert_fails(fmd_options_parse_args(table, N, &v, "dense", "7:on:noon"), FMD_EUSAGE,
                  "dense: on is given twice");
-    assert_fails(fmd_options_parse_args(table, N, &v, "dense", "blue"), FMD_EUSAGE,
-                 "dense: needs count; it takes count, colour, rate, [no]on, max-time, name");
+    assert_fails(
+        fmd_options_parse_args(table, N, &v, "dense", "blue"), FMD_EUSAGE,
+        "dense: needs count; it takes count, colour, rate, [no]on, max-time, name, size, shape");
     assert_int_equal(fmd_options_parse_args(table, N, &v, "dense", "7::blue"), FMD_EUSAGE);
 }
 
@@ -164,6 +218,7 @@ int main(void)
         TEST(defaults_are_set),
         TEST(integers_are_whole_and_in_range),
         TEST(numbers_are_finite_and_in_range),
+        TEST(dims_are_numbers_with_an_x_between),
         TEST(an_unknown_choice_names_the_nearest),
         TEST(durations_have_units),
         TEST(text_that_does_not_fit_is_refused),

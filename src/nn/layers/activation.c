@@ -1,3 +1,4 @@
+#include "nn/layers/activation.h"
 #include "nn/activations/activation.h"
 #include "nn/plan.h"
 
@@ -36,15 +37,15 @@ static size_t rows(const fmd_layer *l, const fmd_pass *p)
     return fmd_pass_samples(p) * (fmd_shape_count(l->in[0]) / columns(l));
 }
 
-static void forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
-                    const fmd_gradient_sink *sink)
+void fmd_activation_forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
+                            const fmd_gradient_sink *sink)
 {
     (void)sink;
     l->activation->forward(rows(l, p), columns(l), v->x[0], v->y);
 }
 
-static void backward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
-                     const fmd_gradient_sink *sink)
+void fmd_activation_backward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
+                             const fmd_gradient_sink *sink)
 {
     (void)sink;
     if (v->dx[0] == NULL)
@@ -64,6 +65,6 @@ const fmd_layer_ops fmd_layer_activation = {
     .args = options,
     .n_args = sizeof options / sizeof *options,
     .build = build,
-    .forward = forward,
-    .backward = backward,
+    .forward = fmd_activation_forward,
+    .backward = fmd_activation_backward,
 };

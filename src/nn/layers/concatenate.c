@@ -1,5 +1,6 @@
 #include "nn/plan.h"
 
+#include <limits.h>
 #include <string.h>
 
 typedef struct args {
@@ -34,6 +35,7 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
                         "--layers: %s: its inputs have shape %s: axis must be 1 to %d or -1 to -%d",
                         l->name, fmd_shape_text(l->in[0], 0, first), l->in[0].rank, l->in[0].rank);
     l->out = l->in[0];
+    int64_t together = l->out.dim[axis];
     for (int i = 1; i < l->n_inputs; i++) {
         fmd_shape same = l->in[i];
         if (same.rank == l->out.rank)
@@ -45,8 +47,12 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
                 "for axis %d",
                 l->name, fmd_shape_text(l->in[0], 0, first), fmd_shape_text(l->in[i], 0, other),
                 axis + 1);
-        l->out.dim[axis] += l->in[i].dim[axis];
+        together += l->in[i].dim[axis];
     }
+    if (together > INT_MAX)
+        return FMD_FAIL(FMD_EUSAGE, "--layers: %s: axis %d would have %lld values: at most %d",
+                        l->name, axis + 1, (long long)together, INT_MAX);
+    l->out.dim[axis] = (int)together;
     return FMD_OK;
 }
 
