@@ -23,7 +23,7 @@ static const struct {
     {FMD_ENOINPUT, "data or weights not found"},
     {FMD_EINTERNAL, "internal error of this program or of MPI"},
     {FMD_ENOMEM, "out of memory, or not enough space in /dev/shm"},
-    {FMD_EBUSY, "the run folder is in use, already holds a run, or cannot be created"},
+    {FMD_EBUSY, "the run folder is in use, already holds a run, was moved, or cannot be created"},
     {FMD_EIO, "reading or writing failed"},
     {FMD_ESTOPPED,
      "stopped by a signal or by --max-time; with a run folder, the same command resumes"},
