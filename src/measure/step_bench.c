@@ -203,12 +203,12 @@ fmd_status fmd_bench_sizes(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fm
 
 fmd_roofline fmd_roofline_of(const fmd_bench_result *r, int size)
 {
-    fmd_roofline floor = {0};
+    fmd_roofline bound = {0};
     for (int i = 0; i < size; i++) {
         const fmd_bench_rank *k = &r->ranks[i];
-        floor.compute = fmax(floor.compute, k->flops / k->peak);
-        floor.update = fmax(floor.update, r->update_bytes / k->bandwidth);
-        floor.allreduce = fmax(floor.allreduce, k->allreduce);
+        bound.compute = fmax(bound.compute, k->flops / k->peak);
+        bound.update = fmax(bound.update, r->update_bytes / k->bandwidth);
+        bound.allreduce = fmax(bound.allreduce, k->allreduce);
     }
-    return floor;
+    return bound;
 }

@@ -166,11 +166,11 @@ static void report_limits(const fmd_bench *b, const fmd_bench_result *r, double 
               p.flops * 1e-6, p.rate * 1e-9, 100 * p.rate / p.peak);
     fmd_print("peak     %.1f GFLOP/s a rank, all at once: %s\n", p.peak * 1e-9, text);
     fmd_print(
-        "roofline floor %.4f ms = GEMM %.4f + update of %.2f MB %.4f + allreduce of %zu bytes "
+        "roofline bound %.4f ms = GEMM %.4f + update of %.2f MB %.4f + allreduce of %zu bytes "
         "%.4f\n",
         sum * 1e3, f.compute * 1e3, r->update_bytes * 1e-6, f.update * 1e3, r->message_bytes,
         f.allreduce * 1e3);
-    fmd_print("reached  %.0f %% of the floor: a step takes %.4f ms\n", 100 * sum / step,
+    fmd_print("reached  %.0f %% of the roofline bound: a step takes %.4f ms\n", 100 * sum / step,
               step * 1e3);
 }
 

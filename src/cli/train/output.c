@@ -61,8 +61,8 @@ void fmd_report_header(const fmd_job *j)
     const size_t microbatches = (f->batch_size + f->microbatch_size - 1) / f->microbatch_size;
     fmd_print("train  global batch %zu", f->batch_size);
     if (f->reduce == FMD_REDUCE_EXACT)
-        fmd_print(" = %zu lea%s of %zu over %d rank%s", microbatches,
-                  microbatches == 1 ? "f" : "ves", f->microbatch_size, size, size == 1 ? "" : "s");
+        fmd_print(" = %zu microbatch%s of %zu over %d rank%s", microbatches,
+                  microbatches == 1 ? "" : "es", f->microbatch_size, size, size == 1 ? "" : "s");
     else
         fmd_print(" over %d rank%s", size, size == 1 ? "" : "s");
     const size_t steps = (f->train.n + f->batch_size - 1) / f->batch_size;
@@ -82,10 +82,11 @@ void fmd_report_waste(const fmd_job *j)
     const size_t batch = f->batch_size < f->train.n ? f->batch_size : f->train.n;
     const size_t microbatches = (batch + f->microbatch_size - 1) / f->microbatch_size;
     if (f->reduce == FMD_REDUCE_EXACT && size > microbatches)
-        fmd_warn("%zu of %zu ranks have no work: a batch of %zu has %zu lea%s of %zu images; give "
-                 "a larger --batch-size or a smaller --microbatch-size",
-                 size - microbatches, size, batch, microbatches, microbatches == 1 ? "f" : "ves",
-                 f->microbatch_size);
+        fmd_warn(
+            "%zu of %zu ranks have no work: a batch of %zu has %zu microbatch%s of %zu images; "
+            "give a larger --batch-size or a smaller --microbatch-size",
+            size - microbatches, size, batch, microbatches, microbatches == 1 ? "" : "es",
+            f->microbatch_size);
     const int cores = fmd_comm_node_cores(j->comm), ranks = fmd_comm_node_size(j->comm);
     if (ranks * j->config->distribution.threads > cores)
         fmd_warn("%d rank%s x %" PRId64 " thread%s share %d core%s on %s: more than one to a core "
