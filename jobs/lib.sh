@@ -1,17 +1,17 @@
 # shellcheck shell=bash
-# What the jobs of this folder share. They set JOBS, the folder, and source this.
+# Functions that the job files share. A job sets JOBS, this folder, and sources this file.
 #
-#   run_training RUN_DIR OPTIONS...   trains; returns 0: done, 75: to be requeued, else: failed
-#   requeue                           back into the queue, to go on from the newest checkpoint
-#   launch ARGUMENTS...               the program on all tasks of the job; returns its exit code
-#   bind_words                        JOB_BIND as the launcher wants it
-#   field FILE NAME                   a value of STATUS.json or run.json
+#   run_training RUN_DIR OPTIONS...   trains; returns 0: done, 75: requeue it, else: failed
+#   requeue                           puts the job back into the queue; it resumes from the newest checkpoint
+#   launch ARGUMENTS...               runs the program on all tasks of the job; returns its exit code
+#   bind_words                        prints JOB_BIND as options of the launcher
+#   field FILE NAME                   prints a value of STATUS.json or run.json; nothing if it is absent
 set -uo pipefail
 
 # shellcheck source=SCRIPTDIR/env.sh
 source "$JOBS/env.sh"
 
-# In an array a job is requeued by its place in it.
+# Slurm requeues a task of an array by its index.
 job=$SLURM_JOB_ID
 [[ -z ${SLURM_ARRAY_JOB_ID-} ]] || job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
 
@@ -22,7 +22,9 @@ die() {
     exit "$1"
 }
 
-[[ -x ${JOB_PROGRAM-} ]] || die 66 "no program '${JOB_PROGRAM-}': build it, or set JOB_PROGRAM"
+[[ -f ${JOB_PROGRAM-} && -x $JOB_PROGRAM ]] ||
+    die 66 "no program '${JOB_PROGRAM-}': build it, or set JOB_PROGRAM"
+[[ ${JOB_TRIES:=3} =~ ^[1-9][0-9]*$ ]] || die 64 "JOB_TRIES is '$JOB_TRIES': expected a number from 1"
 
 field() { sed -n "s/^ *\"$2\": \"\{0,1\}\([^\",]*\).*/\1/p;t" "$1" 2>/dev/null | head -n 1; }
 
@@ -33,8 +35,8 @@ newest_step() {
     if [[ $step =~ ^[0-9]+$ ]]; then echo $((10#$step)); else echo 0; fi
 }
 
-# A node that died keeps a socket named after job and step in its spool folder, and no step of that
-# name starts there again. So each start of a job has steps that no start before it had.
+# A dead node keeps a socket in its spool folder, named after job and step, and refuses another step
+# of that name. So a restarted job skips the numbers of the steps that it has used.
 skip_steps() {
     local i
     for ((i = 0; i < ${SLURM_RESTART_COUNT:-0}; i++)); do
@@ -50,9 +52,9 @@ bind_words() {
     esac
 }
 
-# Slurm tells this shell alone, by USR1, that time is nearly up; the launcher tells the ranks, which
-# save their state and end with 75. It tells all processes by TERM that they have to go; then this
-# shell has to outlive the ranks, since they are killed when it ends.
+# Before the time limit, Slurm sends USR1 to this shell alone; it passes the signal on to the launcher,
+# and the ranks save their state and end with 75. To end a job, Slurm sends TERM to all processes; then
+# this shell must outlive the ranks, since Slurm kills them when it ends.
 launch() {
     local code=0 status heard=0 before pid=''
     local command=(mpirun)
@@ -67,7 +69,7 @@ launch() {
     "${command[@]}" $(bind_words) "$JOB_PROGRAM" "$@" </dev/null &
     pid=$!
     [[ $told != USR1 ]] || kill -USR1 "$pid"
-    # A trap ends the wait; to wait for what has ended meanwhile gives its exit code once.
+    # A trap ends the wait. Waiting again returns the exit code, once, even of an ended process.
     while :; do
         before=$heard
         wait "$pid"
@@ -80,20 +82,19 @@ launch() {
     return "$code"
 }
 
-# A job that ends again and again without a new checkpoint is not to go on for ever: RUN_DIR/tries
-# has the newest step at the last start, and how many starts there were at that step.
+# A job that keeps ending without a new checkpoint must stop some day. RUN_DIR/tries holds the newest
+# step at the last start, and the number of starts at that step.
 count_try() {
     local run=$1 step tries=0
     begun_at=$(newest_step "$run")
-    if read -r step tries 2>/dev/null <"$run/tries" && [[ $step != "$begun_at" ]]; then
-        tries=0
-    fi
+    read -r step tries 2>/dev/null <"$run/tries" || :
+    [[ ${step-} == "$begun_at" && ${tries-} =~ ^[0-9]+$ ]] || tries=0
     try=$((tries + 1))
     echo "$begun_at $try" >"$run/tries"
-    ((try <= ${JOB_TRIES:=3}))
+    ((try <= JOB_TRIES))
 }
 
-# What STATUS.json says, if it is of this try.
+# State and exit code of STATUS.json, if this try wrote it.
 state_of() {
     local status=$1/STATUS.json
     if [[ $status -nt $1/tries ]]; then
@@ -101,23 +102,23 @@ state_of() {
     fi
 }
 
-# judge RUN_DIR CODE: the exit code of a rank speaks for itself; mpirun's own (1 after TERM, 137
-# after a kill, 205 after a lost node) does not.
+# judge RUN_DIR CODE: the exit code of a rank is clear. For mpirun's own codes (1 after TERM, 137
+# after a kill, 205 after a lost node), STATUS.json decides.
 judge() {
     local run=$1 code=$2
     case $code in
         0 | 75) return "$code" ;;
-        73) ((${SLURM_RESTART_COUNT:-0} > 0)) || return 73 ;; # else: the last try is still dying
+        73) ((${SLURM_RESTART_COUNT:-0} > 0)) || return 73 ;; # restarted: the last try is still ending
         64 | 65 | 66 | 70 | 71 | 74 | 76 | 77) return "$code" ;;
         *) case $(state_of "$run") in
             "done 0" | "stopped 0") return 0 ;;
             "stopped 75") return 75 ;;
-            failed*) return "$(field "$run/STATUS.json" exit_code)" ;;
+            "failed "[1-9]*) return "$(field "$run/STATUS.json" exit_code)" ;;
         esac ;;
     esac
     say "ended by a fault, exit code $code; newest checkpoint: step $(newest_step "$run")"
     if [[ $(newest_step "$run") == "$begun_at" ]] && ((try >= JOB_TRIES)); then
-        say "$try tries have ended without a new checkpoint: no more of them"
+        say "gave up: $try tries in a row ended without a new checkpoint"
         return 1
     fi
     return 75
@@ -128,15 +129,15 @@ run_training() {
     shift
     mkdir -p "$run" || return 73
     if ! count_try "$run"; then
-        say "$((try - 1)) tries have ended without a new checkpoint: no more of them"
-        say "to try again: rm '$run/tries', and submit with JOB_RUN_DIR='$run'"
+        say "gave up: $((try - 1)) tries in a row ended without a new checkpoint"
+        say "to try again: rm ${run@Q}/tries, and submit with JOB_RUN_DIR=${run@Q}"
         return 1
     fi
     say "start ${SLURM_RESTART_COUNT:-0} on $SLURM_JOB_NODELIST, $JOB_LAUNCH, run folder $run"
     launch train --run-dir "$run" --resume auto "$@" || code=$?
     if [[ $told == TERM ]]; then
-        say "ended by Slurm; newest checkpoint: step $(newest_step "$run"); to go on, if Slurm" \
-            "does not requeue it: the same sbatch command with JOB_RUN_DIR='$run'"
+        say "ended by Slurm; newest checkpoint: step $(newest_step "$run"); unless Slurm requeues" \
+            "it, resume with the same sbatch command and JOB_RUN_DIR=${run@Q}"
         return 143
     fi
     judge "$run" "$code" || code=$?
@@ -148,5 +149,5 @@ requeue() {
     if scontrol requeue "$job"; then
         sleep 60 # Slurm ends this script meanwhile
     fi
-    die 75 "this job cannot be requeued; to go on: the same sbatch command with its run folder"
+    die 75 "this job cannot be requeued; resume with the same sbatch command and its JOB_RUN_DIR"
 }
