@@ -14,6 +14,12 @@ endif()
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
+# The build tree and the installed program find libraries in the same folders. Without this, CMake ends
+# the list of the build tree with an empty element, which is the current folder.
+set(CMAKE_BUILD_WITH_INSTALL_RPATH ON)
+set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
 set(CMAKE_C_FLAGS_RELEASE "-O3")
 set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O3 -g")
 
@@ -25,6 +31,12 @@ target_compile_options(fmd_options INTERFACE
   # Equal bits from every instruction set: no fused multiply-add behind our back. The other two
   # let the compiler vectorise; neither changes a value.
   -ffp-contract=off -fno-math-errno -fno-trapping-math)
+target_compile_options(fmd_options INTERFACE -fstack-protector-strong)
+target_link_options(fmd_options INTERFACE -pie -Wl,-z,relro -Wl,-z,now)
+if(NOT FMD_SANITIZE) # sanitizers check more, and fortified functions hide from them
+  target_compile_options(fmd_options INTERFACE
+    $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)
+endif()
 if(FMD_WERROR)
   target_compile_options(fmd_options INTERFACE -Werror)
 endif()
