@@ -1,51 +1,69 @@
-/* Image classification data in IDX files: two for training, two for testing.
+/* A data set for image classification: images and labels as bytes, for training and for testing.
  *
- * Opening reads and checks the headers, so that the sizes are known; loading puts the bytes where
- * the caller wants them. Knows nothing of MPI: one process loads, and may hand the bytes on. */
+ * These are views of memory that somebody else owns; data/source.h reads the files. */
 #ifndef FMD_DATASET_H
 #define FMD_DATASET_H
 
-#include "data/dataset_info.h"
+#include "base/hash.h"
+#include "base/shape.h"
+#include "fmd/error.h"
 
-/* A data set found on disk, not yet loaded. */
-typedef struct fmd_source fmd_source;
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* Local. Finds data set `name` ("fashion-mnist", "mnist", a set of EMNIST such as "emnist-letters",
- * or a folder) in `dir`, or where `dir` is empty in the usual places, opens its four files, packed
- * or not, and checks their headers and sizes. FMD_ENOINPUT names the places looked in and the
- * command that gets the data; FMD_EDATA names file, field, found and expected. */
-FMD_CHECKED fmd_status fmd_source_open(fmd_source **out, const char *name, const char *dir);
-void fmd_source_close(fmd_source *s);
+/* Labels are bytes. */
+enum { FMD_PATH_BYTES = 1024, FMD_CLASSES_MAX = 256, FMD_CLASS_NAME_BYTES = 48 };
 
-/* Local. The bytes that the images and labels take. */
-size_t fmd_source_bytes(const fmd_source *s);
+/* The shape of an image of Fashion-MNIST, and of a model where nobody says otherwise. */
+#define FMD_MNIST_IMAGE ((fmd_shape){.rank = 2, .dim = {28, 28}})
 
-/* Local. Reads images and labels into `memory` (fmd_source_bytes long), checks everything that the
- * headers do not show (gzip CRC, trailing bytes, hashes), and completes *info. Once. FMD_EDATA,
- * also where the files are those of another published data set than the name says. */
-FMD_CHECKED fmd_status fmd_source_load(fmd_source *s, void *memory, fmd_dataset_info *info);
+/* The parts of a data set, in the order in which they lie in memory. IDX files have one file each. */
+enum { FMD_TRAIN_IMAGES, FMD_TRAIN_LABELS, FMD_TEST_IMAGES, FMD_TEST_LABELS, FMD_DATASET_FILES };
 
-typedef struct fmd_source_file {
-    const char *path; /* as long as the source */
-    size_t bytes, unpacked_bytes;
-} fmd_source_file;
+/* The training images or the test images, with their labels: a view, owns nothing. */
+typedef struct fmd_split {
+    size_t n;              /* images */
+    const uint8_t *images; /* n times the image's bytes, row-major */
+    const uint8_t *labels; /* n */
+} fmd_split;
 
-/* Local. One of the four files as it lies on disk, maybe packed. */
-fmd_source_file fmd_source_file_at(const fmd_source *s, int file);
+/* A description of a data set; plain bytes, so that it can be broadcast. */
+typedef struct fmd_dataset_info {
+    char name[32]; /* "fashion-mnist", or the last part of the path; after loading by the
+                                     hashes, where they are known */
+    char path[FMD_PATH_BYTES]; /* the folder it was read from */
+    fmd_shape image;           /* (H, W) or (H, W, C) */
+    int classes;               /* largest label of both splits + 1; known after loading */
+    size_t n_train, n_test;
+    fmd_hash
+        hash[FMD_DATASET_FILES]; /* of the unpacked IDX files, or of files with the same content
+                                       * in other formats; known after loading */
+    bool verified;               /* the hashes are those of the published data set */
+    /* from classes.txt in the folder, or of the published data set of this name; empty: none */
+    char class_names[FMD_CLASSES_MAX][FMD_CLASS_NAME_BYTES];
+} fmd_dataset_info;
+
+/* A data set with its bytes: a view, owns nothing. */
+typedef struct fmd_dataset {
+    fmd_dataset_info info;
+    fmd_split train, test;
+} fmd_dataset;
 
 /* Local. The views of a data set whose bytes fmd_source_load has put at `memory`. */
 void fmd_dataset_view(fmd_dataset *out, const fmd_dataset_info *info, const void *memory);
 
-/* Local. The published data set that a loaded one is, or should be by its name or by one of its
- * files; NULL: none. same[i]: whether file i is the published one. */
-const char *fmd_dataset_known(const fmd_dataset_info *info, bool same[FMD_DATASET_FILES]);
+/* Local. The offset of each part in memory, aligned; returns the size of all. */
+size_t fmd_dataset_layout(const fmd_dataset_info *info, size_t offset[FMD_DATASET_FILES]);
 
-/* Local. Of a data set that is not to be loaded, its name and those of its classes, and where its
- * files can be found its folder; the rest of *info stays. FMD_EDATA for a faulty classes.txt. */
-FMD_CHECKED fmd_status fmd_dataset_names(fmd_dataset_info *info, const char *name, const char *dir);
+/* Local. "train_images" and so on: the key of a part in JSON files. */
+const char *fmd_dataset_key(int part);
 
 /* Local. The name of a class: "Ankle boot" for 9 of Fashion-MNIST, empty where there is none; as
  * long as `info`. */
 const char *fmd_class_name(const fmd_dataset_info *info, int label);
+
+/* Local. The number of classes with images in `a` and none in `b`. */
+int fmd_split_unmatched(const fmd_split *a, const fmd_split *b);
 
 #endif

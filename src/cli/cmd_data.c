@@ -3,7 +3,10 @@
 #include "base/mem.h"
 #include "base/system/print.h"
 #include "cli/commands.h"
+#include "cli/data_get.h"
+#include "data/known_datasets.h"
 #include "data/locate.h"
+#include "data/source.h"
 #include "io/json/json_object.h"
 #include "run/loaded_model.h"
 
@@ -13,9 +16,6 @@
 #include <string.h>
 
 enum { MOST_LISTED = 64, NAME_COLUMNS = 20, MAX_CHANNELS = 4 };
-
-static const char *const file_keys[FMD_DATASET_FILES] = {"train_images", "train_labels",
-                                                         "test_images", "test_labels"};
 
 /* A data set and its bytes, in memory of its own. */
 typedef struct loaded {
@@ -78,7 +78,7 @@ static fmd_status list_one(const char *path, fmd_json *list)
         fmd_print_padded(d->name, NAME_COLUMNS);
         fmd_print(" %7zu %7zu  %-9s %7d  %-13s %s\n", d->n_train, d->n_test,
                   fmd_format_shape(d->image, shape), d->classes,
-                  d->verified ? "verified" : "not published", path);
+                  d->verified ? "verified" : "unverified", path);
     } else {
         fmd_print("%-*s %s\n", NAME_COLUMNS, "not usable", fmd_error_message());
     }
@@ -92,12 +92,12 @@ static fmd_status list(const fmd_config *config)
     char(*paths)[FMD_PATH_BYTES];
     fmd_json *j = NULL;
     FMD_TRY(fmd_alloc(&paths, MOST_LISTED, sizeof *paths, "the list"));
-    const size_t n = fmd_dataset_list(paths, MOST_LISTED, config->data.dir);
+    const size_t n = fmd_locate_list(paths, MOST_LISTED, config->data.dir);
     fmd_status st = FMD_OK;
     if (n == 0)
         st = FMD_FAIL(FMD_ENOINPUT,
-                      "found no data set%s%s: get one with scripts/get-data "
-                      "fashion-mnist, or name a folder with --data-dir",
+                      "found no data set%s%s: get one with fmnist-dist data "
+                      "get fashion-mnist, or name a folder with --data-dir",
                       *config->data.dir != '\0' ? " in " : "", config->data.dir);
     else if (config->view.json)
         st = fmd_json_create(&j);
@@ -227,9 +227,9 @@ static fmd_status describe(fmd_json *j, const loaded *l)
     }
     for (int i = 0; i < FMD_DATASET_FILES; i++) {
         const fmd_source_file f = fmd_source_file_at(l->source, i);
-        fmd_json_text(j, "files", file_keys[i], f.path);
-        fmd_json_int(j, "bytes_on_disk", file_keys[i], (long long)f.bytes);
-        fmd_json_text(j, "xxh3", file_keys[i], fmd_hash_text(d->hash[i], hash));
+        fmd_json_text(j, "files", fmd_dataset_key(i), f.path);
+        fmd_json_int(j, "bytes_on_disk", fmd_dataset_key(i), (long long)f.bytes);
+        fmd_json_text(j, "xxh3", fmd_dataset_key(i), fmd_hash_text(d->hash[i], hash));
     }
     count_labels(&l->data.train, train);
     count_labels(&l->data.test, test);
@@ -311,7 +311,7 @@ static fmd_status examine(const fmd_dataset *d, findings *f)
 {
     size_t train[FMD_CLASSES_MAX], test[FMD_CLASSES_MAX];
     *f = (findings){.unseen = -1};
-    f->published = fmd_dataset_known(&d->info, f->same);
+    f->published = fmd_source_published(&d->info, f->same);
     for (int i = 0; i < FMD_DATASET_FILES; i++)
         f->differing += f->published != NULL && !f->same[i];
     count_labels(&d->train, train);
@@ -341,7 +341,7 @@ static void print_findings(const loaded *l, const findings *f)
     }
     fmd_print("ok       %zu + %zu labels from 0 to %d\n", d->n_train, d->n_test, d->classes - 1);
     if (f->published == NULL)
-        fmd_print("note     not a published data set: there is nothing to compare with\n");
+        fmd_print("note     there are no hashes of a published data set to compare with\n");
     if (f->unseen >= 0)
         fmd_print("note     label %d is in the test images only: no training image has it\n",
                   f->unseen);
@@ -365,7 +365,7 @@ static fmd_status print_findings_json(const loaded *l, const findings *f)
     add_info(j, &l->data.info);
     fmd_json_text(j, NULL, "published", f->published != NULL ? f->published : "");
     for (int i = 0; i < FMD_DATASET_FILES; i++)
-        fmd_json_bool(j, "as_known", file_keys[i], f->same[i]);
+        fmd_json_bool(j, "as_known", fmd_dataset_key(i), f->same[i]);
     fmd_json_int(j, NULL, "repeated_training_images", (long long)f->repeated);
     fmd_json_int(j, NULL, "test_images_in_training", (long long)f->leaked);
     fmd_json_bool(j, NULL, "test_only_labels", f->unseen >= 0);
@@ -380,13 +380,12 @@ static fmd_status print_cure(const fmd_config *config, fmd_status st)
 {
     char message[FMD_ERROR_BYTES];
     fmd_dataset_info info = {.name = ""};
-    bool same[FMD_DATASET_FILES];
     snprintf(message, sizeof message, "%s", fmd_error_message());
-    if (fmd_dataset_names(&info, config->data.dataset, config->data.dir) == FMD_OK) {
-        const char *set = fmd_dataset_known(&info, same);
+    if (fmd_source_names(&info, config->data.dataset, config->data.dir) == FMD_OK) {
+        const fmd_known_dataset *set = fmd_known_dataset_find(info.name);
         if (set != NULL && !config->view.json) {
             fmd_print("PROBLEM  %s\n", message);
-            fmd_print("         -> scripts/get-data %s --dir %s\n", set, info.path);
+            fmd_print("         -> fmnist-dist data get %s --data-dir %s\n", set->name, info.path);
         }
     }
     return FMD_FAIL(st, "%s", message);
@@ -405,26 +404,25 @@ static fmd_status verify(const fmd_config *config)
     else if (st == FMD_OK)
         print_findings(&l, &f);
     if (st == FMD_OK && f.differing > 0)
-        st =
-            FMD_FAIL(FMD_EDATA,
-                     "%d of 4 files in '%s' are not those of %s: get them with scripts/get-data %s "
-                     "--dir %s",
-                     f.differing, l.data.info.path, f.published, f.published, l.data.info.path);
+        st = FMD_FAIL(FMD_EDATA,
+                      "%d of 4 files in '%s' are not those of %s: get them with fmnist-dist data "
+                      "get %s --data-dir %s",
+                      f.differing, l.data.info.path, f.published, f.published, l.data.info.path);
     unload(&l);
     return st;
 }
 
 static fmd_status run_data(fmd_comm *c, const fmd_config *config)
 {
-    static fmd_status (*const actions[])(const fmd_config *) = {list, info, verify};
+    static fmd_status (*const actions[])(const fmd_config *) = {list, info, verify, fmd_data_get};
     (void)c;
     return actions[config->data.action](config);
 }
 
 const fmd_command fmd_command_data = {
     .name = "data",
-    .usage = "[list] | info [NAME|DIR] | verify [NAME|DIR] [OPTIONS]",
-    .help = "which data sets there are, what is in one, and whether its files are sound",
+    .usage = "[list] | info [NAME|DIR] | verify [NAME|DIR] | get NAME [OPTIONS]",
+    .help = "lists, describes, verifies and downloads data sets",
     .example = "verify fashion-mnist",
     .groups = "action|data|json",
     .words = "action|dataset",

@@ -10,7 +10,6 @@
 #include <string.h>
 
 /* The shape that layers alone do not tell: images of the MNIST family. */
-static const fmd_shape mnist_image = {.rank = 2, .dim = {28, 28}};
 
 /* Widths as Keras has them on a terminal of 80 columns; a longer name widens its column. */
 enum { COLUMNS = 3, NAME_WIDTH = 31, SHAPE_WIDTH = 22, COUNT_WIDTH = 13 };
@@ -148,7 +147,7 @@ static fmd_status run_summary(fmd_comm *c, const fmd_config *config)
     fmd_weights_file file = {.path = ""};
     if (*config->model.weights != '\0')
         FMD_TRY(fmd_weights_file_open(NULL, &file, config->model.weights));
-    FMD_TRY(fmd_weights_file_model(&model, &file, config, mnist_image, 10, 1));
+    FMD_TRY(fmd_weights_file_model(&model, &file, config, FMD_MNIST_IMAGE, 10, 1));
     if (*file.path != '\0')
         st = fmd_weights_read_params(file.path, model);
     if (st == FMD_OK && config->view.json)

@@ -1,12 +1,15 @@
 #include "data/class_names.h"
 
-#include <ctype.h>
+#include "base/system/regular_file.h"
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* Without the blanks around it, the end of the line, and the mark that some editors begin with. */
+/* Removes blanks at both ends, the end of the line, and the byte order mark of some editors. */
 static char *trim(char *line, bool first)
 {
     if (first && strncmp(line, "\xef\xbb\xbf", 3) == 0)
@@ -28,10 +31,11 @@ static fmd_status check(const char *name, const char *path, int line)
     if (strlen(name) >= FMD_CLASS_NAME_BYTES)
         return FMD_FAIL(FMD_EDATA, "'%s', line %d: found a name of %zu bytes, expected at most %d",
                         path, line, strlen(name), FMD_CLASS_NAME_BYTES - 1);
-    for (const char *c = name; *c != '\0'; c++)
-        if (iscntrl((unsigned char)*c))
-            return FMD_FAIL(FMD_EDATA, "'%s', line %d: found byte 0x%02x, expected a name as text",
-                            path, line, (unsigned char)*c);
+    uint32_t character;
+    for (size_t n; *name != '\0'; name += n)
+        if ((n = fmd_utf8_decode(name, &character)) == 0 || !fmd_utf8_is_shown(character))
+            return FMD_FAIL(FMD_EDATA, "'%s', line %d: found byte 0x%02x, expected a name in UTF-8",
+                            path, line, (unsigned char)*name);
     return FMD_OK;
 }
 
@@ -44,7 +48,7 @@ static fmd_status read_names(int *n, char names[][FMD_CLASS_NAME_BYTES], FILE *f
     int empty = 0;
     for (int at = 1; (length = getline(line, &capacity, f)) >= 0; at++) {
         if (strlen(*line) != (size_t)length)
-            return FMD_FAIL(FMD_EDATA, "'%s', line %d: found byte 0x00, expected a name as text",
+            return FMD_FAIL(FMD_EDATA, "'%s', line %d: found byte 0x00, expected a name in UTF-8",
                             path, at);
         const char *name = trim(*line, at == 1);
         if (*name == '\0') {
@@ -64,18 +68,24 @@ static fmd_status read_names(int *n, char names[][FMD_CLASS_NAME_BYTES], FILE *f
     return FMD_OK;
 }
 
-fmd_status fmd_class_names_read(int *n, char names[][FMD_CLASS_NAME_BYTES], const char *folder)
+fmd_status fmd_class_names_read(int *n, char names[][FMD_CLASS_NAME_BYTES], const char *folder,
+                                const char *file)
 {
-    char path[FMD_PATH_BYTES + sizeof FMD_CLASSES_FILE];
-    snprintf(path, sizeof path, "%s/" FMD_CLASSES_FILE, folder);
+    char path[FMD_PATH_BYTES + 32];
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    int fd;
+    size_t bytes;
     *n = 0;
-    FILE *f = fopen(path, "re");
-    if (f == NULL && errno == ENOENT)
-        return FMD_OK;
-    if (f == NULL)
-        return FMD_FAIL(FMD_EIO, "cannot open '%s': %s", path, strerror(errno));
+    fmd_status st = fmd_regular_file_open(&fd, &bytes, path, "a text file with names of classes");
+    if (st != FMD_OK)
+        return st == FMD_ENOINPUT ? FMD_OK : st;
+    FILE *f = fdopen(fd, "r");
+    if (f == NULL) {
+        close(fd);
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: opening '%s'", path);
+    }
     char *line = NULL;
-    const fmd_status st = read_names(n, names, f, &line, path);
+    st = read_names(n, names, f, &line, path);
     free(line);
     fclose(f);
     return st;

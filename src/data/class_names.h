@@ -1,14 +1,12 @@
-/* classes.txt: the names of a data set's classes, one a line, in the order of the labels. */
+/* Files with the names of a data set's classes, one a line, in the order of the labels. */
 #ifndef FMD_DATA_CLASS_NAMES_H
 #define FMD_DATA_CLASS_NAMES_H
 
-#include "data/dataset_info.h"
+#include "fmd/dataset.h"
 
-#define FMD_CLASSES_FILE "classes.txt"
-
-/* Local. Reads the names from the file in `folder`; *n is how many, 0 where there is no such file.
+/* Local. Reads the names from `file` in `folder`; *n is how many, 0 where there is no such file.
  * FMD_EIO; FMD_EDATA names file, line and fault. */
 FMD_CHECKED fmd_status fmd_class_names_read(int *n, char names[][FMD_CLASS_NAME_BYTES],
-                                            const char *folder);
+                                            const char *folder, const char *file);
 
 #endif

@@ -1,15 +1,14 @@
 #include "data/idx.h"
 
 #include "base/mem.h"
+#include "base/system/regular_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -43,20 +42,9 @@ struct fmd_idx {
 
 static fmd_status open_file(fmd_idx *f)
 {
-    struct stat st;
-    /* O_NONBLOCK: opening a FIFO would otherwise wait for a writer. */
-    f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (f->fd < 0)
-        return FMD_FAIL(errno == ENOENT || errno == ENOTDIR ? FMD_ENOINPUT : FMD_EIO,
-                        "cannot open '%s': %s", f->path, strerror(errno));
-    if (fstat(f->fd, &st) != 0)
-        return FMD_FAIL(FMD_EIO, "cannot examine '%s': %s", f->path, strerror(errno));
-    if (!S_ISREG(st.st_mode))
-        return FMD_FAIL(FMD_EDATA, "'%s': found %s, expected an IDX file", f->path,
-                        S_ISDIR(st.st_mode) ? "a folder" : "a pipe or device");
-    if (st.st_size == 0)
+    FMD_TRY(fmd_regular_file_open(&f->fd, &f->disk_bytes, f->path, "an IDX file"));
+    if (f->disk_bytes == 0)
         return FMD_FAIL(FMD_EDATA, "'%s': the file is empty, expected an IDX file", f->path);
-    f->disk_bytes = (size_t)st.st_size;
     return FMD_OK;
 }
 
@@ -191,16 +179,36 @@ static fmd_status take_head(fmd_idx *f, size_t bytes)
     return got == bytes ? FMD_OK : cut_off(f, "header", f->head_bytes - got + bytes);
 }
 
-/* Servers answer with a page where a file is gone, and browsers save it under the file's name. */
-static const char *looks_like(const uint8_t *p)
+/* Files that people have in place of IDX files, by their first bytes. A server answers with a page
+ * where a file is gone, and browsers save it under the file's name. */
+static const char *looks_like(const fmd_idx *f)
 {
+    const uint8_t *p = f->head;
     if (p[1] == TYPE_UBYTE && p[2] == 0 && p[3] == 0)
         return " (little-endian?)";
+    if (f->packed && p[0] == 0x1f && p[1] == 0x8b)
+        return " (packed twice: unpack it once with gzip -d)";
+    if (memcmp(p, "PK\x03\x04", MAGIC_BYTES) == 0)
+        return " (a zip archive, perhaps NumPy's .npz?)";
+    if (memcmp(p, "\x93NUM", MAGIC_BYTES) == 0)
+        return " (an array of NumPy, .npy?)";
+    if (memcmp(p, "\x89PNG", MAGIC_BYTES) == 0)
+        return " (a PNG picture?)";
     for (int i = 0; i < MAGIC_BYTES; i++) {
         if ((p[i] < ' ' || p[i] > '~') && p[i] != '\n' && p[i] != '\r' && p[i] != '\t')
             return "";
     }
-    return p[0] == '<' ? " (a web page?)" : " (a text file?)";
+    return p[0] == '<' ? " (a web page?)" : " (a text file, perhaps CSV?)";
+}
+
+/* Types other than bytes: what they are for, and why they are refused. */
+static const char *type_name(const uint8_t *p)
+{
+    if (p[2] == 0x0b && p[3] == 1)
+        return " (labels of 16 bits: at most 256 classes are supported, labels as bytes)";
+    if (p[2] == 0x0c && p[3] == 2)
+        return " (the labels of QMNIST: docs/data.md shows how to convert them)";
+    return "";
 }
 
 static fmd_status check_magic(const fmd_idx *f, fmd_idx_kind kind)
@@ -211,11 +219,12 @@ static fmd_status check_magic(const fmd_idx *f, fmd_idx_kind kind)
         return FMD_FAIL(FMD_EDATA,
                         "'%s': bytes 0 to 3: found %02x %02x %02x %02x%s, expected %s: not an IDX "
                         "file",
-                        f->path, p[0], p[1], p[2], p[3], looks_like(p), expected);
+                        f->path, p[0], p[1], p[2], p[3], looks_like(f), expected);
     if (p[2] != TYPE_UBYTE)
-        return FMD_FAIL(FMD_EDATA,
-                        "'%s': byte 2, the data type: found 0x%02x, expected 0x08 (unsigned bytes)",
-                        f->path, p[2]);
+        return FMD_FAIL(
+            FMD_EDATA,
+            "'%s': byte 2, the data type: found 0x%02x%s, expected 0x08 (unsigned bytes)", f->path,
+            p[2], type_name(p));
     if (kind == FMD_IDX_LABELS && p[3] != 1)
         return FMD_FAIL(FMD_EDATA,
                         "'%s': byte 3, the number of dimensions: found %d%s, expected 1 (labels)",

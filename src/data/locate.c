@@ -4,7 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <glob.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_LOCATIONS = 8 };
+enum { MAX_LOCATIONS = 12 };
 
 /* The file's name is stem, '-' or '.', idx<dimensions>-ubyte, and ".gz" where it is packed. Those of
  * EMNIST have the name of the set in front: emnist-letters-train-images-idx3-ubyte.gz. */
@@ -25,6 +25,10 @@ static const struct {
                               [FMD_TEST_IMAGES] = {"t10k-images", "test-images", "34"},
                               [FMD_TEST_LABELS] = {"t10k-labels", "test-labels", "1"}};
 
+static const char *const cifar[FMD_CIFAR_FILES] = {"data_batch_1.bin", "data_batch_2.bin",
+                                                   "data_batch_3.bin", "data_batch_4.bin",
+                                                   "data_batch_5.bin", "test_batch.bin"};
+
 static const char emnist[] = "emnist-";
 
 /* The folders to look in, in this order. */
@@ -32,16 +36,23 @@ typedef struct places {
     char path[MAX_LOCATIONS][FMD_PATH_BYTES];
     bool shared[MAX_LOCATIONS]; /* with other sets: only files with the prefix count */
     int n;
+    bool given;      /* by the user, not the usual ones */
     char prefix[64]; /* "emnist-letters-", or empty */
 } places;
 
-/* What one folder has. */
+/* The contents of one folder. */
 typedef struct folder {
-    char file[FMD_DATASET_FILES][FMD_PATH_BYTES];
+    fmd_files files;
+    char file[FMD_CIFAR_FILES][FMD_PATH_BYTES];
     int found;
     int present, missing; /* one file that is there and one that is not, or -1 */
     bool denied;
 } folder;
+
+static int n_files(fmd_files kind)
+{
+    return kind == FMD_FILES_CIFAR ? FMD_CIFAR_FILES : FMD_DATASET_FILES;
+}
 
 /* A path that is too long is left out: nothing can be there. */
 __attribute__((format(printf, 2, 3))) static void add_place(places *p, const char *format, ...)
@@ -58,14 +69,16 @@ __attribute__((format(printf, 2, 3))) static void add_place(places *p, const cha
 /* A folder that may hold several data sets, or the files of the one asked for. */
 static void add_root(places *p, const char *root, const char *name, const fmd_known_dataset *set)
 {
+    const bool of_emnist = *p->prefix != '\0';
     add_place(p, "%s/%s", root, name);
     const int own = p->n;
-    if (set != NULL || *p->prefix != '\0') {
+    if (set != NULL || of_emnist)
         add_place(p, "%s", root);
-        add_place(p, "%s/%s/raw", root, set != NULL ? set->torchvision : "EMNIST");
-    }
+    add_place(p, "%s/%s/raw", root, set != NULL ? set->torchvision : of_emnist ? "EMNIST" : name);
     for (int i = own; i < p->n; i++)
-        p->shared[i] = set == NULL;
+        p->shared[i] = of_emnist;
+    if (set != NULL && set->archive != NULL)
+        add_place(p, "%s/%s", root, set->archive);
 }
 
 static const char *env(const char *name)
@@ -99,7 +112,7 @@ static void add_usual_locations(places *p, const char *name, const fmd_known_dat
         add_place(p, "%s/%s", roots.path[i], name);
 }
 
-bool fmd_dataset_is_path(const char *name)
+bool fmd_locate_is_path(const char *name)
 {
     return strchr(name, '/') != NULL || strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
@@ -118,7 +131,9 @@ static fmd_status require_folder(const char *path)
         return FMD_FAIL(errno == EACCES ? FMD_EIO : FMD_ENOINPUT,
                         "cannot open the data folder '%s': %s", path, strerror(errno));
     if (!S_ISDIR(st.st_mode))
-        return FMD_FAIL(FMD_ENOINPUT, "'%s': found a file, expected a folder with four IDX files",
+        return FMD_FAIL(FMD_ENOINPUT,
+                        "'%s': found a file, expected a folder with four IDX files: docs/data.md "
+                        "shows how to convert other files",
                         path);
     return FMD_OK;
 }
@@ -137,15 +152,17 @@ static fmd_status list_locations(places *p, const char *name, const char *dir)
 {
     const fmd_known_dataset *set = fmd_known_dataset_find(name);
     p->n = 0;
+    p->given = true;
     set_prefix(p, name);
     if (*name == '\0')
-        return FMD_FAIL(FMD_EUSAGE, "the data set has an empty name: expected fashion-mnist, mnist "
-                                    "or a folder");
+        return FMD_FAIL(FMD_EUSAGE,
+                        "the data set has an empty name: expected fashion-mnist, mnist, "
+                        "cifar-10 or a folder");
     if (set != NULL)
         name = set->name;
     if (*dir == '\0')
         dir = env("FMNIST_DIST_DATA");
-    if (fmd_dataset_is_path(name) || (set == NULL && *dir == '\0' && access(name, F_OK) == 0)) {
+    if (fmd_locate_is_path(name) || (set == NULL && *dir == '\0' && access(name, F_OK) == 0)) {
         FMD_TRY(require_folder(name));
         add_place(p, "%s", name);
     } else if (*dir != '\0') {
@@ -153,38 +170,58 @@ static fmd_status list_locations(places *p, const char *name, const char *dir)
         add_root(p, dir, name, set);
     } else {
         add_usual_locations(p, name, set);
+        p->given = false;
     }
     return FMD_OK;
 }
 
-/* The path of file `i` of the folder, plain rather than packed; false where it has none. */
-static bool find_file(folder *f, const char *path, const char *prefix, int i)
+/* Whether there is a file at the path. Anything else, such as the folder that some programs unpack a
+ * file into, counts only where no file is: *other has its path. */
+static bool is_file(const char *path, char other[FMD_PATH_BYTES], bool *denied)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        *denied = *denied || errno == EACCES;
+        return false;
+    }
+    if (!S_ISREG(st.st_mode) && *other == '\0')
+        snprintf(other, FMD_PATH_BYTES, "%s", path);
+    return S_ISREG(st.st_mode);
+}
+
+/* The path of IDX file `i` of the folder, plain rather than packed; false where it has none. */
+static bool find_idx(folder *f, const char *path, const char *prefix, int i)
 {
     static const char *const ends[] = {"", ".gz"};
     const char *const stems[] = {files[i].stem, files[i].other};
-    char *out = f->file[i];
+    char *out = f->file[i], other[FMD_PATH_BYTES] = "";
     for (int end = 0; end < 2; end++) {
         for (const char *digit = files[i].dims; *digit != '\0'; digit++) {
             for (int form = 0; form < 4; form++) {
-                struct stat st;
                 int length = snprintf(out, FMD_PATH_BYTES, "%s/%s%s%cidx%c-ubyte%s", path, prefix,
                                       stems[form / 2], "-."[form % 2], *digit, ends[end]);
-                if (length >= FMD_PATH_BYTES)
-                    continue;
-                if (stat(out, &st) == 0)
+                if (length < FMD_PATH_BYTES && is_file(out, other, &f->denied))
                     return true;
-                f->denied = f->denied || errno == EACCES;
             }
         }
     }
-    return false;
+    memcpy(out, other, sizeof other);
+    return *other != '\0';
 }
 
-static void search_folder(folder *f, const char *path, const char *prefix)
+static bool find_cifar(folder *f, const char *path, int i)
 {
-    *f = (folder){.present = -1, .missing = -1};
-    for (int i = 0; i < FMD_DATASET_FILES; i++) {
-        bool there = find_file(f, path, prefix, i);
+    char *out = f->file[i], other[FMD_PATH_BYTES] = "";
+    const int length = snprintf(out, FMD_PATH_BYTES, "%s/%s", path, cifar[i]);
+    return length < FMD_PATH_BYTES && (is_file(out, other, &f->denied) || *other != '\0');
+}
+
+static void search_files(folder *f, const char *path, const char *prefix, fmd_files kind)
+{
+    *f = (folder){.files = kind, .present = -1, .missing = -1, .denied = f->denied};
+    for (int i = 0; i < n_files(kind); i++) {
+        bool there =
+            kind == FMD_FILES_CIFAR ? find_cifar(f, path, i) : find_idx(f, path, prefix, i);
         f->found += there;
         if (there && f->present < 0)
             f->present = i;
@@ -193,35 +230,91 @@ static void search_folder(folder *f, const char *path, const char *prefix)
     }
 }
 
-static fmd_status incomplete(const char *name, const char *path, int present, int missing)
+static void search_folder(folder *f, const char *path, const char *prefix)
+{
+    f->denied = false;
+    search_files(f, path, prefix, FMD_FILES_IDX);
+    if (f->found == 0 && *prefix == '\0')
+        search_files(f, path, prefix, FMD_FILES_CIFAR);
+}
+
+static bool is_whole(const folder *f)
+{
+    return f->found == n_files(f->files);
+}
+
+static fmd_status incomplete(const char *name, const char *path, const folder *f)
 {
     const fmd_known_dataset *set = fmd_known_dataset_find(name);
+    const char *cure = set != NULL ? "; all files come with: fmnist-dist data get " : "";
+    const char *set_name = set != NULL ? set->name : "";
+    if (f->files == FMD_FILES_CIFAR)
+        return FMD_FAIL(FMD_ENOINPUT, "'%s' has %s but no %s%s%s", path, cifar[f->present],
+                        cifar[f->missing], cure, set_name);
     return FMD_FAIL(FMD_ENOINPUT, "'%s' has %s but no %s-idx%c-ubyte, plain or .gz%s%s", path,
-                    files[present].stem, files[missing].stem, files[missing].dims[0],
-                    set != NULL ? "; all files come with: scripts/get-data " : "",
-                    set != NULL ? set->name : "");
+                    files[f->present].stem, files[f->missing].stem, files[f->missing].dims[0], cure,
+                    set_name);
+}
+
+/* Data sets in files of other kinds. */
+static const struct {
+    const char *pattern, *kind;
+} foreign[] = {{"qmnist-*", "QMNIST's files"},
+               {"*.npz", "arrays of NumPy"},
+               {"*.npy", "arrays of NumPy"},
+               {"*.csv", "a table"},
+               {"*.csv.gz", "a table"},
+               {"*.parquet", "a table of Parquet"},
+               {"*.pt", "tensors of PyTorch"},
+               {"*.mat", "arrays of MATLAB"},
+               {"*.h5", "arrays in HDF5"},
+               {"data_batch_1", "CIFAR-10 for Python; its binary version is read directly"},
+               {"*.tar.gz", "an archive to unpack"},
+               {"*.zip", "an archive to unpack"},
+               {"*.png", "pictures"},
+               {"*.jpg", "pictures"}};
+
+/* ": found 'mnist.npz' (arrays of NumPy)", for the first such file of a folder; empty: none. */
+static void name_foreign(const char *path, char text[FMD_PATH_BYTES])
+{
+    struct dirent **entries;
+    const int n = scandir(path, &entries, NULL, alphasort);
+    *text = '\0';
+    for (int i = 0; i < n; i++) {
+        for (size_t k = 0; *text == '\0' && k < sizeof foreign / sizeof *foreign; k++)
+            if (fnmatch(foreign[k].pattern, entries[i]->d_name, 0) == 0)
+                snprintf(text, FMD_PATH_BYTES,
+                         ": found '%.200s' (%s): docs/data.md shows how to "
+                         "convert it",
+                         entries[i]->d_name, foreign[k].kind);
+        free(entries[i]);
+    }
+    if (n >= 0)
+        free(entries);
 }
 
 /* The first set of EMNIST in a folder; empty: there is none. */
 static void find_emnist(const char *path, char set[64])
 {
-    static const char pattern[] = "%s/emnist-*-train-images*", end[] = "-train-images";
-    char text[FMD_PATH_BYTES + sizeof pattern];
-    glob_t found;
+    static const char end[] = "-train-images";
+    struct dirent **entries;
+    const int n = scandir(path, &entries, NULL, alphasort);
     set[0] = '\0';
-    snprintf(text, sizeof text, pattern, path);
-    if (glob(text, 0, NULL, &found) == 0) {
-        const char *name = strrchr(found.gl_pathv[0], '/') + 1;
-        snprintf(set, 64, "%.*s", (int)(strstr(name, end) - name), name);
+    for (int i = 0; i < n; i++) {
+        const char *name = entries[i]->d_name;
+        if (*set == '\0' && fnmatch("emnist-*-train-images*", name, 0) == 0)
+            snprintf(set, 64, "%.*s", (int)(strstr(name, end) - name), name);
+        free(entries[i]);
     }
-    globfree(&found);
+    if (n >= 0)
+        free(entries);
 }
 
 /* Where the user named the folder itself, that is the only place. */
 static fmd_status not_found(const char *name, const places *p, const bool denied[MAX_LOCATIONS])
 {
     const fmd_known_dataset *set = fmd_known_dataset_find(name);
-    char of_emnist[64] = "";
+    char of_emnist[64] = "", other[FMD_PATH_BYTES];
     if (is_folder(name))
         find_emnist(name, of_emnist);
     if (*of_emnist != '\0')
@@ -231,50 +324,51 @@ static fmd_status not_found(const char *name, const places *p, const bool denied
                         name, of_emnist, name);
     char looked[FMD_ERROR_BYTES] = "";
     size_t used = 0;
+    *other = '\0';
+    for (int i = 0; i < p->n && p->given && *other == '\0'; i++)
+        name_foreign(p->path[i], other);
     for (int i = 0; i < p->n && used < sizeof looked; i++)
         used += (size_t)snprintf(looked + used, sizeof looked - used, "%s%s%s", i > 0 ? ", " : "",
                                  p->path[i], denied[i] ? " (permission denied)" : "");
     if (set != NULL)
         return FMD_FAIL(FMD_ENOINPUT,
-                        "cannot find data set '%s': get it with scripts/get-data %s, or name its "
-                        "folder with --data-dir; looked in %s",
-                        set->name, set->name, looked);
+                        "cannot find data set '%s': get it with fmnist-dist data get %s, or name "
+                        "its folder with --data-dir; looked in %s%s",
+                        set->name, set->name, looked, other);
     if (strcmp(p->path[0], name) == 0)
         return FMD_FAIL(FMD_ENOINPUT,
                         "cannot find a data set in '%s': expected train-images-idx3-ubyte and "
-                        "train-labels-idx1-ubyte, and the same with t10k, plain or .gz%s",
-                        name, denied[0] ? " (permission denied)" : "");
+                        "train-labels-idx1-ubyte, and the same with t10k, plain or .gz%s%s",
+                        name, denied[0] ? " (permission denied)" : "", other);
     return FMD_FAIL(FMD_ENOINPUT,
-                    "cannot find data set '%s': expected fashion-mnist, mnist or a folder; looked "
-                    "in %s",
+                    "cannot find data set '%s': expected fashion-mnist, mnist, cifar-10 or a "
+                    "folder; looked in %s",
                     name, looked);
 }
 
-/* Finds the first place that has all files; *f and *path are what it has and its path. */
+/* Finds the first place that has all files; *f and *path are its contents and its path. */
 static fmd_status search(const places *p, const char *name, folder *f, const char **path)
 {
     bool denied[MAX_LOCATIONS] = {false};
-    int part = -1, present = -1, missing = -1; /* the first place that has some of the files */
+    folder part; /* of the first place that has some of the files */
+    const char *part_path = NULL;
     for (int i = 0; i < p->n; i++) {
         *path = p->path[i];
         search_folder(f, *path, p->shared[i] ? p->prefix : "");
         if (f->found == 0 && !p->shared[i] && *p->prefix != '\0')
             search_folder(f, *path, p->prefix);
-        if (f->found == FMD_DATASET_FILES)
+        if (is_whole(f))
             return FMD_OK;
-        if (f->found > 0 && part < 0) {
-            part = i;
-            present = f->present;
-            missing = f->missing;
+        if (f->found > 0 && part_path == NULL) {
+            part = *f;
+            part_path = *path;
         }
         denied[i] = f->denied;
     }
-    if (part >= 0)
-        return incomplete(name, p->path[part], present, missing);
-    return not_found(name, p, denied);
+    return part_path != NULL ? incomplete(name, part_path, &part) : not_found(name, p, denied);
 }
 
-fmd_status fmd_place_find(fmd_place *out, const char *name, const char *dir)
+fmd_status fmd_locate(fmd_place *out, const char *name, const char *dir)
 {
     places p;
     folder f;
@@ -283,6 +377,7 @@ fmd_status fmd_place_find(fmd_place *out, const char *name, const char *dir)
     FMD_TRY(search(&p, name, &f, &path));
     const char *slash = strrchr(f.file[0], '/');
     out->emnist = strncmp(slash + 1, emnist, sizeof emnist - 1) == 0;
+    out->files = f.files;
     snprintf(out->path, sizeof out->path, "%s", path);
     memcpy(out->file, f.file, sizeof out->file);
     return FMD_OK;
@@ -297,12 +392,12 @@ static void list_folder(char paths[][FMD_PATH_BYTES], size_t *n, size_t most, co
     search_folder(&f, path, "");
     if (f.found == 0 && *p.prefix != '\0')
         search_folder(&f, path, p.prefix);
-    if (f.found == FMD_DATASET_FILES && *n < most)
-        snprintf(paths[(*n)++], FMD_PATH_BYTES, "%s%.1000s", fmd_dataset_is_path(path) ? "" : "./",
+    if (is_whole(&f) && *n < most)
+        snprintf(paths[(*n)++], FMD_PATH_BYTES, "%s%.1000s", fmd_locate_is_path(path) ? "" : "./",
                  path);
 }
 
-size_t fmd_dataset_list(char paths[][FMD_PATH_BYTES], size_t most, const char *dir)
+size_t fmd_locate_list(char paths[][FMD_PATH_BYTES], size_t most, const char *dir)
 {
     places roots = {.n = 0};
     size_t n = 0;

@@ -15,8 +15,9 @@ fmd_status fmd_atomic_file_read(void **out, size_t *bytes, const char *path)
     fmd_status status = FMD_OK;
     char *data = NULL;
     size_t used = 0, capacity = 1 << 16;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    /* A FIFO without a writer is empty; it must not be waited for. A pipe with one is read to its end. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || fcntl(fd, F_SETFL, 0) != 0)
         return FMD_FAIL(errno == ENOENT || errno == ENOTDIR ? FMD_ENOINPUT : FMD_EIO,
                         "cannot open '%s': %s", path, strerror(errno));
 
@@ -52,6 +53,18 @@ out:
     free(data);
     close(fd);
     return status;
+}
+
+fmd_status fmd_atomic_file_read_text(void **out, size_t *bytes, const char *path)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    const size_t n = sizeof mark - 1;
+    FMD_TRY(fmd_atomic_file_read(out, bytes, path));
+    if (*bytes >= n && memcmp(*out, mark, n) == 0) {
+        *bytes -= n;
+        memmove(*out, (char *)*out + n, *bytes);
+    }
+    return FMD_OK;
 }
 
 /* Opens the folder that holds `path`; *name is the last part. -1 and errno. */

@@ -13,6 +13,9 @@
  * FMD_ENOINPUT when it cannot be opened, FMD_EIO when it cannot be read. */
 FMD_CHECKED fmd_status fmd_atomic_file_read(void **out, size_t *bytes, const char *path);
 
+/* Local. The same of a text, without the byte order mark that some editors begin UTF-8 with. */
+FMD_CHECKED fmd_status fmd_atomic_file_read_text(void **out, size_t *bytes, const char *path);
+
 /* Local. Replaces or makes the file at `path`. A failure leaves nothing of the new one, but for the
  * last: a folder that cannot be synced already has it. FMD_EIO. */
 FMD_CHECKED fmd_status fmd_atomic_file_write(const char *path, const void *data, size_t bytes);

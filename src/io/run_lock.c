@@ -18,13 +18,13 @@ static int64_t read_generation(const char *folder)
     char path[PATH_BYTES];
     int64_t generation = 0;
     snprintf(path, sizeof path, "%s/generation", folder);
-    FILE *f = fopen(path, "r");
-    if (f == NULL)
-        return 0;
     char text[32] = "";
-    if (fgets(text, sizeof text, f) != NULL)
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return 0;
+    if (read(fd, text, sizeof text - 1) > 0)
         generation = strtoll(text, NULL, 10);
-    fclose(f);
+    close(fd);
     return generation;
 }
 
@@ -118,7 +118,7 @@ bool fmd_run_lock_is_held(const char *folder)
     char path[PATH_BYTES];
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     snprintf(path, sizeof path, "%s/run.lock", folder);
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return false;
     const bool held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
@@ -131,7 +131,7 @@ void fmd_run_lock_owner(const char *folder, char owner[FMD_RUN_LOCK_OWNER])
     char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s/run.lock", folder);
     *owner = '\0';
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return;
     read_owner(fd, owner);

@@ -127,10 +127,8 @@ void fmd_page_configuration(fmd_html *h, const fmd_run_view *v)
 
 fmd_status fmd_page_repeat(fmd_html *h, const fmd_run_view *v)
 {
-    static const char *const data[][2] = {{"train_images", "Training images"},
-                                          {"train_labels", "Training labels"},
-                                          {"test_images", "Test images"},
-                                          {"test_labels", "Test labels"}};
+    static const char *const names[FMD_DATASET_FILES] = {"Training images", "Training labels",
+                                                         "Test images", "Test labels"};
     const double ranks = fmd_run_view_real(v, NULL, "ranks");
     const bool exact = v->config.distribution.reduce == FMD_REDUCE_EXACT;
     char file[FMD_RUN_PATH_BYTES], *word = NULL;
@@ -162,9 +160,9 @@ fmd_status fmd_page_repeat(fmd_html *h, const fmd_run_view *v)
                          "File|Hash");
     fmd_html_row(h, (const char *const[]){"Final weights",
                                           known(fmd_run_view_text(v, "result", "weights_xxh3"))});
-    for (size_t i = 0; i < sizeof data / sizeof *data; i++)
-        fmd_html_row(
-            h, (const char *const[]){data[i][1], known(fmd_run_view_text(v, "data", data[i][0]))});
+    for (int i = 0; i < FMD_DATASET_FILES; i++)
+        fmd_html_row(h, (const char *const[]){
+                            names[i], known(fmd_run_view_text(v, "data", fmd_dataset_key(i)))});
     fmd_html_table_end(h);
     return FMD_OK;
 }

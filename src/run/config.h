@@ -31,7 +31,7 @@ typedef enum fmd_lr_scaling { FMD_LR_AS_IT_IS, FMD_LR_LINEAR, FMD_LR_SQRT } fmd_
 #define FMD_BENCH_OPS "train|allreduce|gemm|update|load"
 
 /* What the data command does, and in the order of its table. */
-#define FMD_DATA_ACTIONS "list|info|verify"
+#define FMD_DATA_ACTIONS "list|info|verify|get"
 
 /* What completion writes for, in the order of its table. */
 #define FMD_SHELLS "bash|zsh|fish"

@@ -146,7 +146,7 @@ static fmd_status read_log(fmd_follow *r, double *age)
     char path[PATH_BYTES];
     struct stat s;
     *age = 0;
-    const int fd = open(file_of(r, "events.jsonl", path), O_RDONLY | O_CLOEXEC);
+    const int fd = open(file_of(r, "events.jsonl", path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT && stat(file_of(r, "generation", path), &s) == 0)
         return FMD_OK; /* a run, but it has not begun to train */
     if (fd < 0)

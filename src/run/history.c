@@ -1,10 +1,13 @@
 #include "run/history.h"
 
+#include "base/system/regular_file.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_COLUMNS = 32 };
 
@@ -99,9 +102,14 @@ fmd_status fmd_history_read(fmd_history *out, const char *path)
     table t = {.path = path};
     char *line = NULL;
     size_t room = 0, capacity = 0;
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return FMD_FAIL(FMD_ENOINPUT, "cannot open '%s': %s", path, strerror(errno));
+    int fd;
+    size_t bytes;
+    FMD_TRY(fmd_regular_file_open(&fd, &bytes, path, "a table of epochs"));
+    FILE *file = fdopen(fd, "r");
+    if (file == NULL) {
+        close(fd);
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: opening '%s'", path);
+    }
     for (ssize_t n; st == FMD_OK && (n = getline(&line, &capacity, file)) > 0;) {
         if (line[n - 1] != '\n')
             break;

@@ -1,6 +1,7 @@
 /* What a training needs, from options and data. */
 #include "run/job.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "train/batch_plan.h"
 
@@ -10,6 +11,22 @@
 
 /* Chosen on the last sixth of the training images; docs/learning-rate.md has the figures. */
 static const double adam_learning_rate = 0.005;
+
+/* Of sorted images, the last ones have classes that the others do not have. */
+static void warn_sorted(const fmd_split *train, const fmd_split *validation)
+{
+    const int untrained = fmd_split_unmatched(validation, train);
+    const int unvalidated = validation->n > 0 ? fmd_split_unmatched(train, validation) : 0;
+    if (untrained > 0)
+        fmd_warn("--validation-split: %d class%s of the validation images, the last ones, have no "
+                 "training image, so their accuracy is 0: shuffle the files, or use "
+                 "--validation-data test",
+                 untrained, untrained == 1 ? "" : "es");
+    else if (unvalidated > 0)
+        fmd_warn("--validation-split: %d class%s of the training images have no validation image: "
+                 "are the files sorted?",
+                 unvalidated, unvalidated == 1 ? "" : "es");
+}
 
 /* The images to train on and those to validate on: the last ones of the former, as Keras, or the
  * test images. */
@@ -32,6 +49,7 @@ static fmd_status split_data(fmd_job *j)
     j->fit.train = (fmd_split){.n = n, .images = all.images, .labels = all.labels};
     j->fit.validation = (fmd_split){
         .n = all.n - n, .images = all.images + n * image_bytes, .labels = all.labels + n};
+    warn_sorted(&j->fit.train, &j->fit.validation);
     return FMD_OK;
 }
 

@@ -2,17 +2,16 @@
 
 #include "base/log.h"
 #include "data/locate.h"
+#include "data/source.h"
 #include "io/json/json_object.h"
 #include "train/evaluate.h"
 #include "train/loader.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Where a file of Keras' does not say what images its model takes, those of the MNIST family. */
-static const fmd_shape mnist_image = {.rank = 2, .dim = {28, 28}};
 
 /* Where to look for a data set. */
 typedef struct place {
@@ -48,23 +47,52 @@ static fmd_status read_of_run(fmd_json **out, const fmd_weights_file *f, const c
     return f->info.keras || access(path, F_OK) != 0 ? FMD_OK : fmd_json_read(out, path);
 }
 
+/* Rank 0. Looks for the data of a run, whose relative paths may belong to another folder than this one,
+ * from the folders above the run. Nothing changes where they are found without, or nowhere. */
+static void look_above(place *p, const char *weights)
+{
+    const bool named = !fmd_locate_is_path(p->dataset);
+    fmd_place found;
+    char *above = realpath(weights, NULL), *slash;
+    if (*(named ? p->dir : p->dataset) == '/' || fmd_locate(&found, p->dataset, p->dir) == FMD_OK) {
+        free(above);
+        return;
+    }
+    while (above != NULL && (slash = strrchr(above, '/')) != NULL && slash != above) {
+        place up = *p;
+        *slash = '\0';
+        if (named)
+            snprintf(up.dir, sizeof up.dir, "%.700s/%.300s", above,
+                     *p->dir != '\0' ? p->dir : "data");
+        else
+            snprintf(up.dataset, sizeof up.dataset, "%.700s/%.300s", above, p->dataset);
+        if (fmd_locate(&found, up.dataset, up.dir) == FMD_OK) {
+            *p = up;
+            break;
+        }
+    }
+    free(above);
+}
+
 /* Rank 0. Where the run had its data, unless the user says where they are now: that is the folder
  * itself where they had no name but their folder. */
-static fmd_status recall(place *p, const fmd_json *run, const fmd_config *config, bool with_images)
+static fmd_status recall(place *p, const fmd_json *run, const char *weights,
+                         const fmd_config *config, bool with_images)
 {
     const char *dataset = fmd_json_get_text(run, NULL, "dataset");
     const char *dir = fmd_json_get_text(run, NULL, "data-dir");
     if (dataset != NULL)
         snprintf(p->dataset, sizeof p->dataset, "%s", dataset);
-    const bool named = !fmd_dataset_is_path(p->dataset);
+    const bool named = !fmd_locate_is_path(p->dataset);
     if (fmd_config_gives(config, "data-dir") &&
         (dir == NULL || strcmp(config->data.dir, dir) != 0)) {
         if (!named && *p->dir != '\0')
             snprintf(p->dataset, sizeof p->dataset, "%s%.1000s",
-                     fmd_dataset_is_path(p->dir) ? "" : "./", p->dir);
+                     fmd_locate_is_path(p->dir) ? "" : "./", p->dir);
         return FMD_OK;
     }
     snprintf(p->dir, sizeof p->dir, "%s", dir != NULL ? dir : "");
+    look_above(p, weights);
     const char *folder = named ? p->dir : p->dataset;
     if (with_images && *folder != '\0' && access(folder, F_OK) != 0)
         return FMD_FAIL(FMD_ENOINPUT,
@@ -84,7 +112,7 @@ static fmd_status find_data(place *p, const fmd_weights_file *f, const fmd_confi
     if (fmd_config_gives(config, "dataset"))
         return FMD_OK;
     FMD_TRY(read_of_run(&run, f, "config.json"));
-    const fmd_status st = run != NULL ? recall(p, run, config, with_images) : FMD_OK;
+    const fmd_status st = run != NULL ? recall(p, run, f->path, config, with_images) : FMD_OK;
     fmd_json_destroy(run);
     return st;
 }
@@ -100,7 +128,7 @@ static fmd_status open_data(fmd_loaded_model *t, fmd_comm *c, const fmd_config *
     fmd_comm_bcast(c, &p, sizeof p);
     if (with_images)
         return fmd_loader_read(c, p.dataset, p.dir, &t->data);
-    st = fmd_comm_rank(c) == 0 ? fmd_dataset_names(&t->data.info, p.dataset, p.dir) : FMD_OK;
+    st = fmd_comm_rank(c) == 0 ? fmd_source_names(&t->data.info, p.dataset, p.dir) : FMD_OK;
     FMD_TRY(fmd_comm_agree(c, st));
     fmd_comm_bcast(c, &t->data.info, sizeof t->data.info);
     return FMD_OK;
@@ -121,19 +149,16 @@ static fmd_status check_fit(const fmd_model *m, const fmd_dataset_info *d)
 /* Rank 0. Whether run.json has other hashes for the files of the half; where nobody knows, not. */
 static bool is_foreign(const fmd_loaded_model *t, fmd_split_name split)
 {
-    static const char *const files[][2] = {
-        [FMD_SPLIT_TEST] = {"test_images", "test_labels"},
-        [FMD_SPLIT_TRAIN] = {"train_images", "train_labels"},
-    };
-    const fmd_hash *hash = t->data.info.hash + (split == FMD_SPLIT_TEST ? FMD_TEST_IMAGES : 0);
+    const int first = split == FMD_SPLIT_TEST ? FMD_TEST_IMAGES : FMD_TRAIN_IMAGES;
     char text[FMD_HASH_TEXT];
     fmd_json *record;
     bool foreign = false;
     if (read_of_run(&record, &t->file, "run.json") != FMD_OK || record == NULL)
         return false;
-    for (int i = 0; i < 2; i++) {
-        const char *known = fmd_json_get_text(record, "data", files[split][i]);
-        foreign = foreign || (known != NULL && strcmp(known, fmd_hash_text(hash[i], text)) != 0);
+    for (int i = first; i < first + 2; i++) {
+        const char *known = fmd_json_get_text(record, "data", fmd_dataset_key(i));
+        foreign = foreign ||
+                  (known != NULL && strcmp(known, fmd_hash_text(t->data.info.hash[i], text)) != 0);
     }
     fmd_json_destroy(record);
     return foreign;
@@ -183,7 +208,8 @@ fmd_status fmd_loaded_model_open(fmd_loaded_model *t, fmd_comm *c, const fmd_con
     memset(t, 0, sizeof *t);
     FMD_TRY(fmd_weights_file_open(c, &t->file, config->model.weights));
     FMD_TRY(divisor(&t->file, config, &t->divisor));
-    t->data.info.image = *t->file.info.model.layers != '\0' ? t->file.info.model.in : mnist_image;
+    t->data.info.image =
+        *t->file.info.model.layers != '\0' ? t->file.info.model.in : FMD_MNIST_IMAGE;
     t->data.info.classes = 10;
     if (needs > FMD_NEEDS_NO_DATA)
         FMD_TRY(open_data(t, c, config, needs >= FMD_NEEDS_IMAGES));

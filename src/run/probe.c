@@ -19,7 +19,7 @@ enum { MOST_SECONDS = 20 };
  * classes of the MNIST family stand in for them. */
 static fmd_status read_all(const char *path, const fmd_config *config)
 {
-    const fmd_shape image = {.rank = 2, .dim = {28, 28}};
+    const fmd_shape image = FMD_MNIST_IMAGE;
     fmd_weights_file f = {.path = ""};
     fmd_model *m = NULL;
     fmd_model_size size;

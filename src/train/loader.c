@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "data/source.h"
 
 /* Rank 0's half of the work before memory is shared. */
 static fmd_status open_source(fmd_comm *c, const char *name, const char *dir, fmd_source **source,
@@ -61,7 +62,7 @@ static void draw_images(uint8_t *memory, size_t pixels, size_t labels, int class
 fmd_status fmd_loader_synthetic(fmd_comm *c, fmd_dataset *out)
 {
     const fmd_dataset_info info = {.name = "synthetic",
-                                   .image = {.rank = 2, .dim = {28, 28}},
+                                   .image = FMD_MNIST_IMAGE,
                                    .classes = 10,
                                    .n_train = 60000};
     const size_t pixels = info.n_train * fmd_shape_count(info.image);

@@ -4,7 +4,7 @@
 #include "support/golden.h"
 #include "support/plain_sink.h"
 
-#include "fmd/dataset.h"
+#include "data/source.h"
 #include "fmd/model.h"
 #include "fmd/optimizer.h"
 #include "math/gemm.h"

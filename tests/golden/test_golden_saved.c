@@ -4,7 +4,7 @@
 #include "support/fmd_test.h"
 #include "support/golden.h"
 
-#include "fmd/dataset.h"
+#include "data/source.h"
 #include "io/keras/import.h"
 #include "math/gemm.h"
 #include "nn/losses/loss.h"

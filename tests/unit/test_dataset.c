@@ -1,5 +1,5 @@
 #include "data/locate.h"
-#include "fmd/dataset.h"
+#include "data/source.h"
 
 #include "support/fmd_test.h"
 #include "support/idx_files.h"
@@ -179,9 +179,10 @@ static void test_dataset__only_the_given_folder_is_searched(void **state)
     (void)state;
     write_to("data/mnist", &tiny);
     make_subfolder(".", "given");
-    assert_load_says("mnist", "given", FMD_ENOINPUT,
-                     "cannot find data set 'mnist': get it with scripts/get-data mnist, or name "
-                     "its folder with --data-dir; looked in given/mnist, given, given/MNIST/raw");
+    assert_load_says(
+        "mnist", "given", FMD_ENOINPUT,
+        "cannot find data set 'mnist': get it with fmnist-dist data get mnist, or name "
+        "its folder with --data-dir; looked in given/mnist, given, given/MNIST/raw");
     assert_load_says("mnist", "nowhere", FMD_ENOINPUT,
                      "cannot open the data folder 'nowhere': No such file or directory");
 }
@@ -224,20 +225,22 @@ static void test_dataset__plain_files_and_old_names_are_taken(void **state)
 static void test_dataset__missing_set_names_places_and_command(void **state)
 {
     (void)state;
-    assert_load_says("mnist", "", FMD_ENOINPUT,
-                     "cannot find data set 'mnist': get it with scripts/get-data mnist, or name "
-                     "its folder with --data-dir; looked in data/mnist, data, data/MNIST/raw, "
-                     "home/.keras/datasets/mnist, home/.local/share/fmnist-dist/mnist, "
-                     "/usr/share/datasets/mnist");
-    assert_load_says("fashon", "", FMD_ENOINPUT,
-                     "cannot find data set 'fashon': expected fashion-mnist, mnist or a folder; "
-                     "looked in data/fashon, home/.keras/datasets/fashon, "
-                     "home/.local/share/fmnist-dist/fashon, /usr/share/datasets/fashon");
+    assert_load_says(
+        "mnist", "", FMD_ENOINPUT,
+        "cannot find data set 'mnist': get it with fmnist-dist data get mnist, or name "
+        "its folder with --data-dir; looked in data/mnist, data, data/MNIST/raw, "
+        "home/.keras/datasets/mnist, home/.local/share/fmnist-dist/mnist, "
+        "/usr/share/datasets/mnist");
+    assert_load_says(
+        "fashon", "", FMD_ENOINPUT,
+        "cannot find data set 'fashon': expected fashion-mnist, mnist, cifar-10 or a folder; "
+        "looked in data/fashon, data/fashon/raw, home/.keras/datasets/fashon, "
+        "home/.local/share/fmnist-dist/fashon, /usr/share/datasets/fashon");
     assert_load_says("./nowhere", "", FMD_ENOINPUT,
                      "cannot open the data folder './nowhere': No such file or directory");
     assert_load_says("", "", FMD_EUSAGE,
                      "the data set has an empty name: expected fashion-mnist, "
-                     "mnist or a folder");
+                     "mnist, cifar-10 or a folder");
     make_subfolder(".", "empty");
     assert_load_says("./empty", "", FMD_ENOINPUT,
                      "cannot find a data set in './empty': expected train-images-idx3-ubyte and "
@@ -273,7 +276,7 @@ static void test_dataset__one_missing_file_is_named(void **state)
     remove_file("data/mnist/t10k-labels-idx1-ubyte");
     assert_load_says("mnist", "", FMD_ENOINPUT,
                      "'data/mnist' has train-images but no t10k-labels-idx1-ubyte, plain or .gz; "
-                     "all files come with: scripts/get-data mnist");
+                     "all files come with: fmnist-dist data get mnist");
     assert_load_says("data/mnist", "", FMD_ENOINPUT,
                      "'data/mnist' has train-images but no t10k-labels-idx1-ubyte, plain or .gz");
     write_to("home/.keras/datasets/mnist", &tiny);
@@ -379,10 +382,10 @@ static void test_dataset__wrong_names_of_classes_are_named(void **state)
                      "'./a/classes.txt': found no names, expected one a line");
     write_classes("a", "ant\nb\x1b[31mee\ncat\n");
     assert_load_says("./a", "", FMD_EDATA,
-                     "'./a/classes.txt', line 2: found byte 0x1b, expected a name as text");
+                     "'./a/classes.txt', line 2: found byte 0x1b, expected a name in UTF-8");
     write_file("a", "classes.txt", "a\0n\0", 4);
     assert_load_says("./a", "", FMD_EDATA,
-                     "'./a/classes.txt', line 1: found byte 0x00, expected a name as text");
+                     "'./a/classes.txt', line 1: found byte 0x00, expected a name in UTF-8");
     write_classes("a", "ant\n48 bytes are one too many for the name of a class.\ncat\n");
     assert_load_says("./a", "", FMD_EDATA,
                      "'./a/classes.txt', line 2: found a name of 50 bytes, expected at most 47");
@@ -394,7 +397,9 @@ static void test_dataset__wrong_names_of_classes_are_named(void **state)
                      "'./a/classes.txt': found more than 256 names, but labels are bytes");
     remove_file("a/classes.txt");
     make_subfolder("a", "classes.txt");
-    assert_load_says("./a", "", FMD_EIO, "cannot read './a/classes.txt': Is a directory");
+    assert_load_says("./a", "", FMD_EDATA,
+                     "'./a/classes.txt': found a folder, expected a text file with names of "
+                     "classes");
 }
 
 static void test_dataset__list_has_the_usual_places_in_order(void **state)
@@ -410,16 +415,16 @@ static void test_dataset__list_has_the_usual_places_in_order(void **state)
     make_subfolder("data", "empty");
     write_to("data/part", &tiny);
     remove_file("data/part/t10k-labels-idx1-ubyte");
-    assert_true(fmd_dataset_list(paths, N + 2, "") >= N); /* and what /usr/share/datasets has */
+    assert_true(fmd_locate_list(paths, N + 2, "") >= N); /* and what /usr/share/datasets has */
     for (size_t i = 0; i < N; i++) {
         assert_string_equal(paths[i], order[i]);
         assert_found_in(paths[i], paths[i], "");
     }
-    assert_int_equal(fmd_dataset_list(paths, 2, ""), 2);
-    assert_int_equal(fmd_dataset_list(paths, N, "home/.keras/datasets"), 1);
-    assert_int_equal(fmd_dataset_list(paths, N, "nowhere"), 0);
+    assert_int_equal(fmd_locate_list(paths, 2, ""), 2);
+    assert_int_equal(fmd_locate_list(paths, N, "home/.keras/datasets"), 1);
+    assert_int_equal(fmd_locate_list(paths, N, "nowhere"), 0);
     setenv("FMNIST_DIST_DATA", "data", 1);
-    assert_int_equal(fmd_dataset_list(paths, N, ""), 3);
+    assert_int_equal(fmd_locate_list(paths, N, ""), 3);
     assert_found_in("./data", paths[0], "");
 }
 
@@ -427,13 +432,13 @@ static void test_dataset__names_are_known_without_loading(void **state)
 {
     (void)state;
     fmd_dataset_info info = {.classes = 7};
-    assert_ok(fmd_dataset_names(&info, "fashion_mnist", ""));
+    assert_ok(fmd_source_names(&info, "fashion_mnist", ""));
     assert_string_equal(info.name, "fashion-mnist");
     assert_string_equal(fmd_class_name(&info, 9), "Ankle boot");
     assert_int_equal(info.classes, 7);
     write_to("data/ants", &tiny);
     write_classes("data/ants", "ant\nbee\ncat\n");
-    assert_ok(fmd_dataset_names(&info, "data/ants", ""));
+    assert_ok(fmd_source_names(&info, "data/ants", ""));
     assert_string_equal(info.name, "ants");
     assert_string_equal(info.path, "data/ants");
     assert_string_equal(fmd_class_name(&info, 1), "bee");
@@ -473,9 +478,10 @@ static void test_dataset__sets_of_emnist_are_found_by_their_prefix(void **state)
     assert_int_equal(d.train.n, 25);
     assert_string_equal(d.info.name, "emnist-letters");
     free(bytes);
-    assert_load_says("emnist-balanced", "gzip", FMD_ENOINPUT,
-                     "cannot find data set 'emnist-balanced': expected fashion-mnist, mnist or a "
-                     "folder; looked in gzip/emnist-balanced, gzip, gzip/EMNIST/raw");
+    assert_load_says(
+        "emnist-balanced", "gzip", FMD_ENOINPUT,
+        "cannot find data set 'emnist-balanced': expected fashion-mnist, mnist, cifar-10 or a "
+        "folder; looked in gzip/emnist-balanced, gzip, gzip/EMNIST/raw");
     assert_load_says("gzip", "", FMD_ENOINPUT,
                      "cannot find a data set in 'gzip': found sets of EMNIST, name one as in "
                      "--dataset emnist-digits --data-dir gzip");
@@ -536,7 +542,7 @@ static void test_dataset__published_files_under_another_name_are_refused(void **
     link_debian_files("data/mnist");
     assert_load_says("mnist", "", FMD_EDATA,
                      "'data/mnist/train-images-idx3-ubyte.gz': found the clothes of Fashion-MNIST, "
-                     "expected the digits of MNIST: get them with scripts/get-data mnist");
+                     "expected the digits of MNIST: get them with fmnist-dist data get mnist");
 }
 
 /* Sizes and counts are equal in all published sets; a hash is all that tells. */

@@ -216,11 +216,13 @@ static void test_idx__other_files_are_named(void **state)
 {
     (void)state;
     write_file(".", "file", "label,pixel1\n", 13);
-    assert_open_says(FMD_IDX_LABELS, "'file': bytes 0 to 3: found 6c 61 62 65 (a text file?), "
-                                     "expected 00 00 08 01: not an IDX file");
+    assert_open_says(FMD_IDX_LABELS,
+                     "'file': bytes 0 to 3: found 6c 61 62 65 (a text file, perhaps CSV?), "
+                     "expected 00 00 08 01: not an IDX file");
     write_file(".", "file", "\x89PNG\r\n", 6);
-    assert_open_says(FMD_IDX_IMAGES, "'file': bytes 0 to 3: found 89 50 4e 47, expected "
-                                     "00 00 08 03: not an IDX file");
+    assert_open_says(FMD_IDX_IMAGES,
+                     "'file': bytes 0 to 3: found 89 50 4e 47 (a PNG picture?), expected "
+                     "00 00 08 03: not an IDX file");
 }
 
 static void test_idx__other_data_type_is_named(void **state)

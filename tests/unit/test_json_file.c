@@ -80,7 +80,7 @@ static void assert_file(const char *path, const char *expected)
     char text[2048] = "";
     FILE *f = fopen(path, "r");
     assert_non_null(f);
-    fread(text, 1, sizeof text - 1, f);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
     fclose(f);
     assert_string_equal(text, expected);
 }

@@ -5,7 +5,9 @@
 #include "base/timer.h"
 #include "cli/commands.h"
 #include "cli/doctor/doctor.h"
+#include "data/known_datasets.h"
 #include "data/locate.h"
+#include "data/source.h"
 #include "dist/binding.h"
 #include "io/json/json_object.h"
 #include "math/gemm.h"
@@ -206,16 +208,15 @@ static void check_data(fmd_findings *f, fmd_comm *c, const fmd_config *config)
     if (st != FMD_OK) {
         fmd_find(f, FMD_PROBLEM, "data",
                  st == FMD_ENOMEM ? "more memory: see memory and shm"
-                 : known          ? "scripts/get-data mnist"
-                                  : "scripts/get-data fashion-mnist",
+                 : known          ? "fmnist-dist data get mnist"
+                                  : "fmnist-dist data get fashion-mnist",
                  "%.500s", fmd_error_message());
         return;
     }
-    const bool named = !fmd_dataset_is_path(config->data.dataset);
+    const bool named = !fmd_locate_is_path(config->data.dataset);
     fmd_find(f, named && !data.info.verified ? FMD_WARN : FMD_FINE, "data",
-             "scripts/get-data, if the published ones are meant",
-             "%s in %.300s: %zu + %zu images, %s", data.info.name, data.info.path,
-             data.info.n_train, data.info.n_test,
+             "fmnist-dist data get, for the published ones", "%s in %.300s: %zu + %zu images, %s",
+             data.info.name, data.info.path, data.info.n_train, data.info.n_test,
              data.info.verified ? "verified" : "not those of a published data set");
 }
 

@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/predict/index_list.h"
 #include "cli/show/drawing.h"
+#include "data/source.h"
 #include "io/pictures/picture.h"
 #include "run/loaded_model.h"
 

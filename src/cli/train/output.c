@@ -3,6 +3,7 @@
 #include "base/format.h"
 #include "base/system/print.h"
 #include "data/locate.h"
+#include "data/source.h"
 
 #include "base/log.h"
 #include "io/json/event_log.h"
@@ -47,7 +48,7 @@ void fmd_report_header(const fmd_job *j)
         fmd_print("%s, %" PRId64 " thread%s/rank\n", fmd_math_core(),
                   j->config->distribution.threads, j->config->distribution.threads == 1 ? "" : "s");
     fmd_print("data   %s %s (%s) · %zu train, ", d->name, d->path,
-              d->verified ? "verified" : "not a published data set", f->train.n);
+              d->verified ? "verified" : "unverified", f->train.n);
     const bool on_test = j->config->data.validation_data == FMD_VALIDATION_TEST;
     if (f->validation.n > 0 && !on_test)
         fmd_print("%zu validation, ", f->validation.n);
@@ -94,7 +95,9 @@ void fmd_report_waste(const fmd_job *j)
                  ranks, ranks == 1 ? "" : "s", j->config->distribution.threads,
                  j->config->distribution.threads == 1 ? "" : "s", cores, cores == 1 ? "" : "s",
                  fmd_comm_host(j->comm));
-    if (!j->data.info.verified && !fmd_dataset_is_path(j->config->data.dataset))
+    bool same[FMD_DATASET_FILES];
+    if (!j->data.info.verified && !fmd_locate_is_path(j->config->data.dataset) &&
+        fmd_source_published(&j->data.info, same) != NULL)
         fmd_warn("the files in %s are not those of the published data set", j->data.info.path);
 }
 
@@ -133,8 +136,6 @@ static void add_phases(fmd_json *r, const fmd_job *j)
 
 fmd_status fmd_report_record(const fmd_job *j, const char *weights)
 {
-    static const char *const files[] = {"train_images", "train_labels", "test_images",
-                                        "test_labels"};
     const double none = (double)NAN; /* without a complete epoch */
     const fmd_metrics metrics =
         j->result.epochs > 0
@@ -149,8 +150,8 @@ fmd_status fmd_report_record(const fmd_job *j, const char *weights)
     fmd_json_text(r, "data", "name", j->data.info.name);
     fmd_json_text(r, "data", "path", j->data.info.path);
     fmd_json_bool(r, "data", "verified", j->data.info.verified);
-    for (int i = 0; i < 4; i++)
-        fmd_json_text(r, "data", files[i], fmd_hash_text(j->data.info.hash[i], hash));
+    for (int i = 0; i < FMD_DATASET_FILES; i++)
+        fmd_json_text(r, "data", fmd_dataset_key(i), fmd_hash_text(j->data.info.hash[i], hash));
     fmd_json_int(r, "data", "n_train", (long long)j->fit.train.n);
     fmd_json_int(r, "data", "n_validation", (long long)j->fit.validation.n);
     fmd_json_int(r, "data", "n_test", (long long)j->data.test.n);

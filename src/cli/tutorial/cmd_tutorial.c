@@ -6,6 +6,7 @@
 #include "cli/run_command.h"
 #include "cli/train/train.h"
 #include "cli/tutorial/lessons.h"
+#include "data/source.h"
 #include "io/json/json_object.h"
 #include "run/job.h"
 

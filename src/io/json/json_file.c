@@ -121,7 +121,7 @@ fmd_status fmd_options_read_json(const char *path, const fmd_option *table, size
     json_t *root = NULL, *value;
     json_error_t error;
     const char *key;
-    FMD_TRY(fmd_atomic_file_read(&text, &bytes, path));
+    FMD_TRY(fmd_atomic_file_read_text(&text, &bytes, path));
 
     root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL) {

@@ -197,7 +197,7 @@ fmd_status fmd_json_read(fmd_json **out, const char *path)
 {
     void *text = NULL;
     size_t bytes;
-    FMD_TRY(fmd_atomic_file_read(&text, &bytes, path));
+    FMD_TRY(fmd_atomic_file_read_text(&text, &bytes, path));
     const fmd_status st = fmd_json_parse(out, text, bytes, path);
     free(text);
     return st;

@@ -341,7 +341,7 @@ fmd_status fmd_keras_model_read(const char *path, char *layers, size_t size)
     spec s = {.path = path, .layers = layers, .size = size};
     void *data = NULL;
     size_t bytes;
-    FMD_TRY(fmd_atomic_file_read(&data, &bytes, path));
+    FMD_TRY(fmd_atomic_file_read_text(&data, &bytes, path));
     char *text = strndup(data, bytes);
     free(data);
     if (text == NULL)

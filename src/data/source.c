@@ -1,0 +1,173 @@
+#include "data/source.h"
+
+#include "base/mem.h"
+#include "data/class_names.h"
+#include "data/format.h"
+#include "data/known_datasets.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const fmd_format *const formats[] = {
+    [FMD_FILES_IDX] = &fmd_format_idx, [FMD_FILES_CIFAR] = &fmd_format_cifar};
+
+struct fmd_source {
+    fmd_dataset_info info;
+    const fmd_format *format;
+    void *reader;
+    int n_names; /* of classes, from the folder itself; 0: it brings none */
+};
+
+/* The name of a known data set or of one of EMNIST as it is, otherwise the last part of the path. */
+static void set_name(fmd_dataset_info *info, const char *name, bool emnist)
+{
+    const fmd_known_dataset *set = fmd_known_dataset_find(name);
+    char *real = set == NULL && !emnist ? realpath(info->path, NULL) : NULL;
+    const char *slash = strrchr(real != NULL ? real : name, '/');
+    if (set != NULL)
+        name = set->name;
+    else if (slash != NULL && slash[1] != '\0')
+        name = slash + 1;
+    snprintf(info->name, sizeof info->name, "%s", name);
+    free(real);
+}
+
+fmd_status fmd_source_open(fmd_source **out, const char *name, const char *dir)
+{
+    fmd_source *s = NULL;
+    fmd_place place;
+    FMD_TRY(fmd_locate(&place, name, dir));
+    FMD_TRY(fmd_alloc(&s, 1, sizeof *s, "a data set"));
+    memcpy(s->info.path, place.path, sizeof s->info.path);
+    set_name(&s->info, name, place.emnist);
+    s->format = formats[place.files];
+    fmd_status st = s->format->open(&s->reader, &place, &s->info);
+    if (st == FMD_OK)
+        st = fmd_class_names_read(&s->n_names, s->info.class_names, s->info.path,
+                                  s->format->names_file);
+    if (st == FMD_OK)
+        *out = s;
+    else
+        fmd_source_close(s);
+    return st;
+}
+
+void fmd_source_close(fmd_source *s)
+{
+    if (s == NULL)
+        return;
+    s->format->close(s->reader);
+    free(s);
+}
+
+fmd_source_file fmd_source_file_at(const fmd_source *s, int part)
+{
+    return s->format->file_at(s->reader, part);
+}
+
+size_t fmd_source_bytes(const fmd_source *s)
+{
+    size_t offset[FMD_DATASET_FILES];
+    return fmd_dataset_layout(&s->info, offset);
+}
+
+/* Mirrors are known to serve the digits of MNIST under the name of Fashion-MNIST, and nothing but
+ * the hash tells: sizes and counts are equal. Files of both, mixed, are a mistake too. */
+static fmd_status identify(const fmd_source *s, fmd_dataset_info *info)
+{
+    const fmd_known_dataset *expected = fmd_known_dataset_find(info->name);
+    int same = 0;
+    for (int i = 0; i < FMD_DATASET_FILES; i++) {
+        const fmd_known_dataset *found = fmd_known_dataset_owner(info->hash[i], i);
+        if (found == NULL)
+            continue;
+        if (expected == NULL)
+            expected = found;
+        if (found != expected)
+            return FMD_FAIL(
+                FMD_EDATA, "'%s': found %s, expected %s: get them with fmnist-dist data get %s",
+                fmd_source_file_at(s, i).path, found->content, expected->content, expected->name);
+        same++;
+    }
+    info->verified = same == FMD_DATASET_FILES;
+    if (info->verified)
+        snprintf(info->name, sizeof info->name, "%s", expected->name);
+    return FMD_OK;
+}
+
+static int count_classes(const uint8_t *labels, size_t n)
+{
+    uint8_t max = 0;
+    for (size_t i = 0; i < n; i++)
+        max = labels[i] > max ? labels[i] : max;
+    return max + 1;
+}
+
+/* Without names from the folder a published data set has its own. */
+static void name_known(fmd_dataset_info *info)
+{
+    const fmd_known_dataset *set = fmd_known_dataset_find(info->name);
+    for (int i = 0; set != NULL && i < FMD_KNOWN_DATASET_CLASSES; i++)
+        snprintf(info->class_names[i], FMD_CLASS_NAME_BYTES, "%s", set->classes[i]);
+}
+
+/* Names from the folder must be enough. */
+static fmd_status name_classes(const fmd_source *s, fmd_dataset_info *info)
+{
+    if (s->n_names == 0)
+        name_known(info);
+    else if (s->n_names < info->classes)
+        return FMD_FAIL(
+            FMD_EDATA, "'%s/%s': found %d names, expected at least %d: labels go up to %d",
+            info->path, s->format->names_file, s->n_names, info->classes, info->classes - 1);
+    return FMD_OK;
+}
+
+fmd_status fmd_source_load(fmd_source *s, void *memory, fmd_dataset_info *info)
+{
+    fmd_dataset_info result = s->info;
+    fmd_dataset set;
+    fmd_parts parts;
+    size_t offset[FMD_DATASET_FILES];
+    fmd_dataset_layout(&result, offset);
+    for (int i = 0; i < FMD_DATASET_FILES; i++)
+        parts.part[i] = (uint8_t *)memory + offset[i];
+    FMD_TRY(s->format->read(s->reader, &result, &parts));
+    memcpy(result.hash, parts.hash, sizeof result.hash);
+    FMD_TRY(identify(s, &result));
+    fmd_dataset_view(&set, &result, memory);
+    int train = count_classes(set.train.labels, set.train.n);
+    int test = count_classes(set.test.labels, set.test.n);
+    result.classes = train > test ? train : test;
+    FMD_TRY(name_classes(s, &result));
+    *info = result;
+    return FMD_OK;
+}
+
+const char *fmd_source_published(const fmd_dataset_info *info, bool same[FMD_DATASET_FILES])
+{
+    const fmd_known_dataset *set = fmd_known_dataset_find(info->name);
+    for (int i = 0; i < FMD_DATASET_FILES && set == NULL; i++)
+        set = fmd_known_dataset_owner(info->hash[i], i);
+    if (set != NULL && !set->hashed)
+        set = NULL; /* there is nothing to compare with */
+    for (int i = 0; i < FMD_DATASET_FILES; i++)
+        same[i] = set != NULL && fmd_known_dataset_owner(info->hash[i], i) == set;
+    return set != NULL ? set->name : NULL;
+}
+
+fmd_status fmd_source_names(fmd_dataset_info *info, const char *name, const char *dir)
+{
+    fmd_place place = {.emnist = false};
+    int n = 0;
+    memset(info->class_names, 0, sizeof info->class_names);
+    if (fmd_locate(&place, name, dir) == FMD_OK)
+        FMD_TRY(fmd_class_names_read(&n, info->class_names, place.path,
+                                     formats[place.files]->names_file));
+    snprintf(info->path, sizeof info->path, "%s", place.path);
+    set_name(info, name, place.emnist);
+    if (n == 0)
+        name_known(info);
+    return FMD_OK;
+}
