@@ -4,7 +4,12 @@
 #define FMD_DATA_FORMAT_H
 
 #include "data/locate.h"
-#include "data/source.h"
+
+/* The file or files of a part of a data set. */
+typedef struct fmd_source_file {
+    const char *path; /* as long as the source; a pattern where a part has several files */
+    size_t bytes, unpacked_bytes;
+} fmd_source_file;
 
 /* Where the parts of a data set go, and their hashes. */
 typedef struct fmd_parts {

@@ -2,7 +2,6 @@
 
 #include "base/mem.h"
 #include "data/class_names.h"
-#include "data/format.h"
 #include "data/known_datasets.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #ifndef FMD_DATA_SOURCE_H
 #define FMD_DATA_SOURCE_H
 
-#include "fmd/dataset.h"
+#include "data/format.h"
 
 typedef struct fmd_source fmd_source;
 
@@ -23,11 +23,6 @@ size_t fmd_source_bytes(const fmd_source *s);
  * headers do not show (gzip CRC, trailing bytes, hashes), and completes *info. Once. FMD_EDATA,
  * also where the files belong to another published data set than the name says. */
 FMD_CHECKED fmd_status fmd_source_load(fmd_source *s, void *memory, fmd_dataset_info *info);
-
-typedef struct fmd_source_file {
-    const char *path; /* as long as the source; a pattern where a part has several files */
-    size_t bytes, unpacked_bytes;
-} fmd_source_file;
 
 /* Local. The file or files of a part as they lie on disk, maybe packed. */
 fmd_source_file fmd_source_file_at(const fmd_source *s, int part);

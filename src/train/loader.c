@@ -61,10 +61,8 @@ static void draw_images(uint8_t *memory, size_t pixels, size_t labels, int class
 
 fmd_status fmd_loader_synthetic(fmd_comm *c, fmd_dataset *out)
 {
-    const fmd_dataset_info info = {.name = "synthetic",
-                                   .image = FMD_MNIST_IMAGE,
-                                   .classes = 10,
-                                   .n_train = 60000};
+    const fmd_dataset_info info = {
+        .name = "synthetic", .image = FMD_MNIST_IMAGE, .classes = 10, .n_train = 60000};
     const size_t pixels = info.n_train * fmd_shape_count(info.image);
     void *memory;
     FMD_TRY(fmd_comm_shared(c, pixels + info.n_train, &memory));
