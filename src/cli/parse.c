@@ -225,7 +225,7 @@ static fmd_status adopt_model(fmd_config *config)
     if (*config->model.file == '\0')
         return FMD_OK;
     FMD_TRY(fmd_keras_model_read(config->model.file, config->model.layers,
-                                 sizeof config->model.layers));
+                                 sizeof config->model.layers, &config->model.in));
     *config->model.file = '\0';
     return FMD_OK;
 }

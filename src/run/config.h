@@ -50,6 +50,7 @@ typedef struct fmd_config {
         char layers[FMD_CONFIG_LAYERS_BYTES];
         char hidden[128];
         char file[FMD_PATH_BYTES]; /* "" once its layers are in `layers` */
+        fmd_shape in;              /* the input that it names; rank 0: none */
         char weights[FMD_PATH_BYTES];
         char against[FMD_PATH_BYTES];
     } model;

@@ -85,6 +85,19 @@ static bool describes(const fmd_config *config)
     return *config->model.layers != '\0' || strcmp(config->model.hidden, hidden->initial) != 0;
 }
 
+/* Grey images have no axis of channels, which convolutions need, and in a file of Keras they may have
+ * one. The values are the same. */
+static void choose_input(const fmd_config *config, const char *spec, fmd_shape *in)
+{
+    fmd_model_size size;
+    const fmd_shape with_channel = {.rank = 3, .dim = {in->dim[0], in->dim[1], 1}};
+    if (config->model.in.rank > 0 && fmd_weights_same_images(config->model.in, *in))
+        *in = config->model.in;
+    else if (in->rank == 2 && fmd_model_measure(&size, spec, *in) == FMD_EUSAGE &&
+             fmd_model_measure(&size, spec, with_channel) == FMD_OK)
+        *in = with_channel;
+}
+
 /* The layers, and what they take in. */
 static fmd_status choose_layers(const fmd_weights_file *f, const fmd_config *config, int classes,
                                 char spec[FMD_CONFIG_LAYERS_BYTES], fmd_shape *in)
@@ -97,8 +110,11 @@ static fmd_status choose_layers(const fmd_weights_file *f, const fmd_config *con
                         f->info.unknown);
     if (told)
         *in = file->in;
-    if (!told || describes(config))
-        return fmd_config_layers(config, classes, spec);
+    if (!told || describes(config)) {
+        FMD_TRY(fmd_config_layers(config, classes, spec));
+        choose_input(config, spec, in);
+        return FMD_OK;
+    }
     memcpy(spec, file->layers, FMD_CONFIG_LAYERS_BYTES);
     return FMD_OK;
 }

@@ -23,7 +23,17 @@ except ImportError:
     sys.exit(77)
 
 # The variables of a class, and by which arguments they vanish.
-VARIABLES = {"Dense": [("kernel", None), ("bias", "use_bias")]}
+STATISTICS = ("moving_mean", "moving_variance")  # variables that are not trained
+NORMALIZATION = [("gamma", "scale"), ("beta", "center")]
+VARIABLES = {
+    "Dense": [("kernel", None), ("bias", "use_bias")],
+    "Conv2D": [("kernel", None), ("bias", "use_bias")],
+    "DepthwiseConv2D": [("kernel", None), ("bias", "use_bias")],
+    "SeparableConv2D": [("depthwise_kernel", None), ("pointwise_kernel", None),
+                        ("bias", "use_bias")],
+    "BatchNormalization": NORMALIZATION + [(name, None) for name in STATISTICS],
+    "LayerNormalization": NORMALIZATION,
+}
 # Arguments that Keras knows: any other is fatal to it.
 COMMON = {"name", "trainable", "dtype"}
 ARGUMENTS = {
@@ -31,7 +41,38 @@ ARGUMENTS = {
     "Dense": COMMON | {"units", "activation", "use_bias", "kernel_initializer"},
     "Flatten": COMMON,
     "Dropout": COMMON | {"rate"},
+    "SpatialDropout2D": {"name", "dtype", "data_format", "rate"},
     "Activation": COMMON | {"activation"},
+    "ReLU": COMMON | {"negative_slope", "max_value", "threshold"},
+    "LeakyReLU": COMMON | {"negative_slope"},
+    "Softmax": COMMON | {"axis"},
+    "Reshape": COMMON | {"target_shape"},
+    "Add": COMMON,
+    "Concatenate": COMMON | {"axis"},
+    "BatchNormalization": COMMON | {"axis", "momentum", "epsilon", "center", "scale"},
+    "LayerNormalization": COMMON | {"axis", "epsilon", "center", "scale"},
+    "Rescaling": COMMON | {"scale", "offset"},
+    "Normalization": COMMON | {"axis", "mean", "variance"},
+    "Conv2D": COMMON | {"filters", "kernel_size", "strides", "padding", "data_format",
+                        "dilation_rate", "groups", "activation", "use_bias",
+                        "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
+    "DepthwiseConv2D": COMMON | {"kernel_size", "strides", "padding", "depth_multiplier",
+                                 "data_format", "dilation_rate", "activation", "use_bias",
+                                 "depthwise_initializer", "depthwise_regularizer",
+                                 "depthwise_constraint"},
+    "SeparableConv2D": COMMON | {"filters", "kernel_size", "strides", "padding",
+                                 "depth_multiplier", "data_format", "dilation_rate", "activation",
+                                 "use_bias", "depthwise_initializer", "pointwise_initializer"},
+    "MaxPooling2D": COMMON | {"pool_size", "strides", "padding", "data_format"},
+    "AveragePooling2D": COMMON | {"pool_size", "strides", "padding", "data_format"},
+    "GlobalAveragePooling2D": COMMON | {"data_format", "keepdims"},
+    "GlobalMaxPooling2D": COMMON | {"data_format", "keepdims"},
+    "ZeroPadding2D": COMMON | {"padding", "data_format"},
+    "RandomFlip": COMMON | {"mode", "seed"},
+    "RandomTranslation": COMMON | {"height_factor", "width_factor", "fill_mode", "interpolation",
+                                   "fill_value", "seed"},
+    "RandomCrop": COMMON | {"height", "width", "seed"},
+    "RandomErasing": COMMON | {"factor", "scale", "fill_value", "value_range", "seed"},
 }
 # What each optimizer keeps, in the order of its variables: names in one group alternate.
 SLOTS = {
@@ -108,9 +149,12 @@ def read_configs(file):
         training = json.loads(attribute(file, "training_config"), object_pairs_hook=no_repeats)
     except json.JSONDecodeError as e:
         raise Fault(f"invalid JSON: {e}") from e
-    need(model["class_name"] == "Sequential", "the model is not Sequential")
+    functional = model["class_name"] == "Functional"
+    need(functional or model["class_name"] == "Sequential", "the class of the model")
     need(isinstance(model["config"]["name"], str), "the model has no name")
     layers = model["config"]["layers"]
+    if functional:
+        check_graph(model["config"])
     need(layers[0]["class_name"] == "InputLayer", "the first layer is not an InputLayer")
     shape = layers[0]["config"]["batch_input_shape"]
     need(shape[0] is None and all(isinstance(n, int) for n in shape[1:]), "batch_input_shape")
@@ -127,22 +171,71 @@ def read_configs(file):
     need(optimizer["class_name"] in SLOTS, f"unknown optimizer {optimizer['class_name']}")
     extra = set(optimizer["config"]) ^ OPTIMIZER_ARGUMENTS[optimizer["class_name"]]
     need(not extra, f"{optimizer['class_name']} has other arguments than Keras': {extra}")
-    return shape[1:], layers[1:], optimizer
+    return shape[1:], layers[1:], optimizer, functional
 
 
-def expected_variables(shape, layers):
-    """(name, shape) of the variables of each layer, from the configuration alone."""
+def check_graph(config):
+    """The nodes of a Functional: each layer is called once, and the list is in Keras' own order."""
+    layers = config["layers"]
+    inputs = {layer["name"]: [] for layer in layers}
+    need(len(inputs) == len(layers), "a name occurs twice")
     for layer in layers:
+        need(layer["name"] == layer["config"]["name"], f"{layer['name']} has two names")
+        nodes = layer["inbound_nodes"]
+        need(len(nodes) == (layer["class_name"] != "InputLayer"), f"{layer['name']}: its nodes")
+        for name, call, output, arguments in nodes[0] if nodes else []:
+            need(name in inputs and (call, output, arguments) == (0, 0, {}),
+                 f"{layer['name']} has a bad input")
+            inputs[layer["name"]].append(name)
+    need(config["input_layers"] == [[layers[0]["name"], 0, 0]], "input_layers")
+    need(config["output_layers"] == [[layers[-1]["name"], 0, 0]], "output_layers")
+    need(keras_order(inputs, layers[-1]["name"]) == list(inputs), "the order of the layers")
+
+
+def keras_order(inputs, output):
+    """By depth, then by the first visit of a walk from the output (Functional.layers of Keras)."""
+    met, depth = {}, {}
+
+    def walk(name):
+        if name not in met:
+            met[name] = len(met)
+            for source in inputs[name]:
+                walk(source)
+
+    def deepen(name, least):
+        if depth.get(name, -1) < least:
+            depth[name] = least
+            for source in inputs[name]:
+                deepen(source, least + 1)
+
+    walk(output)
+    deepen(output, 0)
+    return sorted(depth, key=lambda name: (-depth[name], met[name]))
+
+
+def expected_variables(file, layers):
+    """(name, shape) of the variables of each layer: names from the configuration, and the last
+    dimension, which it knows; the others are those of the file."""
+    for layer, group in zip(layers, groups(layers)):
         config, variables = layer["config"], []
         for name, argument in VARIABLES.get(layer["class_name"], []):
             if argument is None or config[argument]:
-                first = [shape[-1]] if name == "kernel" else []
-                variables.append((name, first + [config["units"]]))
-        if layer["class_name"] == "Flatten":
-            shape = [int(np.prod(shape))]
-        elif layer["class_name"] == "Dense":
-            shape = shape[:-1] + [config["units"]]
+                path = f"layers/{group}/vars/{len(variables)}"
+                need(path in file, f"{path} is missing")
+                shape = list(file[path].shape)
+                units = config.get("units", config.get("filters"))
+                if units is not None and name in ("kernel", "pointwise_kernel", "bias"):
+                    need(shape[-1] == units, f"{path} has shape {tuple(shape)}")
+                variables.append((name, shape))
         yield variables
+
+
+def groups(layers):
+    seen = {}
+    for layer in layers:
+        name = snake(layer["class_name"])
+        n = seen[name] = seen.get(name, -1) + 1
+        yield f"{name}_{n}" if n else name
 
 
 def load_legacy(file, layers):
@@ -157,19 +250,19 @@ def load_legacy(file, layers):
     return [[root[name][w] for w in attribute(root[name], "weight_names")] for name in names]
 
 
-def load_keras3(file, layers, variables):
+def load_keras3(file, layers, variables, functional):
     """As load_weights: by class and position."""
     need(isinstance(file.get("vars"), h5py.Group) and not len(file["vars"]), "/vars is not empty")
-    seen, found = {}, []
-    for layer, expected in zip(layers, variables):
-        name = snake(layer["class_name"])
-        n = seen[name] = seen.get(name, -1) + 1
-        path = f"layers/{name}_{n}/vars" if n else f"layers/{name}/vars"
+    found = []
+    if functional:
+        need(list(file.get("layers/input_layer/vars", [0])) == [], "the group of the InputLayer")
+    for group, expected in zip(groups(layers), variables):
+        path = f"layers/{group}/vars"
         need(path in file, f"/{path} is missing")
         numbers = [str(i) for i in range(len(expected))]
         need(sorted(file[path]) == numbers, f"/{path}: {list(file[path])}")
         found.append([dataset(file, f"{path}/{i}", shape) for i, (_, shape) in enumerate(expected)])
-    need(len(file["layers"]) == len(layers), f"/layers has other groups: {list(file['layers'])}")
+    need(len(file["layers"]) == len(layers) + functional, f"/layers has other groups: {list(file['layers'])}")
     return found
 
 
@@ -224,10 +317,10 @@ def check_user_block(path):
 
 def check(path, marked=False):
     with h5py.File(path, "r") as file:
-        shape, layers, optimizer = read_configs(file)
-        variables = list(expected_variables(shape, layers))
+        shape, layers, optimizer, functional = read_configs(file)
+        variables = list(expected_variables(file, layers))
         legacy = load_legacy(file, layers)
-        keras3 = load_keras3(file, layers, variables)
+        keras3 = load_keras3(file, layers, variables, functional)
         for layer, expected, a, b in zip(layers, variables, legacy, keras3):
             name = layer["config"]["name"]
             need(len(a) == len(b), f"{name}: weight_names has {len(a)} of {len(b)}")
@@ -235,15 +328,21 @@ def check(path, marked=False):
                 need(variable in x.name, f"{name}: {x.name} is in the place of the {variable}")
                 # == of h5py objects: the same object of the same file.
                 need(x == y, f"{x.name} and {y.name} are not one object")
-        tensors = [d for layer in keras3 for d in layer]
+        named = [(name, d) for expected, found in zip(variables, keras3)
+                 for (name, _), d in zip(expected, found)]
+        tensors = [d for name, d in named if name not in STATISTICS]
         if marked:
-            flat = np.concatenate([d[()].ravel() for d in tensors])
-            need(np.array_equal(flat, np.arange(1, flat.size + 1)), "the parameters")
+            first = 1
+            for d in tensors + [d for name, d in named if name in STATISTICS]:
+                need(np.array_equal(d[()].ravel(), np.arange(first, first + d.size)),
+                     f"the parameters: {d.name}")
+                first += d.size
         check_optimizer(file, optimizer, tensors, marked)
         check_state(file, marked)
         ours = file["fmnist_dist"]
         need(list(ours.attrs["input_shape"]) == shape, "input_shape differs from model_config")
-        need(attribute(ours, "layers").count(",") + 1 == len(layers), "layers differ")
+        items = [i for i in attribute(ours, "layers").split(",") if not i.startswith("from:")]
+        need(len(items) == len(layers), "layers differ")
         steps = file["optimizer/vars/0"][()]
     need(check_user_block(path) == steps, "the user block and the optimizer differ in the steps")
 
@@ -348,6 +447,23 @@ DAMAGES = [
     (lambda f: f["fmnist_dist/state/epoch"].__setitem__(0, 4), "the items"),
     (lambda f: f["optimizer/vars/0"].__setitem__((), 22), "differ in the steps"),
 ]
+# Damages of a graph, CASES[GRAPH].
+GRAPH = 6
+GRAPH_DAMAGES = [
+    (edit("model_config", lambda c: c["config"]["layers"].insert(3, c["config"]["layers"].pop(5))),
+     "the order of the layers"),
+    (edit("model_config", lambda c: c["config"].update(input_layers=["input_1", 0, 0])),
+     "input_layers"),
+    (edit("model_config", lambda c: c["config"]["layers"][2]["inbound_nodes"].append([])),
+     "dense: its nodes"),
+    (edit("model_config", lambda c: c["config"]["layers"][2].update(name="other")), "has two names"),
+    (edit("model_config", lambda c: c["config"]["layers"][4]["config"].update(renorm=False)),
+     "arguments that Keras refuses"),
+    (lambda f: f.__delitem__("layers/input_layer"), "the group of the InputLayer"),
+    (lambda f: f.move("layers/batch_normalization/vars/2", "layers/batch_normalization/vars/3"),
+     "layers/batch_normalization/vars/2 is missing"),
+    (lambda f: f.__delitem__("optimizer/vars/3"), "the number of optimizer variables"),
+]
 # Damages of the user block: place, new bytes, and what the check says.
 BLOCK_DAMAGES = [
     (0, b"X", "wrong magic"),
@@ -366,6 +482,10 @@ CASES = [
     ("flatten,dense:7:softmax", "sgd"),
     ("flatten,dense:7,activation:softmax", "sgd:momentum=0.9:nesterov"),
     ("flatten,dense:5:leaky_relu,dense:7:softmax", "rmsprop"),
+    ("flatten,dense:6@a,batch_normalization:noscale,relu,dense:6,batch_normalization,add:a,relu,"
+     "dense:7:softmax", "adam"),
+    ("flatten,dense:6@a,dense:6:nobias,batch_normalization:nocenter@b,from:a,dense:6@c,from:b,"
+     "concatenate:c,dense:7:softmax", "sgd:momentum=0.9"),
 ]
 
 
@@ -394,13 +514,20 @@ def check_writer(program, folder):
         with h5py.File(bad, "r+") as file:
             damage(file)
         need_seen(expected)
+    subprocess.run([program, path, *CASES[GRAPH]], check=True)
+    check(path, marked=True)
+    for damage, expected in GRAPH_DAMAGES:
+        shutil.copy(path, bad)
+        with h5py.File(bad, "r+") as file:
+            damage(file)
+        need_seen(expected)
     for at, new, expected in BLOCK_DAMAGES:
         shutil.copy(path, bad)
         with open(bad, "r+b") as file:
             file.seek(at)
             file.write(new)
         need_seen(expected)
-    print(f"{len(CASES)} files good, {len(DAMAGES) + len(BLOCK_DAMAGES)} damages seen")
+    print(f"{len(CASES)} files good, {len(DAMAGES + GRAPH_DAMAGES + BLOCK_DAMAGES)} damages seen")
 
 
 def main(arguments):

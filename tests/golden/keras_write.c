@@ -1,6 +1,6 @@
-/* keras_write PATH LAYERS OPTIMIZER: a file for check_keras_layout.py. Parameters count up from 1;
- * a value of a slot tells its slot and its tensor. Images are 4 x 3, 23 steps are done; there is a
- * fingerprint entry, seed, and an state entry, epoch. */
+/* keras_write PATH LAYERS OPTIMIZER: a file for check_keras_layout.py. Parameters count up from 1,
+ * states after them; the value of a slot names its slot and its tensor. Images are 4 x 3, 23 steps
+ * are done; there is a fingerprint entry, seed, and a state entry, epoch. */
 #include "fmd/checkpoint.h"
 
 #include <stdio.h>
@@ -25,13 +25,13 @@ int main(int argc, char **argv)
         return FMD_EUSAGE;
     if ((status = fmd_model_create(&m, argv[2], (fmd_shape){.rank = 2, .dim = {4, 3}}, 1)) !=
             FMD_OK ||
-        (status = fmd_optimizer_create(&o, argv[3], fmd_model_n_params(m))) != FMD_OK)
+        (status = fmd_optimizer_create(&o, argv[3], fmd_model_n_trainable_params(m))) != FMD_OK)
         goto out;
     fmd_optimizer_set_steps(o, STEP);
     for (size_t i = 0; i < fmd_model_n_params(m); i++)
         fmd_model_params(m)[i] = (float)(i + 1);
     for (size_t slot = 0; slot < fmd_optimizer_n_slots(o); slot++)
-        for (size_t i = 0; i < fmd_model_n_tensors(m); i++) {
+        for (size_t i = 0; i < fmd_model_n_trainable_tensors(m); i++) {
             const fmd_tensor *t = fmd_model_tensor(m, i);
             for (size_t j = 0; j < t->count; j++)
                 fmd_optimizer_slot(o, slot)[t->offset + j] =

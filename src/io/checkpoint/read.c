@@ -4,11 +4,18 @@
 #include "io/checkpoint/reader.h"
 #include "io/keras/layout.h"
 
+#include <float.h>
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Sums and means of squares, of which layers and optimizers take the root. */
+static bool is_square(const char *what)
+{
+    return strstr(what, "variance") != NULL || strcmp(what, "velocity") == 0 ||
+           strcmp(what, "accumulator") == 0;
+}
 
 /* Reads the tensor at `at`, which messages call `what`. */
 static fmd_status read_tensor(const fmd_reader *r, const char *at, const char *what,
@@ -27,8 +34,9 @@ static fmd_status read_tensor(const fmd_reader *r, const char *at, const char *w
                           at, fmd_h5_space_text(space, found), fmd_shape_text(shape, 0, expected));
     else if (H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
         status = fmd_h5_damaged(&r->h5, at);
+    const float least = is_square(what) ? 0 : -FLT_MAX;
     for (size_t i = 0; status == FMD_OK && i < fmd_shape_count(shape); i++)
-        if (!isfinite(values[i]))
+        if (!(values[i] >= least && values[i] <= FLT_MAX))
             status = FMD_FAIL(FMD_EDATA, "'%s': %s, '%s', has %g at index %zu", r->h5.path, what,
                               at, (double)values[i], i);
     H5Sclose(space);
@@ -107,39 +115,50 @@ fmd_status fmd_checkpoint_read_info(const char *path, fmd_checkpoint_info *info)
 }
 
 /* All parameters, and nothing in the file that the model lacks. */
-static fmd_status read_params(const fmd_reader *r, const fmd_model *m, float *values)
+static fmd_status read_params(const fmd_reader *r, const fmd_keras_layout *k, float *values)
 {
+    const fmd_model *m = k->model;
     for (size_t i = 0; i < fmd_model_n_tensors(m); i++) {
         const fmd_tensor *t = fmd_model_tensor(m, i);
         char at[FMD_KERAS_PATH], what[FMD_KERAS_PATH];
-        fmd_keras_tensor_path(m, i, at);
+        fmd_keras_tensor_path(k, i, at);
         snprintf(what, sizeof what, "the %s of %s", t->name,
                  fmd_model_layer(m, (size_t)t->layer)->name);
         FMD_TRY(read_tensor(r, at, what, t->shape, values + t->offset));
     }
-    FMD_TRY(check_count(r, "/layers", "layers", fmd_model_n_layers(m)));
+    FMD_TRY(check_count(r, "/layers", "layers", fmd_model_n_layers(m) + k->functional));
     for (size_t i = 0; i < fmd_model_n_layers(m); i++) {
         const fmd_layer *l = fmd_model_layer(m, i);
         char vars[FMD_KERAS_PATH];
-        snprintf(vars, sizeof vars, "/layers/%s/vars", l->name);
+        snprintf(vars, sizeof vars, "/layers/%s/vars", fmd_keras_group(k, l));
         FMD_TRY(check_count(r, vars, "variables", fmd_layer_n_variables(l)));
     }
     return FMD_OK;
 }
 
+/* The model changes only when all is read. */
+static fmd_status replace_params(const fmd_reader *r, const fmd_keras_layout *k)
+{
+    const size_t n = fmd_model_n_params(k->model);
+    float *values;
+    FMD_TRY(fmd_alloc(&values, n, sizeof *values, "parameters of the file"));
+    const fmd_status status = read_params(r, k, values);
+    if (status == FMD_OK)
+        memcpy(fmd_model_params(k->model), values, n * sizeof *values);
+    free(values);
+    return status;
+}
+
 fmd_status fmd_checkpoint_read_params(const char *path, fmd_model *m)
 {
-    float *values = NULL;
     fmd_reader r;
+    fmd_keras_layout k;
     FMD_TRY(fmd_reader_open(&r, path));
-    /* The model changes only when all is read. */
-    fmd_status status =
-        fmd_alloc(&values, fmd_model_n_params(m), sizeof *values, "parameters of the file");
-    if (status == FMD_OK)
-        status = read_params(&r, m, values);
-    if (status == FMD_OK)
-        memcpy(fmd_model_params(m), values, fmd_model_n_params(m) * sizeof *values);
-    free(values);
+    fmd_status status = fmd_keras_layout_create(&k, m);
+    if (status == FMD_OK) {
+        status = replace_params(&r, &k);
+        fmd_keras_layout_free(&k);
+    }
     fmd_reader_close(&r);
     return status;
 }
@@ -167,7 +186,8 @@ static fmd_status check_fingerprint(const fmd_reader *r, const fmd_state *s)
 }
 
 /* Slots lie one behind another in `values`, each like the parameters. */
-static fmd_status read_slots(const fmd_reader *r, const fmd_state *s, float *values)
+static fmd_status read_slots(const fmd_reader *r, const fmd_keras_layout *k, const fmd_state *s,
+                             float *values)
 {
     const fmd_model *m = s->model;
     const size_t slots = fmd_optimizer_n_slots(s->optimizer);
@@ -176,7 +196,7 @@ static fmd_status read_slots(const fmd_reader *r, const fmd_state *s, float *val
         for (size_t i = 0; i < tensors; i++) {
             const fmd_tensor *t = fmd_model_tensor(m, i);
             char at[FMD_KERAS_PATH];
-            fmd_keras_slot_path(m, s->optimizer, slot, i, at);
+            fmd_keras_slot_path(k, s->optimizer, slot, i, at);
             FMD_TRY(read_tensor(r, at, fmd_optimizer_slot_name(s->optimizer, slot), t->shape,
                                 values + slot * fmd_model_n_trainable_params(m) + t->offset));
         }
@@ -184,13 +204,14 @@ static fmd_status read_slots(const fmd_reader *r, const fmd_state *s, float *val
 }
 
 /* Everything is read into `memory` first: parameters, slots, state entries. */
-static fmd_status read_all(const fmd_reader *r, const fmd_state *s, char *memory)
+static fmd_status read_all(const fmd_reader *r, const fmd_keras_layout *k, const fmd_state *s,
+                           char *memory)
 {
     const size_t params = fmd_model_n_params(s->model) * sizeof(float);
     const size_t slots = fmd_optimizer_n_slots(s->optimizer);
     FMD_TRY(check_fingerprint(r, s));
-    FMD_TRY(read_params(r, s->model, (float *)(void *)memory));
-    FMD_TRY(read_slots(r, s, (float *)(void *)(memory + params)));
+    FMD_TRY(read_params(r, k, (float *)(void *)memory));
+    FMD_TRY(read_slots(r, k, s, (float *)(void *)(memory + params)));
     char *at = memory + params + slots * fmd_model_n_trainable_params(s->model) * sizeof(float);
     for (size_t i = 0; i < s->n_entries; i++) {
         FMD_TRY(fmd_reader_entry(r, &s->entries[i], at));
@@ -214,19 +235,29 @@ static void take_over(const fmd_state *s, uint64_t step, const char *memory)
     fmd_optimizer_set_steps(s->optimizer, step);
 }
 
+static size_t state_bytes(const fmd_state *s)
+{
+    const size_t slots = fmd_optimizer_n_slots(s->optimizer);
+    size_t bytes = sizeof(float) *
+                   (fmd_model_n_params(s->model) + slots * fmd_model_n_trainable_params(s->model));
+    for (size_t i = 0; i < s->n_entries; i++)
+        bytes += fmd_state_entry_bytes(&s->entries[i]);
+    return bytes;
+}
+
 fmd_status fmd_checkpoint_read(const char *path, const fmd_state *s)
 {
     char *memory = NULL;
     fmd_reader r;
-    size_t bytes =
-        sizeof(float) * (fmd_model_n_params(s->model) + fmd_optimizer_n_slots(s->optimizer) *
-                                                            fmd_model_n_trainable_params(s->model));
-    for (size_t i = 0; i < s->n_entries; i++)
-        bytes += fmd_state_entry_bytes(&s->entries[i]);
+    fmd_keras_layout k;
     FMD_TRY(fmd_reader_open(&r, path));
-    fmd_status status = fmd_alloc(&memory, bytes, 1, "the state of a checkpoint");
-    if (status == FMD_OK)
-        status = read_all(&r, s, memory);
+    fmd_status status = fmd_keras_layout_create(&k, s->model);
+    if (status == FMD_OK) {
+        status = fmd_alloc(&memory, state_bytes(s), 1, "the state of a checkpoint");
+        if (status == FMD_OK)
+            status = read_all(&r, &k, s, memory);
+        fmd_keras_layout_free(&k);
+    }
     if (status == FMD_OK)
         take_over(s, r.step, memory);
     free(memory);

@@ -17,49 +17,54 @@ static const char keras_version[] = "2.15.0", keras_backend[] = "tensorflow";
 
 /* The variables of a layer by number, where Keras 3 looks for them, and links to them by a list of
  * names, where Keras 2 does. */
-static fmd_status put_layer(fmd_h5_writer *w, const fmd_model *m, const fmd_layer *l)
+static fmd_status put_layer(fmd_h5_writer *w, const fmd_keras_layout *k, const fmd_layer *l)
 {
     char path[FMD_KERAS_PATH], link[2 * FMD_KERAS_PATH], (*names)[FMD_KERAS_PATH];
+    const char *name = fmd_keras_group(k, l);
     const size_t n = fmd_layer_n_variables(l);
     FMD_TRY(fmd_alloc(&names, n + 1, sizeof *names, "the names of variables"));
-    snprintf(path, sizeof path, "/layers/%s", l->name);
+    snprintf(path, sizeof path, "/layers/%s", name);
     fmd_h5_put_group(w, path);
-    snprintf(path, sizeof path, "/layers/%s/vars", l->name);
+    snprintf(path, sizeof path, "/layers/%s/vars", name);
     fmd_h5_put_group(w, path);
-    snprintf(link, sizeof link, "/model_weights/%s", l->name);
+    snprintf(link, sizeof link, "/model_weights/%s", name);
     fmd_h5_put_group(w, link);
     if (n > 0) {
-        snprintf(link, sizeof link, "/model_weights/%s/%s", l->name, l->name);
+        snprintf(link, sizeof link, "/model_weights/%s/%s", name, name);
         fmd_h5_put_group(w, link);
     }
     for (size_t i = 0; i < n; i++) {
-        const fmd_tensor *t = fmd_model_tensor(m, fmd_layer_variable(l, i));
-        fmd_keras_tensor_path(m, fmd_layer_variable(l, i), path);
+        const fmd_tensor *t = fmd_model_tensor(k->model, fmd_layer_variable(l, i));
+        fmd_keras_tensor_path(k, fmd_layer_variable(l, i), path);
         fmd_h5_put_dataset(w, path, t->shape, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT,
-                           fmd_model_params(m) + t->offset);
-        snprintf(names[i], sizeof names[i], "%s/%s:0", l->name, t->name);
-        snprintf(link, sizeof link, "/model_weights/%s/%s/%s:0", l->name, l->name, t->name);
+                           fmd_model_params(k->model) + t->offset);
+        snprintf(names[i], sizeof names[i], "%s/%s:0", name, t->name);
+        snprintf(link, sizeof link, "/model_weights/%s/%s/%s:0", name, name, t->name);
         fmd_h5_put_link(w, path, link);
     }
-    snprintf(link, sizeof link, "/model_weights/%s", l->name);
+    snprintf(link, sizeof link, "/model_weights/%s", name);
     fmd_h5_put_list(w, link, "weight_names", n, sizeof *names, *names);
     free(names);
     return FMD_OK;
 }
 
-static fmd_status put_model(fmd_h5_writer *w, const fmd_model *m)
+static fmd_status put_model(fmd_h5_writer *w, const fmd_keras_layout *k)
 {
-    const size_t n = fmd_model_n_layers(m);
+    const size_t n = fmd_model_n_layers(k->model);
     char *names;
     fmd_status status = FMD_OK;
     FMD_TRY(fmd_alloc(&names, n, FMD_LAYER_NAME, "the names of the layers"));
     fmd_h5_put_group(w, "/vars"); /* empty, but Keras 3.3 wants it */
     fmd_h5_put_group(w, "/layers");
     fmd_h5_put_group(w, "/model_weights");
+    if (k->functional) { /* where Keras counts the input as a layer */
+        fmd_h5_put_group(w, "/layers/input_layer");
+        fmd_h5_put_group(w, "/layers/input_layer/vars");
+    }
     for (size_t i = 0; status == FMD_OK && i < n; i++) {
-        const fmd_layer *l = fmd_model_layer(m, i);
-        status = put_layer(w, m, l);
-        memcpy(names + i * FMD_LAYER_NAME, l->name, FMD_LAYER_NAME);
+        const fmd_layer *l = fmd_keras_layer(k, i);
+        status = put_layer(w, k, l);
+        memcpy(names + i * FMD_LAYER_NAME, fmd_keras_group(k, l), FMD_LAYER_NAME);
     }
     fmd_h5_put_list(w, "/model_weights", "layer_names", n, FMD_LAYER_NAME, names);
     fmd_h5_put_text(w, "/model_weights", "keras_version", keras_version);
@@ -69,9 +74,10 @@ static fmd_status put_model(fmd_h5_writer *w, const fmd_model *m)
 }
 
 /* Iteration, learning rate, slots. */
-static void put_optimizer(fmd_h5_writer *w, const fmd_model *m, const fmd_optimizer *o,
+static void put_optimizer(fmd_h5_writer *w, const fmd_keras_layout *k, const fmd_optimizer *o,
                           double learning_rate)
 {
+    const fmd_model *m = k->model;
     char path[FMD_KERAS_PATH];
     const fmd_shape scalar = {.rank = 0};
     const uint64_t steps = fmd_optimizer_steps(o);
@@ -85,17 +91,17 @@ static void put_optimizer(fmd_h5_writer *w, const fmd_model *m, const fmd_optimi
     for (size_t slot = 0; slot < fmd_optimizer_n_slots(o); slot++)
         for (size_t i = 0; i < fmd_model_n_trainable_tensors(m); i++) {
             const fmd_tensor *t = fmd_model_tensor(m, i);
-            fmd_h5_put_dataset(w, fmd_keras_slot_path(m, o, slot, i, path), t->shape,
+            fmd_h5_put_dataset(w, fmd_keras_slot_path(k, o, slot, i, path), t->shape,
                                H5T_IEEE_F32LE, H5T_NATIVE_FLOAT,
                                fmd_optimizer_slot(o, slot) + t->offset);
         }
 }
 
-static fmd_status put_configs(fmd_h5_writer *w, const fmd_model *m, const fmd_optimizer *o,
+static fmd_status put_configs(fmd_h5_writer *w, const fmd_keras_layout *k, const fmd_optimizer *o,
                               double learning_rate)
 {
     char *config;
-    FMD_TRY(fmd_keras_model_config(&config, m));
+    FMD_TRY(fmd_keras_model_config(&config, k));
     fmd_h5_put_text(w, "/", "model_config", config);
     free(config);
     FMD_TRY(fmd_keras_training_config(&config, o, learning_rate));
@@ -138,24 +144,30 @@ static void put_ours(fmd_h5_writer *w, const fmd_state *s)
         put_entry(w, &s->entries[i]);
 }
 
+static fmd_status put_state(fmd_h5_writer *w, const fmd_keras_layout *k, const fmd_state *s)
+{
+    FMD_TRY(put_configs(w, k, s->optimizer, s->learning_rate));
+    FMD_TRY(put_model(w, k));
+    put_optimizer(w, k, s->optimizer, s->learning_rate);
+    put_ours(w, s);
+    return FMD_OK;
+}
+
 fmd_status fmd_checkpoint_write(const char *path, const fmd_state *s)
 {
     fmd_h5_writer w;
+    fmd_keras_layout k;
     char *image = NULL;
     size_t bytes = 0;
+    FMD_TRY(fmd_keras_layout_create(&k, s->model));
     fmd_h5_writer_begin(&w, FMD_USER_BLOCK_BYTES);
-    fmd_status status = put_configs(&w, s->model, s->optimizer, s->learning_rate);
-    if (status == FMD_OK)
-        status = put_model(&w, s->model);
-    if (status == FMD_OK) {
-        put_optimizer(&w, s->model, s->optimizer, s->learning_rate);
-        put_ours(&w, s);
-    }
+    fmd_status status = put_state(&w, &k, s);
     const fmd_status made = fmd_h5_writer_finish(&w, path, &image, &bytes);
     if (made == FMD_OK && status == FMD_OK) {
         fmd_user_block_fill(image, bytes, s->step);
         status = fmd_atomic_file_write_checked(path, image, bytes, s->check, s->check_self);
     }
     free(image);
+    fmd_keras_layout_free(&k);
     return status != FMD_OK ? status : made;
 }

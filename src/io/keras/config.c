@@ -2,6 +2,8 @@
 
 #include "io/json/json_value.h"
 
+#include <string.h>
+
 /* jansson's adders take over the new value, refuse NULL, and give NULL or -1 when memory is out, so
  * it is enough to look at what the outermost call says. */
 
@@ -16,6 +18,8 @@ static int add_options(json_t *config, const fmd_option *table, size_t n, const 
     return failed;
 }
 
+static const char input_name[] = "input_1";
+
 /* batch_input_shape and an explicit InputLayer: the one form that Keras 2 and 3 both take. */
 static json_t *input_layer(fmd_shape in)
 {
@@ -25,22 +29,89 @@ static json_t *input_layer(fmd_shape in)
         failed |= json_array_append_new(shape, json_integer(in.dim[i]));
     json_t *layer =
         json_pack("{s:s, s:{s:o, s:s, s:b, s:s}}", "class_name", "InputLayer", "config",
-                  "batch_input_shape", shape, "dtype", "float32", "sparse", 0, "name", "input_1");
+                  "batch_input_shape", shape, "dtype", "float32", "sparse", 0, "name", input_name);
     if (failed == 0)
         return layer;
     json_decref(layer);
     return NULL;
 }
 
-static json_t *layer_config(const fmd_layer *l)
+static bool is_one_of(const char *name, const char *const *names)
 {
-    json_t *config =
-        json_pack("{s:s, s:b, s:s}", "name", l->name, "trainable", 1, "dtype", "float32");
+    while (*names != NULL && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+/* What Keras has besides the options of the layer. */
+static json_t *common_config(const fmd_keras_layout *k, const fmd_layer *l)
+{
+    static const char *const frozen[] = {"SpatialDropout2D", NULL}; /* refuses "trainable" */
+    static const char *const images[] = {"Conv2D",
+                                         "DepthwiseConv2D",
+                                         "SeparableConv2D",
+                                         "MaxPooling2D",
+                                         "AveragePooling2D",
+                                         "GlobalAveragePooling2D",
+                                         "GlobalMaxPooling2D",
+                                         "ZeroPadding2D",
+                                         "SpatialDropout2D",
+                                         NULL};
+    json_t *config = json_pack("{s:s, s:s}", "name", fmd_keras_group(k, l), "dtype", "float32");
+    int failed = config == NULL;
+    if (!is_one_of(l->ops->keras_class, frozen))
+        failed |= json_object_set_new(config, "trainable", json_true());
+    if (is_one_of(l->ops->keras_class, images))
+        failed |= json_object_set_new(config, "data_format", json_string("channels_last"));
+    if (!failed)
+        return config;
+    json_decref(config);
+    return NULL;
+}
+
+static json_t *layer_config(const fmd_keras_layout *k, const fmd_layer *l)
+{
+    json_t *config = common_config(k, l);
     if (add_options(config, l->ops->args, l->ops->n_args, l->args) != 0) {
         json_decref(config);
         return NULL;
     }
     return json_pack("{s:s, s:o}", "class_name", l->ops->keras_class, "config", config);
+}
+
+/* [NAME, 0, 0]: the first output of the first call of a layer. */
+static json_t *output_of(const fmd_keras_layout *k, int layer)
+{
+    const char *name = layer == FMD_MODEL_INPUT
+                           ? input_name
+                           : fmd_keras_group(k, fmd_model_layer(k->model, (size_t)layer));
+    return json_pack("[s, i, i]", name, 0, 0);
+}
+
+/* Name and inputs, in the form of Keras 2, which Keras 3 reads as well. */
+static int connect(json_t *layer, const fmd_keras_layout *k, const fmd_layer *l)
+{
+    const char *name = l == NULL ? input_name : fmd_keras_group(k, l);
+    json_t *nodes = json_array(), *inputs = json_array();
+    int failed = 0;
+    for (int i = 0; l != NULL && i < l->n_inputs; i++) {
+        json_t *input = output_of(k, l->inputs[i]);
+        failed |= json_array_append_new(input, json_object());
+        failed |= json_array_append_new(inputs, input);
+    }
+    failed |= l == NULL ? 0 : json_array_append(nodes, inputs);
+    failed |= json_object_set_new(layer, "name", json_string(name));
+    failed |= json_object_set_new(layer, "inbound_nodes", nodes);
+    json_decref(inputs);
+    return failed;
+}
+
+/* Keras 3.3 reads the lists of inputs and outputs in this nested form only. */
+static json_t *functional_config(const fmd_keras_layout *k, json_t *layers)
+{
+    return json_pack("{s:s, s:b, s:o, s:[o], s:[o]}", "name", "functional", "trainable", 1,
+                     "layers", layers, "input_layers", output_of(k, FMD_MODEL_INPUT),
+                     "output_layers", output_of(k, (int)fmd_model_n_layers(k->model) - 1));
 }
 
 /* Takes over `root`; NULL: no memory. */
@@ -54,18 +125,33 @@ static fmd_status print(char **out, json_t *root)
     return FMD_OK;
 }
 
-fmd_status fmd_keras_model_config(char **out, const fmd_model *m)
+static int append_layer(json_t *layers, json_t *layer, const fmd_keras_layout *k,
+                        const fmd_layer *l)
 {
+    int failed = layer == NULL;
+    if (k->functional && layer != NULL)
+        failed |= connect(layer, k, l);
+    return failed | json_array_append_new(layers, layer);
+}
+
+fmd_status fmd_keras_model_config(char **out, const fmd_keras_layout *k)
+{
+    const fmd_model *m = k->model;
     json_t *layers = json_array();
-    int failed = json_array_append_new(layers, input_layer(fmd_model_in(m)));
-    for (size_t i = 0; i < fmd_model_n_layers(m); i++)
-        failed |= json_array_append_new(layers, layer_config(fmd_model_layer(m, i)));
+    int failed = append_layer(layers, input_layer(fmd_model_in(m)), k, NULL);
+    for (size_t i = 0; i < fmd_model_n_layers(m); i++) {
+        const fmd_layer *l = fmd_keras_layer(k, i);
+        failed |= append_layer(layers, layer_config(k, l), k, l);
+    }
     if (failed != 0) {
         json_decref(layers);
         return print(out, NULL);
     }
-    return print(out, json_pack("{s:s, s:{s:s, s:o}}", "class_name", "Sequential", "config", "name",
-                                "sequential", "layers", layers));
+    json_t *config = k->functional
+                         ? functional_config(k, layers)
+                         : json_pack("{s:s, s:o}", "name", "sequential", "layers", layers);
+    return print(out, json_pack("{s:s, s:o}", "class_name",
+                                k->functional ? "Functional" : "Sequential", "config", config));
 }
 
 fmd_status fmd_keras_training_config(char **out, const fmd_optimizer *o, double learning_rate)

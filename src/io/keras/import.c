@@ -4,6 +4,7 @@
 #include "io/atomic_file.h"
 #include "io/hdf5/h5_file.h"
 #include "io/keras/archive.h"
+#include "io/keras/layout.h"
 #include "io/keras/spec.h"
 
 #include <math.h>
@@ -33,6 +34,7 @@ typedef struct source {
 typedef struct target {
     const source *from;
     const fmd_model *model;
+    const fmd_keras_layout *layout;
     float *values;
 } target;
 
@@ -228,10 +230,11 @@ static fmd_status check_arrays(const target *t, const fmd_layer *l, const char *
                     fmd_model_spec(t->model));
 }
 
-static const fmd_layer *next_with_tensors(const fmd_model *m, size_t *i)
+/* The next layer with variables in Keras' order. */
+static const fmd_layer *next_with_tensors(const target *t, size_t *i)
 {
-    while (*i < fmd_model_n_layers(m)) {
-        const fmd_layer *l = fmd_model_layer(m, (*i)++);
+    while (*i < fmd_model_n_layers(t->model)) {
+        const fmd_layer *l = fmd_keras_layer(t->layout, (*i)++);
         if (fmd_layer_n_variables(l) > 0)
             return l;
     }
@@ -262,7 +265,7 @@ static fmd_status read_named_layer(const target *t, hid_t group, const char *whe
     FMD_TRY(fmd_h5_strings(&weights, f, group, where, "weight_names"));
     fmd_status status = FMD_OK;
     if (weights.n > 0) {
-        const fmd_layer *l = next_with_tensors(t->model, next);
+        const fmd_layer *l = next_with_tensors(t, next);
         status = l == NULL ? surplus(t, name) : check_arrays(t, l, where, weights.n);
         for (size_t i = 0; status == FMD_OK && i < weights.n; i++)
             status = read_tensor(t, fmd_model_tensor(t->model, fmd_layer_variable(l, i)), group,
@@ -312,16 +315,16 @@ static fmd_status read_by_names(const target *t, hid_t root)
     }
     if (status != FMD_OK)
         return status;
-    const fmd_layer *l = next_with_tensors(t->model, &next);
+    const fmd_layer *l = next_with_tensors(t, &next);
     return l == NULL ? FMD_OK : missing(t, l);
 }
 
 /* The layer of the model that Keras counts as `name`, or NULL. */
-static const fmd_layer *layer_named(const fmd_model *m, const char *name)
+static const fmd_layer *layer_named(const target *t, const char *name)
 {
-    for (size_t i = 0; i < fmd_model_n_layers(m); i++)
-        if (strcmp(fmd_model_layer(m, i)->name, name) == 0)
-            return fmd_model_layer(m, i);
+    for (size_t i = 0; i < fmd_model_n_layers(t->model); i++)
+        if (strcmp(fmd_keras_group(t->layout, fmd_model_layer(t->model, i)), name) == 0)
+            return fmd_model_layer(t->model, i);
     return NULL;
 }
 
@@ -329,7 +332,7 @@ static const fmd_layer *layer_named(const fmd_model *m, const char *name)
 static fmd_status read_numbered_layer(const target *t, hid_t root, const char *name)
 {
     const fmd_h5_file *f = &t->from->h5;
-    const fmd_layer *l = layer_named(t->model, name);
+    const fmd_layer *l = layer_named(t, name);
     char where[FMD_OPTION_TEXT_BYTES], path[2 * NAME_BYTES];
     hid_t vars;
     size_t n = 0;
@@ -367,33 +370,45 @@ static fmd_status read_by_numbers(const target *t, hid_t root)
                             f->path, name, length);
         FMD_TRY(read_numbered_layer(t, root, name));
     }
-    for (const fmd_layer *l; (l = next_with_tensors(t->model, &next)) != NULL;)
-        if (H5Lexists(root, l->name, H5P_DEFAULT) <= 0)
+    for (const fmd_layer *l; (l = next_with_tensors(t, &next)) != NULL;)
+        if (H5Lexists(root, fmd_keras_group(t->layout, l), H5P_DEFAULT) <= 0)
             return missing(t, l);
     return FMD_OK;
+}
+
+static fmd_status read_params(const target *t)
+{
+    const source *s = t->from;
+    hid_t root;
+    if (*s->group != '\0')
+        FMD_TRY(fmd_h5_open_group(&root, &s->h5, s->h5.id, "/", s->group));
+    else if ((root = H5Gopen2(s->h5.id, "/", H5P_DEFAULT)) < 0)
+        return fmd_h5_damaged(&s->h5, "/");
+    const fmd_status status =
+        s->layout == LAYOUT_NUMBERS ? read_by_numbers(t, root) : read_by_names(t, root);
+    H5Oclose(root);
+    return status;
 }
 
 fmd_status fmd_weights_read_params(const char *path, fmd_model *m)
 {
     source s;
-    hid_t root = H5I_INVALID_HID;
-    target t = {.from = &s, .model = m};
+    fmd_keras_layout keras;
+    target t = {.from = &s, .model = m, .layout = &keras};
     FMD_TRY(refuse_others(path));
     if (!fmd_weights_is_keras(path))
         return fmd_checkpoint_read_params(path, m);
     FMD_TRY(open_source(&s, path));
-    fmd_status status =
-        fmd_alloc(&t.values, fmd_model_n_params(m), sizeof *t.values, "parameters of the file");
-    if (status == FMD_OK && *s.group == '\0')
-        root = H5Gopen2(s.h5.id, "/", H5P_DEFAULT);
-    else if (status == FMD_OK)
-        status = fmd_h5_open_group(&root, &s.h5, s.h5.id, "/", s.group);
+    fmd_status status = fmd_keras_layout_create(&keras, m);
     if (status == FMD_OK)
-        status = s.layout == LAYOUT_NUMBERS ? read_by_numbers(&t, root) : read_by_names(&t, root);
+        status =
+            fmd_alloc(&t.values, fmd_model_n_params(m), sizeof *t.values, "parameters of the file");
+    if (status == FMD_OK)
+        status = read_params(&t);
     if (status == FMD_OK)
         memcpy(fmd_model_params(m), t.values, fmd_model_n_params(m) * sizeof *t.values);
-    H5Oclose(root);
     free(t.values);
+    fmd_keras_layout_free(&keras);
     fmd_h5_file_close(&s.h5);
     return status;
 }

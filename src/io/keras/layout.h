@@ -1,4 +1,8 @@
-/* Where Keras 3 has the variables of a model and of its optimizer. */
+/* Where Keras 3 has the layers and variables of a model and of its optimizer.
+ *
+ * Keras orders the layers of a graph by itself: by depth, the longest way to the output; at equal
+ * depth, by a walk from the output that goes depth first through the inputs in their order
+ * (Functional.layers). The order decides the names of the groups, and the order of the lists. */
 #ifndef FMD_IO_KERAS_LAYOUT_H
 #define FMD_IO_KERAS_LAYOUT_H
 
@@ -7,12 +11,29 @@
 
 enum { FMD_KERAS_PATH = 160 };
 
+typedef struct fmd_keras_layout {
+    const fmd_model *model;
+    bool functional; /* not each layer takes the one before: Keras' Functional, else Sequential */
+    size_t *order;   /* numbers of the layers in Keras' order */
+    char (*groups)[FMD_LAYER_NAME]; /* of each layer, below /layers: the class, then its count */
+    size_t *places; /* of each trainable tensor, its place among those in Keras' order */
+} fmd_keras_layout;
+
+/* Local. Borrows the model. FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_keras_layout_create(fmd_keras_layout *k, const fmd_model *m);
+void fmd_keras_layout_free(fmd_keras_layout *k);
+
+/* Local. Layer number `i` in Keras' order, and its group. */
+const fmd_layer *fmd_keras_layer(const fmd_keras_layout *k, size_t i);
+const char *fmd_keras_group(const fmd_keras_layout *k, const fmd_layer *l);
+
 /* Local. The path of a tensor of the model: "/layers/dense_1/vars/0". */
-const char *fmd_keras_tensor_path(const fmd_model *m, size_t tensor, char text[FMD_KERAS_PATH]);
+const char *fmd_keras_tensor_path(const fmd_keras_layout *k, size_t tensor,
+                                  char text[FMD_KERAS_PATH]);
 
 /* Local. The path of an optimizer slot of a tensor. Slots follow iteration and learning rate, ordered
  * by variable or by slot, as Keras orders them for this optimizer. */
-const char *fmd_keras_slot_path(const fmd_model *m, const fmd_optimizer *o, size_t slot,
+const char *fmd_keras_slot_path(const fmd_keras_layout *k, const fmd_optimizer *o, size_t slot,
                                 size_t tensor, char text[FMD_KERAS_PATH]);
 
 #endif
