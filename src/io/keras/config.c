@@ -57,10 +57,11 @@ static json_t *common_config(const fmd_keras_layout *k, const fmd_layer *l)
                                          "ZeroPadding2D",
                                          "SpatialDropout2D",
                                          NULL};
-    json_t *config = json_pack("{s:s, s:s}", "name", fmd_keras_group(k, l), "dtype", "float32");
+    json_t *config = json_pack("{s:s}", "name", fmd_keras_group(k, l));
     int failed = config == NULL;
     if (!is_one_of(l->ops->keras_class, frozen))
         failed |= json_object_set_new(config, "trainable", json_true());
+    failed |= json_object_set_new(config, "dtype", json_string("float32"));
     if (is_one_of(l->ops->keras_class, images))
         failed |= json_object_set_new(config, "data_format", json_string("channels_last"));
     if (!failed)
