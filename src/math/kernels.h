@@ -7,6 +7,7 @@
 #define FMD_MATH_KERNELS_H
 
 #include "base/fixed.h"
+#include "math/conv/conv_kernels.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,11 +29,16 @@ typedef struct fmd_kernels {
     /* The same of each microbatch, a block of k rows of A and of B, added to the m n lanes from `offset`. */
     void (*gemm_at_fixed)(size_t microbatches, size_t m, size_t n, size_t k, const float *a,
                           size_t lda, const float *b, fmd_fixed *lanes, size_t offset);
+
+    const fmd_conv_kernels *conv;
 } fmd_kernels;
 
 extern const fmd_kernels fmd_kernels_plain;
 #if defined(__x86_64__)
 extern const fmd_kernels fmd_kernels_avx512, fmd_kernels_avx2;
 #endif
+
+/* Local. The fastest table for this CPU; plain C where there are no others. */
+const fmd_kernels *fmd_kernels_best(void);
 
 #endif

@@ -6,7 +6,15 @@ typedef __m256 vec;
 typedef __m256i ivec;
 typedef __m256i mask;
 
-enum { VL = 8, ROWS = 6, MICROBATCH_SIZE = 2, PAIR_VECTORS = 4 };
+enum {
+    VL = 8,
+    ROWS = 6,
+    MICROBATCH_SIZE = 2,
+    PAIR_VECTORS = 4,
+    TILE_PIXELS = 6,
+    THREE_ROWS = 4,
+    THREE_PIXELS = 10
+};
 
 /* The first n lanes, from a window over ones and zeros. */
 static inline mask first_lanes(size_t n)
@@ -50,11 +58,27 @@ static inline unsigned nonzero_lanes(vec v)
 #define ONCE(v)                __asm__("" : "+x"(v))
 #define NONZERO(v)             nonzero_lanes(v)
 
+#define RELU(v)             _mm256_max_ps(_mm256_setzero_ps(), v) /* NaN stays NaN */
+#define ACCUMULATE(s, x, y) __asm__("vfmadd231ps %2, %1, %0" : "+x"(s) : "x"(x), "x"(y))
+#define ADDRESS(p)          __asm__("" : "+r"(p))
+#define EACH_TILE(T)        T(1) T(2) T(3) T(4) T(5) T(6)
+#define EACH_THREE_TILE(T)  EACH_TILE(T) T(7) T(8) T(9) T(10)
+#define EACH_THREE(T)       T(1) T(2) T(3) T(4)
+
 #include "math/kernels_body.h"
+
+#include "math/conv/conv_body.h"
+
+#include "math/conv/conv_three_body.h"
+
+#include "math/conv/conv_weights_body.h"
+
+#include "math/conv/conv_sparse_body.h"
 
 const fmd_kernels fmd_kernels_avx2 = {.name = "AVX2",
                                       .gemm = gemm,
                                       .gemm_bt = gemm_bt,
                                       .gemm_at = gemm_at,
-                                      .gemm_at_fixed = gemm_at_fixed};
+                                      .gemm_at_fixed = gemm_at_fixed,
+                                      .conv = &conv_kernels};
 #endif

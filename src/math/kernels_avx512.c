@@ -6,7 +6,15 @@ typedef __m512 vec;
 typedef __m512i ivec;
 typedef __mmask16 mask;
 
-enum { VL = 16, ROWS = 8, MICROBATCH_SIZE = 4, PAIR_VECTORS = 8 };
+enum {
+    VL = 16,
+    ROWS = 8,
+    MICROBATCH_SIZE = 4,
+    PAIR_VECTORS = 8,
+    TILE_PIXELS = 14,
+    THREE_ROWS = 8,
+    THREE_PIXELS = 14
+};
 
 #define MASK(n)                ((mask)((1u << (n)) - 1))
 #define LOAD(x)                _mm512_loadu_ps(x)
@@ -29,11 +37,27 @@ enum { VL = 16, ROWS = 8, MICROBATCH_SIZE = 4, PAIR_VECTORS = 8 };
 #define ONCE(v)                __asm__("" : "+v"(v))
 #define NONZERO(v)             _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ)
 
+#define RELU(v)             _mm512_max_ps(_mm512_setzero_ps(), v) /* NaN stays NaN */
+#define ACCUMULATE(s, x, y) __asm__("vfmadd231ps %2, %1, %0" : "+v"(s) : "v"(x), "v"(y))
+#define ADDRESS(p)          __asm__("" : "+r"(p))
+#define EACH_TILE(T)        T(1) T(2) T(3) T(4) T(5) T(6) T(7) T(8) T(9) T(10) T(11) T(12) T(13) T(14)
+#define EACH_THREE_TILE(T)  EACH_TILE(T)
+#define EACH_THREE(T)       T(1) T(2) T(3) T(4) T(5) T(6) T(7) T(8)
+
 #include "math/kernels_body.h"
+
+#include "math/conv/conv_body.h"
+
+#include "math/conv/conv_three_body.h"
+
+#include "math/conv/conv_weights_body.h"
+
+#include "math/conv/conv_sparse_body.h"
 
 const fmd_kernels fmd_kernels_avx512 = {.name = "AVX-512",
                                         .gemm = gemm,
                                         .gemm_bt = gemm_bt,
                                         .gemm_at = gemm_at,
-                                        .gemm_at_fixed = gemm_at_fixed};
+                                        .gemm_at_fixed = gemm_at_fixed,
+                                        .conv = &conv_kernels};
 #endif

@@ -7,7 +7,15 @@
 /* Any CPU: loops that the compiler turns into its vectors where it has some. fmaf rounds once, by an
  * instruction or, slowly, without one. */
 
-enum { VL = 4, ROWS = 4, MICROBATCH_SIZE = 2, PAIR_VECTORS = 4 };
+enum {
+    VL = 4,
+    ROWS = 4,
+    MICROBATCH_SIZE = 2,
+    PAIR_VECTORS = 4,
+    TILE_PIXELS = 4,
+    THREE_ROWS = 2,
+    THREE_PIXELS = 4
+};
 
 typedef struct vec {
     float lane[VL];
@@ -94,6 +102,12 @@ static inline unsigned nonzero_lanes(vec x)
     return bits;
 }
 
+static inline vec relu(vec x)
+{
+    EACH x.lane[i] = x.lane[i] < 0 ? 0 : x.lane[i]; /* NaN stays NaN */
+    return x;
+}
+
 #define MASK(n)              (n)
 #define LOAD(x)              load_some(x, VL)
 #define STORE(x, v)          memcpy(x, (v).lane, sizeof(v))
@@ -115,10 +129,26 @@ static inline unsigned nonzero_lanes(vec x)
 #define ONCE(v)              (void)(v)
 #define NONZERO(v)           nonzero_lanes(v)
 
+#define RELU(v)             relu(v)
+#define ACCUMULATE(s, x, y) ((s) = FMA(x, y, s))
+#define ADDRESS(p)          (void)(p)
+#define EACH_TILE(T)        T(1) T(2) T(3) T(4)
+#define EACH_THREE_TILE(T)  EACH_TILE(T)
+#define EACH_THREE(T)       T(1) T(2)
+
 #include "math/kernels_body.h"
+
+#include "math/conv/conv_body.h"
+
+#include "math/conv/conv_three_body.h"
+
+#include "math/conv/conv_weights_body.h"
+
+#include "math/conv/conv_sparse_body.h"
 
 const fmd_kernels fmd_kernels_plain = {.name = "plain",
                                        .gemm = gemm,
                                        .gemm_bt = gemm_bt,
                                        .gemm_at = gemm_at,
-                                       .gemm_at_fixed = gemm_at_fixed};
+                                       .gemm_at_fixed = gemm_at_fixed,
+                                       .conv = &conv_kernels};

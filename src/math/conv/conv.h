@@ -1,0 +1,77 @@
+/* Convolutions of images: forward, and the gradients of input and weights.
+ *
+ * Each element of a result is one chain of fused multiply-adds, from its first term to its last,
+ * the same bits from AVX-512, AVX2 and plain C and whatever other images are in the call:
+ *
+ *   output             bias or 0, then the kernel's rows, columns, input channels of the group
+ *   input's gradient   0, then dy's rows, columns, output channels of the group
+ *   weights' gradient  0, then images, dy's rows, columns
+ *
+ * Of kernels three columns wide, with a stride and dilation of one column, the first two go over
+ * channels before columns, if the result's group has at most FMD_CONV_FEW_RESULTS channels or
+ * the other's at most FMD_CONV_FEW_CHANNELS. The input's gradient of a depthwise layer (groups =
+ * in_c > 1) begins with the channels of the multiplier.
+ *
+ * Terms outside of an image are left out, or added as zeros; where most values of dy are zero,
+ * their terms are left out. Which ones follows from the geometry and from the image's own dy,
+ * for weights from the microbatch's. It changes no bit of a finite sum but the sign of a zero,
+ * which reaches no other value, as in kernels_zeros.h; an infinity or NaN may or may not reach
+ * the sums to which it is added times zero.
+ *
+ * Arrays are dense and row-major: images (n, h, w, channels), kernels (rows, columns, input
+ * channels of a group, output channels). Groups are neighbouring channels, of the input and of
+ * the output. */
+#ifndef FMD_MATH_CONV_CONV_H
+#define FMD_MATH_CONV_CONV_H
+
+#include "math/conv/conv_kernels.h"
+#include "math/conv/window.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { FMD_CONV_FEW_RESULTS = 16, FMD_CONV_FEW_CHANNELS = 4 };
+
+typedef struct fmd_conv {
+    int in_h, in_w, in_c;
+    int out_h, out_w, out_c;
+    int kernel_h, kernel_w;
+    int stride_h, stride_w;
+    int dilation_h, dilation_w;
+    int pad_top, pad_left; /* pixels outside of the image at which the first window begins */
+    int groups;            /* divides in_c and out_c; in_c: depthwise */
+    const fmd_conv_kernels *kernels; /* of this CPU */
+} fmd_conv;
+
+/* Local. Fills in output size, padding and kernels from the rest; out_h or out_w is 0 if no
+ * window fits. */
+void fmd_conv_plan(fmd_conv *c, fmd_padding padding);
+
+/* Local. Floats of the weights of one layer, packed for the output or for the input's gradient. */
+size_t fmd_conv_packed_floats(const fmd_conv *c);
+size_t fmd_conv_input_packed_floats(const fmd_conv *c);
+
+/* Local. Floats of scratch memory that any of the functions below needs. */
+size_t fmd_conv_scratch_floats(const fmd_conv *c);
+
+/* Local. Packs a kernel for the output, after each change of it. */
+void fmd_conv_pack(const fmd_conv *c, const float *kernel, float *packed);
+
+/* Local. Packs a kernel for the input's gradient, after each change of it. */
+void fmd_conv_input_pack(const fmd_conv *c, const float *kernel, float *packed);
+
+/* Local. y = x * kernel, plus out_c values `bias` unless it is NULL; `relu`: negative sums
+ * become zero. x: (n, in_h, in_w, in_c), y: (n, out_h, out_w, out_c). */
+void fmd_conv_forward(const fmd_conv *c, size_t n, const float *x, const float *packed,
+                      const float *bias, bool relu, float *scratch, float *y);
+
+/* Local. dx from dy, shaped as x and y. */
+void fmd_conv_input_gradient(const fmd_conv *c, size_t n, const float *dy,
+                             const float *input_packed, float *scratch, float *dx);
+
+/* Local. The kernel's gradient, summed over the n images of one microbatch. That of the bias is
+ * fmd_sum_rows of dy. x: (n, in_h, in_w, in_c), dy: (n, out_h, out_w, out_c). */
+void fmd_conv_weight_gradient(const fmd_conv *c, size_t n, const float *x, const float *dy,
+                              float *scratch, float *dkernel);
+
+#endif

@@ -1,0 +1,93 @@
+/* What the parts of a convolution know of its geometry. */
+#ifndef FMD_MATH_CONV_CONV_PRIVATE_H
+#define FMD_MATH_CONV_CONV_PRIVATE_H
+
+#include "math/conv/conv.h"
+
+static inline bool is_depthwise(const fmd_conv *c)
+{
+    return c->groups == c->in_c && c->groups > 1;
+}
+
+/* Pixel for pixel: all images are one line of pixels. */
+static inline bool is_pointwise(const fmd_conv *c)
+{
+    return c->kernel_h * c->kernel_w * c->stride_h * c->stride_w == 1 && c->out_h == c->in_h &&
+           c->out_w == c->in_w;
+}
+
+/* Packed columns are filled up to whole vectors, of which this is a multiple. */
+static inline size_t filled_up(int columns)
+{
+    return ((size_t)columns + FMD_CHANNEL_BLOCK - 1) / FMD_CHANNEL_BLOCK * FMD_CHANNEL_BLOCK;
+}
+
+static inline size_t taps(const fmd_conv *c)
+{
+    return (size_t)c->kernel_h * (size_t)c->kernel_w;
+}
+
+static inline size_t in_pixels(const fmd_conv *c)
+{
+    return (size_t)c->in_h * (size_t)c->in_w;
+}
+
+static inline size_t out_pixels(const fmd_conv *c)
+{
+    return (size_t)c->out_h * (size_t)c->out_w;
+}
+
+static inline size_t in_floats(const fmd_conv *c)
+{
+    return in_pixels(c) * (size_t)c->in_c;
+}
+
+static inline size_t out_floats(const fmd_conv *c)
+{
+    return out_pixels(c) * (size_t)c->out_c;
+}
+
+/* Values of an image with a frame of zeros around it, as large as the windows reach. */
+static inline int framed_h(const fmd_conv *c)
+{
+    return (c->out_h - 1) * c->stride_h + (c->kernel_h - 1) * c->dilation_h + 1;
+}
+
+static inline int framed_w(const fmd_conv *c)
+{
+    return (c->out_w - 1) * c->stride_w + (c->kernel_w - 1) * c->dilation_w + 1;
+}
+
+/* Local. x as the image, y as the grid; of depthwise layers x with as many channels as y. */
+fmd_walk fmd_conv_walk(const fmd_conv *c);
+
+/* Local. All n images of a pointwise layer as one, of which n becomes the number; other layers
+ * as they are. */
+fmd_conv fmd_conv_as_one_line(const fmd_conv *c, size_t *n);
+
+/* Local. An image each of whose channels comes as often as it has outputs, in `scratch`; or the
+ * image itself. */
+const float *fmd_conv_spread_channels(const fmd_conv *c, const float *x, float *scratch);
+
+/* Local. Floats of scratch memory of the dense and of the sparse forms of gradients. */
+size_t fmd_conv_weights_scratch(const fmd_conv *c);
+size_t fmd_conv_sparse_scratch(const fmd_conv *c);
+
+/* Local. Whether dy has so many zeros that it pays to leave out their terms: of one image for
+ * the input's gradient, of the n images of a microbatch for the weights'. False where there is
+ * no sparse form. */
+bool fmd_conv_input_is_sparse(const fmd_conv *c, const float *dy);
+bool fmd_conv_weights_are_sparse(const fmd_conv *c, size_t n, const float *dy);
+
+/* Local. Floats of the kernel packed for the sparse form of the input's gradient; 0 if it has
+ * none. */
+size_t fmd_conv_sparse_packed_floats(const fmd_conv *c);
+void fmd_conv_sparse_pack(const fmd_conv *c, const float *kernel, float *packed);
+
+/* Local. The gradients without the terms of zeros; of one image, and of all of a microbatch. */
+void fmd_conv_sparse_input_gradient(const fmd_conv *c, const float *dy, const float *packed,
+                                    float *scratch, float *dx);
+void fmd_conv_sparse_weight_gradient(const fmd_conv *c, size_t n, const float *x, const float *dy,
+                                     float *scratch, float *dkernel);
+
+#endif
