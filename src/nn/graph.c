@@ -239,6 +239,20 @@ static fmd_status number_tensors(fmd_graph *g)
     return FMD_OK;
 }
 
+/* Whether a layer of `text` takes images with channels. */
+static bool needs_image(const char *text)
+{
+    const fmd_layer_ops *ops;
+    for (const char *item = text; item != NULL; item = strchr(item, ','), item += item != NULL)
+        for (size_t i = 0; (ops = fmd_layer_ops_at(i)) != NULL; i++) {
+            const size_t length = strlen(ops->name);
+            if (ops->needs_image && strncmp(item, ops->name, length) == 0 &&
+                strcspn(item, ":,@") == length)
+                return true;
+        }
+    return false;
+}
+
 static fmd_status build(builder *b, char *text)
 {
     size_t most = 1;
@@ -260,6 +274,8 @@ fmd_status fmd_graph_build(fmd_graph *g, const char *text, fmd_shape in)
     builder b = {.graph = g};
     char *copy = NULL;
     *g = (fmd_graph){.in = in};
+    if (in.rank == 2 && needs_image(text)) /* grey images have one channel then, as in Keras */
+        g->in = (fmd_shape){.rank = 3, .dim = {in.dim[0], in.dim[1], 1}};
     FMD_TRY(fmd_alloc(&g->text, strlen(text) + 1, 1, "the model"));
     size_t n = 0;
     for (const char *c = text; *c != '\0'; c++)

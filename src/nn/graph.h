@@ -3,7 +3,7 @@
  * Layers are in topological order: a layer's inputs come before it. Each takes the layer before,
  * "from:a,dense:5" the layer marked "@a", and a merging layer "add:a:b" the one before, then a, then
  * b; "input" is the model's input. The last layer is the model's output, and every other one has a
- * consumer. */
+ * consumer. Grey images, (height, width), become (height, width, 1) where some layer needs channels. */
 #ifndef FMD_NN_GRAPH_H
 #define FMD_NN_GRAPH_H
 

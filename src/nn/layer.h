@@ -106,6 +106,7 @@ struct fmd_layer_ops {
     size_t n_args;
     bool merges;               /* takes several inputs: arguments without "=" name further ones */
     bool batch_statistics;     /* in training a row depends on the other rows of its microbatch */
+    bool needs_image;          /* takes images, (height, width, channels) */
     bool forgets_x, forgets_y; /* backward does not read x, or y: their memory is used again */
 
     /* Checks l->in, sets l->out, asks for storage. FMD_EUSAGE says what is wrong with the shape. */

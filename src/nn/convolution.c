@@ -1,0 +1,173 @@
+#include "nn/convolution.h"
+
+#include "math/vec.h"
+
+fmd_status fmd_layer_check_image(const fmd_layer *l)
+{
+    char shape[FMD_SHAPE_TEXT];
+    if (l->in[0].rank == 3)
+        return FMD_OK;
+    return FMD_FAIL(FMD_EUSAGE,
+                    "--layers: %s: its input has shape %s: it needs images, (height, width, "
+                    "channels)",
+                    l->name, fmd_shape_text(l->in[0], 0, shape));
+}
+
+fmd_conv fmd_convolution_of(const fmd_layer *l, const fmd_conv_args *a, int filters, int groups)
+{
+    fmd_conv c = {.in_h = l->in[0].dim[0],
+                  .in_w = l->in[0].dim[1],
+                  .in_c = l->in[0].dim[2],
+                  .out_c = filters,
+                  .kernel_h = a->kernel_size.dim[0],
+                  .kernel_w = a->kernel_size.dim[1],
+                  .stride_h = a->strides.dim[0],
+                  .stride_w = a->strides.dim[1],
+                  .dilation_h = a->dilation_rate.dim[0],
+                  .dilation_w = a->dilation_rate.dim[1],
+                  .groups = groups};
+    fmd_conv_plan(&c, (fmd_padding)a->padding);
+    return c;
+}
+
+fmd_status fmd_convolution_build(fmd_layer *l, const fmd_conv_args *a, int filters, int groups)
+{
+    const bool strided = a->strides.dim[0] > 1 || a->strides.dim[1] > 1;
+    const bool dilated = a->dilation_rate.dim[0] > 1 || a->dilation_rate.dim[1] > 1;
+    char shape[FMD_SHAPE_TEXT];
+    FMD_TRY(fmd_layer_check_image(l));
+    if (strided && dilated)
+        return FMD_FAIL(FMD_EUSAGE,
+                        "--layers: %s: strides and dilation_rate exclude each other, as in Keras",
+                        l->name);
+    if (l->in[0].dim[2] % groups != 0 || filters % groups != 0)
+        return FMD_FAIL(FMD_EUSAGE,
+                        "--layers: %s: groups=%d must divide the %d channels of its input and the "
+                        "%d filters",
+                        l->name, groups, l->in[0].dim[2], filters);
+    const fmd_conv c = fmd_convolution_of(l, a, filters, groups);
+    if (c.out_h == 0 || c.out_w == 0)
+        return FMD_FAIL(FMD_EUSAGE,
+                        "--layers: %s: a kernel of %dx%d does not fit into its input %s: use "
+                        "padding same or a smaller kernel",
+                        l->name, c.kernel_h, c.kernel_w, fmd_shape_text(l->in[0], 0, shape));
+    l->activation = fmd_activation_at(a->activation);
+    l->out = (fmd_shape){.rank = 3, .dim = {c.out_h, c.out_w, c.out_c}};
+    return FMD_OK;
+}
+
+enum { KERNEL, BIAS };  /* parameters of a layer that is one convolution */
+enum { PREACTIVATION }; /* saved, only where the activation needs it */
+
+void fmd_convolution_plan(const fmd_layer *l, fmd_plan *plan, const fmd_conv_args *a,
+                          const fmd_conv *c, fmd_param kernel)
+{
+    kernel.decays = true;
+    fmd_plan_param(plan, kernel);
+    if (a->bias)
+        fmd_plan_param(
+            plan, (fmd_param){.name = "bias", .shape = {1, {c->out_c}}, .init = FMD_INIT_zeros});
+    if (l->activation->needs_input)
+        fmd_plan_saved(plan, fmd_shape_count(l->out) * sizeof(float));
+    fmd_plan_workspace(plan, fmd_convolve_workspace(c));
+}
+
+static size_t pixels_of(const fmd_conv *c)
+{
+    return (size_t)c->out_h * (size_t)c->out_w;
+}
+
+void fmd_convolution_forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
+                             const fmd_conv *c)
+{
+    const size_t n = fmd_pass_samples(p);
+    const bool relu = l->activation == &fmd_activation_relu;
+    float *z = l->activation->needs_input ? v->saved[PREACTIVATION] : v->y;
+    fmd_convolve(c, n, v->x[0], l->param[KERNEL], l->n_tensors > BIAS ? l->param[BIAS] : NULL, relu,
+                 v->workspace, z);
+    if (!relu)
+        l->activation->forward(n * pixels_of(c), (size_t)c->out_c, z, v->y);
+}
+
+void fmd_convolution_backward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
+                              const fmd_conv *c, const fmd_gradient_sink *sink)
+{
+    const size_t rows = fmd_pass_samples(p) * pixels_of(c);
+    if (l->activation->backward != NULL) {
+        const float *z = l->activation->needs_input ? v->saved[PREACTIVATION] : NULL;
+        l->activation->backward(rows, (size_t)c->out_c, z, v->y, v->dy);
+    }
+    if (l->n_tensors > BIAS)
+        fmd_bias_gradient(p, pixels_of(c), (size_t)c->out_c, v->dy, l->first_tensor + BIAS, sink);
+    fmd_convolve_gradients(c, p, v->x[0], l->param[KERNEL], l->first_tensor + KERNEL, v->dy,
+                           v->dx[0], v->workspace, sink);
+}
+
+fmd_cost fmd_convolution_cost(const fmd_layer *l, size_t samples, const fmd_conv *c)
+{
+    const double n = (double)samples, product = n * fmd_convolution_flops(c);
+    const double values = (double)fmd_shape_count(l->in[0]) + (double)fmd_shape_count(l->out);
+    const double bytes = n * sizeof(float) * values;
+    const double gradients = l->sends_gradient ? 2 : 1;
+    return (fmd_cost){.forward_flops = product,
+                      .forward_bytes = bytes,
+                      .backward_flops = product * gradients,
+                      .backward_bytes = bytes * gradients};
+}
+
+/* Packed weights lie in front of the scratch memory. */
+static size_t packed_floats(const fmd_conv *c)
+{
+    const size_t forward = fmd_conv_packed_floats(c), input = fmd_conv_input_packed_floats(c);
+    return ((forward > input ? forward : input) + 15) / 16 * 16;
+}
+
+size_t fmd_convolve_workspace(const fmd_conv *c)
+{
+    return (packed_floats(c) + fmd_conv_scratch_floats(c)) * sizeof(float);
+}
+
+void fmd_convolve(const fmd_conv *c, size_t n, const float *x, const float *kernel,
+                  const float *bias, bool relu, void *workspace, float *y)
+{
+    float *packed = workspace, *scratch = packed + packed_floats(c);
+    fmd_conv_pack(c, kernel, packed);
+    fmd_conv_forward(c, n, x, packed, bias, relu, scratch, y);
+}
+
+void fmd_convolve_gradients(const fmd_conv *c, const fmd_pass *p, const float *x,
+                            const float *kernel, size_t tensor, const float *dy, float *dx,
+                            void *workspace, const fmd_gradient_sink *sink)
+{
+    float *packed = workspace, *scratch = packed + packed_floats(c);
+    const size_t n = (size_t)p->microbatch_size;
+    const size_t in = n * (size_t)(c->in_h * c->in_w * c->in_c);
+    const size_t out = n * (size_t)(c->out_h * c->out_w * c->out_c);
+    const size_t count =
+        (size_t)(c->kernel_h * c->kernel_w * (c->in_c / c->groups)) * (size_t)c->out_c;
+    for (size_t i = 0; i < (size_t)p->microbatches; i++) {
+        float *sum = sink->begin(sink->self, tensor, 0, count);
+        fmd_conv_weight_gradient(c, n, x + i * in, dy + i * out, scratch, sum);
+        sink->commit(sink->self, tensor, 0, count);
+    }
+    if (dx == NULL)
+        return;
+    fmd_conv_input_pack(c, kernel, packed);
+    fmd_conv_input_gradient(c, fmd_pass_samples(p), dy, packed, scratch, dx);
+}
+
+void fmd_bias_gradient(const fmd_pass *p, size_t pixels, size_t channels, const float *dy,
+                       size_t tensor, const fmd_gradient_sink *sink)
+{
+    const size_t rows = (size_t)p->microbatch_size * pixels;
+    for (size_t i = 0; i < (size_t)p->microbatches; i++) {
+        float *sum = sink->begin(sink->self, tensor, 0, channels);
+        fmd_sum_rows(rows, channels, dy + i * rows * channels, sum);
+        sink->commit(sink->self, tensor, 0, channels);
+    }
+}
+
+double fmd_convolution_flops(const fmd_conv *c)
+{
+    return 2.0 * c->out_h * c->out_w * c->out_c * c->kernel_h * c->kernel_w * (c->in_c / c->groups);
+}

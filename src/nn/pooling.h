@@ -1,0 +1,26 @@
+/* The parts that the pooling layers share. */
+#ifndef FMD_NN_POOLING_H
+#define FMD_NN_POOLING_H
+
+#include "math/conv/pool.h"
+#include "nn/plan.h"
+
+/* Arguments of a pooling layer, with Keras' names and defaults. Strides of 0 are those of the pool. */
+typedef struct fmd_pool_args {
+    fmd_shape pool_size, strides;
+    int padding; /* fmd_padding */
+} fmd_pool_args;
+
+extern const fmd_option fmd_pool_options[];
+enum { FMD_POOL_OPTIONS = 3 };
+
+/* Local. The pooling of the layer's input. */
+fmd_pool fmd_pooling_of(const fmd_layer *l);
+
+/* Local. Checks it and sets the output shape. FMD_EUSAGE. */
+FMD_CHECKED fmd_status fmd_pooling_build(fmd_layer *l);
+
+/* Local. A cost of one operation for each place of each window. */
+fmd_cost fmd_pooling_cost(const fmd_layer *l, size_t samples);
+
+#endif
