@@ -3,6 +3,7 @@
 #include "base/system/print.h"
 #include "base/system/terminal.h"
 #include "cli/commands.h"
+#include "io/run_names.h"
 #include "run/follow.h"
 
 #include <errno.h>
@@ -29,7 +30,7 @@ static double real(const fmd_json *line, const char *key)
 
 static double setting(const watch *w, const char *key)
 {
-    return w->run.head != NULL ? fmd_json_get_real(w->run.head, "config", key) : (double)NAN;
+    return w->run.head != NULL ? fmd_json_get_real(w->run.head, FMD_KEY_CONFIG, key) : (double)NAN;
 }
 
 static bool is_over(const watch *w)
@@ -74,13 +75,14 @@ static void print_run(const watch *w, FILE *out)
         return;
     }
     fmd_print_to(out, " · %.0f rank%s on %.0f node%s (%s%s)\n", ranks, ranks == 1 ? "" : "s", nodes,
-                 nodes == 1 ? "" : "s", fmd_json_get_item(head, NULL, "hosts", 0),
+                 nodes == 1 ? "" : "s", fmd_json_get_item(head, NULL, FMD_KEY_HOSTS, 0),
                  nodes > 1 ? ", ..." : "");
-    fmd_print_to(out, "model   %s\n", fmd_json_get_text(head, "config", "layers"));
+    fmd_print_to(out, "model   %s\n", fmd_json_get_text(head, FMD_KEY_CONFIG, FMD_KEY_LAYERS));
     fmd_print_to(out, "train   %s · batch %.0f · %s %s\n",
-                 fmd_json_get_text(head, "config", "dataset"), setting(w, "batch_size"),
-                 fmd_json_get_text(head, "config", "optimizer"),
-                 fmd_json_get_text(head, "config", "lr_schedule"));
+                 fmd_json_get_text(head, FMD_KEY_CONFIG, FMD_KEY_DATASET),
+                 setting(w, FMD_KEY_BATCH_SIZE),
+                 fmd_json_get_text(head, FMD_KEY_CONFIG, FMD_KEY_OPTIMIZER),
+                 fmd_json_get_text(head, FMD_KEY_CONFIG, "lr_schedule"));
 }
 
 /* A bar for the whole run, and the time left. */
@@ -88,7 +90,7 @@ static void print_progress(const watch *w, FILE *out)
 {
     char text[SHORT_TEXT];
     const fmd_json *now = w->run.place != NULL ? w->run.place : w->run.head;
-    const double epochs = setting(w, "epochs"), steps = setting(w, "steps_per_epoch");
+    const double epochs = setting(w, FMD_KEY_EPOCHS), steps = setting(w, "steps_per_epoch");
     const double done = real(now, "global_step"), all = epochs * steps;
     const double rate = real(w->run.place, "samples_per_s");
     if (!(all > 0) || isnan(done))
@@ -100,7 +102,7 @@ static void print_progress(const watch *w, FILE *out)
     fmd_print_to(out, " %.0f %%", floor(100 * done / all));
     if (rate > 0 && w->run.state == FMD_FOLLOW_RUNS && done < all)
         fmd_print_to(out, " · about %s left",
-                     time_text((all - done) * setting(w, "batch_size") / rate, text));
+                     time_text((all - done) * setting(w, FMD_KEY_BATCH_SIZE) / rate, text));
     fmd_print_to(out, " · step %.0f of %.0f\n", done, all);
 }
 
@@ -174,20 +176,20 @@ static void print_times(const watch *w, FILE *out)
     if (e == NULL)
         return;
     for (size_t i = 0; i < FMD_PHASES; i++)
-        all += fmd_json_get_real(e, fmd_phase_names[i], "mean");
+        all += fmd_json_get_real(e, fmd_phase_names[i], FMD_KEY_MEAN);
     if (all > 0) {
         fmd_print_to(out, "time    ");
         for (size_t i = 0; i < FMD_PHASES; i++)
             fmd_print_to(out, "%s%s %.0f %%", i > 0 ? " · " : "", fmd_phase_names[i],
-                         100 * fmd_json_get_real(e, fmd_phase_names[i], "mean") / all);
+                         100 * fmd_json_get_real(e, fmd_phase_names[i], FMD_KEY_MEAN) / all);
         fputc('\n', out);
     }
     if (real(w->run.head, "ranks") > 1)
         fmd_print_to(out, "slow    rank %.0f on %s: %.3g s of computing, %.0f %% above the mean\n",
-                     fmd_json_get_real(e, "slowest", "rank"),
-                     fmd_json_get_text(e, "slowest", "host"),
-                     fmd_json_get_real(e, "slowest", "compute_seconds"),
-                     100 * fmd_json_get_real(e, "slowest", "above_mean"));
+                     fmd_json_get_real(e, FMD_KEY_SLOWEST, FMD_KEY_RANK),
+                     fmd_json_get_text(e, FMD_KEY_SLOWEST, FMD_KEY_HOST),
+                     fmd_json_get_real(e, FMD_KEY_SLOWEST, FMD_KEY_COMPUTE_SECONDS),
+                     100 * fmd_json_get_real(e, FMD_KEY_SLOWEST, FMD_KEY_ABOVE_MEAN));
 }
 
 static void print_saved(const watch *w, FILE *out)
@@ -195,7 +197,7 @@ static void print_saved(const watch *w, FILE *out)
     char text[SHORT_TEXT];
     const fmd_json *s = w->run.saved;
     if (s != NULL)
-        fmd_print_to(out, "saved   %s, %s ago\n", fmd_json_get_text(s, NULL, "file"),
+        fmd_print_to(out, "saved   %s, %s ago\n", fmd_json_get_text(s, NULL, FMD_KEY_FILE),
                      time_text(difftime(time(NULL), (time_t)real(s, "time")), text));
 }
 
@@ -273,7 +275,8 @@ static void tell(watch *w)
             continue;
         w->told = real(e, "epoch") + 1;
         fmd_print("Epoch %.0f/%.0f - %.0fs - accuracy: %.4f - loss: %.4f", w->told,
-                  setting(w, "epochs"), real(e, "seconds"), real(e, "accuracy"), real(e, "loss"));
+                  setting(w, FMD_KEY_EPOCHS), real(e, "seconds"), real(e, "accuracy"),
+                  real(e, "loss"));
         if (!isnan(real(e, "val_loss")))
             fmd_print(" - val_accuracy: %.4f - val_loss: %.4f", real(e, "val_accuracy"),
                       real(e, "val_loss"));

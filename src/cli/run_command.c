@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +144,18 @@ static void hold_standard_files(void)
             (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+static void do_nothing(int signal)
+{
+    (void)signal;
+}
+
+/* A file larger than the user's limit (ulimit -f) is an error of write(), not the end of the process. */
+static void survive_file_size_limit(void)
+{
+    const struct sigaction action = {.sa_handler = do_nothing, .sa_flags = SA_RESTART};
+    sigaction(SIGXFSZ, &action, NULL);
+}
+
 static fmd_status run_with_mpi(const fmd_command *command, int argc, char **argv)
 {
     fmd_comm *c = NULL;
@@ -164,6 +177,7 @@ static fmd_status run_with_mpi(const fmd_command *command, int argc, char **argv
 fmd_status fmd_program_run(int argc, char **argv)
 {
     hold_standard_files();
+    survive_file_size_limit();
     const fmd_command *command = fmd_commands[0];
     const bool named = argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "help") != 0;
     const int first = named ? 2 : 1;

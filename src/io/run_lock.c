@@ -1,6 +1,7 @@
 #include "io/run_lock.h"
 
 #include "base/log.h"
+#include "io/run_names.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@ static int64_t read_generation(const char *folder)
 {
     char path[PATH_BYTES];
     int64_t generation = 0;
-    snprintf(path, sizeof path, "%s/generation", folder);
+    snprintf(path, sizeof path, "%s/" FMD_FILE_GENERATION, folder);
     char text[32] = "";
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -31,7 +32,7 @@ static int64_t read_generation(const char *folder)
 static fmd_status write_generation(const char *folder, int64_t generation)
 {
     char path[PATH_BYTES], temp[PATH_BYTES + 8];
-    snprintf(path, sizeof path, "%s/generation", folder);
+    snprintf(path, sizeof path, "%s/" FMD_FILE_GENERATION, folder);
     snprintf(temp, sizeof temp, "%s.new", path);
     FILE *f = fopen(temp, "w");
     bool good = f != NULL && fprintf(f, "%" PRId64 "\n", generation) > 0 && fflush(f) == 0 &&
@@ -92,7 +93,7 @@ static fmd_status take_lock(int fd, const char *folder)
 fmd_status fmd_run_lock_take(fmd_run_lock *l, const char *folder)
 {
     char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/run.lock", folder);
+    snprintf(path, sizeof path, "%s/" FMD_FILE_LOCK, folder);
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0)
         return FMD_FAIL(FMD_EBUSY, "cannot lock the run folder '%s': %s", folder, strerror(errno));
@@ -117,7 +118,7 @@ bool fmd_run_lock_is_held(const char *folder)
 {
     char path[PATH_BYTES];
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    snprintf(path, sizeof path, "%s/run.lock", folder);
+    snprintf(path, sizeof path, "%s/" FMD_FILE_LOCK, folder);
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return false;
@@ -129,7 +130,7 @@ bool fmd_run_lock_is_held(const char *folder)
 void fmd_run_lock_owner(const char *folder, char owner[FMD_RUN_LOCK_OWNER])
 {
     char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/run.lock", folder);
+    snprintf(path, sizeof path, "%s/" FMD_FILE_LOCK, folder);
     *owner = '\0';
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -149,7 +150,7 @@ fmd_status fmd_run_lock_check(const fmd_run_lock *l, const char *folder)
 {
     char path[PATH_BYTES];
     struct stat now;
-    snprintf(path, sizeof path, "%s/run.lock", folder);
+    snprintf(path, sizeof path, "%s/" FMD_FILE_LOCK, folder);
     const int found = l->inode != 0 ? stat(path, &now) : 0;
     const bool gone = found != 0 && (errno == ENOENT || errno == ENOTDIR);
     if (gone || (l->inode != 0 && found == 0 && now.st_ino != l->inode))

@@ -68,13 +68,9 @@ static fmd_status split(bench *b, double *seconds, fmd_bench_rank *mine)
     for (size_t i = 0; i < b->args->repetitions; i++)
         mine->step += seconds[i] / steps;
     const fmd_phase_seconds p = fmd_stepper_seconds(b->stepper);
-    mine->phases = (fmd_phase_seconds){.assemble = p.assemble / steps,
-                                       .forward = p.forward / steps,
-                                       .backward = p.backward / steps,
-                                       .convert = p.convert / steps,
-                                       .wait = p.wait / steps,
-                                       .reduce = p.reduce / steps,
-                                       .update = p.update / steps};
+#define DIVIDE(phase, ...) mine->phases.phase = p.phase / steps;
+    FMD_PHASE_LIST(DIVIDE, DIVIDE)
+#undef DIVIDE
     return FMD_OK;
 }
 

@@ -2,6 +2,7 @@
 #include "base/format.h"
 #include "base/mem.h"
 #include "base/system/subprocess.h"
+#include "io/run_names.h"
 #include "report/page.h"
 #include "report/plots/plots.h"
 #include "run/job.h"
@@ -62,7 +63,8 @@ fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v)
     if (v->trained.model == NULL) {
         fmd_html_paragraph(h, "note", "There are no weights: %s.", v->no_model.why);
         if (v->record != NULL)
-            fmd_html_paragraph(h, "", "Layers: %s", known(fmd_run_view_text(v, "model", "layers")));
+            fmd_html_paragraph(h, "", "Layers: %s",
+                               known(fmd_run_view_text(v, FMD_KEY_MODEL, FMD_KEY_LAYERS)));
         return FMD_OK;
     }
     char caption[FMD_CONFIG_LAYERS_BYTES + 96], total[32], size[32];
@@ -129,7 +131,7 @@ fmd_status fmd_page_repeat(fmd_html *h, const fmd_run_view *v)
 {
     static const char *const names[FMD_DATASET_FILES] = {"Training images", "Training labels",
                                                          "Test images", "Test labels"};
-    const double ranks = fmd_run_view_real(v, NULL, "ranks");
+    const double ranks = fmd_run_view_real(v, NULL, FMD_KEY_RANKS);
     const bool exact = v->config.distribution.reduce == FMD_REDUCE_EXACT;
     char file[FMD_RUN_PATH_BYTES], *word = NULL;
     size_t bytes;
@@ -158,11 +160,12 @@ fmd_status fmd_page_repeat(fmd_html *h, const fmd_run_view *v)
             "MPI give the same weights.");
     fmd_html_table_begin(h, "hashes", "Hashes (XXH3, 128 bits) of the weights and the data",
                          "File|Hash");
-    fmd_html_row(h, (const char *const[]){"Final weights",
-                                          known(fmd_run_view_text(v, "result", "weights_xxh3"))});
+    fmd_html_row(
+        h, (const char *const[]){"Final weights",
+                                 known(fmd_run_view_text(v, FMD_KEY_RESULT, "weights_xxh3"))});
     for (int i = 0; i < FMD_DATASET_FILES; i++)
-        fmd_html_row(h, (const char *const[]){
-                            names[i], known(fmd_run_view_text(v, "data", fmd_dataset_key(i)))});
+        fmd_html_row(h, (const char *const[]){names[i], known(fmd_run_view_text(
+                                                            v, FMD_KEY_DATA, fmd_dataset_key(i)))});
     fmd_html_table_end(h);
     return FMD_OK;
 }
@@ -174,7 +177,7 @@ static void host_text(const fmd_run_view *v, char *text, size_t size)
     size_t n = 0, ranks = 0;
     *text = '\0';
     for (size_t i = 0;; i++, ranks++) {
-        host = v->record != NULL ? fmd_json_get_item(v->record, NULL, "hosts", i) : NULL;
+        host = v->record != NULL ? fmd_json_get_item(v->record, NULL, FMD_KEY_HOSTS, i) : NULL;
         if (host != NULL && strcmp(host, before) == 0)
             continue;
         if (ranks > 0 && n < size)
@@ -221,16 +224,16 @@ static void add_history(fmd_json *j, const fmd_history *history)
     const size_t stride = (history->n + MOST_EPOCHS - 1) / MOST_EPOCHS;
     for (size_t i = 0; i < history->n; i += stride) {
         const fmd_epoch *e = &history->epochs[i];
-        fmd_json_append_int(j, group, "epoch", (long long)i);
-        fmd_json_append_real(j, group, "accuracy", e->metrics.accuracy);
-        fmd_json_append_real(j, group, "learning_rate", e->metrics.learning_rate);
-        fmd_json_append_real(j, group, "loss", e->metrics.loss);
+        fmd_json_append_int(j, group, FMD_KEY_EPOCH, (long long)i);
+        fmd_json_append_real(j, group, FMD_KEY_ACCURACY, e->metrics.accuracy);
+        fmd_json_append_real(j, group, FMD_KEY_LEARNING_RATE, e->metrics.learning_rate);
+        fmd_json_append_real(j, group, FMD_KEY_LOSS, e->metrics.loss);
         if (history->validation) {
-            fmd_json_append_real(j, group, "val_accuracy", e->metrics.val_accuracy);
-            fmd_json_append_real(j, group, "val_loss", e->metrics.val_loss);
+            fmd_json_append_real(j, group, FMD_KEY_VAL_ACCURACY, e->metrics.val_accuracy);
+            fmd_json_append_real(j, group, FMD_KEY_VAL_LOSS, e->metrics.val_loss);
         }
-        fmd_json_append_real(j, group, "time", e->seconds);
-        fmd_json_append_real(j, group, "samples_per_s", e->samples_per_s);
+        fmd_json_append_real(j, group, FMD_KEY_TIME, e->seconds);
+        fmd_json_append_real(j, group, FMD_KEY_SAMPLES_PER_S, e->samples_per_s);
     }
 }
 
@@ -241,7 +244,7 @@ static void add_test(fmd_json *j, const fmd_run_view *v)
     char name[64];
     fmd_json_int(j, group, "images", (long long)r->n);
     fmd_json_int(j, group, "correct", (long long)r->correct);
-    fmd_json_real(j, group, "accuracy", r->accuracy);
+    fmd_json_real(j, group, FMD_KEY_ACCURACY, r->accuracy);
     fmd_json_real(j, group, "low", r->low);
     fmd_json_real(j, group, "high", r->high);
     for (size_t k = 0; k < r->classes; k++)

@@ -1,6 +1,7 @@
 /* Sections of a report about the test images: scores, confusion matrix, mistakes. */
 #include "base/format.h"
 #include "base/mem.h"
+#include "io/run_names.h"
 #include "report/html_chart.h"
 #include "report/page.h"
 #include "report/plots/plots.h"
@@ -98,7 +99,7 @@ static void put_pairs(fmd_html *h, const fmd_run_view *v)
 static void put_means(fmd_html *h, const fmd_run_view *v)
 {
     const fmd_classification *r = &v->classification;
-    const double loss = fmd_run_view_real(v, "result", "test_loss");
+    const double loss = fmd_run_view_real(v, FMD_KEY_RESULT, FMD_KEY_TEST_LOSS);
     char right[32], all[32];
     fmd_html_facts_begin(h);
     fmd_html_fact(h, "Accuracy", "%.2f %%", 100 * r->accuracy);

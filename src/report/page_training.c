@@ -1,6 +1,7 @@
 /* Sections of a report about the training: result, curves, epochs, time. */
 #include "base/format.h"
 #include "base/mem.h"
+#include "io/run_names.h"
 #include "report/html_chart.h"
 #include "report/page.h"
 
@@ -22,11 +23,11 @@ static void put_state(fmd_html *h, const fmd_run_view *v)
         fmd_html_paragraph(h, "bad", "How the run ended is not known: %s.", v->no_status.why);
         return;
     }
-    const char *state = fmd_json_get_text(v->status, NULL, "state");
-    const char *message = fmd_json_get_text(v->status, NULL, "message");
-    const int code = (int)fmax(fmd_json_get_real(v->status, NULL, "exit_code"), 0);
+    const char *state = fmd_json_get_text(v->status, NULL, FMD_KEY_STATE);
+    const char *message = fmd_json_get_text(v->status, NULL, FMD_KEY_MESSAGE);
+    const int code = (int)fmax(fmd_json_get_real(v->status, NULL, FMD_KEY_EXIT_CODE), 0);
     char step[32];
-    fmd_format_count((size_t)fmax(fmd_json_get_real(v->status, NULL, "step"), 0), step);
+    fmd_format_count((size_t)fmax(fmd_json_get_real(v->status, NULL, FMD_KEY_STEP), 0), step);
     state = state != NULL ? state : "";
     message = message != NULL ? message : "";
     if (strcmp(state, "running") == 0 && v->running)
@@ -61,8 +62,9 @@ static void put_headline(fmd_html *h, const fmd_run_view *v)
 {
     const fmd_classification *r = &v->classification;
     const fmd_history *history = &v->history;
-    double accuracy = fmd_run_view_real(v, "result", "test_accuracy"), low = r->low, high = r->high;
-    const double images = fmd_run_view_real(v, "data", "n_test");
+    double accuracy = fmd_run_view_real(v, FMD_KEY_RESULT, FMD_KEY_TEST_ACCURACY), low = r->low,
+           high = r->high;
+    const double images = fmd_run_view_real(v, FMD_KEY_DATA, FMD_KEY_N_TEST);
     char figure[32], n[32];
     if (v->no_data.status == FMD_OK) {
         accuracy = r->accuracy;
@@ -84,7 +86,7 @@ static void put_headline(fmd_html *h, const fmd_run_view *v)
 /* "2026-11-28T19:18:48Z" as "2026-11-28 19:18 UTC" */
 static void put_date(fmd_html *h, const fmd_run_view *v)
 {
-    const char *started = fmd_run_view_text(v, NULL, "started");
+    const char *started = fmd_run_view_text(v, NULL, FMD_KEY_STARTED);
     if (started != NULL && strlen(started) == 20 && started[10] == 'T')
         fmd_html_fact(h, "Date", "%.10s %.5s UTC", started, started + 11);
 }
@@ -105,11 +107,11 @@ static void put_layers(fmd_html *h, const char *layers)
 
 static void put_facts(fmd_html *h, const fmd_run_view *v)
 {
-    const char *layers = fmd_run_view_text(v, "model", "layers");
-    const char *data = fmd_run_view_text(v, "data", "name");
-    const double ranks = fmd_run_view_real(v, NULL, "ranks"),
-                 nodes = fmd_run_view_real(v, NULL, "nodes");
-    const double seconds = fmd_run_view_real(v, "time", "training_seconds");
+    const char *layers = fmd_run_view_text(v, FMD_KEY_MODEL, FMD_KEY_LAYERS);
+    const char *data = fmd_run_view_text(v, FMD_KEY_DATA, FMD_KEY_NAME);
+    const double ranks = fmd_run_view_real(v, NULL, FMD_KEY_RANKS),
+                 nodes = fmd_run_view_real(v, NULL, FMD_KEY_NODES);
+    const double seconds = fmd_run_view_real(v, FMD_KEY_TIME, FMD_KEY_TRAINING_SECONDS);
     if (layers == NULL && v->trained.model != NULL)
         layers = fmd_model_spec(v->trained.model);
     fmd_html_facts_begin(h);
@@ -177,10 +179,10 @@ static void put_confusion(fmd_html *h, const fmd_run_view *v)
 
 static void put_speed(fmd_html *h, const fmd_run_view *v)
 {
-    const double seconds = fmd_run_view_real(v, "time", "training_seconds");
-    const double rate = fmd_run_view_real(v, "time", "images_per_second");
-    const double reduce = fmd_run_view_real(v, "time", "reduce_seconds");
-    const double ranks = fmd_run_view_real(v, NULL, "ranks");
+    const double seconds = fmd_run_view_real(v, FMD_KEY_TIME, FMD_KEY_TRAINING_SECONDS);
+    const double rate = fmd_run_view_real(v, FMD_KEY_TIME, FMD_KEY_IMAGES_PER_SECOND);
+    const double reduce = fmd_run_view_real(v, FMD_KEY_TIME, "reduce_seconds");
+    const double ranks = fmd_run_view_real(v, NULL, FMD_KEY_RANKS);
     char n[32];
     if (!(seconds > 0) || !(rate > 0))
         return;
@@ -312,9 +314,9 @@ fmd_status fmd_page_training(fmd_html *h, const fmd_run_view *v)
 /* The scope of the times: all ranks, and the steps of the last process of the run. */
 static void put_whose(char *text, size_t size, const fmd_run_view *v, double seconds)
 {
-    const double ranks = fmd_run_view_real(v, NULL, "ranks");
-    const double all = fmd_run_view_real(v, "result", "steps");
-    const double steps = fmd_run_view_real(v, "time", "steps");
+    const double ranks = fmd_run_view_real(v, NULL, FMD_KEY_RANKS);
+    const double all = fmd_run_view_real(v, FMD_KEY_RESULT, FMD_KEY_STEPS);
+    const double steps = fmd_run_view_real(v, FMD_KEY_TIME, FMD_KEY_STEPS);
     size_t n = (size_t)snprintf(text, size, "%.2f s of training", seconds);
     if (steps > 0)
         n += (size_t)snprintf(text + n, size - n, ", %.3f ms a step", 1e3 * seconds / steps);
@@ -330,17 +332,17 @@ static void put_whose(char *text, size_t size, const fmd_run_view *v, double sec
 /* The rank that the others wait for. */
 static void put_slowest(fmd_html *h, const fmd_run_view *v)
 {
-    const double ranks = fmd_run_view_real(v, NULL, "ranks");
-    const double rank = fmd_run_view_real(v, "slowest", "rank");
-    const char *host = fmd_run_view_text(v, "slowest", "host");
+    const double ranks = fmd_run_view_real(v, NULL, FMD_KEY_RANKS);
+    const double rank = fmd_run_view_real(v, FMD_KEY_SLOWEST, FMD_KEY_RANK);
+    const char *host = fmd_run_view_text(v, FMD_KEY_SLOWEST, FMD_KEY_HOST);
     if (!(ranks > 1) || !(rank >= 0) || host == NULL)
         return;
     fmd_html_paragraph(
         h, "",
         "Rank %.0f on %s was the slowest: it computed for %.2f s, %.0f %% above the mean "
         "of the ranks. The others waited for it; their sums over the ranks include the wait.",
-        rank, host, fmd_run_view_real(v, "slowest", "compute_seconds"),
-        100 * fmd_run_view_real(v, "slowest", "above_mean"));
+        rank, host, fmd_run_view_real(v, FMD_KEY_SLOWEST, FMD_KEY_COMPUTE_SECONDS),
+        100 * fmd_run_view_real(v, FMD_KEY_SLOWEST, FMD_KEY_ABOVE_MEAN));
 }
 
 /* A phase in run.json: "forward_seconds", and with _min and _max over the ranks. */
@@ -348,14 +350,14 @@ static double part_seconds(const fmd_run_view *v, const char *phase, const char 
 {
     char key[64];
     snprintf(key, sizeof key, "%s_seconds%s", phase, end);
-    return fmd_run_view_real(v, "time", key);
+    return fmd_run_view_real(v, FMD_KEY_TIME, key);
 }
 
 static void put_part(fmd_bar *bar, const fmd_run_view *v, const char *phase, double all)
 {
     const double mean = part_seconds(v, phase, ""), least = part_seconds(v, phase, "_min");
     const double seconds = fmax(mean, 0);
-    const bool spread = least >= 0 && fmd_run_view_real(v, NULL, "ranks") > 1;
+    const bool spread = least >= 0 && fmd_run_view_real(v, NULL, FMD_KEY_RANKS) > 1;
     size_t n = (size_t)snprintf(bar->text, sizeof bar->text, "%.2f s", seconds);
     if (spread)
         n += (size_t)snprintf(bar->text + n, sizeof bar->text - n, " (%.2f to %.2f)", least,
@@ -374,7 +376,7 @@ void fmd_page_time(fmd_html *h, const fmd_run_view *v)
                  {"assemble", "Batch assembly", "three"},
                  {"reduce", "Sums over the ranks, waiting included", "two"}};
     enum { N_PARTS = sizeof parts / sizeof *parts };
-    const double seconds = fmd_run_view_real(v, "time", "training_seconds");
+    const double seconds = fmd_run_view_real(v, FMD_KEY_TIME, FMD_KEY_TRAINING_SECONDS);
     fmd_bar bars[N_PARTS + 1] = {[N_PARTS] = {.name = "Other", .colour = "rest"}};
     char caption[256];
     double rest = 1;

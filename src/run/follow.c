@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "io/run_lock.h"
+#include "io/run_names.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -37,7 +38,7 @@ static void cut(fmd_follow *r, double step)
 {
     while (r->n_losses > 0 && r->losses[r->n_losses - 1].step > step)
         r->n_losses--;
-    while (r->n_epochs > 0 && number(r->epochs[r->n_epochs - 1], "global_step") > step)
+    while (r->n_epochs > 0 && number(r->epochs[r->n_epochs - 1], FMD_KEY_GLOBAL_STEP) > step)
         fmd_json_destroy(r->epochs[--r->n_epochs]);
     r->epoch = r->n_epochs > 0 ? r->epochs[r->n_epochs - 1] : NULL;
 }
@@ -55,8 +56,8 @@ static fmd_status add_loss(fmd_follow *r, const fmd_json *line)
     if (more == NULL)
         return FMD_FAIL(FMD_ENOMEM, "out of memory: the losses of '%s'", r->folder);
     r->losses = more;
-    more[r->n_losses++] =
-        (fmd_follow_loss){number(line, "global_step"), fmd_json_get_real(line, NULL, "loss")};
+    more[r->n_losses++] = (fmd_follow_loss){number(line, FMD_KEY_GLOBAL_STEP),
+                                            fmd_json_get_real(line, NULL, FMD_KEY_LOSS)};
     return FMD_OK;
 }
 
@@ -77,32 +78,32 @@ static fmd_status add_epoch(fmd_follow *r, fmd_json *line)
 static fmd_status take(fmd_follow *r, const char *text, size_t bytes)
 {
     fmd_json *line = NULL, *again = NULL;
-    if (fmd_json_parse(&line, text, bytes, "events.jsonl") != FMD_OK)
+    if (fmd_json_parse(&line, text, bytes, FMD_FILE_EVENTS) != FMD_OK)
         return FMD_OK;
-    const char *type = fmd_json_get_text(line, NULL, "type");
+    const char *type = fmd_json_get_text(line, NULL, FMD_KEY_TYPE);
     type = type != NULL ? type : "";
     keep(&r->end, NULL);
-    if (strcmp(type, "start") == 0 || strcmp(type, "resume") == 0) {
-        cut(r, number(line, "global_step"));
+    if (strcmp(type, FMD_EVENT_START) == 0 || strcmp(type, FMD_EVENT_RESUME) == 0) {
+        cut(r, number(line, FMD_KEY_GLOBAL_STEP));
         keep(&r->place, NULL);
         keep(&r->head, line);
         return FMD_OK;
     }
-    if (strcmp(type, "checkpoint") == 0) {
+    if (strcmp(type, FMD_EVENT_CHECKPOINT) == 0) {
         keep(&r->saved, line);
         return FMD_OK;
     }
-    if (strcmp(type, "end") == 0) {
+    if (strcmp(type, FMD_EVENT_END) == 0) {
         keep(&r->end, line);
         return FMD_OK;
     }
-    const bool epoch = strcmp(type, "epoch") == 0;
+    const bool epoch = strcmp(type, FMD_EVENT_EPOCH) == 0;
     fmd_status st = FMD_OK;
-    if (epoch || strcmp(type, "step") == 0)
+    if (epoch || strcmp(type, FMD_EVENT_STEP) == 0)
         st = add_loss(r, line);
-    if (st == FMD_OK && epoch && fmd_json_parse(&again, text, bytes, "events.jsonl") == FMD_OK)
+    if (st == FMD_OK && epoch && fmd_json_parse(&again, text, bytes, FMD_FILE_EVENTS) == FMD_OK)
         st = add_epoch(r, again);
-    if (epoch || strcmp(type, "step") == 0)
+    if (epoch || strcmp(type, FMD_EVENT_STEP) == 0)
         keep(&r->place, line);
     else
         fmd_json_destroy(line);
@@ -146,8 +147,8 @@ static fmd_status read_log(fmd_follow *r, double *age)
     char path[PATH_BYTES];
     struct stat s;
     *age = 0;
-    const int fd = open(file_of(r, "events.jsonl", path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 && errno == ENOENT && stat(file_of(r, "generation", path), &s) == 0)
+    const int fd = open(file_of(r, FMD_FILE_EVENTS, path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT && stat(file_of(r, FMD_FILE_GENERATION, path), &s) == 0)
         return FMD_OK; /* a run, but it has not begun to train */
     if (fd < 0)
         return FMD_FAIL(FMD_ENOINPUT, "there is no run in '%s': cannot open events.jsonl: %s",
@@ -171,21 +172,21 @@ static bool judge_end(fmd_follow *r)
     char path[PATH_BYTES];
     fmd_json *status = NULL;
     const fmd_json *last = r->end;
-    if (last == NULL && fmd_json_read(&status, file_of(r, "STATUS.json", path)) == FMD_OK)
+    if (last == NULL && fmd_json_read(&status, file_of(r, FMD_FILE_STATUS, path)) == FMD_OK)
         last = status;
-    const char *state = last != NULL ? fmd_json_get_text(last, NULL, "state") : NULL;
-    const char *message = last != NULL ? fmd_json_get_text(last, NULL, "message") : NULL;
-    const bool ended = state != NULL && strcmp(state, "running") != 0;
+    const char *state = last != NULL ? fmd_json_get_text(last, NULL, FMD_KEY_STATE) : NULL;
+    const char *message = last != NULL ? fmd_json_get_text(last, NULL, FMD_KEY_MESSAGE) : NULL;
+    const bool ended = state != NULL && strcmp(state, FMD_RUN_RUNNING) != 0;
     if (ended) {
         int n = snprintf(r->verdict, sizeof r->verdict, "%s, exit code %.0f", state,
-                         number(last, "exit_code"));
+                         number(last, FMD_KEY_EXIT_CODE));
         if (message != NULL && *message != '\0')
             n += snprintf(r->verdict + n, sizeof r->verdict - (size_t)n, ": %.300s", message);
-        const double accuracy = fmd_json_get_real(last, NULL, "test_accuracy");
+        const double accuracy = fmd_json_get_real(last, NULL, FMD_KEY_TEST_ACCURACY);
         if (!isnan(accuracy))
             snprintf(r->verdict + n, sizeof r->verdict - (size_t)n,
                      " · test loss %.4f · accuracy %.4f",
-                     fmd_json_get_real(last, NULL, "test_loss"), accuracy);
+                     fmd_json_get_real(last, NULL, FMD_KEY_TEST_LOSS), accuracy);
         r->state = FMD_FOLLOW_ENDED;
     }
     fmd_json_destroy(status);
@@ -251,9 +252,9 @@ fmd_status fmd_follow_newest(char folder[FMD_PATH_BYTES])
         struct stat s;
         if (entry->d_name[0] == '.')
             continue;
-        snprintf(path, sizeof path, "runs/%s/events.jsonl", entry->d_name);
+        snprintf(path, sizeof path, "runs/%s/" FMD_FILE_EVENTS, entry->d_name);
         if (stat(path, &s) != 0) {
-            snprintf(path, sizeof path, "runs/%s/generation", entry->d_name);
+            snprintf(path, sizeof path, "runs/%s/" FMD_FILE_GENERATION, entry->d_name);
             if (stat(path, &s) != 0)
                 continue;
         }

@@ -4,6 +4,7 @@
 #include "data/locate.h"
 #include "data/source.h"
 #include "io/json/json_object.h"
+#include "io/run_names.h"
 #include "train/evaluate.h"
 #include "train/loader.h"
 
@@ -79,7 +80,7 @@ static void look_above(place *p, const char *weights)
 static fmd_status recall(place *p, const fmd_json *run, const char *weights,
                          const fmd_config *config, bool with_images)
 {
-    const char *dataset = fmd_json_get_text(run, NULL, "dataset");
+    const char *dataset = fmd_json_get_text(run, NULL, FMD_KEY_DATASET);
     const char *dir = fmd_json_get_text(run, NULL, "data-dir");
     if (dataset != NULL)
         snprintf(p->dataset, sizeof p->dataset, "%s", dataset);
@@ -111,7 +112,7 @@ static fmd_status find_data(place *p, const fmd_weights_file *f, const fmd_confi
     memcpy(p->dir, config->data.dir, sizeof p->dir);
     if (fmd_config_gives(config, "dataset"))
         return FMD_OK;
-    FMD_TRY(read_of_run(&run, f, "config.json"));
+    FMD_TRY(read_of_run(&run, f, FMD_FILE_CONFIG));
     const fmd_status st = run != NULL ? recall(p, run, f->path, config, with_images) : FMD_OK;
     fmd_json_destroy(run);
     return st;
@@ -153,10 +154,10 @@ static bool is_foreign(const fmd_loaded_model *t, fmd_split_name split)
     char text[FMD_HASH_TEXT];
     fmd_json *record;
     bool foreign = false;
-    if (read_of_run(&record, &t->file, "run.json") != FMD_OK || record == NULL)
+    if (read_of_run(&record, &t->file, FMD_FILE_RECORD) != FMD_OK || record == NULL)
         return false;
     for (int i = first; i < first + 2; i++) {
-        const char *known = fmd_json_get_text(record, "data", fmd_dataset_key(i));
+        const char *known = fmd_json_get_text(record, FMD_KEY_DATA, fmd_dataset_key(i));
         foreign = foreign ||
                   (known != NULL && strcmp(known, fmd_hash_text(t->data.info.hash[i], text)) != 0);
     }

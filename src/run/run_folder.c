@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "io/json/json_file.h"
 #include "io/json/json_object.h"
+#include "io/run_names.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -58,9 +59,9 @@ static fmd_status make_dated_folder(fmd_run_folder *f)
 /* A folder that the user named may hold other things, but nothing that would be overwritten. */
 static fmd_status check_unused(const fmd_run_folder *f)
 {
-    static const char *const names[] = {"STATUS.json", "config.json",
-                                        "history.csv", "events.jsonl",
-                                        "run.json",    "checkpoints/final.weights.h5"};
+    static const char *const names[] = {FMD_FILE_STATUS,  FMD_FILE_CONFIG,
+                                        FMD_FILE_HISTORY, FMD_FILE_EVENTS,
+                                        FMD_FILE_RECORD,  FMD_FILE_CHECKPOINTS "/" FMD_FILE_FINAL};
     char path[FMD_RUN_PATH_BYTES];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (access(fmd_run_folder_file(f, names[i], path), F_OK) == 0)
@@ -77,7 +78,7 @@ static fmd_status check_unused(const fmd_run_folder *f)
 static fmd_status check_reuse(const fmd_run_folder *f, const fmd_config *config)
 {
     char path[FMD_RUN_PATH_BYTES];
-    const bool ours = access(fmd_run_folder_file(f, "generation", path), F_OK) == 0;
+    const bool ours = access(fmd_run_folder_file(f, FMD_FILE_GENERATION, path), F_OK) == 0;
     return ours && strcmp(config->checkpoints.resume, "none") != 0 ? FMD_OK : check_unused(f);
 }
 
@@ -90,7 +91,7 @@ static fmd_status write_config(const fmd_run_folder *f, const fmd_config *config
     size_t n = 0;
     snprintf(stored.run.dir, sizeof stored.run.dir, "auto"); /* another run, another folder */
     snprintf(stored.checkpoints.resume, sizeof stored.checkpoints.resume, "auto");
-    fmd_run_folder_file(f, "config.json", path);
+    fmd_run_folder_file(f, FMD_FILE_CONFIG, path);
     FMD_TRY(fmd_alloc(&table, fmd_config_table_length, sizeof *table, "the options"));
     for (size_t i = 0; i < fmd_config_table_length; i++)
         if (fmd_config_has(FMD_TRAIN_GROUPS, &fmd_config_table[i]))
@@ -103,7 +104,8 @@ static fmd_status write_config(const fmd_run_folder *f, const fmd_config *config
 /* What a process that was killed had begun to write; where others' files may lie, no more than that. */
 static void delete_remains(const fmd_run_folder *f)
 {
-    static const char *const names[] = {"STATUS.json.tmp-", "config.json.tmp-", "run.json.tmp-"};
+    static const char *const names[] = {FMD_FILE_STATUS ".tmp-", FMD_FILE_CONFIG ".tmp-",
+                                        FMD_FILE_RECORD ".tmp-"};
     DIR *folder = opendir(f->path);
     const struct dirent *entry;
     while (folder != NULL && (entry = readdir(folder)) != NULL)
@@ -116,14 +118,15 @@ static void delete_remains(const fmd_run_folder *f)
 
 void fmd_run_folder_discard(fmd_run_folder *f)
 {
-    static const char *const names[] = {"events.jsonl", "config.json", "generation", "run.lock"};
+    static const char *const names[] = {FMD_FILE_EVENTS, FMD_FILE_CONFIG, FMD_FILE_GENERATION,
+                                        FMD_FILE_LOCK};
     char path[FMD_RUN_PATH_BYTES];
     if (f->path[0] == '\0' || !f->fresh || fmd_run_folder_check(f) != FMD_OK)
         return;
     fmd_run_lock_release(&f->lock);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unlink(fmd_run_folder_file(f, names[i], path));
-    rmdir(fmd_run_folder_file(f, "checkpoints", path)); /* only what is empty goes */
+    rmdir(fmd_run_folder_file(f, FMD_FILE_CHECKPOINTS, path)); /* only what is empty goes */
     rmdir(f->path);
 }
 
@@ -143,14 +146,15 @@ fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config)
         memcpy(f->path, config->run.dir, sizeof f->path);
         FMD_TRY(fmd_make_folders(f->path, "run folder"));
         FMD_TRY(check_reuse(f, config));
-        reused = access(fmd_run_folder_file(f, "generation", path), F_OK) == 0;
+        reused = access(fmd_run_folder_file(f, FMD_FILE_GENERATION, path), F_OK) == 0;
     }
-    fmd_status st = fmd_make_folders(fmd_run_folder_file(f, "checkpoints", path), "run folder");
+    fmd_status st =
+        fmd_make_folders(fmd_run_folder_file(f, FMD_FILE_CHECKPOINTS, path), "run folder");
     if (st == FMD_OK)
         st = fmd_run_lock_take(&f->lock, f->path);
     if (st == FMD_OK)
         delete_remains(f);
-    if (st == FMD_OK && access(fmd_run_folder_file(f, "config.json", path), F_OK) != 0)
+    if (st == FMD_OK && access(fmd_run_folder_file(f, FMD_FILE_CONFIG, path), F_OK) != 0)
         st = write_config(f, config);
     f->fresh = !reused;
     if (st != FMD_OK && st != FMD_EBUSY)
@@ -183,7 +187,7 @@ static fmd_status note_running(fmd_callback *c, const fmd_event *e)
     }
     if (!s->folder->fresh) /* some options may have changed */
         FMD_TRY(write_config(s->folder, &s->config));
-    return fmd_run_folder_status(s->folder, "running", FMD_OK, "", step);
+    return fmd_run_folder_status(s->folder, FMD_RUN_RUNNING, FMD_OK, "", step);
 }
 
 static void destroy(fmd_callback *c)
@@ -225,11 +229,11 @@ fmd_status fmd_run_folder_status(const fmd_run_folder *f, const char *state, fmd
     FMD_TRY(fmd_run_folder_check(f));
     fmd_json *j;
     FMD_TRY(fmd_json_create(&j));
-    fmd_json_text(j, NULL, "state", state);
-    fmd_json_int(j, NULL, "exit_code", code);
-    fmd_json_text(j, NULL, "message", message);
-    fmd_json_int(j, NULL, "step", (long long)step);
-    fmd_status st = fmd_json_write(j, fmd_run_folder_file(f, "STATUS.json", path));
+    fmd_json_text(j, NULL, FMD_KEY_STATE, state);
+    fmd_json_int(j, NULL, FMD_KEY_EXIT_CODE, code);
+    fmd_json_text(j, NULL, FMD_KEY_MESSAGE, message);
+    fmd_json_int(j, NULL, FMD_KEY_STEP, (long long)step);
+    fmd_status st = fmd_json_write(j, fmd_run_folder_file(f, FMD_FILE_STATUS, path));
     fmd_json_destroy(j);
     return st;
 }

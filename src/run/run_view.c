@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "io/run_lock.h"
+#include "io/run_names.h"
 
 #include <errno.h>
 #include <math.h>
@@ -29,7 +30,8 @@ static const char *file_of(const fmd_run_view *v, const char *name, char path[FM
 
 static fmd_status find_run(const fmd_run_view *v)
 {
-    static const char *const names[] = {"config.json", "history.csv", "run.json", "STATUS.json"};
+    static const char *const names[] = {FMD_FILE_CONFIG, FMD_FILE_HISTORY, FMD_FILE_RECORD,
+                                        FMD_FILE_STATUS};
     struct stat s;
     char path[FMD_RUN_PATH_BYTES], example[FMD_PATH_BYTES];
     if (*v->path == '\0')
@@ -54,18 +56,18 @@ static fmd_status read_files(fmd_run_view *v)
     char path[FMD_RUN_PATH_BYTES];
     FMD_TRY(find_run(v));
     FMD_TRY(fmd_options_reset(fmd_config_table, fmd_config_table_length, &v->config));
-    if (!present(fmd_options_read_json(file_of(v, "config.json", path), fmd_config_table,
+    if (!present(fmd_options_read_json(file_of(v, FMD_FILE_CONFIG, path), fmd_config_table,
                                        fmd_config_table_length, &v->config, v->config.given),
                  &v->no_config))
         FMD_TRY(fmd_options_reset(fmd_config_table, fmd_config_table_length, &v->config));
-    present(fmd_history_read(&v->history, file_of(v, "history.csv", path)), &v->no_history);
+    present(fmd_history_read(&v->history, file_of(v, FMD_FILE_HISTORY, path)), &v->no_history);
     if (v->no_history.status == FMD_OK && v->history.n == 0)
         present(FMD_FAIL(FMD_ENOINPUT, "no epoch is complete yet"), &v->no_history);
-    present(fmd_json_read(&v->record, file_of(v, "run.json", path)), &v->no_record);
+    present(fmd_json_read(&v->record, file_of(v, FMD_FILE_RECORD, path)), &v->no_record);
     if (v->no_record.status == FMD_ENOINPUT)
         present(FMD_FAIL(FMD_ENOINPUT, "the run has no run.json, since it has not reached its end"),
                 &v->no_record);
-    present(fmd_json_read(&v->status, file_of(v, "STATUS.json", path)), &v->no_status);
+    present(fmd_json_read(&v->status, file_of(v, FMD_FILE_STATUS, path)), &v->no_status);
     v->running = fmd_run_lock_is_held(v->path);
     return FMD_OK;
 }

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/timer.h"
 #include "io/atomic_file.h"
+#include "io/run_names.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -21,7 +22,7 @@
 #include <unistd.h>
 
 enum { PATH_BYTES = 1200, NAME_BYTES = 64, STEP_DIGITS = 10, MAX_FAILURES = 3, EMERGENCIES = 2 };
-static const char prefix[] = "step-", suffix[] = ".weights.h5", best_name[] = "best.weights.h5";
+static const char prefix[] = "step-", suffix[] = ".weights.h5", best_name[] = FMD_FILE_BEST;
 
 /* The share of a run's time that automatic checkpoints may take, and what one is taken to cost
  * before the first. */
@@ -97,7 +98,7 @@ bool fmd_checkpointer_due_by_epoch(const fmd_checkpointer *s)
 
 static const char *file_path(const fmd_checkpointer *s, const char *name, char path[PATH_BYTES])
 {
-    snprintf(path, PATH_BYTES, "%s/checkpoints/%s", s->args.run_folder, name);
+    snprintf(path, PATH_BYTES, "%s/" FMD_FILE_CHECKPOINTS "/%s", s->args.run_folder, name);
     return path;
 }
 
@@ -173,8 +174,8 @@ static void prune(const fmd_checkpointer *s, int64_t keep)
 static void link_latest(const fmd_checkpointer *s, const char *name)
 {
     char temp[PATH_BYTES], path[PATH_BYTES];
-    file_path(s, "latest.weights.h5.tmp-link", temp);
-    file_path(s, "latest.weights.h5", path);
+    file_path(s, FMD_FILE_LATEST ".tmp-link", temp);
+    file_path(s, FMD_FILE_LATEST, path);
     if (check_folder(s) != FMD_OK)
         return; /* the next write says so */
     unlink(temp);
@@ -188,7 +189,7 @@ static bool is_full(const fmd_checkpointer *s)
     char path[PATH_BYTES];
     struct stat newest;
     struct statvfs disk;
-    return stat(file_path(s, "latest.weights.h5", path), &newest) == 0 &&
+    return stat(file_path(s, FMD_FILE_LATEST, path), &newest) == 0 &&
            statvfs(file_path(s, "", path), &disk) == 0 &&
            (double)disk.f_bavail * (double)disk.f_frsize < (double)newest.st_size;
 }
@@ -254,7 +255,7 @@ fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fmd_state *sta
 
 fmd_status fmd_checkpointer_write_final(const fmd_checkpointer *s, const fmd_state *state)
 {
-    return write_file(s, "final.weights.h5", state);
+    return write_file(s, FMD_FILE_FINAL, state);
 }
 
 fmd_state_entry fmd_checkpointer_entry(fmd_checkpointer *s)

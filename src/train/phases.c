@@ -4,17 +4,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define SKIP(...)
 static const struct phase {
     size_t offset; /* in fmd_phase_seconds */
-    bool computes; /* rather than waits for other ranks */
+    bool computes;
 } phases[FMD_PHASES] = {
-    {offsetof(fmd_phase_seconds, assemble), true}, {offsetof(fmd_phase_seconds, forward), true},
-    {offsetof(fmd_phase_seconds, backward), true}, {offsetof(fmd_phase_seconds, reduce), false},
-    {offsetof(fmd_phase_seconds, update), true},
+#define ROW(name, label, computes) {offsetof(fmd_phase_seconds, name), computes},
+    FMD_PHASE_LIST(ROW, SKIP)
+#undef ROW
 };
 
-const char *const fmd_phase_names[FMD_PHASES] = {"assemble", "forward", "backward", "reduce",
-                                                 "update"};
+#define NAME(name, ...) #name,
+const char *const fmd_phase_names[FMD_PHASES] = {FMD_PHASE_LIST(NAME, SKIP)};
 
 static double seconds_of(const fmd_phase_seconds *rank, size_t phase)
 {

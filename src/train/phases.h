@@ -2,26 +2,40 @@
 #ifndef FMD_TRAIN_PHASES_H
 #define FMD_TRAIN_PHASES_H
 
-/* Seconds of one rank, by phase of a step. Training has `convert` and `wait` in `reduce`; `bench`
- * tells them apart. Rounding to the scale is in `backward`, rounding back in `update`: what is in the
- * cache is worked on while it is there. */
+/* The phases of a step, in their order: name, what `bench` calls it, and whether a rank computes in it
+ * rather than waits for others. Training has the DETAILs within `reduce`; `bench` tells them apart:
+ * `convert` is what surrounds the message (counters, checksum, flags), `wait` the time until the last
+ * rank comes to the collective. Rounding to the scale is in `backward`, rounding back in `update`: data
+ * are worked on while they are in the cache. */
+#define FMD_PHASE_LIST(PHASE, DETAIL)                                                              \
+    PHASE(assemble, "assemble", true)                                                              \
+    PHASE(forward, "forward", true)                                                                \
+    PHASE(backward, "backward", true)                                                              \
+    DETAIL(convert, "convert", true)                                                               \
+    DETAIL(wait, "wait", false)                                                                    \
+    PHASE(reduce, "allreduce", false)                                                              \
+    PHASE(update, "update", true)
+
+/* Seconds of one rank in each of them. */
 typedef struct fmd_phase_seconds {
-    double assemble, forward, backward;
-    double convert; /* what surrounds the message: counters, checksum, flags */
-    double wait;    /* for the last rank, before the collective */
-    double reduce, update;
+#define FIELD(name, ...) double name;
+    FMD_PHASE_LIST(FIELD, FIELD)
+#undef FIELD
 } fmd_phase_seconds;
 
-/* The phases of training, in their order: "assemble", "forward", "backward", "reduce", "update". In
- * all but "reduce" a rank computes, and waits for nobody. */
-enum { FMD_PHASES = 5 };
+/* The phases of training: "assemble", "forward", "backward", "reduce", "update". */
+#define COUNT(...) +1
+#define SKIP(...)
+enum { FMD_PHASES = 0 FMD_PHASE_LIST(COUNT, SKIP) };
+#undef COUNT
+#undef SKIP
 extern const char *const fmd_phase_names[FMD_PHASES];
 
 typedef struct fmd_phase_spread {
     double min[FMD_PHASES], mean[FMD_PHASES], max[FMD_PHASES]; /* over the ranks */
     int slowest;            /* the rank that computed longest: the others wait for it */
-    double slowest_seconds; /* that it computed */
-    double above_mean;      /* by what share that is more than the mean: 0.25 for 25 % */
+    double slowest_seconds; /* of computing, on that rank */
+    double above_mean;      /* relative to the mean of the ranks: 0.25 for 25 % more */
 } fmd_phase_spread;
 
 /* Local. How the seconds of `n` ranks compare, those of `earlier` not counted; NULL: all count. */

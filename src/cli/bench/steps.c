@@ -14,16 +14,11 @@ typedef struct phase {
     size_t offset; /* in fmd_phase_seconds */
 } phase;
 
-#define PHASE(label, field)                                                                        \
-    {                                                                                              \
-        label, offsetof(fmd_phase_seconds, field)                                                  \
-    }
 static const phase phases[] = {
-    PHASE("assemble", assemble), PHASE("forward", forward), PHASE("backward", backward),
-    PHASE("convert", convert),   PHASE("wait", wait),       PHASE("allreduce", reduce),
-    PHASE("update", update),
+#define ROW(field, label, ...) {label, offsetof(fmd_phase_seconds, field)},
+    FMD_PHASE_LIST(ROW, ROW)
+#undef ROW
 };
-#undef PHASE
 enum { PHASES = sizeof phases / sizeof *phases };
 
 static double seconds_of(const fmd_bench_rank *r, size_t i)

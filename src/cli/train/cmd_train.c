@@ -10,6 +10,7 @@
 #include "base/timer.h"
 #include "io/json/json_object.h"
 #include "io/run_lock.h"
+#include "io/run_names.h"
 #include "math/gemm.h"
 #include "train/callbacks/callbacks.h"
 #include "train/loader.h"
@@ -135,13 +136,13 @@ static fmd_status open_folder(fmd_job *j)
     FMD_TRY(fmd_run_folder_create(&j->folder, &stored));
     if (j->folder.path[0] == '\0')
         return FMD_OK;
-    FMD_TRY(fmd_cb_csv_create(&callback, fmd_run_folder_file(&j->folder, "history.csv", path)));
+    FMD_TRY(fmd_cb_csv_create(&callback, fmd_run_folder_file(&j->folder, FMD_FILE_HISTORY, path)));
     add_callback(j, callback);
     FMD_TRY(fmd_run_folder_callback(&callback, &j->folder, &stored));
     add_callback(j, callback);
     fmd_json *head;
     FMD_TRY(fmd_report_start(&head, j));
-    FMD_TRY(fmd_cb_events_create(&callback, fmd_run_folder_file(&j->folder, "events.jsonl", path),
+    FMD_TRY(fmd_cb_events_create(&callback, fmd_run_folder_file(&j->folder, FMD_FILE_EVENTS, path),
                                  head));
     add_callback(j, callback);
     if (j->config->run.tensorboard) {
@@ -355,7 +356,9 @@ static fmd_status write_verdict(const fmd_job *j, fmd_status st)
     char message[FMD_ERROR_BYTES];
     const bool stopped = st == FMD_OK || st == FMD_ESTOPPED;
     snprintf(message, sizeof message, "%s", stopped ? j->result.reason : fmd_error_message());
-    const char *state = !stopped ? "failed" : *message != '\0' ? "stopped" : "done";
+    const char *state = !stopped           ? FMD_RUN_FAILED
+                        : *message != '\0' ? FMD_RUN_STOPPED
+                                           : FMD_RUN_DONE;
     fmd_status written = fmd_run_folder_status(&j->folder, state, st, message, j->result.steps);
     if (written == FMD_OK)
         written = fmd_report_end(j, state, st, message);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "io/json/event_log.h"
+#include "io/run_names.h"
 #include "io/tensorboard/tensorboard.h"
 #include "math/gemm.h"
 
@@ -106,13 +107,13 @@ static void add_place(fmd_json *r, const fmd_job *j)
 {
     fmd_json_text(r, NULL, "mpi", fmd_comm_library());
     fmd_json_text(r, NULL, "blas", fmd_math_library());
-    fmd_json_text(r, NULL, "blas_core", fmd_math_core());
+    fmd_json_text(r, NULL, FMD_KEY_BLAS_CORE, fmd_math_core());
     fmd_json_text(r, NULL, "instructions", fmd_math_instructions());
     fmd_json_text(r, NULL, "compiler", __VERSION__);
-    fmd_json_int(r, NULL, "ranks", fmd_comm_size(j->comm));
-    fmd_json_int(r, NULL, "nodes", fmd_comm_nodes(j->comm));
+    fmd_json_int(r, NULL, FMD_KEY_RANKS, fmd_comm_size(j->comm));
+    fmd_json_int(r, NULL, FMD_KEY_NODES, fmd_comm_nodes(j->comm));
     for (int i = 0; i < fmd_comm_size(j->comm); i++)
-        fmd_json_append(r, NULL, "hosts", j->hosts + (size_t)i * FMD_HOST_BYTES);
+        fmd_json_append(r, NULL, FMD_KEY_HOSTS, j->hosts + (size_t)i * FMD_HOST_BYTES);
 }
 
 /* Where the time went on the ranks, and who computed longest. */
@@ -122,16 +123,16 @@ static void add_phases(fmd_json *r, const fmd_job *j)
     for (size_t p = 0; p < FMD_PHASES; p++) {
         char key[64];
         snprintf(key, sizeof key, "%s_seconds", fmd_phase_names[p]);
-        fmd_json_real(r, "time", key, t->mean[p]);
+        fmd_json_real(r, FMD_KEY_TIME, key, t->mean[p]);
         snprintf(key, sizeof key, "%s_seconds_min", fmd_phase_names[p]);
-        fmd_json_real(r, "time", key, t->min[p]);
+        fmd_json_real(r, FMD_KEY_TIME, key, t->min[p]);
         snprintf(key, sizeof key, "%s_seconds_max", fmd_phase_names[p]);
-        fmd_json_real(r, "time", key, t->max[p]);
+        fmd_json_real(r, FMD_KEY_TIME, key, t->max[p]);
     }
-    fmd_json_int(r, "slowest", "rank", t->slowest);
-    fmd_json_text(r, "slowest", "host", j->hosts + (size_t)t->slowest * FMD_HOST_BYTES);
-    fmd_json_real(r, "slowest", "compute_seconds", t->slowest_seconds);
-    fmd_json_real(r, "slowest", "above_mean", t->above_mean);
+    fmd_json_int(r, FMD_KEY_SLOWEST, FMD_KEY_RANK, t->slowest);
+    fmd_json_text(r, FMD_KEY_SLOWEST, FMD_KEY_HOST, j->hosts + (size_t)t->slowest * FMD_HOST_BYTES);
+    fmd_json_real(r, FMD_KEY_SLOWEST, FMD_KEY_COMPUTE_SECONDS, t->slowest_seconds);
+    fmd_json_real(r, FMD_KEY_SLOWEST, FMD_KEY_ABOVE_MEAN, t->above_mean);
 }
 
 fmd_status fmd_report_record(const fmd_job *j, const char *weights)
@@ -144,39 +145,42 @@ fmd_status fmd_report_record(const fmd_job *j, const char *weights)
     char path[FMD_RUN_PATH_BYTES], hash[FMD_HASH_TEXT];
     fmd_json *r;
     FMD_TRY(fmd_json_create(&r));
-    fmd_json_text(r, NULL, "version", FMD_VERSION);
-    fmd_json_text(r, NULL, "started", j->started);
+    fmd_json_text(r, NULL, FMD_KEY_VERSION, FMD_VERSION);
+    fmd_json_text(r, NULL, FMD_KEY_STARTED, j->started);
     add_place(r, j);
-    fmd_json_text(r, "data", "name", j->data.info.name);
-    fmd_json_text(r, "data", "path", j->data.info.path);
-    fmd_json_bool(r, "data", "verified", j->data.info.verified);
+    fmd_json_text(r, FMD_KEY_DATA, FMD_KEY_NAME, j->data.info.name);
+    fmd_json_text(r, FMD_KEY_DATA, FMD_KEY_PATH, j->data.info.path);
+    fmd_json_bool(r, FMD_KEY_DATA, FMD_KEY_VERIFIED, j->data.info.verified);
     for (int i = 0; i < FMD_DATASET_FILES; i++)
-        fmd_json_text(r, "data", fmd_dataset_key(i), fmd_hash_text(j->data.info.hash[i], hash));
-    fmd_json_int(r, "data", "n_train", (long long)j->fit.train.n);
-    fmd_json_int(r, "data", "n_validation", (long long)j->fit.validation.n);
-    fmd_json_int(r, "data", "n_test", (long long)j->data.test.n);
-    fmd_json_text(r, "model", "layers", fmd_model_spec(j->model));
-    fmd_json_int(r, "model", "parameters", (long long)fmd_model_n_params(j->model));
-    fmd_json_int(r, "result", "epochs", j->result.epochs);
-    fmd_json_int(r, "result", "weights_epoch", j->result.weights_epoch + 1);
-    fmd_json_int(r, "result", "steps", (long long)j->result.steps);
-    fmd_json_int(r, "result", "steps_repeated", (long long)j->result.repeats);
-    fmd_json_text(r, "result", "stopped_because", j->result.reason);
-    fmd_json_real(r, "result", "loss", metrics.loss);
-    fmd_json_real(r, "result", "accuracy", metrics.accuracy);
-    fmd_json_real(r, "result", "val_loss", metrics.val_loss);
-    fmd_json_real(r, "result", "val_accuracy", metrics.val_accuracy);
-    fmd_json_real(r, "result", "test_loss", j->test.loss);
-    fmd_json_real(r, "result", "test_accuracy", j->test.accuracy);
-    fmd_json_text(r, "result", "weights_xxh3", weights);
-    fmd_json_real(r, "time", "setup_mpi_seconds", j->setup.mpi);
-    fmd_json_real(r, "time", "setup_data_seconds", j->setup.data);
-    fmd_json_real(r, "time", "setup_rest_seconds", j->setup.rest);
-    fmd_json_int(r, "time", "steps", (long long)(j->result.steps - j->result.resumed_step));
-    fmd_json_real(r, "time", "training_seconds", j->result.seconds);
-    fmd_json_real(r, "time", "images_per_second", (double)j->result.samples / j->result.seconds);
+        fmd_json_text(r, FMD_KEY_DATA, fmd_dataset_key(i),
+                      fmd_hash_text(j->data.info.hash[i], hash));
+    fmd_json_int(r, FMD_KEY_DATA, "n_train", (long long)j->fit.train.n);
+    fmd_json_int(r, FMD_KEY_DATA, "n_validation", (long long)j->fit.validation.n);
+    fmd_json_int(r, FMD_KEY_DATA, FMD_KEY_N_TEST, (long long)j->data.test.n);
+    fmd_json_text(r, FMD_KEY_MODEL, FMD_KEY_LAYERS, fmd_model_spec(j->model));
+    fmd_json_int(r, FMD_KEY_MODEL, "parameters", (long long)fmd_model_n_params(j->model));
+    fmd_json_int(r, FMD_KEY_RESULT, FMD_KEY_EPOCHS, j->result.epochs);
+    fmd_json_int(r, FMD_KEY_RESULT, FMD_KEY_WEIGHTS_EPOCH, j->result.weights_epoch + 1);
+    fmd_json_int(r, FMD_KEY_RESULT, FMD_KEY_STEPS, (long long)j->result.steps);
+    fmd_json_int(r, FMD_KEY_RESULT, "steps_repeated", (long long)j->result.repeats);
+    fmd_json_text(r, FMD_KEY_RESULT, FMD_KEY_STOPPED_BECAUSE, j->result.reason);
+    fmd_json_real(r, FMD_KEY_RESULT, FMD_KEY_LOSS, metrics.loss);
+    fmd_json_real(r, FMD_KEY_RESULT, FMD_KEY_ACCURACY, metrics.accuracy);
+    fmd_json_real(r, FMD_KEY_RESULT, FMD_KEY_VAL_LOSS, metrics.val_loss);
+    fmd_json_real(r, FMD_KEY_RESULT, FMD_KEY_VAL_ACCURACY, metrics.val_accuracy);
+    fmd_json_real(r, FMD_KEY_RESULT, FMD_KEY_TEST_LOSS, j->test.loss);
+    fmd_json_real(r, FMD_KEY_RESULT, FMD_KEY_TEST_ACCURACY, j->test.accuracy);
+    fmd_json_text(r, FMD_KEY_RESULT, "weights_xxh3", weights);
+    fmd_json_real(r, FMD_KEY_TIME, "setup_mpi_seconds", j->setup.mpi);
+    fmd_json_real(r, FMD_KEY_TIME, "setup_data_seconds", j->setup.data);
+    fmd_json_real(r, FMD_KEY_TIME, "setup_rest_seconds", j->setup.rest);
+    fmd_json_int(r, FMD_KEY_TIME, FMD_KEY_STEPS,
+                 (long long)(j->result.steps - j->result.resumed_step));
+    fmd_json_real(r, FMD_KEY_TIME, FMD_KEY_TRAINING_SECONDS, j->result.seconds);
+    fmd_json_real(r, FMD_KEY_TIME, FMD_KEY_IMAGES_PER_SECOND,
+                  (double)j->result.samples / j->result.seconds);
     add_phases(r, j);
-    fmd_status st = fmd_json_write(r, fmd_run_folder_file(&j->folder, "run.json", path));
+    fmd_status st = fmd_json_write(r, fmd_run_folder_file(&j->folder, FMD_FILE_RECORD, path));
     fmd_json_destroy(r);
     return st;
 }
@@ -202,29 +206,29 @@ fmd_status fmd_report_start(fmd_json **out, const fmd_job *j)
     FMD_TRY(fmd_json_create(&r));
     for (size_t i = 0; i < sizeof in_head / sizeof *in_head; i++)
         fmd_json_int(r, NULL, in_head[i], 0); /* until it is known */
-    fmd_json_text(r, NULL, "version", FMD_VERSION);
+    fmd_json_text(r, NULL, FMD_KEY_VERSION, FMD_VERSION);
     add_place(r, j);
-    fmd_json_text(r, "config", "dataset", j->data.info.name);
-    fmd_json_int(r, "config", "train_images", (long long)f->train.n);
-    fmd_json_int(r, "config", "validation_images", (long long)f->validation.n);
-    fmd_json_int(r, "config", "test_images", (long long)j->data.test.n);
-    fmd_json_text(r, "config", "layers", fmd_model_spec(j->model));
-    fmd_json_int(r, "config", "parameters", (long long)fmd_model_n_params(j->model));
-    fmd_json_int(r, "config", "epochs", f->epochs);
-    fmd_json_int(r, "config", "steps_per_epoch",
+    fmd_json_text(r, FMD_KEY_CONFIG, FMD_KEY_DATASET, j->data.info.name);
+    fmd_json_int(r, FMD_KEY_CONFIG, FMD_KEY_TRAIN_IMAGES, (long long)f->train.n);
+    fmd_json_int(r, FMD_KEY_CONFIG, "validation_images", (long long)f->validation.n);
+    fmd_json_int(r, FMD_KEY_CONFIG, FMD_KEY_TEST_IMAGES, (long long)j->data.test.n);
+    fmd_json_text(r, FMD_KEY_CONFIG, FMD_KEY_LAYERS, fmd_model_spec(j->model));
+    fmd_json_int(r, FMD_KEY_CONFIG, "parameters", (long long)fmd_model_n_params(j->model));
+    fmd_json_int(r, FMD_KEY_CONFIG, FMD_KEY_EPOCHS, f->epochs);
+    fmd_json_int(r, FMD_KEY_CONFIG, "steps_per_epoch",
                  (long long)((f->train.n + f->batch_size - 1) / f->batch_size));
-    fmd_json_int(r, "config", "batch_size", (long long)f->batch_size);
-    fmd_json_int(r, "config", "microbatch_size", (long long)f->microbatch_size);
-    fmd_json_text(r, "config", "optimizer", fmd_optimizer_spec(j->optimizer));
-    fmd_json_real(r, "config", "learning_rate", f->schedule.base);
+    fmd_json_int(r, FMD_KEY_CONFIG, FMD_KEY_BATCH_SIZE, (long long)f->batch_size);
+    fmd_json_int(r, FMD_KEY_CONFIG, FMD_KEY_MICROBATCH_SIZE, (long long)f->microbatch_size);
+    fmd_json_text(r, FMD_KEY_CONFIG, FMD_KEY_OPTIMIZER, fmd_optimizer_spec(j->optimizer));
+    fmd_json_real(r, FMD_KEY_CONFIG, FMD_KEY_LEARNING_RATE, f->schedule.base);
     for (size_t i = 0; i < sizeof as_given / sizeof *as_given; i++) {
         char text[FMD_OPTION_TEXT_BYTES];
         const fmd_option *o =
             fmd_option_find(fmd_config_table, fmd_config_table_length, as_given[i][0]);
-        fmd_json_text(r, "config", as_given[i][1], fmd_option_text(o, j->config, text));
+        fmd_json_text(r, FMD_KEY_CONFIG, as_given[i][1], fmd_option_text(o, j->config, text));
     }
-    fmd_json_int(r, "config", "threads", j->config->distribution.threads);
-    fmd_json_int(r, "config", "seed", (long long)f->seed);
+    fmd_json_int(r, FMD_KEY_CONFIG, "threads", j->config->distribution.threads);
+    fmd_json_int(r, FMD_KEY_CONFIG, "seed", (long long)f->seed);
     *out = r;
     return FMD_OK;
 }
@@ -236,20 +240,21 @@ fmd_status fmd_report_end(const fmd_job *j, const char *state, fmd_status code, 
     fmd_json *line;
     if (j->folder.path[0] == '\0')
         return FMD_OK;
-    FMD_TRY(fmd_event_log_begin(&line, "end"));
-    fmd_json_text(line, NULL, "state", state);
-    fmd_json_int(line, NULL, "exit_code", code);
-    fmd_json_text(line, NULL, "message", message);
-    fmd_json_int(line, NULL, "epochs", r->epochs);
-    fmd_json_int(line, NULL, "global_step", (long long)r->steps);
-    fmd_json_real(line, NULL, "training_seconds", rint(r->seconds * 1e6) / 1e6);
-    fmd_json_real(line, NULL, "samples_per_s", rint((double)r->samples / r->seconds * 10) / 10);
+    FMD_TRY(fmd_event_log_begin(&line, FMD_EVENT_END));
+    fmd_json_text(line, NULL, FMD_KEY_STATE, state);
+    fmd_json_int(line, NULL, FMD_KEY_EXIT_CODE, code);
+    fmd_json_text(line, NULL, FMD_KEY_MESSAGE, message);
+    fmd_json_int(line, NULL, FMD_KEY_EPOCHS, r->epochs);
+    fmd_json_int(line, NULL, FMD_KEY_GLOBAL_STEP, (long long)r->steps);
+    fmd_json_real(line, NULL, FMD_KEY_TRAINING_SECONDS, rint(r->seconds * 1e6) / 1e6);
+    fmd_json_real(line, NULL, FMD_KEY_SAMPLES_PER_S,
+                  rint((double)r->samples / r->seconds * 10) / 10);
     if (code == FMD_OK) {
-        fmd_json_real(line, NULL, "test_loss", j->test.loss);
-        fmd_json_real(line, NULL, "test_accuracy", j->test.accuracy);
+        fmd_json_real(line, NULL, FMD_KEY_TEST_LOSS, j->test.loss);
+        fmd_json_real(line, NULL, FMD_KEY_TEST_ACCURACY, j->test.accuracy);
     }
     const fmd_status st =
-        fmd_event_log_append(fmd_run_folder_file(&j->folder, "events.jsonl", path), line);
+        fmd_event_log_append(fmd_run_folder_file(&j->folder, FMD_FILE_EVENTS, path), line);
     fmd_json_destroy(line);
     return st;
 }

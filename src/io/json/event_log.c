@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/run_names.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,8 +70,8 @@ fmd_status fmd_event_log_begin(fmd_json **out, const char *type)
     struct timespec now;
     FMD_TRY(fmd_json_create(out));
     clock_gettime(CLOCK_REALTIME, &now);
-    fmd_json_text(*out, NULL, "type", type);
-    fmd_json_real(*out, NULL, "time",
+    fmd_json_text(*out, NULL, FMD_KEY_TYPE, type);
+    fmd_json_real(*out, NULL, FMD_KEY_TIME,
                   (double)now.tv_sec + floor((double)now.tv_nsec * 1e-6) / 1e3); /* milliseconds */
     return FMD_OK;
 }

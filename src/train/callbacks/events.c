@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/timer.h"
 #include "io/json/event_log.h"
+#include "io/run_names.h"
 #include "train/callbacks/callbacks.h"
 
 #include <stdio.h>
@@ -36,27 +37,27 @@ static void add_seconds(fmd_json *j, const char *group, const char *key, double 
 static void add_rate(fmd_json *j, uint64_t samples, double seconds)
 {
     const double rate = seconds > 0 ? (double)samples / seconds : 0;
-    fmd_json_real(j, NULL, "samples_per_s", rint(rate * 10) / 10);
+    fmd_json_real(j, NULL, FMD_KEY_SAMPLES_PER_S, rint(rate * 10) / 10);
 }
 
 static void add_metrics(fmd_json *j, const fmd_metrics *m)
 {
-    fmd_json_real(j, NULL, "accuracy", m->accuracy);
-    fmd_json_real(j, NULL, "loss", m->loss);
+    fmd_json_real(j, NULL, FMD_KEY_ACCURACY, m->accuracy);
+    fmd_json_real(j, NULL, FMD_KEY_LOSS, m->loss);
     if (!isnan(m->val_loss)) {
-        fmd_json_real(j, NULL, "val_accuracy", m->val_accuracy);
-        fmd_json_real(j, NULL, "val_loss", m->val_loss);
+        fmd_json_real(j, NULL, FMD_KEY_VAL_ACCURACY, m->val_accuracy);
+        fmd_json_real(j, NULL, FMD_KEY_VAL_LOSS, m->val_loss);
     }
-    fmd_json_real(j, NULL, "learning_rate", m->learning_rate);
+    fmd_json_real(j, NULL, FMD_KEY_LEARNING_RATE, m->learning_rate);
 }
 
 /* Where training is: epochs from 0 as in history.csv, steps done. */
 static void add_position(fmd_json *j, const fmd_event *e)
 {
-    fmd_json_int(j, NULL, "epoch", e->epoch);
-    fmd_json_int(j, NULL, "step", (long long)e->step);
+    fmd_json_int(j, NULL, FMD_KEY_EPOCH, e->epoch);
+    fmd_json_int(j, NULL, FMD_KEY_STEP, (long long)e->step);
     const uint64_t steps = (uint64_t)e->epoch * e->steps + e->step;
-    fmd_json_int(j, NULL, "global_step", (long long)steps);
+    fmd_json_int(j, NULL, FMD_KEY_GLOBAL_STEP, (long long)steps);
 }
 
 static fmd_status write_line(events *s, fmd_json *line)
@@ -88,8 +89,9 @@ static fmd_status train_begin(fmd_callback *c, const fmd_event *e)
     FMD_TRY(fmd_alloc(&s->earlier, (size_t)e->ranks, sizeof *s->earlier, "the event log"));
     FMD_TRY(fmd_event_log_open(&s->log, s->path));
     FMD_TRY(fmd_event_log_begin(&now, ""));
-    fmd_json_text(s->head, NULL, "type", e->epoch > 0 || e->step > 0 ? "resume" : "start");
-    fmd_json_real(s->head, NULL, "time", fmd_json_get_real(now, NULL, "time"));
+    fmd_json_text(s->head, NULL, FMD_KEY_TYPE,
+                  e->epoch > 0 || e->step > 0 ? FMD_EVENT_RESUME : FMD_EVENT_START);
+    fmd_json_real(s->head, NULL, FMD_KEY_TIME, fmd_json_get_real(now, NULL, FMD_KEY_TIME));
     fmd_json_destroy(now);
     add_position(s->head, e);
     s->began = s->wrote = fmd_now();
@@ -106,7 +108,7 @@ static void epoch_begin(fmd_callback *c, const fmd_event *e)
 static fmd_status write_step(events *s, const fmd_event *e)
 {
     fmd_json *line;
-    FMD_TRY(fmd_event_log_begin(&line, "step"));
+    FMD_TRY(fmd_event_log_begin(&line, FMD_EVENT_STEP));
     add_position(line, e);
     add_metrics(line, &e->metrics);
     add_rate(line, e->samples - s->samples, e->seconds - s->seconds);
@@ -133,14 +135,14 @@ static void add_phases(const events *s, fmd_json *j, const fmd_event *e)
     const fmd_phase_spread t = fmd_phases_compare(e->phases, s->earlier, e->ranks);
     for (size_t p = 0; p < FMD_PHASES; p++) {
         add_seconds(j, fmd_phase_names[p], "min", t.min[p]);
-        add_seconds(j, fmd_phase_names[p], "mean", t.mean[p]);
+        add_seconds(j, fmd_phase_names[p], FMD_KEY_MEAN, t.mean[p]);
         add_seconds(j, fmd_phase_names[p], "max", t.max[p]);
     }
-    const char *host = fmd_json_get_item(s->head, NULL, "hosts", (size_t)t.slowest);
-    fmd_json_int(j, "slowest", "rank", t.slowest);
-    fmd_json_text(j, "slowest", "host", host != NULL ? host : "");
-    add_seconds(j, "slowest", "compute_seconds", t.slowest_seconds);
-    fmd_json_real(j, "slowest", "above_mean", rint(t.above_mean * 1e4) / 1e4);
+    const char *host = fmd_json_get_item(s->head, NULL, FMD_KEY_HOSTS, (size_t)t.slowest);
+    fmd_json_int(j, FMD_KEY_SLOWEST, FMD_KEY_RANK, t.slowest);
+    fmd_json_text(j, FMD_KEY_SLOWEST, FMD_KEY_HOST, host != NULL ? host : "");
+    add_seconds(j, FMD_KEY_SLOWEST, FMD_KEY_COMPUTE_SECONDS, t.slowest_seconds);
+    fmd_json_real(j, FMD_KEY_SLOWEST, FMD_KEY_ABOVE_MEAN, rint(t.above_mean * 1e4) / 1e4);
 }
 
 static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
@@ -149,10 +151,10 @@ static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *co
     events *s = (events *)c;
     fmd_json *line;
     FMD_TRY(noted(s));
-    FMD_TRY(fmd_event_log_begin(&line, "epoch"));
+    FMD_TRY(fmd_event_log_begin(&line, FMD_EVENT_EPOCH));
     add_position(line, e);
     add_metrics(line, &e->metrics);
-    add_seconds(line, NULL, "seconds", e->seconds);
+    add_seconds(line, NULL, FMD_KEY_SECONDS, e->seconds);
     add_rate(line, e->samples - s->first_samples, s->training_seconds);
     add_phases(s, line, e);
     memcpy(s->earlier, e->phases, (size_t)e->ranks * sizeof *s->earlier);
@@ -162,10 +164,10 @@ static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *co
 static fmd_status write_saved(events *s, const char *file, uint64_t step, double seconds)
 {
     fmd_json *line;
-    FMD_TRY(fmd_event_log_begin(&line, "checkpoint"));
-    fmd_json_int(line, NULL, "global_step", (long long)step);
-    fmd_json_text(line, NULL, "file", file);
-    add_seconds(line, NULL, "seconds", seconds);
+    FMD_TRY(fmd_event_log_begin(&line, FMD_EVENT_CHECKPOINT));
+    fmd_json_int(line, NULL, FMD_KEY_GLOBAL_STEP, (long long)step);
+    fmd_json_text(line, NULL, FMD_KEY_FILE, file);
+    add_seconds(line, NULL, FMD_KEY_SECONDS, seconds);
     return write_line(s, line);
 }
 
