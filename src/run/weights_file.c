@@ -85,17 +85,12 @@ static bool describes(const fmd_config *config)
     return *config->model.layers != '\0' || strcmp(config->model.hidden, hidden->initial) != 0;
 }
 
-/* Grey images have no axis of channels, which convolutions need, and in a file of Keras they may have
- * one. The values are the same. */
-static void choose_input(const fmd_config *config, const char *spec, fmd_shape *in)
+/* A file of Keras may have another shape for the same values: an axis for the one channel of grey
+ * images, say. */
+static void choose_input(const fmd_config *config, fmd_shape *in)
 {
-    fmd_model_size size;
-    const fmd_shape with_channel = {.rank = 3, .dim = {in->dim[0], in->dim[1], 1}};
     if (config->model.in.rank > 0 && fmd_weights_same_images(config->model.in, *in))
         *in = config->model.in;
-    else if (in->rank == 2 && fmd_model_measure(&size, spec, *in) == FMD_EUSAGE &&
-             fmd_model_measure(&size, spec, with_channel) == FMD_OK)
-        *in = with_channel;
 }
 
 /* The layers, and what they take in. */
@@ -112,7 +107,7 @@ static fmd_status choose_layers(const fmd_weights_file *f, const fmd_config *con
         *in = file->in;
     if (!told || describes(config)) {
         FMD_TRY(fmd_config_layers(config, classes, spec));
-        choose_input(config, spec, in);
+        choose_input(config, in);
         return FMD_OK;
     }
     memcpy(spec, file->layers, FMD_CONFIG_LAYERS_BYTES);

@@ -7,14 +7,22 @@
 /* jansson's adders take over the new value, refuse NULL, and give NULL or -1 when memory is out, so
  * it is enough to look at what the outermost call says. */
 
+/* The value of an option in Keras' form. Dims of 0 stand for "as the layer likes". */
+static json_t *value_of(const fmd_option *o, const void *args)
+{
+    char text[FMD_OPTION_TEXT_BYTES];
+    if (o->kind == FMD_OPTION_DIMS && strcmp(fmd_option_text(o, args, text), "0") == 0)
+        return json_null();
+    return fmd_json_of_option(o, args);
+}
+
 /* Adds every option that Keras knows to `config`, under Keras' name; -1: no memory. */
 static int add_options(json_t *config, const fmd_option *table, size_t n, const void *args)
 {
     int failed = 0;
     for (size_t i = 0; i < n; i++)
         if (table[i].keras != NULL)
-            failed |=
-                json_object_set_new(config, table[i].keras, fmd_json_of_option(&table[i], args));
+            failed |= json_object_set_new(config, table[i].keras, value_of(&table[i], args));
     return failed;
 }
 
