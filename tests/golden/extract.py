@@ -25,6 +25,10 @@ SCHEDULES = ["cosine", "cosine_alpha", "cosine_warmup", "cosine_warmup_from_zero
              "exponential_staircase", "piecewise_constant", "polynomial", "polynomial_cycle",
              "polynomial_power2"]
 SAVED = "mlp-keras-3.15.1"  # .h5 and .weights.h5
+SAVED_CONVOLUTIONAL = ["res_cnn-keras-3.15.1.keras", "res_cnn-keras-3.15.1.h5",
+                       "res_cnn-keras-3.15.1.weights.h5", "res_cnn-keras-3.3.3.keras",
+                       "seq_cnn-keras-3.15.1.keras", "seq_cnn-keras-3.15.1.h5",
+                       "seq_cnn-keras-3.3.3.weights.h5"]
 SAVED_IMAGES = 32
 MODEL_ROW_STEP, FIT_ROW_STEP = 13, 27  # of kernels too large to keep whole
 
@@ -181,12 +185,29 @@ def saved(source, out):
                         os.path.join(out, SAVED + end))
 
 
+def saved_convolutional(source, out):
+    """The same of two models with convolutions, from the fixtures of 2026-11-28."""
+    g = Golden(source)
+    for name in ("res_cnn", "seq_cnn"):
+        g.array(name + "/probabilities", source[name]["probs"][:SAVED_IMAGES])
+        for value in ("test_loss", "test_accuracy"):
+            g.array("%s/%s" % (name, value), np.float32(source[name].attrs[value]))
+    g.write(out, "saved_convolutional")
+    for name in SAVED_CONVOLUTIONAL:
+        shutil.copyfile(os.path.join(os.path.dirname(source.filename), name),
+                        os.path.join(out, name))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("fixtures")
     parser.add_argument("output", nargs="?", default=os.path.dirname(os.path.abspath(__file__)))
     a = parser.parse_args()
+    if not os.path.exists(os.path.join(a.fixtures, "golden.h5")):  # those of 2026-11-28
+        with h5py.File(os.path.join(a.fixtures, "models/expected.h5"), "r") as source:
+            saved_convolutional(source, a.output)
+        return
     for name, work in (("golden.h5", [models]), ("activations.h5", [activations]),
                        ("optimizers.h5", [optimizers, schedules]), ("fit.h5", [fit]),
                        ("models/expected.h5", [saved])):
