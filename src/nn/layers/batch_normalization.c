@@ -150,19 +150,14 @@ static void measure(const fmd_layer *l, const fmd_pass *p, const fmd_values *v, 
     }
 }
 
-/* gamma and beta may be NULL. */
+/* y = (x - mean) factor + shift. */
 FMD_SIMD static void normalize(size_t rows, size_t c, const float *restrict x, statistics s,
-                               const float *restrict gamma, const float *restrict beta,
+                               const float *restrict factor, const float *restrict shift,
                                float *restrict y)
 {
-    for (size_t i = 0; i < rows; i++) {
+    for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < c; j++)
-            y[i * c + j] = (x[i * c + j] - s.mean[j] - s.rest[j]) * s.inverse[j];
-        for (size_t j = 0; gamma != NULL && j < c; j++)
-            y[i * c + j] *= gamma[j];
-        for (size_t j = 0; beta != NULL && j < c; j++)
-            y[i * c + j] += beta[j];
-    }
+            y[i * c + j] = (x[i * c + j] - s.mean[j] - s.rest[j]) * factor[j] + shift[j];
 }
 
 static void forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
@@ -177,7 +172,13 @@ static void forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
         for (size_t j = 0; !p->training && j < c; j++)
             set_statistics((double)l->state[MEAN][j], (double)l->state[VARIANCE][j], a->epsilon, &s,
                            j);
-        normalize(rows, c, v->x[0] + i * rows * c, s, gamma_of(l), beta_of(l), v->y + i * rows * c);
+        float *factor = v->workspace, *shift = factor + c;
+        const float *gamma = gamma_of(l), *beta = beta_of(l);
+        for (size_t j = 0; j < c; j++) {
+            factor[j] = gamma != NULL ? gamma[j] * s.inverse[j] : s.inverse[j];
+            shift[j] = beta != NULL ? beta[j] : 0;
+        }
+        normalize(rows, c, v->x[0] + i * rows * c, s, factor, shift, v->y + i * rows * c);
     }
 }
 
