@@ -15,21 +15,22 @@ static void fill_uniform(fmd_rng r, float limit, size_t n, float *values)
     }
 }
 
-/* Normal of standard deviation `sigma`, cut at 2 sigma, by rejection (von Neumann): x uniform in
- * [-2, 2) is taken with probability exp(-x^2 / 2). Two tries to a block; time counts the blocks. */
+/* Normal with standard deviation `sigma`, truncated at 2 sigma, by rejection (von Neumann): x is
+ * uniform in [-2, 2) and accepted with probability exp(-x^2 / 2). A block of random numbers serves
+ * two attempts; `time` counts the blocks. */
 static void fill_truncated_normal(fmd_rng r, float sigma, size_t n, float *values)
 {
     for (size_t i = 0; i < n; i++) {
-        bool taken = false;
-        for (r.time = 0; !taken; r.time++) {
+        bool accepted = false;
+        for (r.time = 0; !accepted; r.time++) {
             uint32_t u[4];
             fmd_rng_block(&r, i, u);
-            for (int j = 0; j < 4 && !taken; j += 2) {
+            for (int j = 0; j < 4 && !accepted; j += 2) {
                 float x = 4.0f * fmd_rng_unit(u[j]) - 2.0f;
                 float density = -0.5f * x * x;
                 fmd_vec_exp(1, &density, &density);
-                taken = fmd_rng_unit(u[j + 1]) < density;
-                if (taken)
+                accepted = fmd_rng_unit(u[j + 1]) < density;
+                if (accepted)
                     values[i] = sigma * x;
             }
         }
@@ -44,7 +45,7 @@ static void fill_constant(float c, size_t n, float *values)
 
 void fmd_initialize(const fmd_tensor *t, uint64_t seed, uint32_t stream, float *values)
 {
-    /* The standard deviation of a standard normal cut at 2. */
+    /* The standard deviation of a standard normal truncated at 2. */
     const double cut = 0.87962566103423978;
     fmd_rng r = {.seed = seed, .purpose = FMD_RNG_INIT, .stream = stream};
     const size_t n = t->count;

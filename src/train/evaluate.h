@@ -8,11 +8,11 @@
 #include "fmd/model.h"
 #include "train/watchdog.h"
 
-/* Samples go through the model in microbatches of this size, so that the loss of none depends on the
- * number of ranks; and a group of them that is worth having, where memory allows. */
+/* The size of a microbatch, which is fixed, so that no loss depends on the number of ranks; and the
+ * size of a group of microbatches that is large enough to be fast. */
 enum { FMD_EVALUATE_MICROBATCH = 32, FMD_EVALUATE_SAMPLES = 256 };
 
-/* Local. The samples of n that are `rank`'s to evaluate: whole microbatches. */
+/* Local. The range of n samples that `rank` evaluates: whole microbatches. */
 fmd_range fmd_evaluate_share(size_t n, int rank, int size);
 
 typedef struct fmd_evaluation {

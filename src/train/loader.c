@@ -4,7 +4,7 @@
 #include "base/rng.h"
 #include "data/source.h"
 
-/* Rank 0's half of the work before memory is shared. */
+/* The work of rank 0 before the shared memory exists. */
 static fmd_status open_source(fmd_comm *c, const char *name, const char *dir, fmd_source **source,
                               uint64_t *bytes)
 {
@@ -44,7 +44,7 @@ out:
     return st;
 }
 
-/* Four of five pixels are dark, about as in the MNIST family. */
+/* Four of five pixels are zero, about as many as in the MNIST family. */
 static void draw_images(uint8_t *memory, size_t pixels, size_t labels, int classes)
 {
     const fmd_rng rng = {.purpose = FMD_RNG_SYNTHETIC};

@@ -10,27 +10,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the ranks hand over in one round: FMD_EVALUATE_SAMPLES samples each. On rank 0 those of all
- * ranks, one behind the other. */
-typedef struct round_rows {
+/* The predictions of one round: FMD_EVALUATE_SAMPLES samples of one rank, or on rank 0 of all ranks,
+ * one after another. */
+typedef struct predictions {
     float *probabilities;
     uint8_t *predicted;
-} round_rows;
+} predictions;
 
-static fmd_status alloc_rows(round_rows *r, size_t samples, size_t classes)
+static fmd_status alloc_predictions(predictions *r, size_t samples, size_t classes)
 {
     FMD_TRY(fmd_alloc(&r->probabilities, samples, classes * sizeof *r->probabilities,
                       "the probabilities"));
     return fmd_alloc(&r->predicted, samples, 1, "the predicted classes");
 }
 
-static void free_rows(round_rows *r)
+static void free_predictions(predictions *r)
 {
     free(r->probabilities);
     free(r->predicted);
 }
 
-/* The images of a rank in round `i`; maybe none. */
+/* The images of a rank in round `i`; it may have none. */
 static fmd_range images_of(size_t n, int rank, int size, size_t i)
 {
     const fmd_range mine = fmd_evaluate_share(n, rank, size);
@@ -43,7 +43,7 @@ static fmd_range images_of(size_t n, int rank, int size, size_t i)
 
 /* A round under way. */
 typedef struct work {
-    const round_rows *out;
+    const predictions *out;
     size_t first, classes; /* first: the image of the round's first row */
     int64_t failed;
 } work;
@@ -65,7 +65,7 @@ static void score(void *self, size_t first, size_t n, size_t rows, const float *
 
 /* Returns the number of images whose scores are not finite. */
 static int64_t predict_samples(fmd_model *m, const fmd_split *split, float divisor,
-                               fmd_range images, const round_rows *out)
+                               fmd_range images, const predictions *out)
 {
     work w = {.out = out, .first = images.first, .classes = (size_t)fmd_model_classes(m)};
     fmd_passes_run(&(fmd_passes){.model = m,
@@ -79,8 +79,8 @@ static int64_t predict_samples(fmd_model *m, const fmd_split *split, float divis
     return w.failed;
 }
 
-/* Rank 0. Puts the rows of round `i`, of all ranks, into their places. */
-static void put_rows(fmd_prediction *p, const round_rows *all, int size, size_t i)
+/* Rank 0. Copies the predictions of all ranks in round `i` to their places. */
+static void put_predictions(fmd_prediction *p, const predictions *all, int size, size_t i)
 {
     for (int rank = 0; rank < size; rank++) {
         const fmd_range run = images_of(p->n, rank, size, i);
@@ -91,12 +91,13 @@ static void put_rows(fmd_prediction *p, const round_rows *all, int size, size_t 
     }
 }
 
-static fmd_status allocate(const fmd_comm *c, round_rows *mine, round_rows *all, fmd_prediction *p)
+static fmd_status allocate(const fmd_comm *c, predictions *mine, predictions *all,
+                           fmd_prediction *p)
 {
-    FMD_TRY(alloc_rows(mine, FMD_EVALUATE_SAMPLES, p->classes));
+    FMD_TRY(alloc_predictions(mine, FMD_EVALUATE_SAMPLES, p->classes));
     if (fmd_comm_rank(c) != 0)
         return FMD_OK;
-    FMD_TRY(alloc_rows(all, FMD_EVALUATE_SAMPLES * (size_t)fmd_comm_size(c), p->classes));
+    FMD_TRY(alloc_predictions(all, FMD_EVALUATE_SAMPLES * (size_t)fmd_comm_size(c), p->classes));
     FMD_TRY(fmd_alloc(&p->probabilities, p->n, p->classes * sizeof *p->probabilities,
                       "the probabilities"));
     return fmd_alloc(&p->predicted, p->n, 1, "the predicted classes");
@@ -107,12 +108,12 @@ fmd_status fmd_predict(fmd_comm *c, fmd_model *m, const fmd_split *split, float 
 {
     const int rank = fmd_comm_rank(c), size = fmd_comm_size(c);
     fmd_prediction p = {.n = split->n, .classes = (size_t)fmd_model_classes(m)};
-    round_rows mine = {.probabilities = NULL}, all = mine;
+    predictions mine = {.probabilities = NULL}, all = mine;
     int64_t failed = 0;
     fmd_status st = fmd_comm_agree(c, allocate(c, &mine, &all, &p));
     if (st != FMD_OK)
         goto out;
-    /* No rank has more microbatches than the first. */
+    /* No rank has more microbatches than rank 0. */
     for (size_t i = 0; images_of(p.n, 0, size, i).count > 0; i++) {
         failed += predict_samples(m, split, divisor, images_of(p.n, rank, size, i), &mine);
         fmd_comm_gather(c, mine.probabilities,
@@ -120,7 +121,7 @@ fmd_status fmd_predict(fmd_comm *c, fmd_model *m, const fmd_split *split, float 
                         all.probabilities);
         fmd_comm_gather(c, mine.predicted, FMD_EVALUATE_SAMPLES, all.predicted);
         if (p.probabilities != NULL) /* on rank 0 */
-            put_rows(&p, &all, size, i);
+            put_predictions(&p, &all, size, i);
     }
     fmd_comm_sum_i64(c, &failed, 1);
     if (failed > 0) {
@@ -131,8 +132,8 @@ fmd_status fmd_predict(fmd_comm *c, fmd_model *m, const fmd_split *split, float 
     *out = p;
     p = (fmd_prediction){.n = 0};
 out:
-    free_rows(&mine);
-    free_rows(&all);
+    free_predictions(&mine);
+    free_predictions(&all);
     fmd_prediction_free(&p);
     return st;
 }

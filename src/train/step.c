@@ -20,7 +20,7 @@ struct fmd_stepper {
     const fmd_fit_args *args;
     fmd_gradient_sink sink;
     uint8_t *labels; /* of a group */
-    int32_t *scales; /* the reduction's after the last whole step */
+    int32_t *scales; /* of the reduction after the last complete step */
     size_t n_tensors;
     fmd_phase_seconds seconds;
     bool split;
@@ -61,7 +61,7 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
                               const fmd_fit_args *args)
 {
     fmd_stepper *s = NULL;
-    size_t *counts = NULL; /* a tensor of the reduction for each parameter tensor */
+    size_t *counts = NULL; /* values of each tensor */
     fmd_status st = fmd_comm_agree(c, create(&s, m, &counts));
     if (st != FMD_OK)
         goto out;

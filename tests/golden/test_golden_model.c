@@ -113,7 +113,7 @@ static double largest_gradient(const run *r, const golden *g, const char *name)
     return most;
 }
 
-/* Compares gradient number i: all of it, or where the file has some rows only, these. */
+/* Compares gradient number i, or the rows of it that the file holds. */
 static double difference_of_gradient(const run *r, const golden *g, const char *name, size_t i,
                                      const float *sums)
 {

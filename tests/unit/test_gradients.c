@@ -27,8 +27,8 @@ enum {
 /* Errors count in parts of the largest derivative of the tensor. */
 static const double limit = 2e-3;
 
-/* What is done to the analytic derivatives, to see that it is noticed: nothing, or a factor on those
- * of an input (DAMAGE_INPUT - 1 is the second one) or, from 0 on, of the tensor of that number. */
+/* Damage to the analytic derivatives, which a comparison must notice: none, or a factor on those of an
+ * input (DAMAGE_INPUT - 1 is the second one) or, from 0 on, of the tensor with that number. */
 enum { SOUND = -100, DAMAGE_INPUT = -1 };
 static const float damage_factor = 1.01f;
 
@@ -187,7 +187,7 @@ static void view_rows(probe *p, size_t row, bool with_dx, view *v)
                              .workspace = model->workspace};
 }
 
-/* y, for the rows from `row` on that the pass has. */
+/* y of the rows of the pass, which begin at `row`. */
 static void probe_forward(probe *p, const fmd_pass *pass, size_t row, const fmd_gradient_sink *sink)
 {
     const fmd_layer *l = p->layer;
@@ -398,7 +398,7 @@ typedef struct classifier {
     fmd_model *model;
     fmd_pass pass;
     uint8_t labels[ROWS];
-    size_t n; /* rows that count; the others are padding */
+    size_t n; /* samples; the rows behind them are padding */
 } classifier;
 
 static double loss_of(classifier *m, float *grads, const fmd_gradient_sink *statistics)
@@ -535,7 +535,7 @@ static void test_gradients__dropout_was_active(void **state)
         zeros += p.y[i] == 0;
         assert_true(p.y[i] == 0 || fabsf(p.y[i] - p.x[0][i] / 0.6f) <= 1e-6f * fabsf(p.x[0][i]));
     }
-    assert_in_range(zeros, 90, 150); /* 120 of 300, give or take 3.5 standard deviations */
+    assert_in_range(zeros, 90, 150); /* 120 of 300, within 3.5 standard deviations */
     p.pass.training = false;
     probe_forward(&p, &p.pass, 0, NULL);
     assert_memory_equal(p.y, p.x[0], p.in[0] * sizeof(float));

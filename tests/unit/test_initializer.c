@@ -162,8 +162,8 @@ static void test_initializer__zeros_and_ones(void **state)
     }
 }
 
-/* A function of the seed and the tensor's place alone: not of what was there before, nor of what is
- * drawn for other tensors. */
+/* Values depend on the seed and the number of the tensor only: not on earlier values, nor on the
+ * initialisers of other tensors. */
 static void test_initializer__order_and_history_do_not_matter(void **state)
 {
     (void)state;

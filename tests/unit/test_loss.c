@@ -1,4 +1,4 @@
-/* The loss where Keras' numbers do not reach: ties, extremes, padding, exact sums. */
+/* Properties of the loss without a reference value in Keras: ties, extremes, padding, exact sums. */
 #include "support/fmd_test.h"
 
 #include "nn/losses/loss.h"
@@ -98,7 +98,7 @@ static void test_loss__sums_are_exact_and_padding_is_zero(void **state)
     }
 }
 
-/* 2^20 rows, the largest batch, whose sum 64 bits do not hold in FMD_LOSS_UNIT: no row of it counts. */
+/* The sum of 2^20 such losses, the largest batch, does not fit into 64 bits: none of them counts. */
 static void test_loss__a_sum_that_would_overflow_is_counted_as_failed(void **state)
 {
     (void)state;

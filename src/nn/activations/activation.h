@@ -1,4 +1,5 @@
-/* For authors of activations: one file with a const table, and one line in the list below. */
+/* For authors of activations: an activation is one file with a const table and one line in the list
+ * below. */
 #ifndef FMD_NN_ACTIVATIONS_ACTIVATION_H
 #define FMD_NN_ACTIVATIONS_ACTIVATION_H
 
@@ -7,7 +8,7 @@
 
 typedef struct fmd_activation {
     const char *name; /* Keras' */
-    bool needs_input; /* backward needs x; otherwise x may be NULL there */
+    bool needs_input; /* backward reads x; otherwise x may be NULL */
 
     /* y = f(x) for rows times cols values; y may be x. */
     void (*forward)(size_t rows, size_t cols, const float *x, float *y);

@@ -2,7 +2,7 @@
 #include "math/vec.h"
 #include "nn/activations/activation.h"
 
-/* y = x above 0, exp(x) - 1 below. Near 0 the series spares the digits that the difference loses. */
+/* y = x above 0, exp(x) - 1 below. Near 0 a series replaces the difference, which would lose digits. */
 FMD_SIMD static void forward(size_t rows, size_t cols, const float *x, float *y)
 {
     float e[64];

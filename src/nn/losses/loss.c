@@ -2,10 +2,10 @@
 
 #include "math/vec.h"
 
-/* What a row's loss must be below; and what the sum must, for 64 bits to hold it. */
+/* Upper limits: of the loss of a sample, and of the sum, which 64 bits have to hold. */
 static const double row_limit = 0x1p20, sum_limit = 0x1p63 * FMD_LOSS_UNIT;
 
-/* Values whose exponentials are made in one go; a row has at most 256. */
+/* Exponentials computed in one call; a sample has at most 256 scores. */
 enum { PIECE = 2048 };
 
 static float largest(size_t classes, const float *z)
@@ -27,7 +27,7 @@ static void exp_rows(size_t rows, size_t classes, const float *z, float *e)
     fmd_vec_exp(rows * classes, e, e);
 }
 
-/* From the first to the last, so that the sum is the same everywhere. */
+/* Adds from the first to the last, so that every CPU gets the same sum. */
 static float sum_row(size_t classes, const float *e)
 {
     float sum = 0;
@@ -56,13 +56,13 @@ size_t fmd_argmax(size_t classes, const float *scores)
     return best;
 }
 
-/* One row, whose exponentials are e. The gradient, unless NULL, may be in the place of z. */
+/* One sample with exponentials e. The gradient may overwrite z; NULL: not wanted. */
 static void loss_row(size_t classes, const float *z, size_t label, const float *e, float *gradient,
                      fmd_loss_sums *sums)
 {
     const float sum = sum_row(classes, e), inverse = 1.0f / sum;
     const double loss = (double)(fmd_log(sum) - (z[label] - largest(classes, z)));
-    /* The sum has exp(0), unless it is NaN. */
+    /* The sum contains exp(0), so it is at least 1, or NaN. */
     if (sum >= 1 && loss < row_limit && loss * (double)sums->of < sum_limit)
         sums->loss += (int64_t)(loss * (1 / FMD_LOSS_UNIT));
     else
