@@ -20,6 +20,15 @@ def dims(value):
     return "x".join(map(str, value))
 
 
+def boolean(value):
+    return "true" if value else "false"
+
+
+CONVOLUTION = [("kernel_size", "kernel_size", dims), ("padding", "padding", str),
+               ("strides", "strides", dims), ("dilation_rate", "dilation_rate", dims),
+               ("activation", "activation", str)]
+POOLING = [("pool_size", "pool_size", dims), ("padding", "padding", str),
+           ("strides", "strides", dims)]
 # Keras' class: the layer here, and its arguments as (Keras' name, name here, text of the value).
 LAYERS = {
     "Dense": ("dense", [("units", "units", str), ("activation", "activation", str)]),
@@ -32,10 +41,20 @@ LAYERS = {
     "Concatenate": ("concatenate", [("axis", "axis", str)]),
     "BatchNormalization": ("batch_normalization", [
         ("momentum", "momentum", repr), ("epsilon", "epsilon", repr)]),
+    "Conv2D": ("conv2d", [("filters", "filters", str), *CONVOLUTION, ("groups", "groups", str)]),
+    "DepthwiseConv2D": ("depthwise_conv2d", [
+        *CONVOLUTION, ("depth_multiplier", "depth_multiplier", str)]),
+    "SeparableConv2D": ("separable_conv2d", [
+        ("filters", "filters", str), *CONVOLUTION, ("depth_multiplier", "depth_multiplier", str)]),
+    "MaxPooling2D": ("max_pooling2d", POOLING),
+    "AveragePooling2D": ("average_pooling2d", POOLING),
+    "GlobalAveragePooling2D": ("global_average_pooling2d", [("keepdims", "keepdims", boolean)]),
+    "GlobalMaxPooling2D": ("global_max_pooling2d", [("keepdims", "keepdims", boolean)]),
 }
+ACTIVATIONS = {"linear", "relu", "leaky_relu", "elu", "gelu", "sigmoid", "tanh", "softmax"}
 # Switches that are on by default.
 SWITCHES = {"use_bias": "bias", "center": "center", "scale": "scale"}
-KINDS = ["bn", "graph", "shape"]
+KINDS = ["conv", "depthwise", "separable", "maxpool", "avgpool", "global", "bn", "graph", "shape"]
 # The model's input, behind the identity that the test puts in front of each model.
 INPUT = "x"
 
@@ -62,6 +81,8 @@ def spec(config):
             continue
         if kind not in LAYERS or own.get("trainable") is False:
             raise Unknown(kind)
+        if own.get("activation", "linear") not in ACTIVATIONS:
+            raise Unknown("the activation " + str(own["activation"]))
         nodes = layer.get("inbound_nodes", [])
         if len(nodes) > 1:
             raise Unknown("a layer that is called twice")
@@ -96,7 +117,9 @@ def steps(g, name, h):
     g.text(name + "/layers", spec(json.loads(text(h, "model_config"))))
     for i in range(n):
         g.array("%s/w%d" % (name, i), h["w%d" % i][()])
-    for array in ("x", "y_train64", "y_infer64", "moving_mean64", "moving_variance64"):
+    for array in ("x", "y_train64"):  # batch after batch
+        g.array("%s/%s" % (name, array), h[array][()].reshape(-1, *h[array].shape[2:]))
+    for array in ("y_infer64", "moving_mean64", "moving_variance64"):
         g.array("%s/%s" % (name, array), h[array][()])
 
 

@@ -29,6 +29,8 @@ static void open_run(run *r, const golden *g, const char *name, fmd_shape shape)
     char text[4096];
     fmd_shape in = {.rank = shape.rank - 1};
     memcpy(in.dim, shape.dim + 1, (size_t)in.rank * sizeof in.dim[0]);
+    if (in.rank == 2) /* so that the identity is not taken for a layer of grey images */
+        in.dim[in.rank++] = 1;
     const int last = in.dim[in.rank - 1];
     *r = (run){.n = (size_t)shape.dim[0]};
     r->pass = (fmd_pass){.microbatches = 1, .microbatch_size = (int)r->n, .seed = 1};
@@ -180,9 +182,8 @@ static void compare_steps(const golden *g, const char *name, void *context)
     run r;
     plain_sink s;
     fmd_shape shape = golden_shape(g, "%s/x", name);
-    assert_int_equal(shape.dim[0], STEPS);
-    shape.rank--;
-    memmove(shape.dim, shape.dim + 1, (size_t)shape.rank * sizeof shape.dim[0]);
+    assert_int_equal(shape.dim[0] % STEPS, 0);
+    shape.dim[0] /= STEPS;
     open_run(&r, g, name, shape);
     set_weights(&r, g, name);
     plain_sink_open(&s, r.model);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_BYTES = 64, MAX_ENTRIES = 512 };
+enum { NAME_BYTES = 64, MAX_ENTRIES = 4096 };
 
 typedef struct entry {
     char name[NAME_BYTES], type[8]; /* "text", "f4", "f8", "u1", "u2", "u1/255" */
