@@ -1,7 +1,7 @@
-/* For authors of callbacks: things that watch a training and may stop it.
+/* For authors of callbacks, which observe a training and may stop it.
  *
- * Callbacks live on rank 0 and see values that are already global; what they decide is broadcast
- * once an epoch. A callback is one file with a const table of hooks. */
+ * Callbacks run on rank 0 and see values over all ranks. Their decisions are broadcast once an
+ * epoch. A callback is one file with a const table of hooks. */
 #ifndef FMD_CALLBACK_H
 #define FMD_CALLBACK_H
 
@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The values of an epoch, Keras' names. NAN: there is none (no validation data). */
+/* The values of an epoch, with Keras' names. NAN: no validation data. */
 typedef struct fmd_metrics {
     double accuracy, loss, val_accuracy, val_loss, learning_rate;
 } fmd_metrics;
@@ -37,15 +37,15 @@ typedef enum fmd_monitor_mode { FMD_MODE_AUTO, FMD_MODE_MIN, FMD_MODE_MAX } fmd_
 bool fmd_metric_better(const char *name, fmd_monitor_mode mode, double min_delta, double value,
                        double than);
 
-/* Local. Whether an epoch with this value is the best so far, `best` being that of the epochs before;
- * NaN: there is none, and NaN is never the best. */
+/* Local. Whether an epoch with this value is the best so far, `best` being that of the epochs
+ * before; NaN: there is none, and NaN is never the best. */
 bool fmd_metric_is_best(const char *name, fmd_monitor_mode mode, double value, double best);
 
 /* Local. FMD_EUSAGE with the list and the nearest name unless `name` is a metric that a run has;
  * `validation` tells whether there are val_ ones. `label` starts the message. */
 FMD_CHECKED fmd_status fmd_metric_check(const char *name, bool validation, const char *label);
 
-/* What a hook is told. */
+/* The arguments of a hook. */
 typedef struct fmd_event {
     int epoch, epochs;    /* from 0 */
     uint64_t step, steps; /* done in this epoch, in all of it */
@@ -59,11 +59,11 @@ typedef struct fmd_event {
     const fmd_phase_seconds *phases; /* in epoch_end: of each rank, in this process so far */
 } fmd_event;
 
-/* What a hook may ask for; it only ever sets, never clears. */
+/* The requests of a hook, which sets members and never clears them. */
 typedef struct fmd_control {
     bool stop;        /* end training after this epoch (in batch_end: after the next step) */
-    char reason[160]; /* why, as a line for people; the first one wins */
-    double base_rate; /* in epoch_end: what it is from the next epoch on; 0: as it is */
+    char reason[160]; /* one line to print; the first one wins */
+    double base_rate; /* set in epoch_end: for the next epochs; 0: unchanged */
 } fmd_control;
 
 /* Local. Asks to stop, for the reason given. */
@@ -83,8 +83,8 @@ enum { FMD_CALLBACK_ENTRIES = 8 };
 
 typedef struct fmd_callback_ops {
     const char *name;
-    /* Every hook may be NULL. A failing status ends the run on every rank. In train_begin the event
-     * tells how far an earlier process has come, and its history. */
+    /* Any hook may be NULL. A failure ends the run on every rank. In train_begin the event has the
+     * position and the history of an earlier process. */
     fmd_status (*train_begin)(fmd_callback *c, const fmd_event *e);
     void (*epoch_begin)(fmd_callback *c, const fmd_event *e);
     void (*batch_end)(fmd_callback *c, const fmd_event *e, fmd_control *control);

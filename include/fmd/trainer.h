@@ -10,16 +10,16 @@
 typedef struct fmd_fit_result {
     int epochs;              /* completed */
     uint64_t steps, samples; /* over all ranks */
-    double seconds;          /* of training, validation not counted */
+    double seconds;          /* of training, without validation */
     int64_t repeats;         /* steps computed again on a wider scale */
     fmd_phase_spread phases; /* over the ranks */
     fmd_metrics first;       /* of the first epoch */
     fmd_metrics metrics;     /* of the last completed epoch */
     int weights_epoch;       /* which left the final weights, from 0; -1: none was completed */
-    char reason[160];        /* why training ended before its last epoch, or empty */
+    char reason[160];        /* why training ended early; "" if it did not */
     bool interrupted;        /* by a signal or the clock: it can be resumed */
-    uint64_t resumed_step;   /* steps that an earlier process did */
-    double save_seconds;     /* rank 0: taken by checkpoints */
+    uint64_t resumed_step;   /* steps done by earlier processes */
+    double save_seconds;     /* rank 0: spent on checkpoints */
     int saves;
 } fmd_fit_result;
 

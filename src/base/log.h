@@ -12,11 +12,11 @@ typedef enum fmd_log_level {
     FMD_LOG_DEBUG,
 } fmd_log_level;
 
-/* Local. Sets what is printed from now on, and the rank that debug lines name. */
+/* Local. Sets the level, and the rank in debug lines. */
 void fmd_log_open(fmd_log_level level, int rank);
 
-/* Local. What to do before a line is printed, such as to end an unfinished line of the display on the
- * same terminal; NULL: nothing. */
+/* Local. Sets a function to call before a line is printed: the progress display ends its unfinished
+ * line on the same terminal. NULL: none. */
 void fmd_log_before_line(void (*prepare)(void *self), void *self);
 
 /* Local. The line is printed on rank 0 alone. */

@@ -96,7 +96,9 @@ static void print_progress(const watch *w, FILE *out)
     if (!(all > 0) || isnan(done))
         return;
     const int filled = (int)(BAR_WIDTH * fmin(done / all, 1));
-    fmd_print_to(out, "epoch   %.0f/%.0f ", fmin(floor(done / steps) + 1, epochs), epochs);
+    const bool ended = w->run.state == FMD_FOLLOW_ENDED;
+    fmd_print_to(out, "epoch   %.0f/%.0f ",
+                 ended ? ceil(done / steps) : fmin(floor(done / steps) + 1, epochs), epochs);
     for (int i = 0; i < BAR_WIDTH; i++)
         fputs(w->terminal.utf8 ? (i < filled ? "━" : "─") : (i < filled ? "#" : "-"), out);
     fmd_print_to(out, " %.0f %%", floor(100 * done / all));

@@ -1,5 +1,5 @@
-/* Which cores the ranks may run on, and whether there are enough of them. Knows the hardware by
- * hwloc, which hides what a container or a batch system keeps from the job. */
+/* The cores that the ranks may run on, and whether they suffice. hwloc describes the hardware as
+ * far as a container or batch system grants it to the job. */
 #ifndef FMD_DIST_BINDING_H
 #define FMD_DIST_BINDING_H
 
@@ -23,7 +23,7 @@ typedef struct fmd_binding {
 
 typedef enum fmd_binding_kind {
     FMD_BINDING_GOOD,
-    FMD_BINDING_HYPER,   /* a core to two threads, though each has a hardware thread of its own */
+    FMD_BINDING_HYPER,   /* two threads on a core, each with a hardware thread of its own */
     FMD_BINDING_NARROW,  /* threads of one rank share a core */
     FMD_BINDING_SHARED,  /* ranks are bound to the same core, while others may be idle */
     FMD_BINDING_CROWDED, /* more threads than the host has cores */
@@ -31,7 +31,7 @@ typedef enum fmd_binding_kind {
 
 typedef struct fmd_binding_verdict {
     fmd_binding_kind kind;
-    char text[FMD_BINDING_TEXT]; /* in words: "2 ranks on vm, each bound to 1 of 2 cores" */
+    char text[FMD_BINDING_TEXT]; /* "2 ranks on vm, each bound to 1 of 2 cores" */
 } fmd_binding_verdict;
 
 /* Local. Adds a number to the set, unless it is beyond 1023; how many there are; and "0-3,8". */

@@ -40,8 +40,8 @@ static int env_int(const char *name)
     return text != NULL ? atoi(text) : 0;
 }
 
-/* With more ranks than cores a rank that waits must not keep the core. mpirun sees to this only
- * when it was itself told of the cores. */
+/* With more ranks than cores, a waiting rank must yield its core. mpirun ensures this only if it
+ * knows the number of cores. */
 static void yield_when_crowded(void)
 {
     if (env_int("OMPI_COMM_WORLD_LOCAL_SIZE") > sysconf(_SC_NPROCESSORS_ONLN))
@@ -59,8 +59,8 @@ static bool alone_on_node(void)
     return getenv("PMIX_RANK") == NULL && getenv("PMI_RANK") == NULL;
 }
 
-/* On one node the ranks meet in shared memory, which is what ob1 uses; to look for the hardware of
- * other networks takes a fifth of a second. */
+/* On one node the ranks use shared memory, by ob1. The search for network hardware would take 0.2
+ * s. */
 static void stay_on_node(void)
 {
     if (alone_on_node())
@@ -74,8 +74,8 @@ static void start_without_daemon(void)
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
 }
 
-/* A launcher of another MPI starts the program several times, and each process believes that it is
- * alone. Only the launcher's first process says so. */
+/* The launcher of another MPI starts several processes that each form a world of one. Only the
+ * first of them prints the message. */
 fmd_status fmd_comm_check_launcher(const fmd_comm *c)
 {
     static const struct {
@@ -146,7 +146,7 @@ void fmd_comm_close(fmd_comm *c)
     MPI_Finalize();
 }
 
-/* MPI's own waiting takes the core that another rank needs, even where it yields. */
+/* MPI waits by polling, which takes time from other ranks on the core, even with yielding. */
 void fmd_comm_await(fmd_comm *c, MPI_Comm ranks)
 {
     const struct timespec nap = {.tv_nsec = 20000};
@@ -293,9 +293,9 @@ fmd_status fmd_comm_same(fmd_comm *c, const void *data, size_t bytes, const char
     return FMD_OK;
 }
 
-/* Collective over the node. Where there is too little room, Open MPI 4.1 fails on one rank alone and
- * leaves the others waiting for ever; so that is found out before. Where it may not write there, it
- * takes the folder of its session. */
+/* Collective over the node. With too little space, Open MPI 4.1 fails on one rank and leaves the
+ * others waiting, so the space is checked first. A folder without write permission is not used:
+ * Open MPI then takes its session folder. */
 static fmd_status check_shared_room(fmd_comm *c, size_t bytes)
 {
     const char *set = getenv("OMPI_MCA_osc_sm_backing_directory");

@@ -1,4 +1,4 @@
-/* What reductions see of a communicator. */
+/* The inside of a communicator, for reductions. */
 #ifndef FMD_DIST_COMM_PRIVATE_H
 #define FMD_DIST_COMM_PRIVATE_H
 
@@ -20,8 +20,8 @@ struct fmd_comm {
     MPI_Win windows[FMD_COMM_WINDOWS];
 };
 
-/* Collective. Where ranks outnumber cores, sleeps until all have come here, so that those that
- * still compute have the cores; elsewhere returns at once. */
+/* Collective. Where ranks outnumber cores, sleeps until all have arrived, so that ranks that still
+ * compute have the cores; elsewhere returns at once. */
 void fmd_comm_await_all(fmd_comm *c);
 
 /* Collective over `ranks`. Waits for all of them, asleep where ranks outnumber cores. */

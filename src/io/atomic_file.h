@@ -20,8 +20,8 @@ FMD_CHECKED fmd_status fmd_atomic_file_read_text(void **out, size_t *bytes, cons
  * last: a folder that cannot be synced already has it. FMD_EIO. */
 FMD_CHECKED fmd_status fmd_atomic_file_write(const char *path, const void *data, size_t bytes);
 
-/* Local. The same, unless `check` fails once the folder is open: whatever is done to the name of the
- * folder from then on, the file goes into the folder that was checked. */
+/* Local. The same, unless `check` fails once the folder is open: whatever is done to the name of
+ * the folder from then on, the file goes into the folder that was checked. */
 FMD_CHECKED fmd_status fmd_atomic_file_write_checked(const char *path, const void *data,
                                                      size_t bytes,
                                                      fmd_status (*check)(const void *self),

@@ -15,22 +15,22 @@
 
 enum { FMD_CONFIG_LAYERS_BYTES = FMD_LAYERS_BYTES, FMD_OPTIONS_MAX = 160 };
 
-/* What else but a part of the training images is validated on. */
+/* Validation data other than a part of the training images. */
 #define FMD_VALIDATION_DATA_NAMES "none|test"
 typedef enum fmd_validation_data { FMD_VALIDATION_NONE, FMD_VALIDATION_TEST } fmd_validation_data;
 
-/* What --lr-scaling makes of the learning rate for a batch k times the base batch. */
+/* The factor of --lr-scaling for a batch of k times the base batch: 1, k, or its square root. */
 #define FMD_LR_SCALING_NAMES "none|linear|sqrt"
 typedef enum fmd_lr_scaling { FMD_LR_AS_IT_IS, FMD_LR_LINEAR, FMD_LR_SQRT } fmd_lr_scaling;
 
-/* What scaling does, and by what; names for the option table, and their order. */
+/* Kinds of scaling studies, and launchers; names in the order of their values. */
 #define FMD_STUDY_MODES     "strong|weak|both"
 #define FMD_STUDY_LAUNCHERS "mpirun|srun|sbatch|dry"
 
-/* What bench measures; names for the option table, and their order. */
+/* Measurements of bench, in the order of their values. */
 #define FMD_BENCH_OPS "train|allreduce|gemm|update|load"
 
-/* What the data command does, and in the order of its table. */
+/* Actions of the data command, in the order of its table. */
 #define FMD_DATA_ACTIONS "list|info|verify|get"
 
 /* What completion writes for, in the order of its table. */
@@ -162,7 +162,8 @@ bool fmd_word_is_among(const char *words, const char *word);
 /* Local. Whether `groups`, as in "data|model", names the group of the option. */
 bool fmd_config_has(const char *groups, const fmd_option *o);
 
-/* Local. Whether the user gave the option: by flag, environment or config file, be it the default. */
+/* Local. Whether the user gave the option: by flag, environment or config file, be it the
+ * default. */
 bool fmd_config_gives(const fmd_config *config, const char *name);
 
 /* Local. The layers that --layers, or else --hidden, stands for. FMD_EUSAGE. */

@@ -17,8 +17,8 @@
 
 enum { PATH_BYTES = FMD_PATH_BYTES + 64 };
 
-/* Seconds without a line that are worth a word, and that mean the end where no lock would be seen.
- * Steps have a line every 10 seconds, if they are not longer. */
+/* Seconds without a line before a remark; and, where the lock cannot be seen, before the run counts
+ * as dead. There is a line every 10 seconds, unless steps are longer. */
 static const double silence = 30, absence = 120;
 
 static const char *file_of(const fmd_follow *r, const char *name, char path[PATH_BYTES])
@@ -33,7 +33,7 @@ static double number(const fmd_json *line, const char *key)
     return isnan(value) ? 0 : value;
 }
 
-/* Forgets what is done again from `step` on. */
+/* Removes what a resumed run repeats, from `step` on. */
 static void cut(fmd_follow *r, double step)
 {
     while (r->n_losses > 0 && r->losses[r->n_losses - 1].step > step)
@@ -74,7 +74,7 @@ static fmd_status add_epoch(fmd_follow *r, fmd_json *line)
     return FMD_OK;
 }
 
-/* Takes one line in; what is no event is skipped. */
+/* Adds one line; lines that are no events are skipped. */
 static fmd_status take(fmd_follow *r, const char *text, size_t bytes)
 {
     fmd_json *line = NULL, *again = NULL;
@@ -120,7 +120,7 @@ static void forget(fmd_follow *r)
     r->read = 0;
 }
 
-/* The whole lines behind those that were read before. */
+/* Reads the complete lines that are new. */
 static fmd_status read_lines(fmd_follow *r, int fd, const char *path, off_t size)
 {
     const size_t bytes = (size_t)(size - r->read);
@@ -166,7 +166,7 @@ static fmd_status read_log(fmd_follow *r, double *age)
     return st;
 }
 
-/* How the run ended, by its last line, or by STATUS.json where a full disk kept the line out. */
+/* How the run ended: by its last line, or by STATUS.json if the disk was too full for the line. */
 static bool judge_end(fmd_follow *r)
 {
     char path[PATH_BYTES];
@@ -193,7 +193,7 @@ static bool judge_end(fmd_follow *r)
     return ended;
 }
 
-/* Whether a lock of `owner` would be seen from here: he is on this host. */
+/* Whether `owner` runs on this host, where its lock is visible. */
 static bool is_here(const char *owner)
 {
     char host[256] = "";

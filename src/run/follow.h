@@ -1,5 +1,5 @@
-/* A run as its folder tells it, read from outside while it trains, maybe on another machine. Nothing
- * is written. */
+/* Follows a run by the files in its folder while it trains, possibly on another machine. Writes
+ * nothing. */
 #ifndef FMD_RUN_FOLLOW_H
 #define FMD_RUN_FOLLOW_H
 
@@ -18,8 +18,8 @@ typedef struct fmd_follow_loss {
 
 typedef enum fmd_follow_state {
     FMD_FOLLOW_RUNS,
-    FMD_FOLLOW_IS_SILENT, /* it has written nothing for a while */
-    FMD_FOLLOW_DIED,      /* no process holds the folder, and none has said that it ends */
+    FMD_FOLLOW_IS_SILENT, /* nothing was written for a while */
+    FMD_FOLLOW_DIED,      /* no process holds the folder, and there is no last line */
     FMD_FOLLOW_ENDED,
 } fmd_follow_state;
 
@@ -30,24 +30,24 @@ typedef struct fmd_follow {
     fmd_json *place;   /* the last line of a step or an epoch, or NULL */
     fmd_json *epoch;   /* the last line of an epoch, or NULL */
     fmd_json *saved;   /* the last line of a checkpoint, or NULL */
-    fmd_json *end;     /* the last line, if it is that of the end */
-    fmd_json **epochs; /* all of them; these and the losses but those done again */
+    fmd_json *end;     /* the last line, if the run has ended */
+    fmd_json **epochs; /* all of them; steps that were repeated count once */
     size_t n_epochs;
     fmd_follow_loss *losses;
     size_t n_losses;
     fmd_follow_state state;
-    char verdict[FMD_FOLLOW_TEXT]; /* the state, as a line for people */
+    char verdict[FMD_FOLLOW_TEXT]; /* the state in words */
 } fmd_follow;
 
-/* Local. Reads what has been written since the last call, and judges how the run stands. FMD_EIO,
- * FMD_ENOMEM; FMD_ENOINPUT: there is no such folder, or no run in it. */
+/* Local. Reads the lines written since the last call, and determines the state. FMD_EIO,
+ * FMD_ENOMEM; FMD_ENOINPUT: the folder does not exist, or holds no run. */
 FMD_CHECKED fmd_status fmd_follow_read(fmd_follow *r);
 void fmd_follow_free(fmd_follow *r);
 
-/* Local. The folder in runs/ that was written to last. FMD_ENOINPUT. */
+/* Local. The folder in runs/ with the latest write. FMD_ENOINPUT. */
 FMD_CHECKED fmd_status fmd_follow_newest(char folder[FMD_PATH_BYTES]);
 
-/* Local. The same for messages, or a made-up one. */
+/* Local. The same, as an example in messages; an invented name if there is none. */
 const char *fmd_follow_example(char folder[FMD_PATH_BYTES]);
 
 #endif

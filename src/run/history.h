@@ -1,4 +1,4 @@
-/* history.csv read back: the epochs of a run, for those who show them. */
+/* Reads history.csv: the epochs of a run. */
 #ifndef FMD_RUN_HISTORY_H
 #define FMD_RUN_HISTORY_H
 
@@ -15,8 +15,8 @@ typedef struct fmd_history {
     bool validation; /* there are val_ columns */
 } fmd_history;
 
-/* Local. Reads the columns that it knows, by their names; a last line without its end is still
- * being written and left out. Released by fmd_history_free. FMD_ENOINPUT; FMD_EDATA with the
+/* Local. Reads the known columns, by name. An incomplete last line is still being written and is
+ * ignored. Released by fmd_history_free. FMD_ENOINPUT; FMD_EDATA with the
  * line. */
 FMD_CHECKED fmd_status fmd_history_read(fmd_history *out, const char *path);
 void fmd_history_free(fmd_history *h);

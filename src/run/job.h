@@ -1,4 +1,4 @@
-/* A training as the train command sees it. */
+/* A training with all that it needs, for the train command. */
 #ifndef FMD_RUN_JOB_H
 #define FMD_RUN_JOB_H
 
@@ -17,7 +17,7 @@ typedef struct fmd_setup_seconds {
     double mpi, data, rest;
 } fmd_setup_seconds;
 
-/* What is not rank 0's is the same on every rank. */
+/* Members not marked "rank 0" are equal on all ranks. */
 typedef struct fmd_job {
     fmd_comm *comm;
     const fmd_config *config;
@@ -26,7 +26,7 @@ typedef struct fmd_job {
     fmd_model *model;
     fmd_optimizer *optimizer;
     fmd_fit_args fit;
-    double learning_rate, lr_scale; /* for the base batch; what it is multiplied by */
+    double learning_rate, lr_scale; /* for the base batch; its factor */
     fmd_callback *callbacks[FMD_JOB_CALLBACKS];
     fmd_fingerprint_entry fingerprint[FMD_JOB_FINGERPRINT];
     bool saves; /* checkpoints, into a run folder */
@@ -39,11 +39,12 @@ typedef struct fmd_job {
     fmd_setup_seconds setup;
 } fmd_job;
 
-/* Local. The learning rate that "auto" is for this --optimizer; NAN where there is none of its name. */
+/* Local. The learning rate that "auto" is for this --optimizer; NAN where there is none of its
+ * name. */
 double fmd_job_learning_rate(const char *optimizer);
 
-/* Collective. Model, optimizer and what fmd_fit is told, from data and options. FMD_EUSAGE; FMD_ENOMEM
- * before any of it is made, where it clearly does not fit. */
+/* Collective. Creates model, optimizer and the arguments of fmd_fit from data and options.
+ * FMD_EUSAGE; FMD_ENOMEM before anything is allocated, if it clearly does not fit. */
 FMD_CHECKED fmd_status fmd_job_build(fmd_job *j, const fmd_weights_file *weights);
 
 #endif

@@ -35,7 +35,7 @@ fmd_status fmd_make_folders(const char *path, const char *what)
     }
 }
 
-/* runs/20260131-235959, with a number behind it if that is taken. */
+/* runs/20260131-235959, with a number appended if it exists. */
 static fmd_status make_dated_folder(fmd_run_folder *f)
 {
     char date[32];
@@ -56,7 +56,7 @@ static fmd_status make_dated_folder(fmd_run_folder *f)
     return FMD_FAIL(FMD_EBUSY, "cannot make the run folder '%s': %s", f->path, strerror(errno));
 }
 
-/* A folder that the user named may hold other things, but nothing that would be overwritten. */
+/* A folder named by the user may hold other files, but none that would be overwritten. */
 static fmd_status check_unused(const fmd_run_folder *f)
 {
     static const char *const names[] = {FMD_FILE_STATUS,  FMD_FILE_CONFIG,
@@ -72,9 +72,9 @@ static fmd_status check_unused(const fmd_run_folder *f)
     return FMD_OK;
 }
 
-/* With --resume none a folder must be new to this program; otherwise a config.json alone is somebody
- * else's. --resume FILE is for the first start: the second finds a folder with checkpoints of its own,
- * and a requeued job goes on. */
+/* With --resume none the folder must not hold a run. Otherwise a folder without a generation, such
+ * as one with a config.json alone, is not ours. --resume FILE counts at the first start: the second
+ * finds checkpoints in the folder, so that a requeued job resumes from them. */
 static fmd_status check_reuse(const fmd_run_folder *f, const fmd_config *config)
 {
     char path[FMD_RUN_PATH_BYTES];
@@ -101,7 +101,8 @@ static fmd_status write_config(const fmd_run_folder *f, const fmd_config *config
     return st;
 }
 
-/* What a process that was killed had begun to write; where others' files may lie, no more than that. */
+/* Deletes unfinished files of a killed process, and nothing else, since other files may be
+ * there. */
 static void delete_remains(const fmd_run_folder *f)
 {
     static const char *const names[] = {FMD_FILE_STATUS ".tmp-", FMD_FILE_CONFIG ".tmp-",
@@ -168,7 +169,7 @@ typedef struct status_callback {
     fmd_config config;
 } status_callback;
 
-/* At the first moment when it is true: a checkpoint, if there is one, has been read. */
+/* Called once a checkpoint, if any, has been read. */
 static fmd_status note_running(fmd_callback *c, const fmd_event *e)
 {
     const status_callback *s = (const status_callback *)c;
@@ -182,7 +183,7 @@ static fmd_status note_running(fmd_callback *c, const fmd_event *e)
             fmd_print("%d of %d epochs done\n", e->epoch, e->epochs);
         fflush(stdout);
     } else if (s->folder->lock.generation > 1) {
-        fmd_print("no checkpoint in '%s' yet: training begins anew\n", s->folder->path);
+        fmd_print("no checkpoint in '%s' yet: training starts anew\n", s->folder->path);
         fflush(stdout);
     }
     if (!s->folder->fresh) /* some options may have changed */

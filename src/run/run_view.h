@@ -1,5 +1,5 @@
-/* A run as those see it who come later, plot and report: its files, its model, and what that says of
- * the test images. A part that is missing or damaged is absent, with the reason in place of it. */
+/* A run for plot and report: its files, its model and the predictions on the test images. A missing
+ * or damaged part is absent, with the reason. */
 #ifndef FMD_RUN_RUN_VIEW_H
 #define FMD_RUN_RUN_VIEW_H
 
@@ -10,7 +10,7 @@
 #include "run/run_folder.h"
 #include "train/classification.h"
 
-/* Whether a part is absent, and why; FMD_OK: it is there. */
+/* Why a part is absent; FMD_OK: it is present. */
 typedef struct fmd_absence {
     fmd_status status;
     char why[FMD_ERROR_BYTES];
@@ -32,16 +32,16 @@ typedef struct fmd_run_view {
     fmd_classification classification;
 } fmd_run_view;
 
-/* Collective. Reads the run folder that `config->model.weights` names. `needs` is how far: its files only,
- * its model too, its test images and predictions too. Released by fmd_run_view_close even on
- * failure. FMD_ENOINPUT where there is no run. */
+/* Collective. Reads the run folder that `config->model.weights` names. `needs` is how far: its
+ * files only, its model too, its test images and predictions too. Released by fmd_run_view_close
+ * even on failure. FMD_ENOINPUT where there is no run. */
 typedef enum fmd_view_needs { FMD_VIEW_FILES, FMD_VIEW_MODEL, FMD_VIEW_DATA } fmd_view_needs;
 FMD_CHECKED fmd_status fmd_run_view_open(fmd_comm *c, fmd_run_view **out, const fmd_config *config,
                                          fmd_view_needs needs);
 void fmd_run_view_close(fmd_run_view *v);
 
-/* Local. The epoch (from 0) that is best by what the run monitors, whose name goes into `metric`; -1
- * for none. */
+/* Local. The epoch (from 0) that is best by what the run monitors, whose name goes into `metric`;
+ * -1 for none. */
 int fmd_run_view_best(const fmd_run_view *v, const char **metric);
 
 /* Local. A member of run.json, or of its group: NAN or NULL where there is none. */

@@ -1,4 +1,4 @@
-/* Which file of weights the user means, and the model in it. */
+/* The weights file that the user names, and its model. */
 #ifndef FMD_RUN_WEIGHTS_FILE_H
 #define FMD_RUN_WEIGHTS_FILE_H
 

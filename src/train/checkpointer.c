@@ -24,8 +24,8 @@
 enum { PATH_BYTES = 1200, NAME_BYTES = 64, STEP_DIGITS = 10, MAX_FAILURES = 3, EMERGENCIES = 2 };
 static const char prefix[] = "step-", suffix[] = ".weights.h5", best_name[] = FMD_FILE_BEST;
 
-/* The share of a run's time that automatic checkpoints may take, and what one is taken to cost
- * before the first. */
+/* The share of a run's time that automatic checkpoints may cost; the assumed seconds of the
+ * first. */
 static const double auto_share = 0.01, first_cost = 0.01;
 
 struct fmd_checkpointer {
@@ -116,7 +116,7 @@ static int is_step_file(const struct dirent *entry)
            strcmp(entry->d_name + sizeof prefix - 1 + digits, suffix) == 0;
 }
 
-/* A step file that was set aside. */
+/* A damaged file that was set aside. */
 static int is_bad_file(const struct dirent *entry)
 {
     const size_t n = strlen(entry->d_name);
@@ -129,7 +129,7 @@ static int is_remains(const struct dirent *entry)
     return strstr(entry->d_name, ".tmp-") != NULL || strncmp(entry->d_name, ".emergency-", 6) == 0;
 }
 
-/* The names that `filter` takes, newest step first; released by free_names. -1 and errno. */
+/* The names that `filter` accepts, newest step first; released by free_names. -1 and errno. */
 static int list_names(const fmd_checkpointer *s, int (*filter)(const struct dirent *),
                       struct dirent ***names)
 {
@@ -170,7 +170,7 @@ static void prune(const fmd_checkpointer *s, int64_t keep)
     free_names(names, n);
 }
 
-/* The link changes in one move, and to a file that is safely there. */
+/* Replaces the link atomically, after the file has been synced. */
 static void link_latest(const fmd_checkpointer *s, const char *name)
 {
     char temp[PATH_BYTES], path[PATH_BYTES];
@@ -183,7 +183,7 @@ static void link_latest(const fmd_checkpointer *s, const char *name)
         fmd_warn("cannot link '%s': %s", path, strerror(errno));
 }
 
-/* Whether the disk has less room than the newest checkpoint takes. */
+/* Whether the disk has less space than the newest checkpoint needs. */
 static bool is_full(const fmd_checkpointer *s)
 {
     char path[PATH_BYTES];
@@ -224,7 +224,8 @@ fmd_status fmd_checkpointer_write(fmd_checkpointer *s, const fmd_state *state)
             snprintf(last, sizeof last, "%s", fmd_error_message());
             return FMD_FAIL(FMD_EIO, "%d checkpoints in a row failed: %.800s", s->failures, last);
         }
-        fmd_warn("%s; training goes on, and the next checkpoint is a new try", fmd_error_message());
+        fmd_warn("%s; training continues, and the next checkpoint is another try",
+                 fmd_error_message());
         return FMD_OK;
     }
     s->failures = 0;
@@ -247,7 +248,7 @@ fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fmd_state *sta
     fmd_status st = write_file(s, best_name, state);
     s->seconds += fmd_now() - start;
     if (st == FMD_EIO) {
-        fmd_warn("%s; training goes on", fmd_error_message());
+        fmd_warn("%s; training continues", fmd_error_message());
         return FMD_OK;
     }
     return st;
@@ -263,8 +264,8 @@ fmd_state_entry fmd_checkpointer_entry(fmd_checkpointer *s)
     return (fmd_state_entry){"best", FMD_STATE_F64, 1, &s->best, -DBL_MAX, DBL_MAX, true};
 }
 
-/* One survivor writes; should mpirun end it before it has, a second one has time left to try. Any
- * number may write, as all write the same bytes and rename them. */
+/* One surviving rank writes. If mpirun ends it too early, a second one has time to try. Several may
+ * write at once: they write the same bytes and rename them. */
 void fmd_checkpointer_emergency(fmd_checkpointer *s, const fmd_state *state)
 {
     const struct timespec turn = {.tv_nsec = 250000000};
@@ -298,7 +299,7 @@ static void delete_remains(const fmd_checkpointer *s)
     free_names(names, n);
 }
 
-/* A damaged file keeps its bytes for whoever wants to know why, under a name that nobody loads. */
+/* Keeps a damaged file for inspection, under a name that is never loaded. */
 static void set_aside(const char *path)
 {
     char bad[PATH_BYTES + 8];
@@ -308,7 +309,7 @@ static void set_aside(const char *path)
         fmd_warn("cannot rename '%s': %s", path, strerror(errno));
 }
 
-/* Whether the name tells the step that the file was written after. */
+/* Whether the file holds the step in its name. */
 static fmd_status check_name(const char *path, const char *name)
 {
     uint64_t step;
@@ -349,14 +350,14 @@ fmd_status fmd_checkpointer_load(fmd_checkpointer *s,
         link_latest(s, names[i]->d_name);
     }
     free_names(names, n);
-    if (n == 0) { /* none left from the last start is as bad as none good now */
+    if (n == 0) { /* all files were set aside at an earlier start */
         bad = list_names(s, is_bad_file, &names);
         free_names(names, bad);
         st = bad > 0 ? FMD_EDATA : FMD_OK;
     }
     if (st == FMD_EDATA)
         return FMD_FAIL(FMD_EDATA,
-                        "none of the %d checkpoints in '%s/checkpoints' is good: to begin again, "
+                        "none of the %d checkpoints in '%s/checkpoints' is intact: to start anew, "
                         "name another --run-dir",
                         bad, s->args.run_folder);
     return st;

@@ -1,8 +1,9 @@
-/* The checkpoints of a run: when one is due, writing, keeping, finding the newest good one.
+/* The checkpoints of a run: when they are due, how they are written, kept and found.
  *
- * Files are named step-<10 digits>.weights.h5; `latest.weights.h5` is a link to the newest. A failed write is
- * reported while training goes on; the newest good file is never deleted. Every rank has a checkpointer,
- * as any of them may have to write the last checkpoint; otherwise rank 0 alone writes and reads. */
+ * Files are named step-<10 digits>.weights.h5; `latest.weights.h5` is a link to the newest. A
+ * failed write is reported while training goes on; the newest good file is never deleted. Every
+ * rank has a checkpointer, since any of them may have to write the emergency checkpoint; otherwise
+ * rank 0 alone writes and reads. */
 #ifndef FMD_TRAIN_CHECKPOINTER_H
 #define FMD_TRAIN_CHECKPOINTER_H
 
@@ -17,10 +18,10 @@ typedef struct fmd_checkpointer fmd_checkpointer;
 
 /* When a checkpoint is due. */
 typedef enum fmd_save_kind {
-    FMD_SAVE_AUTO,   /* after epochs, as often as costs at most 1 % of the time */
+    FMD_SAVE_AUTO,   /* after epochs, at the cost of at most 1 % of the time */
     FMD_SAVE_EPOCH,  /* after every epoch */
     FMD_SAVE_STEPS,  /* after every `every` steps */
-    FMD_SAVE_SECONDS /* after the first step that ends `every` seconds after the last one */
+    FMD_SAVE_SECONDS /* after the first step that ends `every` seconds after the last save */
 } fmd_save_kind;
 
 typedef struct fmd_checkpointer_args {
@@ -42,19 +43,20 @@ FMD_CHECKED fmd_status fmd_checkpointer_create(fmd_checkpointer **out,
                                                const fmd_checkpointer_args *args);
 void fmd_checkpointer_destroy(fmd_checkpointer *s);
 
-/* Local. Whether one is due after `step` steps in all: equal on all ranks. */
+/* Local. Whether a checkpoint is due after `step` steps in total; the same on all ranks. */
 bool fmd_checkpointer_due_by_step(const fmd_checkpointer *s, uint64_t step);
 
-/* Rank 0. Whether one is due by the clock, or now that an epoch has ended. */
+/* Rank 0. Whether one is due by the clock, or at the end of an epoch. */
 bool fmd_checkpointer_due_by_time(const fmd_checkpointer *s);
 bool fmd_checkpointer_due_by_epoch(const fmd_checkpointer *s);
 
-/* Rank 0. Writes a checkpoint, links `latest.weights.h5`, deletes all but the newest. FMD_EBUSY: the folder
- * belongs to another process by now. A failed write is a warning; the third in a row is FMD_EIO. */
+/* Rank 0. Writes a checkpoint, links `latest.weights.h5`, deletes all but the newest. FMD_EBUSY:
+ * the folder belongs to another process by now. A failed write is a warning; the third in a row is
+ * FMD_EIO. */
 FMD_CHECKED fmd_status fmd_checkpointer_write(fmd_checkpointer *s, const fmd_state *state);
 
-/* Rank 0. Writes best.weights.h5 if the metrics are better than those of all epochs before. A
- * failed write is a warning; FMD_EBUSY. */
+/* Rank 0. Writes best.weights.h5 if this epoch is the best so far. A failed write is a warning;
+ * FMD_EBUSY. */
 FMD_CHECKED fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fmd_state *state,
                                                    const fmd_metrics *metrics);
 
@@ -62,17 +64,17 @@ FMD_CHECKED fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fm
 FMD_CHECKED fmd_status fmd_checkpointer_write_final(const fmd_checkpointer *s,
                                                     const fmd_state *state);
 
-/* Local. The value that best.weights.h5 has, an entry of the state. */
+/* Local. The state entry with the metric of best.weights.h5. */
 fmd_state_entry fmd_checkpointer_entry(fmd_checkpointer *s);
 
-/* Local. The emergency checkpoint: writes the file of this step unless it exists or another survivor
- * does it. */
+/* Local. The emergency checkpoint: writes the file of this step unless it exists or another
+ * survivor does it. */
 void fmd_checkpointer_emergency(fmd_checkpointer *s, const fmd_state *state);
 
-/* Rank 0. Reads the newest good checkpoint by `read`, whose FMD_EDATA means that the file is damaged.
- * Damaged files are renamed to .bad, with a warning, and remains of unfinished writes are deleted.
- * *found: whether there is one. FMD_EDATA if there are files but none is good; otherwise what `read`
- * fails with. */
+/* Rank 0. Reads the newest good checkpoint by `read`, whose FMD_EDATA means that the file is
+ * damaged. Damaged files are renamed to .bad, with a warning, and remains of unfinished writes are
+ * deleted. *found: whether there is one. FMD_EDATA if there are files but none is good; otherwise
+ * what `read` fails with. */
 FMD_CHECKED fmd_status fmd_checkpointer_load(fmd_checkpointer *s,
                                              fmd_status (*read)(void *self, const char *path),
                                              void *self, bool *found);
@@ -85,12 +87,12 @@ void fmd_checkpointer_recall(fmd_checkpointer *s, const fmd_state *state,
                              const fmd_metrics *history, size_t n, uint64_t epoch_steps,
                              const char *from);
 
-/* Local. Checkpoints written by this process, and seconds that took. */
+/* Local. The number of checkpoints that this process has written, and the seconds spent on them. */
 int fmd_checkpointer_count(const fmd_checkpointer *s);
 double fmd_checkpointer_seconds(const fmd_checkpointer *s);
 
-/* Rank 0. The checkpoint of `step`, just written: its name in the run folder, and the seconds that
- * it took. */
+/* Rank 0. The name in the run folder of the checkpoint just written, after `step`; returns the
+ * seconds spent on it. */
 enum { FMD_CHECKPOINTER_FILE_BYTES = 96 };
 double fmd_checkpointer_last(const fmd_checkpointer *s, uint64_t step,
                              char file[FMD_CHECKPOINTER_FILE_BYTES]);

@@ -11,7 +11,7 @@
 
 typedef struct fmd_fit_args {
     fmd_split train, validation; /* validation.n may be 0 */
-    float divisor;               /* what pixels are divided by */
+    float divisor;               /* of pixels */
     int epochs;
     size_t batch_size;      /* over all ranks */
     size_t microbatch_size; /* fmd_microbatch_size's */
@@ -20,13 +20,12 @@ typedef struct fmd_fit_args {
     fmd_allreduce allreduce;
     uint64_t seed;
     bool shuffle;
-    fmd_callback **callbacks; /* hooks run on rank 0, in this order */
+    fmd_callback **callbacks; /* called on rank 0, in this order */
     int n_callbacks;
     fmd_checkpointer *checkpointer; /* NULL: no checkpoints */
-    bool resume;             /* go on from the checkpointer's newest checkpoint, if there is one */
-    const char *resume_from; /* if there is none, from this file; NULL: from the start */
-    const fmd_fingerprint_entry
-        *fingerprint; /* what a checkpoint to go on from must have in common */
+    bool resume;                    /* from the newest checkpoint of the run folder, if any */
+    const char *resume_from;        /* otherwise from this file; NULL: start anew */
+    const fmd_fingerprint_entry *fingerprint; /* must agree with the checkpoint to resume from */
     size_t n_fingerprint;
     fmd_watchdog *watchdog; /* NULL: signals are not handled */
 } fmd_fit_args;

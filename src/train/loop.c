@@ -56,7 +56,7 @@ static void emergency(void *self)
     fmd_checkpointer_emergency(l->args->checkpointer, now(l));
 }
 
-/* Collective. Rank 0's decision, and the status of what it did, become every rank's. */
+/* Collective. Gives every rank the decision and the status of rank 0. */
 static fmd_status share_decision(loop *l, fmd_status mine, bool *save)
 {
     decision d = {.status = mine, .control = l->control, .save = save != NULL && *save};
@@ -93,7 +93,7 @@ static fmd_status compare_replicas(loop *l)
     return st;
 }
 
-/* Collective. A checkpoint of this moment, once the replicas are known to be equal. */
+/* Collective. Writes a checkpoint, after a check that all replicas are equal. */
 static fmd_status save(loop *l)
 {
     FMD_TRY(compare_replicas(l));
@@ -136,7 +136,7 @@ static void set_running_metrics(loop *l)
     l->event.metrics.learning_rate = l->state.rate;
 }
 
-/* What callbacks are told of an epoch that begins, or goes on. */
+/* The event of an epoch that begins or continues. */
 static void begin_event(loop *l)
 {
     const fmd_fit_args *a = l->args;
@@ -157,8 +157,7 @@ static void begin_event(loop *l)
     set_running_metrics(l);
 }
 
-/* Trains the rest of the epoch; *interrupted: some rank asked to stop before its end or after its
- * last step. */
+/* Collective. Trains the rest of the epoch. *interrupted: some rank asked to stop. */
 static fmd_status train_epoch(loop *l, bool *interrupted)
 {
     const fmd_fit_args *a = l->args;
@@ -200,9 +199,9 @@ static fmd_status train_epoch(loop *l, bool *interrupted)
     return FMD_OK;
 }
 
-/* Collective. What follows the steps of an epoch: replicas compared, validation, callbacks,
- * checkpoint. The best weights are written before the state moves on: who resumes from it does not
- * come back for them. */
+/* Collective. After the steps of an epoch: compares replicas, validates, calls the callbacks,
+ * saves. The best weights are written before the state advances, since a run that resumes from the
+ * next state never sees them again. */
 static fmd_status end_epoch(loop *l)
 {
     const fmd_fit_args *a = l->args;
@@ -229,11 +228,11 @@ static fmd_status end_epoch(loop *l)
         st = fmd_checkpointer_write_best(a->checkpointer, now(l), &l->event.metrics);
     if (st == FMD_OK)
         st = fmd_hooks_epoch_end(&l->hooks, &l->event, &l->control);
-    /* The end has a checkpoint whatever it costs: a finished run is not begun again. */
+    /* The end always has a checkpoint, so that a finished run is not trained again. */
     const bool last = l->control.stop || l->state.at.epoch + 1 == a->epochs;
     bool due = l->root && a->checkpointer != NULL &&
                (last || fmd_checkpointer_due_by_epoch(a->checkpointer));
-    /* Rank 0 has moved on before anybody waits for anybody: its state is whole again. */
+    /* Rank 0 advances before any rank waits, so that its state is consistent meanwhile. */
     if (l->root && st == FMD_OK)
         advance(l);
     FMD_TRY(share_decision(l, st, &due));
@@ -243,7 +242,7 @@ static fmd_status end_epoch(loop *l)
     return due ? save(l) : FMD_OK;
 }
 
-/* Collective. Where the time of this process went. */
+/* Collective. Compares the seconds of the phases over the ranks. */
 static void collect_phases(loop *l)
 {
     const fmd_phase_seconds mine = fmd_stepper_seconds(l->stepper);
@@ -253,7 +252,7 @@ static void collect_phases(loop *l)
     fmd_comm_bcast(l->comm, &l->result->phases, sizeof l->result->phases);
 }
 
-/* Collective. Ends early, to go on another time. */
+/* Collective. Stops early, with a checkpoint to resume from. */
 static fmd_status interrupt(loop *l)
 {
     const int signal = fmd_watchdog_signal(l->args->watchdog);
@@ -265,7 +264,7 @@ static fmd_status interrupt(loop *l)
     return l->args->checkpointer != NULL ? save(l) : share_decision(l, FMD_OK, NULL);
 }
 
-/* Collective. Callbacks have the last word: they may replace the weights. */
+/* Collective. Calls the callbacks for the last time: they may replace the weights. */
 static fmd_status end_training(loop *l)
 {
     fmd_final_weights weights = {.params = fmd_model_params(l->model),

@@ -251,8 +251,8 @@ static fmd_status check_own_entries(const reading *r, fmd_position *p)
     return memchr(reason->data, '\0', reason->count) != NULL ? FMD_OK : is_damaged(r, "reason");
 }
 
-/* Whether the file has the whole state of a callback. One that can be rebuilt from the history may be
- * missing: the options that ask for it may change. */
+/* Whether the file has the whole state of a callback. One that can be rebuilt from the history may
+ * be missing: the options that ask for it may change. */
 static fmd_status check_callback(const reading *r, fmd_callback *c, bool *complete)
 {
     fmd_state_entry ours[FMD_CALLBACK_ENTRIES];

@@ -1,5 +1,5 @@
-/* The state of a training: what a checkpoint holds, how it is restored, and how it stays equal on all
- * ranks. Rank 0 restores and decides; the others receive. */
+/* The state of a training: what a checkpoint holds, how it is restored, and how it stays equal on
+ * all ranks. Rank 0 restores and decides; the others receive. */
 #ifndef FMD_TRAIN_STATE_H
 #define FMD_TRAIN_STATE_H
 
@@ -46,9 +46,9 @@ void fmd_training_state_destroy(fmd_training_state *s);
 /* Local. All of it, for a checkpoint. */
 const fmd_state *fmd_training_state_now(fmd_training_state *s);
 
-/* Collective. Continues where an earlier process stopped, if there is a checkpoint: the newest one of
- * the run folder, else args->resume_from. FMD_EUSAGE: it belongs to another run, or an option was
- * changed that must not change; FMD_EDATA, FMD_EIO. */
+/* Collective. Continues where an earlier process stopped, if there is a checkpoint: the newest one
+ * of the run folder, else args->resume_from. FMD_EUSAGE: it belongs to another run, or an option
+ * was changed that must not change; FMD_EDATA, FMD_EIO. */
 FMD_CHECKED fmd_status fmd_training_state_restore(fmd_training_state *s, bool *found);
 
 /* Local. The epoch is over: moves on to the next one. */

@@ -11,28 +11,29 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Seconds: between looks at the clock; until a stop that was asked for must have come, else some
- * rank is dead (Open MPI leaves one second between SIGTERM and SIGKILL); without a change of phase
- * before a warning; a gap between looks that means that the job was suspended; by which those that
- * wait in a collective let the rank that keeps them waiting speak first. */
+/* Seconds between looks at the clock. Seconds in which a requested stop must happen; if it does
+ * not, some rank is dead (Open MPI leaves one second between SIGTERM and SIGKILL). Seconds in one
+ * phase before a warning. */
 static const double poll_seconds = 0.05, grace_seconds = 0.1, warn_seconds = 60;
+/* A gap between looks that means that the job was suspended. The delay of ranks that wait in a
+ * collective, so that the rank that they wait for reports first. */
 static const double suspended_seconds = 5, courtesy_seconds = 2;
 
 struct fmd_watchdog {
     pthread_t thread;
-    pthread_mutex_t state; /* held by whoever may change or read the state of the training */
+    pthread_mutex_t state; /* the lock on the state of the training */
     int rank;
     const char *host;
     double hang_seconds;
     _Atomic double since; /* the phase began */
     _Atomic(const char *) phase;
     atomic_bool files;
-    atomic_bool end, waits; /* `waits`: the state is free */
-    void (*write)(void *);  /* these two belong to the state */
+    atomic_bool end, waits; /* `waits`: the state is unlocked */
+    void (*write)(void *);  /* these two are protected by `state` */
     void *self;
 };
 
-/* Signals have no other way to reach the program. Lock-free, which is what a handler may use. */
+/* Global, since a handler has no argument; lock-free, since it may use nothing else. */
 static atomic_int pending, terminated;
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler takes no lock");
 
@@ -43,7 +44,8 @@ static void note_signal(int signal)
         terminated = 1;
 }
 
-/* Makes write() fail with EPIPE or EFBIG. Programs that this one starts do not inherit a handler. */
+/* Makes write() fail with EPIPE or EFBIG. Programs that this one starts do not inherit a
+ * handler. */
 static void ignore_signal(int signal)
 {
     (void)signal;
@@ -56,7 +58,8 @@ static bool has_default_action(int signal)
            now.sa_handler == SIG_DFL;
 }
 
-/* Changes neither a signal that is ignored, as SIGHUP under nohup, nor one that a library handles. */
+/* Changes neither a signal that is ignored, as SIGHUP under nohup, nor one that a library
+ * handles. */
 static void handle(int signal, void (*handler)(int), int flags)
 {
     const struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART | flags};
@@ -97,8 +100,8 @@ void fmd_watchdog_prepare(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-/* The checkpoint is written by the first survivor; mpirun ends the job as soon as one of them
- * leaves, so none does: all wait to be killed. */
+/* The first surviving rank writes the checkpoint. mpirun ends the job as soon as one of them exits,
+ * so they all wait to be killed. */
 static void emergency(fmd_watchdog *g)
 {
     struct timespec limit;
@@ -144,7 +147,7 @@ static void *watch(void *arg)
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
-    double asked = 0, last = g->since; /* this thread may get its first turn late */
+    double asked = 0, last = g->since; /* the thread may start late */
     bool warned = false, saved_in_emergency = false;
     while (!g->end) {
         if (sigtimedwait(&set, NULL, &poll) == SIGTERM)
@@ -206,7 +209,8 @@ int fmd_watchdog_signal(const fmd_watchdog *g)
     return g != NULL ? pending : 0;
 }
 
-/* The clock first, which check_progress reads last: no phase is measured by the limit of the next. */
+/* The clock first, since check_progress reads it last: no phase is judged by the limit of the
+ * next. */
 static void enter(fmd_watchdog *g, const char *phase, bool files)
 {
     if (g == NULL)
@@ -239,7 +243,7 @@ void fmd_watchdog_lock(fmd_watchdog *g)
     if (g == NULL)
         return;
     pthread_mutex_lock(&g->state);
-    g->since = fmd_now(); /* what it waited for has come */
+    g->since = fmd_now(); /* the wait is over */
     g->waits = false;
 }
 

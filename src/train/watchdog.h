@@ -1,11 +1,12 @@
-/* One thread of every rank that watches over a training.
+/* A thread on each rank that watches the training.
  *
- * It turns signals into a request to stop after the next step; it ends the job when nothing moves
- * any more; and when another rank has died, so that this one waits in vain and mpirun is about to
- * end it, it writes a last checkpoint ("dying emergency"), so that the death of a rank costs no step.
+ * It turns signals into a request to stop after the next step. It ends the job when there is no
+ * progress. When another rank has died and mpirun is about to end this one, it writes an emergency
+ * checkpoint, so that no step is lost.
  *
- * The state of the training may be read by the thread only while it is free: the training thread
- * frees it while it computes gradients or waits for others, which changes none of it. */
+ * The thread may read the state of the training only while the state is unlocked. The training
+ * thread unlocks it while it computes gradients or waits for other ranks: neither changes the
+ * state. */
 #ifndef FMD_TRAIN_WATCHDOG_H
 #define FMD_TRAIN_WATCHDOG_H
 
@@ -15,16 +16,18 @@
 
 typedef struct fmd_watchdog fmd_watchdog;
 
-/* Local. SIGUSR1 and SIGTERM end nothing from here on: they ask to stop after the first step, or
- * wait for the watchdog. SIGTERM is blocked, before MPI starts threads of its own. */
+/* Local. From here on, no signal that can be caught ends the process, except SIGINT and SIGQUIT:
+ * the others ask the training to stop after its next step. Signals that are ignored, as SIGHUP
+ * under nohup, stay ignored. A closed pipe and a file size limit are errors of write(). SIGTERM is
+ * blocked, so call this before MPI starts threads. */
 void fmd_watchdog_prepare(void);
 
-/* With files everything may last so many times as long: disks and networks are slow at times. */
+/* Phases with file access get this many times the timeout: disks and networks can be slow. */
 enum { FMD_WATCHDOG_FILES = 10 };
 
-/* Local. Starts the thread; the state is not free. Handles SIGINT too; the second SIGINT ends the
- * process. `hang_seconds` without word of a phase end the process with FMD_EHANG; 0: never. The start
- * is a phase with files. FMD_EINTERNAL, FMD_ENOMEM. */
+/* Local. Starts the thread, with the state locked. SIGINT and SIGQUIT ask to stop too; the second
+ * one ends the process. After `hang_seconds` without a change of phase the process ends with
+ * FMD_EHANG; 0: never. The start is a phase with file access. FMD_EINTERNAL, FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_watchdog_start(fmd_watchdog **out, int rank, const char *host,
                                           double hang_seconds);
 
@@ -34,25 +37,24 @@ void fmd_watchdog_stop(fmd_watchdog *g);
 /* Local. The signal that asks to stop, or 0. */
 int fmd_watchdog_signal(const fmd_watchdog *g);
 
-/* Local. What the training does from now on ("allreduce"), or still does, if that lasts; a text that
- * lives for ever. */
+/* Local. The training enters a phase ("allreduce"), or is still in it. `phase` is a constant. */
 void fmd_watchdog_phase(fmd_watchdog *g, const char *phase);
 
-/* Local. The same for phases in which this rank, or one that it waits for, reads or writes files. */
+/* Local. The same for a phase in which this rank, or a rank that it waits for, accesses files. */
 void fmd_watchdog_files(fmd_watchdog *g, const char *phase);
 
 /* Local. Between unlock and lock the state does not change, and the watchdog may write it. */
 void fmd_watchdog_unlock(fmd_watchdog *g);
 void fmd_watchdog_lock(fmd_watchdog *g);
 
-/* Runs the statement behind it with the state unlocked: one that waits for other ranks. The statement
- * must not be left by return, break or goto. */
+/* Runs the statement behind it with the state unlocked: one that waits for other ranks. The
+ * statement must not be left by return, break or goto. */
 #define FMD_WHILE_UNLOCKED(g)                                                                      \
     for (bool fmd_unlocked = (fmd_watchdog_unlock(g), true); fmd_unlocked;                         \
          fmd_unlocked = (fmd_watchdog_lock(g), false))
 
-/* Local. For who owns the state. How to write the last checkpoint, called with the state owned; NULL:
- * there is none from now on. */
+/* Local. Sets the function that writes the emergency checkpoint; it is called with the state
+ * locked. NULL: none. The caller holds the lock. */
 void fmd_watchdog_on_emergency(fmd_watchdog *g, void (*write)(void *), void *self);
 
 #endif

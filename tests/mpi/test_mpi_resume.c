@@ -579,7 +579,7 @@ static void without_a_good_checkpoint_no_rank_begins_again(void **state)
     assert_all_ranks(!is_root() || truncate(step_file(folder, STEPS, path), 3000) == 0);
     assert_all_ranks(!is_root() || truncate(step_file(folder, 6, path), 3000) == 0);
     snprintf(expected, sizeof expected,
-             "none of the 2 checkpoints in '%s/checkpoints' is good: to begin again, name another "
+             "none of the 2 checkpoints in '%s/checkpoints' is intact: to start anew, name another "
              "--run-dir",
              folder);
     for (int i = 0; i < 2; i++) {

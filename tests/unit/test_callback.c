@@ -99,7 +99,7 @@ static void a_time_limit_of_nothing_is_refused(void **state)
     (void)state;
     fmd_callback *c = NULL;
     assert_fails(fmd_cb_max_time_create(&c, 0), FMD_EUSAGE,
-                 "--max-time: 0 seconds leave no time to train");
+                 "--max-time: 0 s leaves no time to train");
     assert_int_equal(fmd_cb_max_time_create(&c, (double)NAN), FMD_EUSAGE);
     assert_null(c);
 }

@@ -452,7 +452,7 @@ static void where_all_are_damaged_no_start_begins_again(void **state)
     for (int start = 0; start < 3; start++) {
         int step = -1;
         assert_fails(load(&step), FMD_EDATA,
-                     "none of the 3 checkpoints in './checkpoints' is good: to begin again, name "
+                     "none of the 3 checkpoints in './checkpoints' is intact: to start anew, name "
                      "another --run-dir");
         assert_int_equal(step, 0);
     }

@@ -1,5 +1,5 @@
 /* The callbacks of the program. Local: each function makes one, which fmd_callback_destroy
- * releases. FMD_ENOMEM; FMD_EUSAGE for conditions and metrics that are not understood. */
+ * releases. FMD_ENOMEM; FMD_EUSAGE for invalid conditions and metrics. */
 #ifndef FMD_TRAIN_CALLBACKS_CALLBACKS_H
 #define FMD_TRAIN_CALLBACKS_CALLBACKS_H
 
@@ -13,7 +13,7 @@ typedef enum fmd_progress {
 } fmd_progress;
 FMD_CHECKED fmd_status fmd_cb_progress_create(fmd_callback **out, fmd_progress kind);
 
-/* history.csv at `path`, in the form of Keras' CSVLogger. */
+/* Writes history.csv at `path`, as Keras' CSVLogger does. */
 FMD_CHECKED fmd_status fmd_cb_csv_create(fmd_callback **out, const char *path);
 
 /* events.jsonl at `path`: the lines of one process of a run. `head` is the first of them, with
@@ -38,13 +38,13 @@ typedef struct fmd_early_stopping_args {
     double baseline; /* NAN: none */
     bool restore_best;
     size_t n_params;          /* of the model, where restore_best is set */
-    int64_t start_from_epoch; /* epochs before it are not looked at */
+    int64_t start_from_epoch; /* earlier epochs are ignored */
 } fmd_early_stopping_args;
 FMD_CHECKED fmd_status fmd_cb_early_stopping_create(fmd_callback **out,
                                                     const fmd_early_stopping_args *args,
                                                     bool validation);
 
-/* Keras' ReduceLROnPlateau, for the schedule "plateau". */
+/* Keras' ReduceLROnPlateau, for --lr-schedule plateau. */
 FMD_CHECKED fmd_status fmd_cb_plateau_create(fmd_callback **out, const fmd_plateau_args *args,
                                              bool validation);
 

@@ -1,5 +1,6 @@
-/* history.csv: a line an epoch as Keras' CSVLogger has it, `epoch` first and the other names
- * sorted; but the two columns that depend on time come last, where `cut` can drop them. */
+/* history.csv: one line for each epoch, as written by Keras' CSVLogger: `epoch` first, then the
+ * other columns sorted by name. The two columns that depend on time come last, where `cut` can drop
+ * them. */
 #include "base/mem.h"
 #include "train/callbacks/callbacks.h"
 
@@ -18,7 +19,7 @@ typedef struct csv {
     char path[];
 } csv;
 
-/* In the shortest form that reads back as the same number. */
+/* The shortest text that reads back as the same number. */
 static void put(FILE *file, double value)
 {
     char text[32];
@@ -36,7 +37,7 @@ static void put_header(csv *s)
             s->validation ? "val_accuracy,val_loss," : "");
 }
 
-/* A line, but for its times. */
+/* A line without its times. */
 static void put_metrics(csv *s, int epoch, const fmd_metrics *m)
 {
     fprintf(s->file, "%d", epoch);
@@ -49,7 +50,7 @@ static void put_metrics(csv *s, int epoch, const fmd_metrics *m)
     }
 }
 
-/* Where the line behind those of the first `epochs` epochs begins; -1 if they are not all there. */
+/* The offset behind the lines of the first `epochs` epochs; -1 if some are missing. */
 static long end_of_epochs(FILE *file, int epochs)
 {
     char line[512];
@@ -62,8 +63,8 @@ static long end_of_epochs(FILE *file, int epochs)
     return ftell(file);
 }
 
-/* A run that goes on keeps the lines of the epochs that its checkpoint knows; where they are lost,
- * they are written again without times. */
+/* A resumed run keeps the lines of the epochs in its checkpoint. If they are lost, it writes them
+ * again without times. */
 static fmd_status train_begin(fmd_callback *c, const fmd_event *e)
 {
     csv *s = (csv *)c;

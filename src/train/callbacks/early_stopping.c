@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What it knows after an epoch: with a copy of the best weights, all that a checkpoint needs. */
+/* The state after an epoch, which a checkpoint holds, with a copy of the best weights. */
 typedef struct early_stopping_state {
     double best;       /* value of the metric; meaningless unless has_best */
     int64_t wait;      /* epochs since the last progress */

@@ -1,5 +1,5 @@
-/* events.jsonl: what docs/logs.md says of it. Lines of steps come as time passes, not as steps do,
- * and more rarely as the run grows older: a day's log is some 2 MB. */
+/* events.jsonl, described in docs/logs.md. The interval between lines of steps is a time, not a
+ * number of steps, and grows with the age of the run: the log of a day is about 2 MB. */
 #include "base/mem.h"
 #include "base/timer.h"
 #include "io/json/event_log.h"
@@ -10,14 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Seconds between lines of steps: the older the run the more, within these bounds. */
+/* Bounds for the seconds between lines of steps, and their share of the age of the run. */
 static const double shortest = 1, longest = 10, share_of_age = 1e-3;
 
 typedef struct events {
     fmd_callback base;
     fmd_json *head;
     fmd_event_log *log;
-    fmd_status failed; /* of a hook without a status; its message in `message` */
+    fmd_status failed; /* the failure of a hook that returns no status */
     char message[FMD_ERROR_BYTES];
     double began, wrote;        /* by fmd_now: this process, and the last line of a step */
     double seconds;             /* of the epoch: at that line, or at its last step */
@@ -28,7 +28,7 @@ typedef struct events {
     char path[];
 } events;
 
-/* Times with no more digits than they are good for: microseconds, and a tenth of a sample. */
+/* Rounded to what is meaningful: microseconds, and tenths of a sample. */
 static void add_seconds(fmd_json *j, const char *group, const char *key, double seconds)
 {
     fmd_json_real(j, group, key, rint(seconds * 1e6) / 1e6);
@@ -51,7 +51,7 @@ static void add_metrics(fmd_json *j, const fmd_metrics *m)
     fmd_json_real(j, NULL, FMD_KEY_LEARNING_RATE, m->learning_rate);
 }
 
-/* Where training is: epochs from 0 as in history.csv, steps done. */
+/* The position: the epoch, from 0 as in history.csv, and the steps done. */
 static void add_position(fmd_json *j, const fmd_event *e)
 {
     fmd_json_int(j, NULL, FMD_KEY_EPOCH, e->epoch);
@@ -67,7 +67,7 @@ static fmd_status write_line(events *s, fmd_json *line)
     return st;
 }
 
-/* What a hook that cannot fail has met is told by the next one that can. */
+/* Keeps the failure of a hook that returns no status for the next one that does. */
 static void note(events *s, fmd_status st)
 {
     if (st == FMD_OK || s->failed != FMD_OK)
@@ -129,7 +129,7 @@ static void batch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
     s->samples = e->samples;
 }
 
-/* Seconds of this epoch in each phase, over the ranks; and the one that the others wait for. */
+/* Seconds of this epoch in each phase, over the ranks, and the slowest rank. */
 static void add_phases(const events *s, fmd_json *j, const fmd_event *e)
 {
     const fmd_phase_spread t = fmd_phases_compare(e->phases, s->earlier, e->ranks);

@@ -1,4 +1,4 @@
-/* The hooks of all callbacks of a training, in their order; on rank 0 alone there are any. */
+/* Calls the hooks of all callbacks, in their order. Ranks other than 0 have none. */
 #ifndef FMD_TRAIN_CALLBACKS_HOOKS_H
 #define FMD_TRAIN_CALLBACKS_HOOKS_H
 

@@ -33,7 +33,7 @@ static const fmd_callback_ops ops = {
 fmd_status fmd_cb_max_time_create(fmd_callback **out, double seconds)
 {
     if (!(seconds > 0))
-        return FMD_FAIL(FMD_EUSAGE, "--max-time: %g seconds leave no time to train", seconds);
+        return FMD_FAIL(FMD_EUSAGE, "--max-time: %g s leaves no time to train", seconds);
     max_time *t;
     FMD_TRY(fmd_alloc(&t, 1, sizeof *t, "the time limit"));
     *t = (max_time){.base = {&ops}, .began = fmd_now(), .seconds = seconds};

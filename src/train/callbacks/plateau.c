@@ -6,11 +6,11 @@
 #include <float.h>
 #include <stdlib.h>
 
-/* What it knows after an epoch: all that a checkpoint needs of it. */
+/* The state after an epoch, which a checkpoint holds. */
 typedef struct plateau_state {
     double best;      /* value of the metric; meaningless unless has_best */
     int64_t wait;     /* epochs since the last progress or reduction */
-    int64_t cooldown; /* epochs in which nothing is counted */
+    int64_t cooldown; /* epochs left in which nothing is counted */
     bool has_best;
 } plateau_state;
 
@@ -30,8 +30,8 @@ static void reduce(plateau *p, const fmd_event *e, fmd_control *control)
     control->base_rate = (double)(float)fmax(rate * p->args.factor, p->args.min_lr);
     p->state.cooldown = p->args.cooldown;
     p->state.wait = 0;
-    fmd_info("epoch %d: %s is no better, the learning rate becomes %g", e->epoch + 1, p->monitor,
-             control->base_rate);
+    fmd_info("epoch %d: %s has not improved, reducing the learning rate to %g", e->epoch + 1,
+             p->monitor, control->base_rate);
 }
 
 static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)

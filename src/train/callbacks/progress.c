@@ -1,5 +1,5 @@
-/* What training looks like: Keras 3's bar (keras/src/utils/progbar.py) on a terminal, else a line an
- * epoch. Both end in the samples trained on a second, which Keras does not say. */
+/* The progress display: Keras 3's bar (keras/src/utils/progbar.py) on a terminal, otherwise a line
+ * for each epoch. Both end with the samples per second, which Keras does not show. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/system/terminal.h"
@@ -40,7 +40,7 @@ typedef struct progress {
     uint64_t steps_before, samples_before; /* of this epoch, by an earlier process */
 } progress;
 
-/* A line under construction; what does not fit is cut off. */
+/* A line under construction; excess text is cut off. */
 typedef struct line {
     char text[1024];
     size_t used;
@@ -69,7 +69,7 @@ static int count_columns(const char *text)
     return n;
 }
 
-/* The first step, which warms caches up, counts only where there is no other. */
+/* The first step, which warms up caches, counts only if there is no other. */
 static double seconds_per_step(const progress *p, const fmd_event *e)
 {
     const uint64_t steps = e->step - p->steps_before;
@@ -155,7 +155,7 @@ static void add_bar(line *l, const progress *p, const fmd_event *e)
     add(l, " ");
 }
 
-/* A line that wraps could not be drawn over by the next. */
+/* A line that wraps could not be overwritten by the next. */
 static void cut_to_screen(line *l, const progress *p)
 {
     int n = 0;
