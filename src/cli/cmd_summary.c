@@ -147,7 +147,9 @@ static fmd_status run_summary(fmd_comm *c, const fmd_config *config)
     fmd_weights_file file = {.path = ""};
     if (*config->model.weights != '\0')
         FMD_TRY(fmd_weights_file_open(NULL, &file, config->model.weights));
-    FMD_TRY(fmd_weights_file_model(&model, &file, config, FMD_MNIST_IMAGE, 10, 1));
+    FMD_TRY(fmd_weights_file_model(&model, &file, config,
+                                   config->model.in.rank > 0 ? config->model.in : FMD_MNIST_IMAGE,
+                                   10, 1));
     if (*file.path != '\0')
         st = fmd_weights_read_params(file.path, model);
     if (st == FMD_OK && config->view.json)

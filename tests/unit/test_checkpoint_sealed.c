@@ -228,6 +228,9 @@ static void test_checkpoint_sealed__values_that_are_not_finite_are_refused(void 
     file = open_good();
     set_float(file, "/optimizer/vars/2", 59, NAN);
     assert_sealed_refused(file, ": momentum, '/optimizer/vars/2', has nan at index 59");
+    file = open_good(); /* a mean of squares */
+    set_float(file, "/optimizer/vars/3", 5, -1);
+    assert_sealed_refused(file, ": velocity, '/optimizer/vars/3', has -1 at index 5");
 }
 
 static void test_checkpoint_sealed__traits_of_another_form_are_refused(void **state)

@@ -317,6 +317,45 @@ static void test_keras_graph__a_checkpoint_of_a_graph_comes_back(void **state)
     fmd_model_destroy(again);
 }
 
+/* A description and lists of names that do not fit into an attribute of HDF5. */
+static void test_keras_graph__a_model_of_3000_layers_is_written_and_read(void **state)
+{
+    (void)state;
+    enum { N = 3000 };
+    const char *path = temp_path("long.weights.h5");
+    char *text = malloc(8 * N);
+    fmd_model *m, *again;
+    fmd_optimizer *o;
+    fmd_checkpoint_info info;
+    size_t used = (size_t)sprintf(text, "dense:4");
+    for (int i = 0; i < N; i++)
+        used += (size_t)sprintf(text + used, ",relu");
+    assert_ok(fmd_model_create(&m, text, (fmd_shape){.rank = 1, .dim = {4}}, 1));
+    assert_ok(fmd_optimizer_create(&o, "sgd", fmd_model_n_trainable_params(m)));
+    for (size_t i = 0; i < fmd_model_n_params(m); i++)
+        fmd_model_params(m)[i] = (float)i;
+    assert_ok(
+        fmd_checkpoint_write(path, &(fmd_state){.model = m, .optimizer = o, .learning_rate = 0.1}));
+    assert_ok(fmd_checkpoint_read_info(path, &info));
+    assert_ok(fmd_model_create(&again, info.layers, info.in, 1));
+    assert_ok(fmd_checkpoint_read_params(path, again));
+    assert_memory_equal(fmd_model_params(m), fmd_model_params(again), 20 * sizeof(float));
+
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t config = H5Aopen(file, "model_config", H5P_DEFAULT);
+    hid_t type = H5Aget_type(config);
+    assert_true(H5Tis_variable_str(type) > 0);
+    assert_true(H5Aexists_by_name(file, "/model_weights", "layer_names2", H5P_DEFAULT) > 0);
+    assert_true(H5Aexists_by_name(file, "/model_weights", "layer_names", H5P_DEFAULT) == 0);
+    H5Tclose(type);
+    H5Aclose(config);
+    H5Fclose(file);
+    fmd_optimizer_destroy(o);
+    fmd_model_destroy(m);
+    fmd_model_destroy(again);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_keras_graph__both_forms_of_nodes_are_read),
         cmocka_unit_test(test_keras_graph__a_graph_that_cannot_be_is_refused),
         cmocka_unit_test(test_keras_graph__a_checkpoint_of_a_graph_comes_back),
+        cmocka_unit_test(test_keras_graph__a_model_of_3000_layers_is_written_and_read),
     };
     return cmocka_run_group_tests(tests, temp_folder_make, temp_folder_remove);
 }

@@ -48,6 +48,20 @@ static fmd_status put_layer(fmd_h5_writer *w, const fmd_keras_layout *k, const f
     return FMD_OK;
 }
 
+/* An attribute holds less than 64 kB; Keras reads longer lists from layer_names0, layer_names1, ... */
+static void put_layer_names(fmd_h5_writer *w, size_t n, const char *names)
+{
+    const size_t most = 64000 / FMD_LAYER_NAME;
+    char name[32] = "layer_names";
+    for (size_t part = 0; part * most < n; part++) {
+        const size_t left = n - part * most;
+        if (n > most)
+            snprintf(name, sizeof name, "layer_names%zu", part);
+        fmd_h5_put_list(w, "/model_weights", name, left < most ? left : most, FMD_LAYER_NAME,
+                        names + part * most * FMD_LAYER_NAME);
+    }
+}
+
 static fmd_status put_model(fmd_h5_writer *w, const fmd_keras_layout *k)
 {
     const size_t n = fmd_model_n_layers(k->model);
@@ -66,7 +80,7 @@ static fmd_status put_model(fmd_h5_writer *w, const fmd_keras_layout *k)
         status = put_layer(w, k, l);
         memcpy(names + i * FMD_LAYER_NAME, fmd_keras_group(k, l), FMD_LAYER_NAME);
     }
-    fmd_h5_put_list(w, "/model_weights", "layer_names", n, FMD_LAYER_NAME, names);
+    put_layer_names(w, n, names);
     fmd_h5_put_text(w, "/model_weights", "keras_version", keras_version);
     fmd_h5_put_text(w, "/model_weights", "backend", keras_backend);
     free(names);
