@@ -5,6 +5,7 @@
 
 #include "io/pictures/picture.h"
 
+#include <jpeglib.h>
 #include <png.h>
 #include <sys/stat.h>
 
@@ -47,6 +48,66 @@ static void assert_refused(const char *name, fmd_status status, const char *text
     assert_fails(fmd_picture_read(&p, temp_path(name), 1, 0), status, message);
     assert_int_equal(p.width, 77);
     assert_null(p.pixels);
+}
+
+/* A JPEG file of one colour. */
+static void put_jpeg(const char *name, J_COLOR_SPACE space, int channels, const uint8_t *colour)
+{
+    struct jpeg_compress_struct info;
+    struct jpeg_error_mgr manager;
+    uint8_t row[24 * 4];
+    FILE *f = fopen(temp_path(name), "wb");
+    assert_non_null(f);
+    info.err = jpeg_std_error(&manager);
+    jpeg_create_compress(&info);
+    jpeg_stdio_dest(&info, f);
+    info.image_width = 24;
+    info.image_height = 16;
+    info.input_components = channels;
+    info.in_color_space = space;
+    jpeg_set_defaults(&info);
+    jpeg_start_compress(&info, TRUE);
+    for (int i = 0; i < 24 * channels; i++)
+        row[i] = colour[i % channels];
+    for (int y = 0; y < 16; y++)
+        jpeg_write_scanlines(&info, (JSAMPROW[]){row}, 1);
+    jpeg_finish_compress(&info);
+    jpeg_destroy_compress(&info);
+    fclose(f);
+}
+
+static void assert_colour(const char *name, size_t channels, const uint8_t *colour)
+{
+    fmd_picture p;
+    assert_ok(fmd_picture_read(&p, temp_path(name), channels, 0));
+    assert_int_equal(p.width, 24);
+    assert_int_equal(p.height, 16);
+    for (size_t i = 0; i < p.width * p.height * channels; i++)
+        assert_in_range(p.pixels[i] + 3 - colour[i % channels], 0, 6);
+    fmd_picture_free(&p);
+}
+
+static void test_picture__jpeg_files_are_read_as_grey_and_as_colour(void **state)
+{
+    (void)state;
+    put_jpeg("red.jpg", JCS_RGB, 3, (const uint8_t[]){200, 60, 10});
+    assert_colour("red.jpg", 3, (const uint8_t[]){200, 60, 10});
+    assert_colour("red.jpg", 1, (const uint8_t[]){96});
+    put_jpeg("grey.jpg", JCS_GRAYSCALE, 1, (const uint8_t[]){77});
+    assert_colour("grey.jpg", 1, (const uint8_t[]){77});
+    assert_colour("grey.jpg", 3, (const uint8_t[]){77, 77, 77});
+}
+
+static void test_picture__damaged_and_cmyk_jpeg_files_are_named(void **state)
+{
+    (void)state;
+    uint8_t data[MAX_BYTES];
+    put_jpeg("cut.jpg", JCS_RGB, 3, (const uint8_t[]){200, 60, 10});
+    put_file("cut.jpg", data, get_file("cut.jpg", data) - 12);
+    assert_refused("cut.jpg", FMD_EDATA,
+                   ": a damaged or cut off JPEG file: Premature end of JPEG file");
+    put_jpeg("cmyk.jpg", JCS_CMYK, 4, (const uint8_t[]){1, 2, 3, 4});
+    assert_refused("cmyk.jpg", FMD_EDATA, ": a JPEG file in CMYK: convert it to RGB");
 }
 
 static void test_picture__what_is_written_reads_back(void **state)
@@ -114,16 +175,17 @@ static void test_picture__what_is_no_png_is_refused(void **state)
     (void)state;
     assert_refused("none.png", FMD_ENOINPUT, ": No such file or directory");
     put_file("text.png", "hello, world", 12);
-    assert_refused("text.png", FMD_EDATA, ": not a PNG file");
+    assert_refused("text.png", FMD_EDATA, ": not a PNG or JPEG file");
     put_file("empty.png", "", 0);
-    assert_refused("empty.png", FMD_EDATA, ": not a PNG file: it is empty");
+    assert_refused("empty.png", FMD_EDATA, ": not a PNG or JPEG file: it is empty");
     put_file("photo.png", "\xff\xd8\xff\xe0 photo", 10);
-    assert_refused("photo.png", FMD_EDATA, ": not a PNG file but JPEG: convert it to PNG");
+    assert_refused("photo.png", FMD_EDATA,
+                   ": a damaged or cut off JPEG file: Premature end of JPEG file");
     put_file("web.png", "RIFF....WEBPVP8 ", 16);
-    assert_refused("web.png", FMD_EDATA, ": not a PNG file but WebP: convert it to PNG");
-    assert_refused(".", FMD_EDATA, ": found a folder, expected a PNG file");
+    assert_refused("web.png", FMD_EDATA, ": not a PNG or JPEG file but WebP: convert it to PNG");
+    assert_refused(".", FMD_EDATA, ": found a folder, expected a PNG or JPEG file");
     assert_int_equal(mkfifo(temp_path("fifo.png"), 0600), 0);
-    assert_refused("fifo.png", FMD_EDATA, ": found a pipe or device, expected a PNG file");
+    assert_refused("fifo.png", FMD_EDATA, ": found a pipe or device, expected a PNG or JPEG file");
 }
 
 /* Every cut, up to the last bytes that say nothing of the picture (the CRC of the data, and IEND),
@@ -190,6 +252,8 @@ static void test_picture__a_folder_that_is_not_there_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_picture__jpeg_files_are_read_as_grey_and_as_colour),
+        cmocka_unit_test(test_picture__damaged_and_cmyk_jpeg_files_are_named),
         cmocka_unit_test(test_picture__what_is_written_reads_back),
         cmocka_unit_test(test_picture__the_bytes_in_memory_are_those_of_the_file),
         cmocka_unit_test(test_picture__colour_becomes_grey_and_glass_shows_the_ground),

@@ -2,12 +2,14 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/system/regular_file.h"
 #include "data/image.h"
 #include "io/pictures/picture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Images as they come in, on rank 0. */
 typedef struct intake {
@@ -33,7 +35,8 @@ static fmd_status look_at_shape(intake *in, fmd_shape image)
         in->size = (fmd_size){.width = side, .height = side};
     if (fmd_shape_count(image) != in->size.width * in->size.height * in->channels ||
         (in->channels != 1 && in->channels != 3))
-        return FMD_FAIL(FMD_EUSAGE, "--images: the model takes %s, which is no grey or RGB image",
+        return FMD_FAIL(FMD_EUSAGE,
+                        "--images: the model takes %s, which is neither a grey nor an RGB image",
                         fmd_shape_text(image, 0, text));
     return FMD_OK;
 }
@@ -94,12 +97,12 @@ static bool is_light(const fmd_picture *p)
     return sum > 127 * n;
 }
 
-static fmd_status read_png(intake *in, const char *path, bool invert)
+static fmd_status read_picture(intake *in, const char *path, bool invert)
 {
     fmd_picture p;
     FMD_TRY(fmd_picture_read(&p, path, in->channels, invert ? 255 : 0));
     fmd_status st = make_room(in, 1);
-    if (!invert && is_light(&p) && in->light++ == 0)
+    if (in->channels == 1 && !invert && is_light(&p) && in->light++ == 0)
         snprintf(in->first_light, sizeof in->first_light, "%s", path);
     for (size_t i = 0; invert && i < p.width * p.height * p.channels; i++)
         p.pixels[i] = (uint8_t)(255 - p.pixels[i]);
@@ -109,21 +112,40 @@ static fmd_status read_png(intake *in, const char *path, bool invert)
     return st;
 }
 
+/* Pixels of one number of channels as those of another: grey in all colours, or the luma of
+ * ITU-R BT.601. */
+static void convert(const uint8_t *from, size_t channels, uint8_t *to, size_t to_channels, size_t n)
+{
+    for (size_t i = 0; i < n; i++, from += channels)
+        for (size_t c = 0; c < to_channels; c++)
+            *to++ = channels == 1
+                        ? from[0]
+                        : (uint8_t)((299 * from[0] + 587 * from[1] + 114 * from[2] + 500) / 1000);
+}
+
 static fmd_status add_idx_images(intake *in, const fmd_images *images, const char *path)
 {
     const fmd_shape s = images->image;
     const size_t channels = s.rank > 2 ? (size_t)s.dim[2] : 1, bytes = fmd_shape_count(s);
     const fmd_size size = {.width = (size_t)s.dim[1], .height = (size_t)s.dim[0]};
+    const size_t pixels = size.width * size.height;
+    const bool other = channels != in->channels;
     char name[FMD_PICTURE_NAME];
-    if (channels != in->channels)
+    uint8_t *converted;
+    if (other && channels + in->channels != 1 + 3)
         return FMD_FAIL(FMD_EDATA, "'%s': images of %zu channels, but the model takes %zu", path,
                         channels, in->channels);
-    FMD_TRY(make_room(in, images->n));
-    for (size_t i = 0; i < images->n; i++) {
+    FMD_TRY(fmd_alloc(&converted, pixels, in->channels, "an image"));
+    fmd_status st = make_room(in, images->n);
+    for (size_t i = 0; i < images->n && st == FMD_OK; i++) {
+        const uint8_t *image = images->bytes + i * bytes;
+        if (other)
+            convert(image, channels, converted, in->channels, pixels);
         snprintf(name, sizeof name, "%.1000s[%zu]", path, i);
-        FMD_TRY(add_image(in, images->bytes + i * bytes, size, name));
+        st = add_image(in, other ? converted : image, size, name);
     }
-    return FMD_OK;
+    free(converted);
+    return st;
 }
 
 static fmd_status read_idx(intake *in, const char *path)
@@ -139,11 +161,12 @@ static fmd_status read_idx(intake *in, const char *path)
 static bool is_idx(const char *path)
 {
     uint8_t head[2] = {1, 1};
-    FILE *f = fopen(path, "rbe");
-    if (f == NULL)
+    int fd;
+    size_t bytes;
+    if (fmd_regular_file_open(&fd, &bytes, path, "images") != FMD_OK)
         return false;
-    const bool whole = fread(head, 1, sizeof head, f) == sizeof head;
-    fclose(f);
+    const bool whole = read(fd, head, sizeof head) == sizeof head;
+    close(fd);
     return whole && ((head[0] == 0 && head[1] == 0) || (head[0] == 0x1f && head[1] == 0x8b));
 }
 
@@ -174,7 +197,7 @@ static fmd_status read_all(intake *in, const char *files, bool invert)
         if (n == 0 || n >= sizeof path)
             return FMD_FAIL(FMD_EUSAGE, "--images: '%.100s' is not a list of files", files);
         snprintf(path, sizeof path, "%.*s", (int)n, at);
-        FMD_TRY(is_idx(path) ? read_idx(in, path) : read_png(in, path, invert));
+        FMD_TRY(is_idx(path) ? read_idx(in, path) : read_picture(in, path, invert));
         at += n;
     }
     tell(in);

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "io/atomic_file.h"
+#include "io/pictures/jpeg.h"
 
 #include <errno.h>
 #include <png.h>
@@ -9,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Of a PNG file, in bytes: more than FMD_PICTURE_MAX_PIXELS take in any sensible one. */
+/* Of a file, in bytes: more than FMD_PICTURE_MAX_PIXELS take in any sensible one. */
 static const off_t max_file_bytes = (off_t)1 << 30;
 
 fmd_status fmd_picture_create(fmd_picture *out, size_t width, size_t height, size_t channels)
@@ -41,11 +42,9 @@ static const char *looks_like(const uint8_t *data, size_t n)
         const char *magic;
         size_t at;
         const char *name;
-    } kinds[] = {{"\xff\xd8\xff", 0, "JPEG"}, {"GIF8", 0, "GIF"},
-                 {"WEBP", 8, "WebP"},         {"BM", 0, "BMP"},
-                 {"II*", 0, "TIFF"},          {"MM", 0, "TIFF"},
-                 {"ftyp", 4, "HEIC or AVIF"}, {"%PDF", 0, "PDF"},
-                 {"<svg", 0, "SVG"}};
+    } kinds[] = {{"GIF8", 0, "GIF"}, {"WEBP", 8, "WebP"}, {"BM", 0, "BMP"},
+                 {"II*", 0, "TIFF"}, {"MM", 0, "TIFF"},   {"ftyp", 4, "HEIC or AVIF"},
+                 {"%PDF", 0, "PDF"}, {"<svg", 0, "SVG"}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         const size_t length = strlen(kinds[i].magic);
         if (n >= kinds[i].at + length && memcmp(data + kinds[i].at, kinds[i].magic, length) == 0)
@@ -54,12 +53,14 @@ static const char *looks_like(const uint8_t *data, size_t n)
     return NULL;
 }
 
-static fmd_status not_a_png(const char *path, const void *data, size_t n)
+static fmd_status not_a_picture(const char *path, const void *data, size_t n)
 {
     const char *kind = looks_like(data, n);
     if (kind != NULL)
-        return FMD_FAIL(FMD_EDATA, "'%s': not a PNG file but %s: convert it to PNG", path, kind);
-    return FMD_FAIL(FMD_EDATA, "'%s': not a PNG file%s", path, n == 0 ? ": it is empty" : "");
+        return FMD_FAIL(FMD_EDATA, "'%s': not a PNG or JPEG file but %s: convert it to PNG", path,
+                        kind);
+    return FMD_FAIL(FMD_EDATA, "'%s': not a PNG or JPEG file%s", path,
+                    n == 0 ? ": it is empty" : "");
 }
 
 /* The file's bytes; a pipe or a device may have no end. */
@@ -70,7 +71,7 @@ static fmd_status read_file(void **data, size_t *bytes, const char *path)
         return FMD_FAIL(errno == ENOENT || errno == ENOTDIR ? FMD_ENOINPUT : FMD_EIO,
                         "cannot open '%s': %s", path, strerror(errno));
     if (!S_ISREG(s.st_mode))
-        return FMD_FAIL(FMD_EDATA, "'%s': found %s, expected a PNG file", path,
+        return FMD_FAIL(FMD_EDATA, "'%s': found %s, expected a PNG or JPEG file", path,
                         S_ISDIR(s.st_mode) ? "a folder" : "a pipe or device");
     if (s.st_size > max_file_bytes)
         return FMD_FAIL(FMD_EDATA, "'%s': %lld bytes: too large for a picture", path,
@@ -104,8 +105,10 @@ fmd_status fmd_picture_read(fmd_picture *out, const char *path, size_t channels,
     size_t bytes = 0;
     FMD_TRY(read_file(&data, &bytes, path));
     fmd_status st = FMD_OK;
-    if (bytes < sizeof signature || memcmp(data, signature, sizeof signature) != 0)
-        st = not_a_png(path, data, bytes);
+    if (fmd_jpeg_is(data, bytes))
+        st = fmd_jpeg_decode(out, data, bytes, path, channels);
+    else if (bytes < sizeof signature || memcmp(data, signature, sizeof signature) != 0)
+        st = not_a_picture(path, data, bytes);
     else if (!png_image_begin_read_from_memory(&image, data, bytes))
         st = FMD_FAIL(FMD_EDATA, "'%s': a damaged or cut off PNG file: %s", path, image.message);
     else

@@ -1,4 +1,4 @@
-/* Pictures of bytes, grey or coloured, and the PNG files that hold them.
+/* Pictures of bytes, grey or coloured, and their files: PNG both ways, JPEG read only.
  *
  * Pixels are rows from the top without padding: channel fastest, as in IDX files. A PNG of a grey
  * picture reads back as the same bytes. */
@@ -27,9 +27,9 @@ FMD_CHECKED fmd_status fmd_picture_create(fmd_picture *out, size_t width, size_t
 /* Local. Releases the pixels; a picture of zeros is allowed. */
 void fmd_picture_free(fmd_picture *p);
 
-/* Local. Reads a PNG file of any kind as 8-bit grey (1 channel) or RGB (3). Where it is
+/* Local. Reads a PNG or JPEG file of any kind as 8-bit grey (1 channel) or RGB (3). Where a PNG is
  * transparent, `ground` (0: black, 255: white) shows. Released by fmd_picture_free. FMD_ENOINPUT
- * where there is no such file, FMD_EDATA where it is no PNG, is damaged or too large, FMD_EIO,
+ * where there is no such file, FMD_EDATA where it is of another kind, damaged or too large, FMD_EIO,
  * FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_picture_read(fmd_picture *out, const char *path, size_t channels,
                                         uint8_t ground);
