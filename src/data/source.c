@@ -65,6 +65,11 @@ fmd_source_file fmd_source_file_at(const fmd_source *s, int part)
     return s->format->file_at(s->reader, part);
 }
 
+const fmd_dataset_info *fmd_source_info(const fmd_source *s)
+{
+    return &s->info;
+}
+
 size_t fmd_source_bytes(const fmd_source *s)
 {
     size_t offset[FMD_DATASET_FILES];

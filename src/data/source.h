@@ -16,6 +16,9 @@ typedef struct fmd_source fmd_source;
 FMD_CHECKED fmd_status fmd_source_open(fmd_source **out, const char *name, const char *dir);
 void fmd_source_close(fmd_source *s);
 
+/* Local. The shape of the images and their number; as long as the source. */
+const fmd_dataset_info *fmd_source_info(const fmd_source *s);
+
 /* Local. The bytes that the images and labels take. */
 size_t fmd_source_bytes(const fmd_source *s);
 

@@ -3,12 +3,12 @@
 #include "base/mem.h"
 #include "base/timer.h"
 #include "dist/comm_private.h"
+#include "dist/shared_room.h"
 
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -298,20 +298,9 @@ fmd_status fmd_comm_same(fmd_comm *c, const void *data, size_t bytes, const char
  * Open MPI then takes its session folder. */
 static fmd_status check_shared_room(fmd_comm *c, size_t bytes)
 {
-    const char *set = getenv("OMPI_MCA_osc_sm_backing_directory");
-    const char *folder = set != NULL ? set : "/dev/shm";
-    struct statvfs disk;
     uint64_t needed = bytes + PAGE_BYTES; /* of the rank and its share of Open MPI's own */
     FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, &needed, 1, MPI_UINT64_T, MPI_SUM, c->node));
-    if (c->node_size == 1 || access(folder, W_OK) != 0 || statvfs(folder, &disk) != 0)
-        return FMD_OK;
-    const double room = (double)disk.f_bavail * (double)disk.f_frsize;
-    if ((double)needed <= room)
-        return FMD_OK;
-    return FMD_FAIL(FMD_ENOMEM,
-                    "the ranks of %s share %.1f MB of memory, but %.200s has %.1f MB free: make it "
-                    "larger (in a container: --shm-size)",
-                    c->host, (double)needed / 1e6, folder, room / 1e6);
+    return c->node_size == 1 ? FMD_OK : fmd_shared_room_check("", c->host, (double)needed);
 }
 
 fmd_status fmd_comm_window(fmd_comm *c, size_t bytes, MPI_Win *window)

@@ -7,7 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static const fmd_needs two_ranks = {.shared_bytes = 55000000, .ranks = 2, .threads = 1};
+static const fmd_needs two_ranks = {.data_bytes = 55000000,
+                                    .rank_bytes = 100000000,
+                                    .message_bytes = 400000,
+                                    .ranks = 2,
+                                    .threads = 1,
+                                    .host = "vm"};
 
 static const fmd_finding *find(const fmd_findings *f, const char *topic)
 {
@@ -61,7 +66,7 @@ static void test_doctor_machine__little_memory_is_a_problem(void **state)
     temp_put(root, "/sys/fs/cgroup/job/step/memory.max", "max\n");
     temp_put(root, "/sys/fs/cgroup/job/memory.max", "100000000\n"); /* of the group above */
     f = examine(root);
-    expect(&f, "memory", FMD_PROBLEM, "0.10 GB left by its control group, about 0.26 GB needed");
+    expect(&f, "memory", FMD_PROBLEM, "0.10 GB left in the control group, about 0.26 GB needed");
 }
 
 static void test_doctor_machine__time_of_the_control_group_is_compared(void **state)
@@ -76,14 +81,14 @@ static void test_doctor_machine__time_of_the_control_group_is_compared(void **st
     temp_put(root, "/sys/fs/cgroup/cpu.max", "150000 100000\n");
     f = examine(root);
     expect(&f, "quota", FMD_PROBLEM,
-           "its control group gives the time of 1.5 cores to 2 ranks x 1 thread");
+           "the control group allows the time of 1.5 cores, for 2 ranks x 1 thread");
     /* version 1, and a group whose name has nothing to do with it */
     temp_put(root, "/proc/self/cgroup", "4:cpuset:/x\n3:cpu,cpuacct:/a\n");
     temp_put(root, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "400000\n");
     temp_put(root, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us", "200000\n");
     f = examine(root);
     expect(&f, "quota", FMD_FINE,
-           "its control group gives the time of 2 cores to 2 ranks x 1 thread");
+           "the control group allows the time of 2 cores, for 2 ranks x 1 thread");
     temp_put(root, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "-1\n");
     f = examine(root);
     assert_null(find(&f, "quota"));
@@ -100,8 +105,37 @@ static void test_doctor_machine__memory_that_ranks_share_is_looked_at(void **sta
     assert_int_equal(find(&f, "shm")->grade, FMD_FINE);
     f.n = 0;
     fmd_doctor_machine(&f, root,
-                       &(fmd_needs){.shared_bytes = UINT64_MAX, .ranks = 1, .threads = 1});
+                       &(fmd_needs){.data_bytes = 1e30, .ranks = 2, .threads = 1, .host = "vm"});
     assert_int_equal(find(&f, "shm")->grade, FMD_PROBLEM);
+    f.n = 0; /* alone, a rank shares nothing */
+    fmd_doctor_machine(&f, root,
+                       &(fmd_needs){.data_bytes = 1e30, .ranks = 1, .threads = 1, .host = "vm"});
+    assert_int_equal(find(&f, "shm")->grade, FMD_FINE);
+}
+
+static void test_doctor_machine__leftovers_of_killed_jobs_are_named(void **state)
+{
+    const char *root = *state;
+    fmd_findings f = {.n = 0};
+    fmd_doctor_leftovers(&f, root);
+    expect(&f, "left", FMD_FINE, "no files of killed jobs");
+    temp_put(root, "/dev/shm/vader_segment.vm.0.1", "");
+    temp_put(root, "/dev/shm/vader_segment.vm.0.2", "");
+    temp_put(root, "/dev/shm/another", "");
+    temp_put(root, "/proc/7/maps", "7f00-7f01 rw-s 0 00:1 9 /dev/shm/vader_segment.vm.0.2\n");
+    temp_put(root, "/tmp/ompi.vm.0/pid.7/x", "");
+    temp_put(root, "/tmp/ompi.vm.0/pid.8/x", "");
+    f.n = 0;
+    fmd_doctor_leftovers(&f, root);
+    expect(&f, "left", FMD_WARN,
+           "killed jobs left 1 file (0.0 MB) in /dev/shm and 1 session folder");
+    assert_string_equal(find(&f, "left")->cure,
+                        "rm -r /dev/shm/vader_segment.vm.0.1 /tmp/ompi.vm.0/pid.8");
+    temp_put(root, "/dev/shm/vader_segment.; rm x", "");
+    f.n = 0;
+    fmd_doctor_leftovers(&f, root);
+    assert_non_null(strstr(find(&f, "left")->cure, "pid.8, and 1 more"));
+    assert_null(strchr(find(&f, "left")->cure, ';'));
 }
 
 static void test_doctor_machine__a_slow_clock_is_a_warning(void **state)
@@ -123,15 +157,15 @@ static void test_doctor_machine__settings_that_hurt_are_named(void **state)
 {
     const char *root = *state;
     fmd_findings f = examine(root);
-    expect(&f, "setting", FMD_FINE, "nothing in the environment that hurts");
+    expect(&f, "setting", FMD_FINE, "no harmful environment variables");
     setenv("OMP_PROC_BIND", "true", 1);
     f = examine(root);
-    expect(&f, "setting", FMD_WARN, "OMP_PROC_BIND=true can bind every rank to the same core");
+    expect(&f, "setting", FMD_WARN, "OMP_PROC_BIND=true may bind all ranks to the same core");
     setenv("OMP_PROC_BIND", "false", 1);
     setenv("OMPI_MCA_btl", "self,tcp", 1);
     f = examine(root);
     expect(&f, "setting", FMD_WARN,
-           "OMPI_MCA_btl=self,tcp: ranks on one machine do not talk through its memory");
+           "OMPI_MCA_btl=self,tcp: ranks of a machine do not use its shared memory");
     setenv("OMPI_MCA_btl", "^vader", 1);
     f = examine(root);
     assert_int_equal(find(&f, "setting")->grade, FMD_WARN);
@@ -150,7 +184,7 @@ static void test_doctor_machine__settings_that_hurt_are_named(void **state)
 static int set_up(void **state)
 {
     static const char *const names[] = {"OMP_PROC_BIND", "GOMP_CPU_AFFINITY", "KMP_AFFINITY",
-                                        "OMPI_MCA_btl"};
+                                        "OMPI_MCA_btl", "OMPI_MCA_osc_sm_backing_directory"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);
     *state = temp_folder;
@@ -165,6 +199,7 @@ int main(void)
         TEST(test_doctor_machine__little_memory_is_a_problem),
         TEST(test_doctor_machine__time_of_the_control_group_is_compared),
         TEST(test_doctor_machine__memory_that_ranks_share_is_looked_at),
+        TEST(test_doctor_machine__leftovers_of_killed_jobs_are_named),
         TEST(test_doctor_machine__a_slow_clock_is_a_warning),
         TEST(test_doctor_machine__settings_that_hurt_are_named),
     };

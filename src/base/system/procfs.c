@@ -42,6 +42,31 @@ bool fmd_procfs_field(const char *root, const char *name, const char *key,
     return found;
 }
 
+/* "cpu3 USER NICE SYSTEM IDLE IOWAIT IRQ SOFTIRQ STEAL ...", proc(5). */
+bool fmd_procfs_ticks(const char *root, const uint64_t *set, int words, double *all, double *busy)
+{
+    char line[FMD_SYSTEM_LINE];
+    bool found = false;
+    FILE *file = fmd_procfs_open(root, "/proc/stat");
+    *all = *busy = 0;
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        double ticks[8] = {0};
+        int cpu;
+        if (sscanf(line, "cpu%d %lf %lf %lf %lf %lf %lf %lf %lf", &cpu, &ticks[0], &ticks[1],
+                   &ticks[2], &ticks[3], &ticks[4], &ticks[5], &ticks[6], &ticks[7]) < 5 ||
+            cpu < 0 || cpu / 64 >= words || (set[cpu / 64] >> (cpu % 64) & 1) == 0)
+            continue;
+        found = true;
+        for (int i = 0; i < 8; i++) {
+            *all += ticks[i];
+            *busy += i == 3 || i == 4 ? 0 : ticks[i]; /* not idle, not waiting for a disk */
+        }
+    }
+    if (file != NULL)
+        fclose(file);
+    return found;
+}
+
 double fmd_procfs_group_limit(const char *root, const char *controller, const char *file,
                               const char *old, double (*read)(const char *root, const char *path))
 {

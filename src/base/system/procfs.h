@@ -4,6 +4,7 @@
 #define FMD_BASE_SYSTEM_PROCFS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 enum { FMD_SYSTEM_PATH = 2048, FMD_SYSTEM_LINE = 512 };
@@ -24,6 +25,10 @@ bool fmd_procfs_field(const char *root, const char *name, const char *key,
  * what `read` makes of the file; INFINITY: none. */
 double fmd_procfs_group_limit(const char *root, const char *controller, const char *file,
                               const char *old, double (*read)(const char *root, const char *path));
+
+/* Local. Time since the start of the machine, in ticks, of the processors whose bits are set in
+ * `words` words: all of it, and that of *busy processors. False: not known. */
+bool fmd_procfs_ticks(const char *root, const uint64_t *set, int words, double *all, double *busy);
 
 /* Local. Bytes that processes can still take before one of them is killed: of the machine, or, and
  * then *limited, of a control group. What the kernel can drop, such as copies of files, counts as free.

@@ -1,7 +1,9 @@
-/* doctor: what there is to work with, what is wrong with it, and the cure. */
+/* doctor: diagnoses launcher, binding, data and machine problems and suggests fixes. */
 #include "base/format.h"
 #include "base/mem.h"
 #include "base/system/print.h"
+#include "base/system/procfs.h"
+#include "base/system/subprocess.h"
 #include "base/timer.h"
 #include "cli/commands.h"
 #include "cli/doctor/doctor.h"
@@ -11,6 +13,7 @@
 #include "dist/binding.h"
 #include "io/json/json_object.h"
 #include "math/gemm.h"
+#include "run/weights_file.h"
 #include "train/loader.h"
 
 #include <inttypes.h>
@@ -18,19 +21,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
-/* Bytes of Fashion-MNIST and MNIST, where the data cannot be asked. */
-static const uint64_t mnist_bytes = 54950000;
+/* Bytes of Fashion-MNIST, where no data set is found. */
+static const double default_bytes = 70000 * (28 * 28 + 1);
 
-/* A message between ranks of one machine that takes longer waits for a core. */
-static const double slow_message = 1e-3;
+/* A message between ranks of one machine, which takes some microseconds, waits for a core where it
+ * takes longer; one between machines, which takes some tens, for something else. */
+static const double slow_message = 50e-6, slow_far_message = 1e-3;
+
+/* For this long the ranks sleep, and look at who uses their processors meanwhile. */
+static const struct timespec look_time = {.tv_nsec = 300000000};
 
 static const char *plural(int n)
 {
     return n == 1 ? "" : "s";
 }
 
-/* What started the ranks; NULL: the user, one alone. MPI itself sets PMIX_ variables then. */
+/* The launcher; NULL: none, the user started one rank. MPI itself sets PMIX_ variables then. */
 static const char *launcher(int size)
 {
     if (getenv("OMPI_COMM_WORLD_SIZE") != NULL)
@@ -40,20 +49,27 @@ static const char *launcher(int size)
     return size > 1 || getenv("PMI_RANK") != NULL ? "a launcher other than mpirun and srun" : NULL;
 }
 
-/* The first line of what mpirun says of itself; empty: there is none. */
+/* The first line that `mpirun --version` prints; empty: there is no mpirun. */
 static void read_mpirun(char line[256])
 {
-    FILE *pipe = popen("mpirun --version 2>&1", "r");
+    char path[] = "/tmp/fmnist-dist-doctor-XXXXXX";
+    fmd_command_line command = {.n = 0};
+    int code = -1;
     line[0] = '\0';
-    if (pipe == NULL)
+    const int fd = mkstemp(path);
+    if (fd < 0)
         return;
-    if (fgets(line, 256, pipe) != NULL)
+    if (fmd_command_line_split(&command, "mpirun --version") == FMD_OK &&
+        fmd_subprocess_run(&command, path, path, &code) == FMD_OK && code == 0) {
+        const ssize_t n = read(fd, line, 255);
+        line[n > 0 ? n : 0] = '\0';
         line[strcspn(line, "\n")] = '\0';
-    if (pclose(pipe) != 0)
-        line[0] = '\0';
+    }
+    close(fd);
+    unlink(path);
 }
 
-/* Alone is fine, but the next step is mpirun, which may be that of another MPI. */
+/* One rank alone is fine, but the next step is mpirun, which may belong to another MPI. */
 static void check_alone(fmd_findings *f)
 {
     char mpirun[256];
@@ -95,7 +111,7 @@ static bool check_launcher(fmd_findings *f, fmd_comm *c)
     return true;
 }
 
-/* Collective. Whether messages arrive, and how soon. */
+/* Collective. The correctness and latency of messages. */
 static void check_messages(fmd_findings *f, fmd_comm *c)
 {
     const int64_t size = fmd_comm_size(c), right = size * (size + 1) / 2;
@@ -110,16 +126,17 @@ static void check_messages(fmd_findings *f, fmd_comm *c)
         good = good && sum == right;
     }
     const double seconds = (fmd_now() - start) / rounds;
+    const double slow = fmd_comm_nodes(c) == 1 ? slow_message : slow_far_message;
     if (!good)
         fmd_find(f, FMD_PROBLEM, "messages", "another version of MPI",
                  "an allreduce over %" PRId64 " ranks gives a wrong sum", size);
     else
-        fmd_find(f, seconds > slow_message && fmd_comm_nodes(c) == 1 ? FMD_WARN : FMD_FINE,
-                 "messages", "a core for each rank, and none for others meanwhile",
+        fmd_find(f, seconds > slow ? FMD_WARN : FMD_FINE, "messages",
+                 "a core for each rank alone; on several hosts, the fast network",
                  "an allreduce of 8 bytes takes %.1f us", seconds * 1e6);
 }
 
-/* Our own kernels take what the processor has; those of OpenBLAS may lag behind. */
+/* Our own kernels use all instruction sets of the processor; those of OpenBLAS may lag behind. */
 static void check_kernels(fmd_findings *f)
 {
     const char *core = fmd_math_instructions();
@@ -133,12 +150,12 @@ static void check_kernels(fmd_findings *f)
     const bool fast = strstr(avx512, core) != NULL;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && !fast) {
         fmd_find(f, FMD_WARN, "kernels", "--gemm own, or OPENBLAS_CORETYPE=SkylakeX on all ranks",
-                 "OpenBLAS takes its %s kernels, but this processor has AVX-512", core);
+                 "OpenBLAS uses its %s kernels, but this processor has AVX-512", core);
         return;
     }
     if (__builtin_cpu_supports("avx2") && !fast && strstr(avx2, core) == NULL) {
         fmd_find(f, FMD_WARN, "kernels", "--gemm own, or OPENBLAS_CORETYPE=Haswell on all ranks",
-                 "OpenBLAS takes its %s kernels, but this processor has AVX2", core);
+                 "OpenBLAS uses its %s kernels, but this processor has AVX2", core);
         return;
     }
 #endif
@@ -161,7 +178,7 @@ static void check_blas(fmd_findings *f, fmd_comm *c)
                  "%s", fmd_error_message());
 }
 
-/* Collective. What rank 0 finds on each host; the other ranks find nothing. */
+/* Collective. The binding of the ranks of each host; rank 0 has the findings. */
 static fmd_status check_cores(fmd_findings *f, fmd_comm *c, int threads)
 {
     static const char *const cures[] = {
@@ -213,15 +230,17 @@ static void check_data(fmd_findings *f, fmd_comm *c, const fmd_config *config)
                  "%.500s", fmd_error_message());
         return;
     }
+    bool same[FMD_DATASET_FILES];
+    const bool published = fmd_source_published(&data.info, same) != NULL;
     const bool named = !fmd_locate_is_path(config->data.dataset);
-    fmd_find(f, named && !data.info.verified ? FMD_WARN : FMD_FINE, "data",
+    fmd_find(f, named && published && !data.info.verified ? FMD_WARN : FMD_FINE, "data",
              "fmnist-dist data get, for the published ones", "%s in %.300s: %zu + %zu images, %s",
              data.info.name, data.info.path, data.info.n_train, data.info.n_test,
-             data.info.verified ? "verified" : "not those of a published data set");
+             data.info.verified ? "verified" : "unverified");
 }
 
-/* Collective. On rank 0 what the first rank of every other host has found that is not fine, and that
- * rank 0 has not found on its own. */
+/* Collective. Adds to the findings of rank 0 the warnings and problems of the other ranks that it
+ * does not have. */
 static fmd_status collect_hosts(fmd_findings *f, fmd_comm *c)
 {
     const int size = fmd_comm_size(c);
@@ -305,21 +324,78 @@ static fmd_status print_json(const fmd_findings *f)
     return st;
 }
 
-/* Collective. All checks; rank 0 has all that was found. */
+/* Collective, so that all ranks sleep at the same time: whoever is busy then is another process. */
+static fmd_status check_load(fmd_findings *f, fmd_comm *c, int threads)
+{
+    fmd_binding mine;
+    char cpus[FMD_BINDING_TEXT];
+    double all[2], busy[2];
+    FMD_TRY(fmd_comm_agree(c, fmd_binding_find(&mine, fmd_comm_host(c))));
+    bool known = fmd_procfs_ticks("", mine.hyper.word, FMD_BINDING_WORDS, &all[0], &busy[0]);
+    nanosleep(&look_time, NULL);
+    known = fmd_procfs_ticks("", mine.hyper.word, FMD_BINDING_WORDS, &all[1], &busy[1]) && known;
+    if (!known || all[1] <= all[0])
+        return FMD_OK;
+    const double share = (busy[1] - busy[0]) / (all[1] - all[0]);
+    const int n = fmd_cpus_count(&mine.hyper);
+    /* Ranks that are not bound share all processors. */
+    const int needed = n >= mine.n_cores ? fmd_comm_node_size(c) * threads : threads;
+    const bool free = n * (1 - share) > 0.75 * needed;
+    if (free && fmd_comm_rank(c) != 0)
+        return FMD_OK;
+    fmd_find(f, free ? FMD_FINE : FMD_WARN, "load",
+             "wait for them, or other cores: mpirun --cpu-set, --bind-to none",
+             "other processes use %.0f %% of processor%s %s", 100 * share, plural(n),
+             fmd_cpus_text(&mine.hyper, cpus));
+    return FMD_OK;
+}
+
+/* Collective. As a training with the default options measures them. */
+static fmd_status find_needs(fmd_needs *needs, fmd_comm *c, const fmd_config *config)
+{
+    enum { ROWS = 32, BATCH = 256, ARRAYS = 3 }; /* gradient and Adam's moments */
+    const fmd_weights_file none = {.path = ""};
+    fmd_model_size size;
+    fmd_source *source;
+    fmd_shape image = FMD_MNIST_IMAGE;
+    double bytes = default_bytes;
+    if (fmd_comm_rank(c) == 0 &&
+        fmd_source_open(&source, config->data.dataset, config->data.dir) == FMD_OK) {
+        bytes = (double)fmd_source_bytes(source);
+        image = fmd_source_info(source)->image;
+        fmd_source_close(source);
+    }
+    fmd_comm_bcast(c, &bytes, sizeof bytes);
+    fmd_comm_bcast(c, &image, sizeof image);
+    FMD_TRY(fmd_weights_file_measure(&size, &none, config, image, 10));
+    const double array = (double)size.params * sizeof(float);
+    *needs = (fmd_needs){.data_bytes = bytes,
+                         .rank_bytes =
+                             ARRAYS * array +
+                             fmd_model_size_bytes(&size, fmd_model_size_group(&size, ROWS, BATCH)),
+                         .message_bytes = array,
+                         .ranks = fmd_comm_node_size(c),
+                         .threads = (int)config->distribution.threads,
+                         .host = fmd_comm_host(c)};
+    return FMD_OK;
+}
+
+/* Collective. All checks; rank 0 has all findings. */
 static fmd_status examine(fmd_findings *f, fmd_comm *c, const fmd_config *config)
 {
-    const fmd_needs needs = {.shared_bytes = mnist_bytes,
-                             .ranks = fmd_comm_node_size(c),
-                             .threads = (int)config->distribution.threads};
+    fmd_needs needs;
     const bool named = strcmp(config->run.dir, "auto") != 0 && strcmp(config->run.dir, "none") != 0;
+    FMD_TRY(fmd_comm_agree(c, find_needs(&needs, c, config)));
     FMD_TRY(check_cores(f, c, needs.threads));
     check_messages(f, c);
     check_blas(f, c);
     if (fmd_comm_rank(c) != 0)
-        f->n = 0; /* what concerns the whole job is rank 0's to say */
+        f->n = 0; /* findings on the whole job are those of rank 0 */
+    FMD_TRY(check_load(f, c, needs.threads));
     if (fmd_comm_node_rank(c) == 0) {
         check_kernels(f);
         fmd_doctor_machine(f, "", &needs);
+        fmd_doctor_leftovers(f, "");
     }
     check_data(f, c, config);
     if (fmd_comm_rank(c) == 0)
@@ -357,7 +433,7 @@ out:
 const fmd_command fmd_command_doctor = {
     .name = "doctor",
     .usage = "[OPTIONS]",
-    .help = "what is wrong with this machine, MPI or the data, and the cure",
+    .help = "diagnoses launcher, binding, data and machine problems, suggests fixes",
     .groups = "data|distribution|run|json|output",
     .needs_mpi = true,
     .judges_launcher = true,

@@ -1,12 +1,13 @@
-/* What the doctor finds. */
+/* The findings of doctor, and its checks. */
 #ifndef FMD_CLI_DOCTOR_DOCTOR_H
 #define FMD_CLI_DOCTOR_DOCTOR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef enum fmd_grade { FMD_FINE, FMD_WARN, FMD_PROBLEM } fmd_grade;
 
-/* One line: what was looked at, what was found, and unless it is fine the cure. */
+/* One line: the topic, the finding, and unless it is fine the cure. */
 typedef struct fmd_finding {
     int grade; /* fmd_grade */
     char topic[16], text[512], cure[256];
@@ -24,15 +25,21 @@ typedef struct fmd_findings {
 void fmd_find(fmd_findings *f, fmd_grade grade, const char *topic, const char *cure,
               const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* What the job needs of this machine. */
+/* The needs of a training on this machine. */
 typedef struct fmd_needs {
-    uint64_t shared_bytes; /* memory that the ranks of the machine share */
-    int ranks, threads;    /* ranks on the machine, threads of each */
+    double data_bytes;    /* images and labels, once a machine */
+    double rank_bytes;    /* each rank: model, moments, gradient */
+    double message_bytes; /* the sums of a rank, in memory that the ranks share */
+    int ranks, threads;   /* ranks on the machine, threads of each */
+    const char *host;
 } fmd_needs;
 
 /* Local. User, container, processor, memory, limits of control groups, the environment. `root` goes
  * before the names of system files: "" but in tests. */
 void fmd_doctor_machine(fmd_findings *f, const char *root, const fmd_needs *needs);
+
+/* Local. Shared memory and session folders of jobs that were killed. */
+void fmd_doctor_leftovers(fmd_findings *f, const char *root);
 
 /* Local. Whether runs can be kept in `folder`, or where it is not there yet in the one that it would
  * be made in: rights, space, locks, kind of file system. */

@@ -1,4 +1,4 @@
-/* What the doctor looks at where runs are kept. */
+/* Checks of the folder for runs. */
 #include "cli/doctor/doctor.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-/* Below the first nothing can be kept, below the second a long run may fill it. */
+/* Too little for a run; and too little for a long run. */
 static const double least_bytes = 20e6, good_bytes = 1e9;
 
 /* A file system of the network; NULL: of this machine, as far as known. */
@@ -67,7 +67,7 @@ static bool check_write(fmd_findings *f, const char *folder, const char *present
     close(file);
     unlink(path);
     if (locked)
-        fmd_find(f, FMD_FINE, "runs", "", "%.200s can be written to, and locked", folder);
+        fmd_find(f, FMD_FINE, "runs", "", "%.200s is writable and can be locked", folder);
     else
         fmd_find(f, FMD_PROBLEM, "runs", "another file system; NFS: with its lock service",
                  "files in %.200s cannot be locked: %s", present, strerror(error));
@@ -86,8 +86,8 @@ void fmd_doctor_folder(fmd_findings *f, const char *folder)
              room < least_bytes  ? FMD_PROBLEM
              : room < good_bytes ? FMD_WARN
                                  : FMD_FINE,
-             "disk", "make room, or --run-dir elsewhere, or --keep 1", "%.2f GB free for runs",
-             room / 1e9);
+             "disk", "free some space, or --run-dir on another disk, or --keep 1",
+             "%.2f GB free for runs", room / 1e9);
     const char *network = network_name((long)s.f_type);
     const char *locking = getenv("HDF5_USE_FILE_LOCKING");
     const bool off = locking != NULL && strcmp(locking, "FALSE") == 0;
@@ -97,6 +97,6 @@ void fmd_doctor_folder(fmd_findings *f, const char *folder)
     else
         fmd_find(f, FMD_WARN, "hdf5",
                  "export HDF5_USE_FILE_LOCKING=FALSE where Keras or h5py open checkpoints",
-                 "on %s other programs may fail to lock HDF5 files; this one does not lock them",
+                 "other programs may fail to lock HDF5 files on %s; this one does not lock them",
                  network);
 }

@@ -1,6 +1,7 @@
-/* What the doctor looks at on one machine; without MPI. */
+/* Checks of one machine, without MPI. */
 #include "base/system/procfs.h"
 #include "cli/doctor/doctor.h"
+#include "dist/shared_room.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -8,13 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
-/* Memory of a rank of its own, and Open MPI's share of /dev/shm for it; generous. */
-static const double rank_bytes = 100e6, rank_shm_bytes = 8e6;
-
-/* Threads that OpenBLAS makes on its start and nobody uses: from so many on a machine suffers. */
+/* Idle threads that OpenBLAS starts; a machine suffers from this number on. */
 static const double many_threads = 2000;
 
 void fmd_find(fmd_findings *f, fmd_grade grade, const char *topic, const char *cure,
@@ -85,7 +82,7 @@ static void check_governor(fmd_findings *f, const char *root)
         return;
     snprintf(name, sizeof name, "%sscaling_driver", folder);
     fmd_procfs_line(root, name, driver);
-    /* Under these two drivers it means that the processor itself decides. */
+    /* With these two drivers, the processor itself chooses its clock. */
     const bool own = strstr(driver, "intel_pstate") != NULL || strstr(driver, "amd-pstate") != NULL;
     const bool slow = strcmp(governor, "powersave") == 0 && !own;
     fmd_find(f, slow ? FMD_WARN : FMD_FINE, "clock", "cpupower frequency-set -g performance",
@@ -97,7 +94,7 @@ static void check_user(fmd_findings *f)
 {
     if (geteuid() == 0)
         fmd_find(f, FMD_WARN, "user", "run as another user; in a container: --user", "%s",
-                 "root: what a mistaken path overwrites is lost");
+                 "running as root: a mistaken path can overwrite system files");
     else
         fmd_find(f, FMD_FINE, "user", "", "not root");
 }
@@ -126,38 +123,40 @@ static void check_quota(fmd_findings *f, const char *root, const fmd_needs *need
     if (isfinite(cores))
         fmd_find(f, needs->ranks * needs->threads > cores ? FMD_PROBLEM : FMD_FINE, "quota",
                  "fewer ranks; docker run --cpus, a larger limit of the pod or the job",
-                 "its control group gives the time of %.4g cores to %d rank%s x %d thread%s", cores,
-                 needs->ranks, needs->ranks == 1 ? "" : "s", needs->threads,
+                 "the control group allows the time of %.4g cores, for %d rank%s x %d thread%s",
+                 cores, needs->ranks, needs->ranks == 1 ? "" : "s", needs->threads,
                  needs->threads == 1 ? "" : "s");
 }
 
 static void check_memory(fmd_findings *f, const char *root, const fmd_needs *needs)
 {
-    const double needed = (double)needs->shared_bytes + needs->ranks * rank_bytes;
+    const double needed = needs->data_bytes + needs->ranks * needs->rank_bytes;
     bool limited;
     const double room = fmd_procfs_memory(root, &limited);
     if (isfinite(room))
         fmd_find(f, needed > room ? FMD_PROBLEM : FMD_FINE, "memory",
                  "fewer ranks to a machine, or --mem of the job, --memory of the container",
                  "%.2f GB %s, about %.2f GB needed", room / 1e9,
-                 limited ? "left by its control group" : "free", needed / 1e9);
+                 limited ? "left in the control group" : "free", needed / 1e9);
 }
 
+/* The check that a training makes. A rank alone on its machine shares nothing. */
 static void check_shm(fmd_findings *f, const char *root, const fmd_needs *needs)
 {
-    char path[FMD_SYSTEM_PATH];
-    struct statvfs s;
-    snprintf(path, sizeof path, "%s/dev/shm", root);
-    if (statvfs(path, &s) != 0) {
+    double left;
+    const char *folder = fmd_shared_room(root, &left);
+    const double needed =
+        needs->ranks > 1 ? needs->data_bytes + (needs->ranks + 1) * needs->message_bytes : 0;
+    if (left < 0)
         fmd_find(f, FMD_WARN, "shm", "mount -t tmpfs tmpfs /dev/shm",
-                 "there is no /dev/shm: ranks share memory through files in $TMPDIR");
-        return;
-    }
-    const double room = (double)s.f_bavail * (double)s.f_frsize;
-    const double needed = (double)needs->shared_bytes + needs->ranks * rank_shm_bytes;
-    fmd_find(f, needed > room ? FMD_PROBLEM : FMD_FINE, "shm",
-             "docker run --shm-size=1g, or as root: mount -o remount,size=1g /dev/shm",
-             "/dev/shm has %.0f MB free, the data and MPI need %.0f MB", room / 1e6, needed / 1e6);
+                 "there is no %.200s: ranks share memory through files in $TMPDIR", folder);
+    else if (fmd_shared_room_check(root, needs->host, needed) != FMD_OK)
+        fmd_find(f, FMD_PROBLEM, "shm",
+                 "docker run --shm-size=1g, or as root: mount -o remount,size=1g /dev/shm",
+                 "%.500s", fmd_error_message());
+    else
+        fmd_find(f, FMD_FINE, "shm", "", "%.200s has %.0f MB free, training needs %.1f MB", folder,
+                 left / 1e6, needed / 1e6);
 }
 
 /* Whether Open MPI is told to do without shared memory: "self,tcp" or "^vader". */
@@ -175,19 +174,19 @@ static void check_environment(fmd_findings *f, const fmd_needs *needs)
         const char *value = getenv(binding[i]);
         if (value != NULL && strcmp(value, "false") != 0)
             fmd_find(f, FMD_WARN, "setting", "unset it; mpirun and srun bind",
-                     "%s=%.60s can bind every rank to the same core", binding[i], value);
+                     "%s=%.60s may bind all ranks to the same core", binding[i], value);
     }
     const char *btl = getenv("OMPI_MCA_btl");
     if (btl != NULL && without_shared_memory(btl))
         fmd_find(f, FMD_WARN, "setting", "unset it, or OMPI_MCA_btl=self,vader,tcp",
-                 "OMPI_MCA_btl=%.60s: ranks on one machine do not talk through its memory", btl);
+                 "OMPI_MCA_btl=%.60s: ranks of a machine do not use its shared memory", btl);
     const double made = needs->ranks * (double)(sysconf(_SC_NPROCESSORS_ONLN) - 1);
     if (made > many_threads && getenv("OPENBLAS_NUM_THREADS") == NULL &&
         getenv("OMP_NUM_THREADS") == NULL)
         fmd_find(f, FMD_WARN, "setting", "export OPENBLAS_NUM_THREADS=1",
-                 "OpenBLAS makes %.0f threads on this machine when it starts, to no use", made);
+                 "OpenBLAS starts %.0f idle threads on this machine", made);
     if (f->n == before)
-        fmd_find(f, FMD_FINE, "setting", "", "nothing in the environment that hurts");
+        fmd_find(f, FMD_FINE, "setting", "", "no harmful environment variables");
 }
 
 void fmd_doctor_machine(fmd_findings *f, const char *root, const fmd_needs *needs)
