@@ -2,7 +2,6 @@
 
 #include "base/mem.h"
 #include "io/atomic_file.h"
-#include "io/pictures/jpeg.h"
 
 #include <errno.h>
 #include <png.h>
@@ -105,8 +104,8 @@ fmd_status fmd_picture_read(fmd_picture *out, const char *path, size_t channels,
     size_t bytes = 0;
     FMD_TRY(read_file(&data, &bytes, path));
     fmd_status st = FMD_OK;
-    if (fmd_jpeg_is(data, bytes))
-        st = fmd_jpeg_decode(out, data, bytes, path, channels);
+    if (fmd_picture_is_jpeg(data, bytes))
+        st = fmd_picture_decode_jpeg(out, data, bytes, path, channels);
     else if (bytes < sizeof signature || memcmp(data, signature, sizeof signature) != 0)
         st = not_a_picture(path, data, bytes);
     else if (!png_image_begin_read_from_memory(&image, data, bytes))

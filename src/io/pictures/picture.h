@@ -7,6 +7,7 @@
 
 #include "fmd/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,12 @@ void fmd_picture_free(fmd_picture *p);
  * FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_picture_read(fmd_picture *out, const char *path, size_t channels,
                                         uint8_t ground);
+
+/* Local. Whether the bytes begin as those of a JPEG file; and the picture in them, as fmd_picture_read
+ * returns it. `path` is for messages. */
+bool fmd_picture_is_jpeg(const void *data, size_t bytes);
+FMD_CHECKED fmd_status fmd_picture_decode_jpeg(fmd_picture *out, const void *data, size_t bytes,
+                                               const char *path, size_t channels);
 
 /* Local. The bytes of the PNG file of a picture, the same for the same pixels; *png is released by
  * free(). FMD_EINTERNAL, FMD_ENOMEM. */

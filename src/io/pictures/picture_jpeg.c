@@ -1,4 +1,4 @@
-#include "io/pictures/jpeg.h"
+#include "io/pictures/picture.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@ static void warn(j_common_ptr info, int level)
         give_up(info);
 }
 
-bool fmd_jpeg_is(const void *data, size_t bytes)
+bool fmd_picture_is_jpeg(const void *data, size_t bytes)
 {
     return bytes >= 3 && memcmp(data, "\xff\xd8\xff", 3) == 0;
 }
@@ -45,8 +45,8 @@ static fmd_status start(struct jpeg_decompress_struct *info, fmd_picture *out, c
     return fmd_picture_create(out, info->image_width, info->image_height, channels);
 }
 
-fmd_status fmd_jpeg_decode(fmd_picture *out, const void *data, size_t bytes, const char *path,
-                           size_t channels)
+fmd_status fmd_picture_decode_jpeg(fmd_picture *out, const void *data, size_t bytes,
+                                   const char *path, size_t channels)
 {
     struct jpeg_decompress_struct info;
     failure error;
