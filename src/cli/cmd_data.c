@@ -1,4 +1,4 @@
-/* data: which data sets there are, what is in one, whether its files are sound. */
+/* data: lists, describes, verifies and downloads data sets. */
 #include "base/format.h"
 #include "base/mem.h"
 #include "base/system/print.h"
@@ -57,7 +57,7 @@ static void add_info(fmd_json *j, const fmd_dataset_info *d)
     fmd_json_int(j, NULL, "classes", d->classes);
 }
 
-/* One row of the list: a data set, or why there is none in the folder. */
+/* One row of the list: a data set, or the reason why the folder has none. */
 static fmd_status list_one(const char *path, fmd_json *list)
 {
     loaded l;
@@ -113,7 +113,7 @@ static fmd_status list(const fmd_config *config)
     return st;
 }
 
-/* Of one channel, over all training images. */
+/* Statistics of one channel over all training images. */
 typedef struct pixels {
     double mean, deviation;
     int min, max;
@@ -258,11 +258,11 @@ static fmd_status info(const fmd_config *config)
     return st;
 }
 
-/* What is seen of a data set that is sound as such. */
+/* Findings on a data set without damaged files. */
 typedef struct findings {
     const char *published; /* the data set that it should be; NULL: none is known */
     bool same[FMD_DATASET_FILES];
-    int differing;           /* files */
+    int differing;           /* files that are not the published ones */
     size_t repeated, leaked; /* training images that are there already; test images in training */
     int unseen;              /* a class of test images that no training image has; -1: none */
     int unused;              /* classes without any image */
@@ -324,7 +324,7 @@ static fmd_status examine(const fmd_dataset *d, findings *f)
     return count_equal_images(d, f);
 }
 
-/* In the manner of doctor. */
+/* One finding a line, as doctor prints them. */
 static void print_findings(const loaded *l, const findings *f)
 {
     const fmd_dataset_info *d = &l->data.info;
@@ -343,19 +343,18 @@ static void print_findings(const loaded *l, const findings *f)
     if (f->published == NULL)
         fmd_print("note     there are no hashes of a published data set to compare with\n");
     if (f->unseen >= 0)
-        fmd_print("note     label %d is in the test images only: no training image has it\n",
-                  f->unseen);
+        fmd_print("note     only test images have label %d, no training image\n", f->unseen);
     if (f->unused > 0)
         fmd_print(
-            "note     %d of %d labels are on no image: numbered from 0 without gaps, the model "
-            "needs fewer outputs\n",
+            "note     %d of %d labels have no image: with labels numbered from 0 without gaps, the "
+            "model needs fewer outputs\n",
             f->unused, d->classes);
     if (d->classes == 1)
-        fmd_print("note     all labels are 0: there is nothing to tell apart\n");
+        fmd_print("note     all labels are 0: a classifier needs at least two classes\n");
     if (f->repeated > 0)
-        fmd_print("note     %zu training images repeat another one\n", f->repeated);
+        fmd_print("note     %zu training images are duplicates of others\n", f->repeated);
     if (f->leaked > 0)
-        fmd_print("note     %zu test images are among the training images too\n", f->leaked);
+        fmd_print("note     %zu test images are also training images\n", f->leaked);
 }
 
 static fmd_status print_findings_json(const loaded *l, const findings *f)
@@ -375,7 +374,7 @@ static fmd_status print_findings_json(const loaded *l, const findings *f)
     return st;
 }
 
-/* The failure at hand, and the command that replaces damaged files of a published data set. */
+/* Fails again with the last message, and suggests a download for damaged files of a published set. */
 static fmd_status print_cure(const fmd_config *config, fmd_status st)
 {
     char message[FMD_ERROR_BYTES];

@@ -1,6 +1,6 @@
-/* Images of bytes from elsewhere: IDX files without labels, and pictures of other sizes.
+/* Images without labels from IDX files, and images of other sizes.
  *
- * An image is rows from the top without padding, channel fastest. */
+ * An image is stored row by row from the top, without padding, channel fastest. */
 #ifndef FMD_DATA_IMAGE_H
 #define FMD_DATA_IMAGE_H
 
@@ -25,14 +25,14 @@ typedef struct fmd_size {
     size_t width, height;
 } fmd_size;
 
-/* Local. Brings an image to another size; each pixel is the mean of the area that it covers. */
+/* Local. Scales an image; each pixel is the mean of the area that it covers. */
 void fmd_image_resize(const uint8_t *in, fmd_size from, size_t channels, uint8_t *out, fmd_size to);
 
-/* Local. The size that an image of size `from` has at most within `to`, in its own proportions. */
+/* Local. The largest size within `to` that has the proportions of `from`. */
 fmd_size fmd_image_within(fmd_size from, fmd_size to);
 
-/* Local. As fmd_image_resize, in its own proportions and in the middle; black around it. `scratch`
- * has room for `to`. */
+/* Local. Scales an image in its own proportions, centres it and fills the border with black.
+ * `scratch` holds an image of size `to`. */
 void fmd_image_fit(const uint8_t *in, fmd_size from, size_t channels, uint8_t *out, fmd_size to,
                    uint8_t *scratch);
 

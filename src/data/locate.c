@@ -31,7 +31,7 @@ static const char *const cifar[FMD_CIFAR_FILES] = {"data_batch_1.bin", "data_bat
 
 static const char emnist[] = "emnist-";
 
-/* The folders to look in, in this order. */
+/* The folders to search, in this order. */
 typedef struct places {
     char path[MAX_LOCATIONS][FMD_PATH_BYTES];
     bool shared[MAX_LOCATIONS]; /* with other sets: only files with the prefix count */
@@ -54,7 +54,7 @@ static int n_files(fmd_files kind)
     return kind == FMD_FILES_CIFAR ? FMD_CIFAR_FILES : FMD_DATASET_FILES;
 }
 
-/* A path that is too long is left out: nothing can be there. */
+/* Leaves out a path that is too long to exist. */
 __attribute__((format(printf, 2, 3))) static void add_place(places *p, const char *format, ...)
 {
     va_list args;
@@ -123,7 +123,7 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* A folder that the user named must be there. */
+/* A folder that the user named must exist. */
 static fmd_status require_folder(const char *path)
 {
     struct stat st;

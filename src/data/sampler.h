@@ -1,4 +1,4 @@
-/* Which samples make up which batch, as index arithmetic.
+/* The assignment of samples to batches, as index arithmetic.
  *
  * The order of an epoch is a permutation of all training samples, a pure function of the seed and
  * the epoch, the same on every rank. Each sample occurs exactly once an epoch, whatever the batch
@@ -21,13 +21,13 @@ void fmd_sampler_shuffle(fmd_sampler *s, uint32_t epoch);
 /* Local. The whole order: the sample at each position, n of them. */
 const uint32_t *fmd_sampler_order(const fmd_sampler *s);
 
-/* A run of consecutive things. */
+/* A range of consecutive items. */
 typedef struct fmd_range {
     size_t first, count;
 } fmd_range;
 
-/* Local. The run of `total` things that belongs to `rank` of `size`: contiguous, in rank order,
- * covering each exactly once, no two runs differing by more than one. */
+/* Local. The share of `rank` among `size` ranks of `total` items: contiguous, in rank order, each item
+ * exactly once; shares differ by at most one. */
 fmd_range fmd_share(size_t total, int rank, int size);
 
 /* Local. Turns samples into rows of floats: row i is image order[i] over `divisor` (255, or 1 for
