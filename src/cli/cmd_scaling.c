@@ -1,4 +1,4 @@
-/* scaling: the same training on several numbers of ranks, and what more ranks bring. */
+/* scaling: measures the same training on several numbers of ranks. */
 #include "base/system/print.h"
 #include "cli/commands.h"
 #include "io/json/json_file.h"
@@ -42,7 +42,7 @@ static fmd_status read_ranks(fmd_study *s)
                     s->config->study.ranks, FMD_STUDY_COUNTS);
 }
 
-/* Leaves out what would say nothing of scaling, unless it is to be measured and marked. */
+/* Leaves out numbers of ranks that would share cores, unless they are to be measured and marked. */
 static fmd_status leave_out(fmd_study *s)
 {
     int n = 0, out[FMD_STUDY_COUNTS] = {0}, n_out = 0;
@@ -56,17 +56,17 @@ static fmd_status leave_out(fmd_study *s)
     s->n_ranks = n;
     if (n == 0)
         return FMD_FAIL(FMD_EUSAGE,
-                        "--ranks: %d ranks would share cores here, which says nothing of scaling; "
+                        "--ranks: %d ranks would share cores here, which shows no scaling; "
                         "--oversubscribe measures and marks them",
                         out[0]);
     for (int i = 0; i < n_out; i++)
-        fmd_warn("%d ranks are left out: they would share cores here, which says nothing of "
-                 "scaling; --oversubscribe measures and marks them",
+        fmd_warn("%d ranks are left out: they would share cores here, which shows no scaling; "
+                 "--oversubscribe measures and marks them",
                  out[i]);
     return FMD_OK;
 }
 
-/* What cannot be measured is not begun. */
+/* Refuses settings that cannot be measured. */
 static fmd_status check(const fmd_config *c)
 {
     static const char *const launched[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE",
@@ -74,16 +74,16 @@ static fmd_status check(const fmd_config *c)
     for (size_t i = 0; i < sizeof launched / sizeof *launched; i++) {
         const char *n = getenv(launched[i]);
         if (n != NULL && (i < 2 || atoi(n) > 1))
-            return FMD_FAIL(FMD_EUSAGE, "scaling starts mpirun or srun itself: start it alone, "
-                                        "without a launcher");
+            return FMD_FAIL(FMD_EUSAGE, "scaling starts mpirun or srun itself: run it without "
+                                        "a launcher");
     }
     if (c->study.mode == 0 && c->training.batch_size_per_rank != FMD_UNSET_INT)
         return FMD_FAIL(FMD_EUSAGE,
-                        "--batch-size-per-rank: only --scaling weak has a fixed batch a "
-                        "rank; give --batch-size, which weak takes as that of a rank");
+                        "--batch-size-per-rank: strong scaling has a fixed global batch; give "
+                        "--batch-size, which weak scaling uses for each rank");
     if (c->bench.op != 0)
-        return FMD_FAIL(FMD_EUSAGE, "--op: scaling measures whole steps of training, and the "
-                                    "allreduce by itself");
+        return FMD_FAIL(FMD_EUSAGE, "--op: scaling always measures whole training steps and the "
+                                    "allreduce");
     return FMD_OK;
 }
 
@@ -95,14 +95,15 @@ static void choose_modes(fmd_study *s)
     s->modes[0] = (fmd_study_mode){.name = "strong", .strong = true, .asked = strong};
     s->modes[1] = (fmd_study_mode){.name = "weak", .asked = weak};
     if (weak)
-        fmd_warn("weak scaling lets the batch grow with the ranks, which is another optimisation "
-                 "problem: fewer steps to an epoch, and the learning rate may need --lr-scaling "
-                 "and --warmup-epochs; compare rates, not accuracies");
+        fmd_warn(
+            "in weak scaling the batch grows with the ranks: an epoch has fewer steps, and the "
+            "learning rate may need --lr-scaling and --warmup-epochs; compare rates, not "
+            "accuracies");
 }
 
 static bool is_measured(const fmd_option *o)
 {
-    if (strcmp(o->name, "repetitions") == 0) /* more of them make the study better */
+    if (strcmp(o->name, "repetitions") == 0) /* a study may be extended */
         return false;
     for (size_t i = 0; i < sizeof measured_groups / sizeof *measured_groups; i++)
         if (strcmp(o->group, measured_groups[i]) == 0)
@@ -110,7 +111,7 @@ static bool is_measured(const fmd_option *o)
     return false;
 }
 
-/* The options that were measured with; those of another study are refused. */
+/* Refuses a folder whose study has other options. */
 static fmd_status compare_config(const fmd_study *s, const char *path)
 {
     fmd_config before;
@@ -136,7 +137,7 @@ static fmd_status compare_config(const fmd_study *s, const char *path)
     return FMD_OK;
 }
 
-/* The options that bench takes. */
+/* Writes the options for bench. */
 static fmd_status write_config(const fmd_study *s, const char *path)
 {
     fmd_option *table = NULL;
@@ -168,12 +169,12 @@ static fmd_status open_folder(fmd_study *s)
     return write_config(s, path);
 }
 
-/* Its own path, for those who start it again elsewhere. */
+/* The path of this program, for the runs. */
 static fmd_status find_program(fmd_study *s)
 {
     const ssize_t n = readlink("/proc/self/exe", s->program, sizeof s->program - 1);
     if (n <= 0)
-        return FMD_FAIL(FMD_EIO, "cannot tell where this program is: %s", strerror(errno));
+        return FMD_FAIL(FMD_EIO, "cannot find the path of this program: %s", strerror(errno));
     s->program[n] = '\0';
     return FMD_OK;
 }
@@ -190,7 +191,7 @@ static fmd_status report(fmd_study *s)
         if (s->modes[i].n == 0)
             continue;
         putchar('\n');
-        fmd_study_table(&s->modes[i], stdout);
+        fmd_study_print_tables(&s->modes[i], stdout);
         putchar('\n');
         fmd_study_advice(s, &s->modes[i], stdout);
     }
@@ -214,7 +215,7 @@ static fmd_status run(fmd_study *s)
     int queued;
     const fmd_status st = fmd_study_measure(s, &queued);
     if (st == FMD_ESTOPPED) {
-        fmd_print("stopped; to go on: the same command with --study-dir %s\n", s->folder);
+        fmd_print("stopped; to resume, repeat the command with --study-dir %s\n", s->folder);
         return FMD_FAIL_SILENTLY(FMD_ESTOPPED);
     }
     if (st != FMD_OK || s->config->study.launcher == FMD_LAUNCH_DRY || queued > 0)
@@ -236,7 +237,7 @@ static fmd_status run_scaling(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_scaling = {
     .name = "scaling",
     .usage = "[OPTIONS]",
-    .help = "what more ranks bring: measures, compares, draws, advises",
+    .help = "scaling study: measure a training on several numbers of ranks, and advise",
     .section = FMD_TO_MEASURE,
     .example = "--ranks 1,2,4,8 --batch-size 1024 --repetitions 6",
     .groups = "study|benchmark|data|training data|model|training|distribution",

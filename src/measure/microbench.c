@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Shorter than that, the clock and what else the machine does would show. */
+/* In less time, the clock and other processes would disturb the result. */
 static const double least_seconds = 0.002;
 
 typedef void work(void *self);
@@ -34,7 +34,7 @@ static void time_calls(fmd_comm *c, work *call, void *self, size_t n, double *se
         seconds[i] = time_of(call, self, calls) / (double)calls;
 }
 
-/* Values without meaning, none of them zero or subnormal. */
+/* Arbitrary values, none of them zero or subnormal. */
 static void fill(float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -58,7 +58,7 @@ static void add_product(fmd_product *out, const fmd_layer *l, const char *what,
 size_t fmd_products_of(const fmd_model *m, size_t rows, fmd_product *out, size_t most)
 {
     size_t n = 0;
-    bool lowest = true; /* below it nobody needs the gradient of the input */
+    bool lowest = true; /* no layer below it needs the gradient of its input */
     for (size_t i = 0; i < fmd_model_n_layers(m) && n + 3 <= most; i++) {
         const fmd_layer *l = fmd_model_layer(m, i);
         if (l->n_tensors == 0)
@@ -87,7 +87,7 @@ typedef struct product_work {
     float *a, *b, *c;
 } product_work;
 
-/* As src/nn/layer_dense.c does it. */
+/* As in src/nn/layers/dense.c. */
 static void multiply(void *self)
 {
     const product_work *w = self;
@@ -191,13 +191,13 @@ fmd_status fmd_measure_memory(fmd_comm *c, double footprint, size_t n, double *r
     return st;
 }
 
-/* Without counters three lanes travel besides the values. */
-enum { ELEMENT_BYTES = sizeof(uint32_t), OTHER_LANES = 3 };
+/* A message without counters has three words besides the values. */
+enum { ELEMENT_BYTES = sizeof(uint32_t), OTHER_WORDS = 3 };
 
 fmd_status fmd_measure_allreduce(fmd_comm *c, fmd_reduction_mode mode, fmd_allreduce allreduce,
                                  size_t bytes, size_t warmup, size_t n, double *seconds)
 {
-    const size_t values = bytes / ELEMENT_BYTES - OTHER_LANES;
+    const size_t values = bytes / ELEMENT_BYTES - OTHER_WORDS;
     fmd_reduction *r = NULL;
     FMD_TRY(fmd_reduction_create(&r, mode, allreduce, c, &values, 1, 0));
     fmd_status st = FMD_OK;

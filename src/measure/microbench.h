@@ -1,7 +1,7 @@
-/* The parts of a step alone, and what the machine can do, timed on all ranks at the same time.
+/* Times of single parts of a step, and limits of the machine, measured on all ranks at the same time.
  *
- * Every rank gets its own times. A time is the mean over as many calls as take two milliseconds; of
- * messages each call has its own. */
+ * Every rank gets its own times. A time is the mean over the calls of two milliseconds, but each
+ * message has a time of its own. */
 #ifndef FMD_MEASURE_MICROBENCH_H
 #define FMD_MEASURE_MICROBENCH_H
 
@@ -27,7 +27,7 @@ typedef struct fmd_product {
  * passes. */
 size_t fmd_products_of(const fmd_model *m, size_t rows, fmd_product *out, size_t most);
 
-/* Local. The floating-point operations of a product: a multiplication and an addition each. */
+/* Local. The floating-point operations of a product; a multiplication and an addition count as two. */
 double fmd_product_flops(const fmd_product *p);
 
 /* Collective. `n` times in seconds of a product as the layers do it, and of one plain call of BLAS
@@ -39,19 +39,19 @@ FMD_CHECKED fmd_status fmd_measure_product(fmd_comm *c, const fmd_product *p, si
 FMD_CHECKED fmd_status fmd_measure_update(fmd_comm *c, fmd_optimizer *o, size_t n_params, size_t n,
                                           double *seconds);
 
-/* Local. Bytes that a step of the optimizer has to read and write: parameters and slots both ways,
- * gradients in. */
+/* Local. Bytes that a step of the optimizer reads and writes: parameters and slots both ways, gradients
+ * in. */
 double fmd_update_bytes(const fmd_optimizer *o, size_t n_params);
 
-/* Local. The bytes of the arrays that a step of the optimizer goes through. */
+/* Local. The bytes of the arrays of a step of the optimizer. */
 double fmd_update_footprint(const fmd_optimizer *o, size_t n_params);
 
-/* Collective. `n` rates in bytes a second at which y = y + s x goes through two arrays of
- * `footprint` bytes together: of memory, or of the cache that they fit into. FMD_ENOMEM. */
+/* Collective. `n` rates in bytes per second of y = y + s x over two arrays of `footprint` bytes
+ * together: the bandwidth of memory, or of the cache that holds them. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_measure_memory(fmd_comm *c, double footprint, size_t n, double *rates);
 
-/* Collective. `n` times in seconds of a message of `bytes` bytes (a multiple of 4, at least 16)
- * summed over the ranks as in a step, after a barrier each and after `warmup` more. FMD_ENOMEM. */
+/* Collective. `n` times in seconds of the sum over the ranks of a message of `bytes` bytes (a multiple
+ * of 4, at least 16) as in a step. A barrier precedes each; `warmup` more come first. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_measure_allreduce(fmd_comm *c, fmd_reduction_mode mode,
                                              fmd_allreduce allreduce, size_t bytes, size_t warmup,
                                              size_t n, double *seconds);

@@ -40,7 +40,29 @@ size_t fmd_scaling_knee(const fmd_scaling_point *points, size_t n)
     return best;
 }
 
-/* What alpha and beta are multiplied by. */
+/* Speed-up times efficiency at a rate, but for a factor that all points share. */
+static double power_of(const fmd_scaling_point *p, double rate)
+{
+    return rate * rate / p->ranks;
+}
+
+size_t fmd_scaling_rival(const fmd_scaling_point *points, size_t n, size_t knee)
+{
+    size_t rival = SIZE_MAX;
+    double widest = -1;
+    for (size_t i = 0; i < n; i++) {
+        const fmd_scaling_point *p = &points[i], *k = &points[knee];
+        const double width = (p->fastest - p->slowest) / p->rate;
+        if (i == knee || !p->counts || !(power_of(p, p->fastest) > power_of(k, k->slowest)) ||
+            width <= widest)
+            continue;
+        rival = i;
+        widest = width;
+    }
+    return rival;
+}
+
+/* The factors of alpha and beta. */
 static double messages_of(int ranks)
 {
     return 2 * ceil(log2(ranks));

@@ -1,26 +1,27 @@
-/* What measurements on several numbers of ranks say: arithmetic only. */
+/* Speed-up, efficiency, knee and models from measurements on several numbers of ranks. */
 #ifndef FMD_MEASURE_SCALING_H
 #define FMD_MEASURE_SCALING_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A number of ranks; NAN where there is nothing to say. */
+/* Measurements on one number of ranks; NAN where a value is unknown. */
 typedef struct fmd_scaling_point {
     int ranks;
-    double rate;            /* work a second: of the same problem, or of one that grows alike */
-    bool counts;            /* false: it takes no part, as ranks shared cores */
-    double speedup;         /* over the first point that counts, times that one's ranks */
-    double efficiency;      /* speed-up over ranks */
-    double serial_fraction; /* fmd_karp_flatt */
+    double rate;             /* work a second: of the same problem, or of one that grows alike */
+    double slowest, fastest; /* ends of the interval of the rate */
+    bool counts;             /* false: left out, since ranks shared cores */
+    double speedup;          /* over the first point that counts, times the ranks of that point */
+    double efficiency;       /* speed-up over ranks */
+    double serial_fraction;  /* fmd_karp_flatt */
 } fmd_scaling_point;
 
 /* Local. Fills speed-up, efficiency and serial fraction of all points, which are in the order of
- * their ranks; those that do not count are compared, but nothing is compared with them. */
+ * their ranks. The base of the comparison is a point that counts. */
 void fmd_scaling_compare(fmd_scaling_point *points, size_t n);
 
-/* Local. The share of the work that seems not to be divided: (1/S - 1/p) / (1 - 1/p) for a speed-up
- * S on p times the ranks; what costs time besides counts too (Karp and Flatt, "Measuring parallel
+/* Local. The serial fraction: (1/S - 1/p) / (1 - 1/p) for a speed-up S on p times the ranks. Overhead
+ * counts as serial work (Karp and Flatt, "Measuring parallel
  * processor performance", CACM 33(5), 1990). NAN for p = 1. */
 double fmd_karp_flatt(double speedup, double p);
 
@@ -28,8 +29,13 @@ double fmd_karp_flatt(double speedup, double p);
  * and Lazowska, "Speedup versus efficiency in parallel systems", 1989). SIZE_MAX for none. */
 size_t fmd_scaling_knee(const fmd_scaling_point *points, size_t n);
 
-/* Time of an allreduce of m bytes over p ranks: 2 ceil(log2 p) alpha + 2 (p - 1) / p m beta, what a
- * reduce-scatter and an allgather by halves take (Thakur, Rabenseifner and Gropp, "Optimization of
+/* Local. A point that counts and may be the knee as well as `knee`: at its fastest, speed-up times
+ * efficiency is more than that of the knee at its slowest. The one with the widest interval, compared
+ * with its rate; SIZE_MAX for none. */
+size_t fmd_scaling_rival(const fmd_scaling_point *points, size_t n, size_t knee);
+
+/* Time of an allreduce of m bytes over p ranks: 2 ceil(log2 p) alpha + 2 (p - 1) / p m beta, for a
+ * reduce-scatter and an allgather by recursive halving (Thakur, Rabenseifner and Gropp, "Optimization of
  * collective communication operations in MPICH", 2005). */
 typedef struct fmd_allreduce_model {
     double alpha, beta; /* seconds a message, seconds a byte */

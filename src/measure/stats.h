@@ -1,4 +1,4 @@
-/* What repeated measurements say: order statistics, as times have tails and no bell. */
+/* Statistics of repeated measurements: order statistics, since times are not normally distributed. */
 #ifndef FMD_MEASURE_STATS_H
 #define FMD_MEASURE_STATS_H
 
@@ -11,12 +11,11 @@ typedef struct fmd_stats {
     double low, high; /* a 95 % confidence interval of the median; NAN for fewer than 6 values */
 } fmd_stats;
 
-/* Local. The value below which the share `p` (0 to 1) of the sorted values lies, with linear
- * interpolation: NumPy's percentile, type 7 of Hyndman and Fan. NAN for none. */
+/* Local. The quantile `p` (0 to 1) of sorted values, with linear interpolation: NumPy's percentile, type 7 of Hyndman and Fan. NAN for none. */
 double fmd_percentile(const double *sorted, size_t n, double p);
 
-/* Local. Sorts the values in place. The interval needs no assumption about their distribution: it
- * lies between the k-th value from either end, with the largest k that gives 95 % (David and
+/* Local. Sorts the values in place. The interval assumes nothing about their distribution: its ends are
+ * the k-th values from either end, with the largest k that gives 95 % (David and
  * Nagaraja, "Order Statistics", 7.1). */
 fmd_stats fmd_stats_of(double *values, size_t n);
 

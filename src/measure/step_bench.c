@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Products of a step that are looked at, and times taken of each. */
+/* Products of a step that are measured, and measurements of each. */
 enum { PRODUCTS = 48, TRIES = 5 };
 
-/* Sides of the square products that the peak is looked for among. */
+/* Sides of the square products that compete for the peak. */
 static const size_t squares[] = {128, 192, 256, 384, 512};
 
 typedef struct bench {
@@ -59,8 +59,8 @@ static fmd_status repeat(bench *b, double *seconds)
     return FMD_OK;
 }
 
-/* Collective. The same once more, for where the time goes. */
-static fmd_status split(bench *b, double *seconds, fmd_bench_rank *mine)
+/* Collective. Further steps, for the breakdown. */
+static fmd_status measure_breakdown(bench *b, double *seconds, fmd_bench_rank *mine)
 {
     const double steps = (double)(b->args->repetitions * b->args->steps);
     fmd_stepper_breakdown(b->stepper);
@@ -74,7 +74,7 @@ static fmd_status split(bench *b, double *seconds, fmd_bench_rank *mine)
     return FMD_OK;
 }
 
-/* Collective. Keeps the best rate of a product, done in whichever of the two ways. */
+/* Collective. Keeps the best rate of a product, by our kernels or by BLAS. */
 static fmd_status try_product(bench *b, const fmd_product *p, fmd_bench_rank *mine,
                               fmd_bench_result *result)
 {
@@ -91,7 +91,7 @@ static fmd_status try_product(bench *b, const fmd_product *p, fmd_bench_rank *mi
     return FMD_OK;
 }
 
-/* Collective. The fastest product there is: of those of a step, and of square ones. */
+/* Collective. The fastest product among those of a step and some square ones. */
 static fmd_status find_peak(bench *b, fmd_bench_rank *mine, fmd_bench_result *result)
 {
     fmd_product products[PRODUCTS];
@@ -110,7 +110,7 @@ static fmd_status find_peak(bench *b, fmd_bench_rank *mine, fmd_bench_result *re
     return FMD_OK;
 }
 
-/* Collective. What the parts of a step cost at least on this machine. */
+/* Collective. The lower bounds of the parts of a step on this machine. */
 static fmd_status find_limits(bench *b, fmd_bench_rank *mine, fmd_bench_result *result,
                               double *seconds)
 {
@@ -125,7 +125,7 @@ static fmd_status find_limits(bench *b, fmd_bench_rank *mine, fmd_bench_result *
     return FMD_OK;
 }
 
-/* Collective. Everything of this rank; `seconds` of the repetitions, `scratch` for more of them. */
+/* Collective. All measurements of this rank; `seconds` and `scratch` have room for the repetitions. */
 static fmd_status measure(bench *b, double *seconds, double *scratch, fmd_bench_rank *mine,
                           fmd_bench_result *result)
 {
@@ -136,11 +136,11 @@ static fmd_status measure(bench *b, double *seconds, double *scratch, fmd_bench_
         fmd_sampler_shuffle(b->sampler, 0);
     FMD_TRY(run_steps(b, b->args->warmup));
     FMD_TRY(repeat(b, seconds));
-    FMD_TRY(split(b, scratch, mine));
+    FMD_TRY(measure_breakdown(b, scratch, mine));
     return find_limits(b, mine, result, scratch);
 }
 
-/* Collective. What the ranks measured, to rank 0. */
+/* Collective. Gathers the measurements on rank 0. */
 static void collect(bench *b, const fmd_bench_rank *mine, fmd_bench_result *result)
 {
     fmd_comm_gather(b->comm, mine, sizeof *mine, result->ranks);

@@ -1,8 +1,8 @@
-/* A scaling study: what is measured, what came out, and its folder.
+/* A scaling study: its measurements, its results and its folder.
  *
  *   config.json             the options of the measurements; another study is refused
- *   points/strong-2-1.json  what the first run on 2 ranks printed, whole or not there
- *   points/allreduce-2.json the times of the allreduce alone
+ *   points/strong-2-1.json  output of the first run on 2 ranks; complete, or absent
+ *   points/allreduce-2.json times of the allreduce alone
  *   scaling.json, table.csv, table.txt, plots/, report.html */
 #ifndef FMD_MEASURE_STUDY_H
 #define FMD_MEASURE_STUDY_H
@@ -29,10 +29,10 @@ typedef enum fmd_study_launcher {
     FMD_LAUNCH_DRY,
 } fmd_study_launcher;
 
-/* What the runs on one number of ranks say; medians over them. */
+/* Medians over the runs on one number of ranks. */
 typedef struct fmd_study_point {
     int nodes, batch, runs;
-    int microbatches, idle;       /* of the batch, 0: does not matter; ranks without one */
+    int microbatches, idle;       /* of the batch, 0: no limit on the ranks; ranks without one */
     fmd_stats step;               /* seconds */
     double compute, reduce, wait; /* shares of a step */
 } fmd_study_point;
@@ -40,14 +40,16 @@ typedef struct fmd_study_point {
 /* One way of scaling; points[i] has the measurements of scaling[i]. */
 typedef struct fmd_study_mode {
     const char *name;   /* "strong", "weak" */
-    bool strong, asked; /* asked: what is missing is measured */
+    bool strong, asked; /* asked: missing points are measured */
     int n;
     fmd_scaling_point scaling[FMD_STUDY_COUNTS];
     fmd_study_point points[FMD_STUDY_COUNTS];
-    size_t knee;      /* SIZE_MAX: none */
-    double compute;   /* seconds of a step on one rank that are not communication */
-    int microbatches; /* of a batch: more ranks have no work; 0: no limit */
-    int model_knee;   /* 0: there is no model */
+    size_t knee;       /* SIZE_MAX: none */
+    size_t rival;      /* a point that the runs do not tell from the knee; SIZE_MAX: none */
+    bool inconclusive; /* the spread of the runs is too wide for advice */
+    double compute;    /* seconds of a step on one rank without communication */
+    int microbatches;  /* of a batch: more ranks have no work; 0: no limit */
+    int model_knee;    /* 0: there is no model */
 } fmd_study_mode;
 
 typedef struct fmd_study {
@@ -69,32 +71,39 @@ typedef struct fmd_study {
 const char *fmd_study_path(const fmd_study *s, char path[FMD_STUDY_PATH], const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Local. Runs what is missing, or says what would be run; *queued counts jobs that are to come. FMD_ESTOPPED, FMD_EIO, FMD_EUSAGE. */
+/* Local. Runs the missing measurements, or prints their commands; *queued counts jobs in the queue of
+ * a batch system. FMD_ESTOPPED, FMD_EIO, FMD_EUSAGE. */
 FMD_CHECKED fmd_status fmd_study_measure(fmd_study *s, int *queued);
 
-/* Local. Whether more ranks than cores would share this machine; never where a batch system has
- * given out the nodes. */
+/* Local. Whether there would be more ranks than cores on this machine; never where a batch system
+ * assigns the nodes. */
 bool fmd_study_too_many_here(const fmd_study *s, int ranks);
 
-/* Local. Reads all points that there are, and compares them. FMD_EDATA, FMD_ENOINPUT: none. */
+/* Local. Reads all points of the folder, and compares them. FMD_EDATA, FMD_ENOINPUT: none. */
 FMD_CHECKED fmd_status fmd_study_collect(fmd_study *s);
 
-/* Local. Speed-up by the model: the work of a step, shared where the mode is strong, and one
- * allreduce. Asks for has_model. */
+/* Local. Speed-up by the model: the work of a step, divided in the strong mode, and one allreduce.
+ * Needs has_model. */
 double fmd_study_model_speedup(const fmd_study *s, const fmd_study_mode *m, int ranks);
 
-/* Local. What a mode says in words; several lines, each of which ends in '\n'. */
+/* Local. The advice of a mode; several lines, each of which ends in '\n'. */
 void fmd_study_advice(const fmd_study *s, const fmd_study_mode *m, FILE *out);
 
-/* Local. The table as text. */
-void fmd_study_table(const fmd_study_mode *m, FILE *out);
+/* The two tables of a mode: speeds, and where the time goes. */
+enum { FMD_STUDY_TABLES = 2, FMD_STUDY_COLUMNS = 8, FMD_STUDY_CELL = 40 };
+typedef struct fmd_study_table {
+    const char *name, *caption; /* name: "speed", for ids */
+    const char *head;           /* "#Ranks|Remark"; # marks numbers */
+    int n_columns, width[FMD_STUDY_COLUMNS];
+} fmd_study_table;
+extern const fmd_study_table fmd_study_tables[FMD_STUDY_TABLES];
 
-/* Local. A row of the table: FMD_STUDY_COLUMNS cells for people. */
-#define FMD_STUDY_HEAD                                                                             \
-    "#Ranks|Remark|#Nodes|#Batch|#Runs|#Step, ms|#95 % interval|#Images/s|#Speed-up|#Efficiency|"  \
-    "#Serial|#Compute|#Allreduce|#Wait"
-enum { FMD_STUDY_COLUMNS = 14, FMD_STUDY_CELL = 40 };
-void fmd_study_cells(const fmd_study_mode *m, int i, char cells[FMD_STUDY_COLUMNS][FMD_STUDY_CELL]);
+/* Local. The cells of a row of a table. */
+void fmd_study_cells(const fmd_study_mode *m, int table, int i,
+                     char cells[FMD_STUDY_COLUMNS][FMD_STUDY_CELL]);
+
+/* Local. Both tables as text. */
+void fmd_study_print_tables(const fmd_study_mode *m, FILE *out);
 
 /* Local. Writes scaling.json, table.csv and table.txt. FMD_EIO, FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_study_write(const fmd_study *s);

@@ -1,9 +1,10 @@
-/* What the runs of a scaling study left, read and compared. */
+/* Reads the runs of a scaling study, and compares them. */
 #include "measure/study.h"
 
 #include "base/log.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +12,16 @@
 
 enum { MOST_RUNS = 10000, MOST_MODEL_RANKS = 1 << 16 };
 
-/* Whole phases, by what they are to the study. */
+/* A wider interval of the rate allows no advice where it decides. */
+static const double too_wide = 0.1;
+
+/* Milliseconds of a phase; NAN: the run has no such phase. */
 static double phase_ms(const fmd_json *j, const char *name)
 {
-    for (size_t i = 0; fmd_json_has_row(j, "split", i); i++) {
-        const char *phase = fmd_json_row_text(j, "split", i, "phase");
+    for (size_t i = 0; fmd_json_has_row(j, "breakdown", i); i++) {
+        const char *phase = fmd_json_row_text(j, "breakdown", i, "phase");
         if (phase != NULL && strcmp(phase, name) == 0)
-            return fmd_json_row_real(j, "split", i, "mean_ms");
+            return fmd_json_row_real(j, "breakdown", i, "mean_ms");
     }
     return (double)NAN;
 }
@@ -27,7 +31,7 @@ static double step_ms(const fmd_json *j)
 {
     for (size_t i = 0; fmd_json_has_row(j, "repeated", i); i++) {
         const char *quantity = fmd_json_row_text(j, "repeated", i, "quantity");
-        if (quantity != NULL && strcmp(quantity, "ms a step") == 0)
+        if (quantity != NULL && strcmp(quantity, "step_ms") == 0)
             return fmd_json_row_real(j, "repeated", i, "median");
     }
     return (double)NAN;
@@ -39,7 +43,7 @@ static bool has_cores(const fmd_json *j)
     return fmd_json_get_real(j, NULL, "threads_a_core") <= 1;
 }
 
-/* What all runs of a study have in common is taken from the last one read. */
+/* Values that all runs of a study share come from the last run read. */
 static void read_surroundings(fmd_study *s, const fmd_json *j)
 {
     const char *layers = fmd_json_get_text(j, NULL, "layers");
@@ -70,13 +74,16 @@ static fmd_status read_run(fmd_study *s, fmd_study_point *p, fmd_scaling_point *
     const double nodes = fmd_json_get_real(j, NULL, "nodes");
     if (fmd_json_get_real(j, NULL, "ranks") != scaling->ranks) {
         fmd_json_destroy(j);
-        return FMD_FAIL(FMD_EDATA, "'%s' is not of %d ranks: remove it to have it run again", path,
-                        scaling->ranks);
+        return FMD_FAIL(
+            FMD_EDATA,
+            "'%s' was not measured on %d ranks: remove it, and the study measures it again", path,
+            scaling->ranks);
     }
     if (!(step > 0) || !(whole > 0) || isnan(wait + reduce + batch + microbatch + nodes)) {
         fmd_json_destroy(j);
-        return FMD_FAIL(FMD_EDATA, "'%s' has not what a run says: remove it to have it run again",
-                        path);
+        return FMD_FAIL(
+            FMD_EDATA, "'%s' lacks the times of a step: remove it, and the study measures it again",
+            path);
     }
     r->step[r->n] = step * 1e-3;
     r->reduce[r->n] = reduce / whole;
@@ -119,7 +126,10 @@ static fmd_status read_point(fmd_study *s, fmd_study_mode *m, int ranks, runs *r
     p->compute = fmd_stats_of(r->compute, r->n).median;
     p->reduce = fmd_stats_of(r->reduce, r->n).median;
     p->wait = fmd_stats_of(r->wait, r->n).median;
+    const bool interval = !isnan(p->step.low);
     scaling->rate = p->batch / p->step.median;
+    scaling->slowest = p->batch / (interval ? p->step.high : p->step.max);
+    scaling->fastest = p->batch / (interval ? p->step.low : p->step.min);
     m->n++;
     return FMD_OK;
 }
@@ -127,14 +137,14 @@ static fmd_status read_point(fmd_study *s, fmd_study_mode *m, int ranks, runs *r
 static fmd_status read_mode(fmd_study *s, fmd_study_mode *m)
 {
     runs r = {.n = 0};
-    const size_t room = MOST_RUNS + 1;
-    double *all = malloc(4 * room * sizeof *all);
+    const size_t most = MOST_RUNS + 1;
+    double *all = malloc(4 * most * sizeof *all);
     if (all == NULL)
         return FMD_FAIL(FMD_ENOMEM, "out of memory: the runs of a study");
     r.step = all;
-    r.compute = all + room;
-    r.reduce = all + 2 * room;
-    r.wait = all + 3 * room;
+    r.compute = all + most;
+    r.reduce = all + 2 * most;
+    r.wait = all + 3 * most;
     fmd_status st = FMD_OK;
     for (int i = 0; i < s->n_ranks && st == FMD_OK; i++)
         st = read_point(s, m, s->ranks[i], &r);
@@ -181,16 +191,26 @@ static int base_of(const fmd_study_mode *m)
     return -1;
 }
 
+/* The interval of the rate as a share of the rate. */
+static double spread_of(const fmd_scaling_point *p)
+{
+    return (p->fastest - p->slowest) / p->rate;
+}
+
 static void compare(const fmd_study *s, fmd_study_mode *m)
 {
     fmd_scaling_compare(m->scaling, (size_t)m->n);
     if (!m->strong) /* Karp and Flatt speak of one problem */
         for (int i = 0; i < m->n; i++)
             m->scaling[i].serial_fraction = (double)NAN;
+    m->rival = SIZE_MAX;
     m->knee = fmd_scaling_knee(m->scaling, (size_t)m->n);
     const int base = base_of(m);
     if (base < 0)
         return;
+    m->rival = fmd_scaling_rival(m->scaling, (size_t)m->n, m->knee);
+    m->inconclusive = m->rival != SIZE_MAX && fmax(spread_of(&m->scaling[m->rival]),
+                                                   spread_of(&m->scaling[m->knee])) > too_wide;
     const fmd_study_point *p = &m->points[base];
     m->compute = p->compute * p->step.median * (m->strong ? m->scaling[base].ranks : 1);
     if (s->has_model && m->strong)

@@ -1,5 +1,7 @@
-/* What a scaling study says: in words, as a table, as JSON and as CSV. */
+/* The results of a scaling study: advice in words, tables, JSON and CSV. */
 #include "measure/study.h"
+
+#include "base/format.h"
 
 #include <errno.h>
 #include <math.h>
@@ -37,50 +39,79 @@ static const char *remark(const fmd_study_mode *m, int i)
     if (!m->scaling[i].counts)
         return "OVERSUBSCRIBED";
     if (m->points[i].idle > 0)
-        return "ranks without work";
-    return (size_t)i == m->knee && has_more(m, i) ? "knee" : "";
+        return "idle ranks";
+    return (size_t)i == m->knee && has_more(m, i) && !m->inconclusive ? "knee" : "";
 }
 
-void fmd_study_cells(const fmd_study_mode *m, int i, char cells[FMD_STUDY_COLUMNS][FMD_STUDY_CELL])
+const fmd_study_table fmd_study_tables[FMD_STUDY_TABLES] = {
+    {.name = "speed",
+     .caption = "medians over the runs",
+     .head = "#Ranks|#Step, ms|#95 % interval|#Images/s|#Speed-up|#Efficiency|#Serial|Remark",
+     .n_columns = 8,
+     .width = {5, 8, 13, 9, 8, 10, 7, 0}},
+    {.name = "breakdown",
+     .caption = "shares of a step",
+     .head = "#Ranks|#Nodes|#Batch|#Runs|#Compute|#Allreduce|#Wait",
+     .n_columns = 7,
+     .width = {5, 5, 6, 4, 7, 9, 5}},
+};
+
+static void put_speeds(const fmd_study_mode *m, int i, char cells[][FMD_STUDY_CELL])
 {
     const fmd_scaling_point *s = &m->scaling[i];
-    const fmd_study_point *p = &m->points[i];
-    put(cells[0], s->ranks, 0, "");
-    snprintf(cells[1], FMD_STUDY_CELL, "%s", remark(m, i));
-    put(cells[2], p->nodes, 0, "");
-    put(cells[3], p->batch, 0, "");
-    put(cells[4], p->runs, 0, "");
-    put(cells[5], p->step.median * 1e3, 3, "");
-    if (isnan(p->step.low))
-        snprintf(cells[6], FMD_STUDY_CELL, "-");
+    const fmd_stats *step = &m->points[i].step;
+    char count[32];
+    put(cells[1], step->median * 1e3, 3, "");
+    if (isnan(step->low))
+        snprintf(cells[2], FMD_STUDY_CELL, "-");
     else
-        snprintf(cells[6], FMD_STUDY_CELL, "%.3f-%.3f", p->step.low * 1e3, p->step.high * 1e3);
-    put(cells[7], s->rate, 0, "");
-    put(cells[8], s->speedup, 2, "");
-    put(cells[9], s->efficiency * 100, 0, " %");
-    put(cells[10], s->serial_fraction * 100, 1, " %");
-    put(cells[11], p->compute * 100, 0, " %");
-    put(cells[12], p->reduce * 100, 0, " %");
-    put(cells[13], p->wait * 100, 0, " %");
+        snprintf(cells[2], FMD_STUDY_CELL, "%.3f-%.3f", step->low * 1e3, step->high * 1e3);
+    snprintf(cells[3], FMD_STUDY_CELL, "%s", fmd_format_count((size_t)rint(s->rate), count));
+    put(cells[4], s->speedup, 2, "");
+    put(cells[5], s->efficiency * 100, 0, " %");
+    if (s->serial_fraction > 1) /* slower than the base: there is no such fraction */
+        snprintf(cells[6], FMD_STUDY_CELL, ">100 %%");
+    else
+        put(cells[6], s->serial_fraction * 100, 1, " %");
+    snprintf(cells[7], FMD_STUDY_CELL, "%s", remark(m, i));
 }
 
-void fmd_study_table(const fmd_study_mode *m, FILE *out)
+void fmd_study_cells(const fmd_study_mode *m, int table, int i,
+                     char cells[FMD_STUDY_COLUMNS][FMD_STUDY_CELL])
 {
-    static const int width[FMD_STUDY_COLUMNS] = {5, -18, 5, 6, 4, 8, 15, 9, 8, 10, 7, 7, 9, 5};
-    const char *head = FMD_STUDY_HEAD;
-    fprintf(out, "%s scaling\n", m->name);
-    for (int k = 0; k < FMD_STUDY_COLUMNS; k++) {
-        const int n = (int)strcspn(head, "|"), skip = *head == '#';
-        fprintf(out, "%s%*.*s", k > 0 ? "  " : "", width[k], n - skip, head + skip);
-        head += n + (head[n] == '|');
+    const fmd_study_point *p = &m->points[i];
+    put(cells[0], m->scaling[i].ranks, 0, "");
+    if (table == 0) {
+        put_speeds(m, i, cells);
+        return;
     }
-    fputc('\n', out);
-    for (int i = 0; i < m->n; i++) {
-        char cells[FMD_STUDY_COLUMNS][FMD_STUDY_CELL];
-        fmd_study_cells(m, i, cells);
-        for (int k = 0; k < FMD_STUDY_COLUMNS; k++)
-            fprintf(out, "%s%*s", k > 0 ? "  " : "", width[k], cells[k]);
+    put(cells[1], p->nodes, 0, "");
+    put(cells[2], p->batch, 0, "");
+    put(cells[3], p->runs, 0, "");
+    put(cells[4], p->compute * 100, 0, " %");
+    put(cells[5], p->reduce * 100, 0, " %");
+    put(cells[6], p->wait * 100, 0, " %");
+}
+
+void fmd_study_print_tables(const fmd_study_mode *m, FILE *out)
+{
+    for (int k = 0; k < FMD_STUDY_TABLES; k++) {
+        const fmd_study_table *t = &fmd_study_tables[k];
+        const char *head = t->head;
+        fprintf(out, "%s%s scaling: %s\n", k > 0 ? "\n" : "", m->name, t->caption);
+        for (int c = 0; c < t->n_columns; c++) {
+            const int n = (int)strcspn(head, "|"), skip = *head == '#';
+            fprintf(out, "%s%*.*s", c > 0 ? "  " : "", t->width[c], n - skip, head + skip);
+            head += n + (head[n] == '|');
+        }
         fputc('\n', out);
+        for (int i = 0; i < m->n; i++) {
+            char cells[FMD_STUDY_COLUMNS][FMD_STUDY_CELL];
+            fmd_study_cells(m, k, i, cells);
+            for (int c = 0; c < t->n_columns; c++)
+                fprintf(out, "%s%*s", c > 0 ? "  " : "", t->width[c], cells[c]);
+            fputc('\n', out);
+        }
     }
 }
 
@@ -92,7 +123,7 @@ static int count_marked(const fmd_study_mode *m)
     return marked;
 }
 
-/* What takes the time that is missing for an ideal speed-up. */
+/* Where the time goes that an ideal speed-up would save. */
 static void explain_loss(const fmd_study_mode *m, FILE *out)
 {
     const fmd_study_point *p = &m->points[m->knee];
@@ -100,27 +131,27 @@ static void explain_loss(const fmd_study_mode *m, FILE *out)
     const double longer = p->compute * p->step.median / even - 1;
     const double lost = p->reduce + p->wait;
     fprintf(out,
-            "%.0f %% of a step is spent in the allreduce and %.0f %% in waiting for the last "
+            "%.0f %% of a step is spent in the allreduce and %.0f %% in waiting for the slowest "
             "rank",
             p->reduce * 100, p->wait * 100);
     if (lost < 0.05)
         fprintf(out, ", which is little");
     else if (p->wait > 2 * p->reduce)
-        fprintf(out, ": ranks are not equally fast; see to binding, and to other programs on the "
-                     "nodes");
+        fprintf(out, ": some ranks are slower than others; check binding, and other programs on "
+                     "the nodes");
     else if (p->reduce > 2 * p->wait)
-        fprintf(out, ": the message is what costs; a larger batch has fewer of them");
+        fprintf(out, ": messages dominate; a larger batch needs fewer of them");
     fprintf(out, ".");
     if (longer > 0.02)
         fprintf(
             out,
-            " The work itself takes %.0f %% longer than an even share of it: every rank updates "
-            "all parameters, and ranks share memory, caches and clock.",
+            " The computation takes %.0f %% longer than an even share of it: every rank updates "
+            "all parameters, and ranks share memory, caches and clock frequency.",
             longer * 100);
     fprintf(out, "\n");
 }
 
-/* Whether the serial fraction stays or grows tells serial work from communication. */
+/* A constant serial fraction means serial work; a growing one, communication. */
 static void explain_serial(const fmd_study_mode *m, FILE *out)
 {
     const fmd_scaling_point *first = NULL, *last = NULL;
@@ -129,14 +160,32 @@ static void explain_serial(const fmd_study_mode *m, FILE *out)
             first = first == NULL ? &m->scaling[i] : first;
             last = &m->scaling[i];
         }
-    if (last == NULL || last == first)
+    if (last == NULL || last == first || first->serial_fraction > 1 || last->serial_fraction > 1)
         return;
     const double grown = last->serial_fraction - first->serial_fraction;
-    fprintf(out, "The serial fraction goes from %.1f %% on %d ranks to %.1f %% on %d: %s.\n",
+    fprintf(out, "The serial fraction is %.1f %% on %d ranks and %.1f %% on %d: %s.\n",
             first->serial_fraction * 100, first->ranks, last->serial_fraction * 100, last->ranks,
-            grown > 0.01    ? "it grows, so communication costs more and more"
-            : grown < -0.01 ? "it falls, so what is not divided matters less and less"
-                            : "it stays, so it is work that is not divided");
+            grown > 0.01    ? "it grows, so the cost of communication grows with the ranks"
+            : grown < -0.01 ? "it falls, so serial work matters less with more ranks"
+                            : "it is constant, so some work is serial");
+}
+
+/* Within the intervals of the runs another point may be the knee. */
+static void explain_spread(const fmd_study_mode *m, FILE *out)
+{
+    const fmd_scaling_point *knee = &m->scaling[m->knee], *rival = &m->scaling[m->rival];
+    const fmd_scaling_point *wide = (rival->fastest - rival->slowest) / rival->rate >
+                                            (knee->fastest - knee->slowest) / knee->rate
+                                        ? rival
+                                        : knee;
+    const double batch = m->points[wide - m->scaling].batch;
+    fprintf(
+        out,
+        "Inconclusive: the steps on %d rank%s took %.3g to %.3g ms, too wide a spread to compare "
+        "%d with %d ranks. Measure again on an idle machine, or raise --repetitions.\n",
+        wide->ranks, wide->ranks == 1 ? "" : "s", 1e3 * batch / wide->fastest,
+        1e3 * batch / wide->slowest, knee->ranks < rival->ranks ? knee->ranks : rival->ranks,
+        knee->ranks < rival->ranks ? rival->ranks : knee->ranks);
 }
 
 static void recommend(const fmd_study_mode *m, FILE *out)
@@ -150,27 +199,32 @@ static void recommend(const fmd_study_mode *m, FILE *out)
             last = &m->scaling[i];
     fprintf(out, "Use %d rank%s", knee->ranks, knee->ranks == 1 ? "" : "s");
     if (knee != first)
-        fprintf(out, ": %.2f times the rate of %s, at %.0f %% efficiency",
-                knee->speedup / first->ranks, first->ranks == 1 ? "one" : "the fewest",
+        fprintf(out, ": %.2f times the rate of %d rank%s, at %.0f %% efficiency",
+                knee->rate / first->rate, first->ranks, first->ranks == 1 ? "" : "s",
                 knee->efficiency * 100);
     if (last != knee)
-        fprintf(out, ". More bring less than they cost: %d ranks give %.2f times its rate",
+        fprintf(out, ". More ranks cost more than they gain: %d ranks have %.2f times its rate",
                 last->ranks, last->rate / knee->rate);
     else if (knee != first)
-        fprintf(out, ". No more were measured on cores of their own, and up to here there is no "
-                     "knee");
+        fprintf(out,
+                ". Larger numbers were not measured on cores of their own; there is no knee up "
+                "to here");
     else
-        fprintf(out, ", the only number measured on cores of their own");
-    fprintf(out, ".\n");
+        fprintf(out, ", the only number measured on cores of its own");
+    fprintf(out, ".");
+    if (m->rival != SIZE_MAX)
+        fprintf(out, " Within the spread of the runs, %d rank%s may be as good.",
+                m->scaling[m->rival].ranks, m->scaling[m->rival].ranks == 1 ? "" : "s");
+    fprintf(out, "\n");
 }
 
-/* What it would be if nothing but work and allreduce took time. */
+/* The prediction of the model: only computation and allreduce take time. */
 static void explain_model(const fmd_study *s, const fmd_study_mode *m, FILE *out)
 {
     enum { SOME = 64, MANY = 1024 };
     fprintf(out,
-            "By the model of the allreduce (alpha %.2f us, beta %.3f ns a byte, fitted to what was "
-            "measured here), with nothing else in the way, ",
+            "With the model of the allreduce (alpha %.2f us, beta %.3f ns a byte, fitted to these "
+            "measurements) and no other overhead, ",
             s->model.alpha * 1e6, s->model.beta * 1e9);
     if (!m->strong)
         fprintf(out, "the efficiency would be %.0f %% on %d ranks and %.0f %% on %d.\n",
@@ -178,8 +232,8 @@ static void explain_model(const fmd_study *s, const fmd_study_mode *m, FILE *out
                 100 * fmd_study_model_speedup(s, m, MANY) / MANY, MANY);
     else if (m->microbatches > 0 && 2 * m->model_knee > m->microbatches)
         fprintf(out,
-                "there would be no knee up to %d ranks; more have no work, as a batch of %d "
-                "has %d microbatches.\n",
+                "there would be no knee up to %d ranks; more ranks have no work, since a batch of "
+                "%d has %d microbatches.\n",
                 m->model_knee, m->points[0].batch, m->microbatches);
     else
         fprintf(out, "the knee would be at about %d ranks.\n", m->model_knee);
@@ -189,34 +243,36 @@ void fmd_study_advice(const fmd_study *s, const fmd_study_mode *m, FILE *out)
 {
     const int marked = count_marked(m);
     if (m->knee == SIZE_MAX)
-        fprintf(out, "No point counts: in all of them ranks shared cores.\n");
+        fprintf(out, "No result: ranks shared cores in every run.\n");
+    else if (m->inconclusive)
+        explain_spread(m, out);
     else {
         recommend(m, out);
         if (m->scaling[m->knee].ranks > 1)
             explain_loss(m, out);
         explain_serial(m, out);
     }
-    if (s->has_model && m->knee != SIZE_MAX)
+    if (s->has_model && m->knee != SIZE_MAX && !m->inconclusive)
         explain_model(s, m, out);
     if (m->n > 0 && m->points[m->n - 1].idle > 0)
-        fprintf(
-            out,
-            "On %d ranks %d have no work: the batch has fewer microbatches than there are ranks; "
-            "give a larger --batch-size or a smaller --microbatch-size.\n",
-            m->scaling[m->n - 1].ranks, m->points[m->n - 1].idle);
+        fprintf(out,
+                "Of %d ranks %d have no work: the batch has fewer microbatches than ranks. Raise "
+                "--batch-size or lower --microbatch-size.\n",
+                m->scaling[m->n - 1].ranks, m->points[m->n - 1].idle);
     if (marked > 0)
         fprintf(out,
-                "%d point%s OVERSUBSCRIBED, with more ranks than cores: %s no part in any of "
-                "this and say%s nothing of scaling.\n",
-                marked, marked == 1 ? " is" : "s are", marked == 1 ? "it has" : "they have",
-                marked == 1 ? "s" : "");
-    if (m->n > 0 && isnan(m->points[0].step.low))
+                "%d point%s OVERSUBSCRIBED, with more ranks than cores: left out of the advice, "
+                "since shared cores show no scaling.\n",
+                marked, marked == 1 ? " is" : "s are");
+    if (m->n > 0 && m->points[0].runs == 1 && m->n > 1)
         fprintf(out,
-                "There are too few runs for a 95 %% interval: --repetitions 6 is the least.\n");
+                "Each number of ranks ran once, so the spread is unknown: --repetitions 6 gives "
+                "95 %% intervals.\n");
+    else if (m->n > 0 && isnan(m->points[0].step.low))
+        fprintf(out, "A 95 %% interval needs six runs: --repetitions 6.\n");
     if (!m->strong)
-        fprintf(out,
-                "Weak scaling lets the batch grow with the ranks: that is another optimisation "
-                "problem, with fewer steps to an epoch. Rates compare, accuracies do not.\n");
+        fprintf(out, "In weak scaling the batch grows with the ranks, so an epoch has fewer steps. "
+                     "Compare rates, not accuracies.\n");
 }
 
 static void put_point(fmd_json *j, const fmd_study_mode *m, int i)
@@ -260,8 +316,10 @@ static fmd_status write_json(const fmd_study *s)
             put_point(j, &s->modes[i], k);
     for (int i = 0; i < FMD_STUDY_WAYS; i++) {
         const fmd_study_mode *m = &s->modes[i];
-        if (m->knee != SIZE_MAX)
+        if (m->n > 0 && m->knee != SIZE_MAX) {
             fmd_json_int(j, m->name, "knee_ranks", m->scaling[m->knee].ranks);
+            fmd_json_bool(j, m->name, "conclusive", !m->inconclusive);
+        }
         if (m->model_knee > 0)
             fmd_json_int(j, m->name, "model_knee_ranks", m->model_knee);
     }
@@ -304,7 +362,7 @@ static void put_text(const fmd_study *s, FILE *out)
     for (int i = 0; i < FMD_STUDY_WAYS; i++) {
         if (s->modes[i].n == 0)
             continue;
-        fmd_study_table(&s->modes[i], out);
+        fmd_study_print_tables(&s->modes[i], out);
         fputc('\n', out);
         fmd_study_advice(s, &s->modes[i], out);
         fputc('\n', out);

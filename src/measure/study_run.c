@@ -1,4 +1,4 @@
-/* The runs of a scaling study, one after another, each a process of its own. */
+/* Runs the measurements of a scaling study one after another, each as a job of its own. */
 #include "base/system/print.h"
 #include "base/system/subprocess.h"
 #include "measure/study.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What one run measures. */
+/* A run. */
 typedef struct task {
     const char *kind; /* "strong", "weak", "allreduce" */
     int ranks, number;
@@ -48,7 +48,7 @@ bool fmd_study_too_many_here(const fmd_study *s, int ranks)
     return (long)ranks * s->config->distribution.threads > CPU_COUNT(&cores);
 }
 
-/* The program that measures, behind any launcher. */
+/* The measuring program, after the words of the launcher. */
 static fmd_status add_program(const fmd_study *s, const task *t, fmd_command_line *c)
 {
     const fmd_config *config = s->config;
@@ -89,32 +89,33 @@ static fmd_status add_launcher(const fmd_study *s, const task *t, fmd_command_li
                : fmd_command_line_split(c, s->config->study.launcher_options);
 }
 
-/* What sbatch does with the rest of its words, in a shell of its own. */
+/* The script of a job: the command, whose output gets its name when it is complete. */
+static fmd_status write_script(FILE *out, const fmd_command_line *inner, const char *path)
+{
+    char part[FMD_STUDY_PATH + 8], whole[FMD_STUDY_PATH + 8];
+    snprintf(part, sizeof part, "%s.part", path);
+    snprintf(whole, sizeof whole, "%s.json", path);
+    for (int i = 0; i < inner->n; i++) {
+        fmd_shell_word(out, inner->argv[i]);
+        fputc(' ', out);
+    }
+    fputs("> ", out);
+    fmd_shell_word(out, part);
+    fputs(" && mv ", out);
+    fmd_shell_word(out, part);
+    fputc(' ', out);
+    fmd_shell_word(out, whole);
+    return fclose(out) == 0 ? FMD_OK : FMD_FAIL(FMD_ENOMEM, "out of memory: the job of a study");
+}
+
 static fmd_status add_wrapped(const fmd_study *s, const task *t, fmd_command_line *c)
 {
-    fmd_command_line inner;
-    char words[FMD_SUBPROCESS_TEXT / 2] = "--wrap=", path[FMD_STUDY_PATH];
-    inner = (fmd_command_line){.n = 0};
+    fmd_command_line inner = {.n = 0};
+    char path[FMD_STUDY_PATH], *script = NULL;
+    size_t bytes;
+    fmd_study_path(s, path, "points/%s", t->name);
     FMD_TRY(add_launcher(s, t, &inner));
     FMD_TRY(add_program(s, t, &inner));
-    size_t used = strlen(words);
-    for (int i = 0; i < inner.n && used < sizeof words; i++) {
-        if (strchr(inner.argv[i], '\'') != NULL)
-            return FMD_FAIL(FMD_EUSAGE,
-                            "--launcher sbatch: no quotation mark in a path, please: %s",
-                            inner.argv[i]);
-        used += (size_t)snprintf(words + used, sizeof words - used, "%s'%s'", i > 0 ? " " : "",
-                                 inner.argv[i]);
-    }
-    fmd_study_path(s, path, "points/%s", t->name);
-    if (used < sizeof words)
-        used += (size_t)snprintf(words + used, sizeof words - used,
-                                 " > '%s.part' && mv '%s.part' '%s.json'", path, path, path);
-    if (used >= sizeof words || strchr(path, '\'') != NULL)
-        return FMD_FAIL(FMD_EUSAGE,
-                        "--launcher sbatch: the command is too long, or has a quotation "
-                        "mark in '%s'",
-                        path);
     FMD_TRY(fmd_command_line_add(c, "sbatch"));
     FMD_TRY(fmd_command_line_add(c, "--parsable"));
     FMD_TRY(fmd_command_line_add(c, "--job-name=scaling-%s", t->name));
@@ -122,19 +123,26 @@ static fmd_status add_wrapped(const fmd_study *s, const task *t, fmd_command_lin
     FMD_TRY(fmd_command_line_add(c, "--output=/dev/null"));
     FMD_TRY(fmd_command_line_add(c, "--error=%s.err", path));
     FMD_TRY(fmd_command_line_split(c, s->config->study.launcher_options));
-    return fmd_command_line_add(c, "%s", words);
+    FILE *out = open_memstream(&script, &bytes);
+    if (out == NULL)
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: the job of a study");
+    fmd_status st = write_script(out, &inner, path);
+    if (st == FMD_OK)
+        st = fmd_command_line_add(c, "--wrap=%s", script);
+    free(script);
+    return st;
 }
 
-/* For those who start it by themselves: what it prints goes where it is looked for. */
+/* The command with its output file, for users who run it themselves. */
 static void print_task(const fmd_study *s, const task *t, const fmd_command_line *c)
 {
     char path[FMD_STUDY_PATH];
     fmd_command_line file = {.n = 0};
-    fmd_command_line_print(c, stdout);
+    fmd_command_line_print(c);
     if (fmd_command_line_add(&file, "%s", fmd_study_path(s, path, "points/%s.json", t->name)) ==
         FMD_OK) {
         fmd_print(" > ");
-        fmd_command_line_print(&file, stdout);
+        fmd_command_line_print(&file);
     }
     putchar('\n');
 }
@@ -148,7 +156,7 @@ static fmd_status build_command(const fmd_study *s, const task *t, fmd_command_l
     return add_program(s, t, c);
 }
 
-/* The program's own error, or else the first line that is no ruler of mpirun. */
+/* The error line of the program, or else the first line that is not a ruler of mpirun. */
 static void find_error(const char *path, char text[256])
 {
     char line[512];
@@ -167,7 +175,7 @@ static void find_error(const char *path, char text[256])
         fclose(file);
 }
 
-/* Waits for the run; what it printed gets its name when it is whole. */
+/* Waits for the run; its output gets its name when it is complete. */
 static fmd_status run_task(const fmd_study *s, const task *t, const fmd_command_line *c)
 {
     char part[FMD_STUDY_PATH], whole[FMD_STUDY_PATH], err[FMD_STUDY_PATH], said[256];
@@ -179,8 +187,8 @@ static fmd_status run_task(const fmd_study *s, const task *t, const fmd_command_
     FMD_TRY(fmd_subprocess_run(c, part, err, &code));
     if (code != 0) {
         find_error(err, said);
-        return FMD_FAIL(FMD_EIO, "the run %s ended with %d: %s; all that it said is in '%s'",
-                        t->name, code, said, err);
+        return FMD_FAIL(FMD_EIO, "run %s failed with exit code %d: %s; see '%s'", t->name, code,
+                        said, err);
     }
     if (rename(part, whole) != 0)
         return FMD_FAIL(FMD_EIO, "cannot write '%s': %s", whole, strerror(errno));
@@ -215,7 +223,7 @@ static fmd_status is_queued(const fmd_study *s, const task *t, bool *queued)
     return FMD_OK;
 }
 
-/* *waiting counts what a batch system has still to do. */
+/* *waiting counts the jobs that a batch system has not finished. */
 static fmd_status do_task(const fmd_study *s, const task *t, int *waiting)
 {
     fmd_command_line c;
@@ -242,7 +250,7 @@ static fmd_status do_task(const fmd_study *s, const task *t, int *waiting)
     return st;
 }
 
-/* The order: all numbers of ranks once, then again, so that what drifts meets all of them alike. */
+/* Measures all numbers of ranks once, then again, so that drift affects all of them alike. */
 fmd_status fmd_study_measure(fmd_study *s, int *queued)
 {
     *queued = 0;
@@ -260,9 +268,8 @@ fmd_status fmd_study_measure(fmd_study *s, int *queued)
             FMD_TRY(do_task(s, &t, queued));
     }
     if (*queued > 0)
-        fmd_print(
-            "%d jobs are in the queue; the same command with --study-dir %s collects what they "
-            "leave\n",
-            *queued, s->folder);
+        fmd_print("%d jobs are in the queue; when they are done, repeat the command with "
+                  "--study-dir %s\n",
+                  *queued, s->folder);
     return FMD_OK;
 }

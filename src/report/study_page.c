@@ -1,4 +1,3 @@
-/* report.html of a scaling study: one file that stands alone. */
 #include "report/study_page.h"
 
 #include "io/pictures/picture.h"
@@ -7,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A picture that gnuplot has drawn, at half its pixels. */
+/* A picture by gnuplot, at half its pixels. */
 static fmd_status put_picture(const fmd_study *s, fmd_html *h, const char *name, const char *alt)
 {
     char path[FMD_STUDY_PATH];
@@ -25,8 +24,7 @@ static fmd_status put_picture(const fmd_study *s, fmd_html *h, const char *name,
     return FMD_OK;
 }
 
-/* Each line of the advice is a paragraph; what begins with a number of oversubscribed points stands
- * out. */
+/* A paragraph for each line of the advice; warnings stand out. */
 static fmd_status put_advice(const fmd_study *s, const fmd_study_mode *m, fmd_html *h)
 {
     char *text = NULL;
@@ -43,26 +41,27 @@ static fmd_status put_advice(const fmd_study *s, const fmd_study_mode *m, fmd_ht
     bool first = true;
     for (const char *line; (line = strsep(&rest, "\n")) != NULL && *line != '\0'; first = false)
         fmd_html_paragraph(h,
-                           first                                    ? "good"
-                           : strstr(line, "OVERSUBSCRIBED") != NULL ? "bad"
-                                                                    : "",
+                           strstr(line, "OVERSUBSCRIBED") != NULL ? "bad"
+                           : !first                               ? ""
+                           : m->inconclusive                      ? "bad"
+                                                                  : "good",
                            "%s", line);
     free(text);
     return FMD_OK;
 }
 
-static void put_table(const fmd_study_mode *m, fmd_html *h)
+static void put_table(const fmd_study_mode *m, int table, fmd_html *h)
 {
+    const fmd_study_table *t = &fmd_study_tables[table];
     char caption[128], id[32];
-    snprintf(caption, sizeof caption, "%s scaling: medians over the runs, shares of a step",
-             m->strong ? "Strong" : "Weak");
-    snprintf(id, sizeof id, "table-%s", m->name);
-    fmd_html_table_begin(h, id, caption, FMD_STUDY_HEAD);
+    snprintf(caption, sizeof caption, "%s scaling: %s", m->strong ? "Strong" : "Weak", t->caption);
+    snprintf(id, sizeof id, "%s-%s", t->name, m->name);
+    fmd_html_table_begin(h, id, caption, t->head);
     for (int i = 0; i < m->n; i++) {
         char cells[FMD_STUDY_COLUMNS][FMD_STUDY_CELL];
         const char *row[FMD_STUDY_COLUMNS];
-        fmd_study_cells(m, i, cells);
-        for (int k = 0; k < FMD_STUDY_COLUMNS; k++)
+        fmd_study_cells(m, table, i, cells);
+        for (int k = 0; k < t->n_columns; k++)
             row[k] = cells[k];
         fmd_html_row(h, row);
     }
@@ -79,58 +78,65 @@ static fmd_status put_mode(const fmd_study *s, const fmd_study_mode *m, fmd_html
     FMD_TRY(put_advice(s, m, h));
     if (drawn) {
         snprintf(name, sizeof name, "speedup-%s", m->name);
-        FMD_TRY(put_picture(s, h, name,
-                            "Speed-up and efficiency over the ranks, with the ideal and "
-                            "the model; the table below has the numbers"));
+        FMD_TRY(
+            put_picture(s, h, name,
+                        "Speed-up and efficiency over the ranks, with ideal and model; the next "
+                        "table has the numbers"));
     }
-    put_table(m, h);
+    put_table(m, 0, h);
     if (drawn) {
-        snprintf(name, sizeof name, "split-%s", m->name);
-        FMD_TRY(put_picture(s, h, name,
-                            "Milliseconds of a step by compute, allreduce and waiting; "
-                            "the table above has the shares"));
+        snprintf(name, sizeof name, "breakdown-%s", m->name);
+        FMD_TRY(
+            put_picture(s, h, name,
+                        "Milliseconds of a step by compute, allreduce and waiting; the next table "
+                        "has the shares"));
     }
+    put_table(m, 1, h);
     return FMD_OK;
 }
 
 static fmd_status put_allreduce(const fmd_study *s, fmd_html *h, bool drawn)
 {
-    fmd_html_section(h, "allreduce", "The allreduce");
+    fmd_html_section(h, "allreduce", "Allreduce");
     if (s->has_model)
         fmd_html_paragraph(
             h, "",
-            "The model is 2 ceil(log2 p) alpha + 2 (p - 1) / p m beta for m "
-            "bytes over p ranks, with alpha = %.2f us and beta = %.3f ns a byte "
-            "(%.2f GB/s), fitted to the points in which each rank has a core. A step "
-            "sends %.0f bytes.",
+            "Model for m bytes over p ranks: 2 ceil(log2 p) alpha + 2 (p - 1) / p m beta, with "
+            "alpha = %.2f us and beta = %.3f ns a byte (%.2f GB/s), fitted to the points with a "
+            "core "
+            "for each rank. A step sends %.0f bytes.",
             s->model.alpha * 1e6, s->model.beta * 1e9, 1e-9 / s->model.beta, s->message_bytes);
     else
-        fmd_html_paragraph(h, "note",
-                           "There is no model: it takes a measurement on two ranks or "
-                           "more, each with a core of its own.");
+        fmd_html_paragraph(
+            h, "note",
+            "There is no model: it needs a measurement on at least two ranks with a core "
+            "each.");
     return drawn ? put_picture(s, h, "allreduce",
-                               "Time of an allreduce by its bytes, measured and "
-                               "by the model")
+                               "Time of an allreduce over its bytes, measured and "
+                               "modelled")
                  : FMD_OK;
 }
 
 static void put_method(const fmd_study *s, fmd_html *h)
 {
-    fmd_html_section(h, "method", "How this was measured");
-    fmd_html_paragraph(h, "",
-                       "%s, on %s (kernels: %s), model %s. Each run is a process of "
-                       "its own that measures whole steps of training after a warm-up; the runs go "
-                       "round the numbers of ranks in turn, so that what drifts meets all of them.",
-                       s->when, s->host, s->core, s->layers);
+    fmd_html_section(h, "method", "Method");
     fmd_html_paragraph(
         h, "",
-        "Step: the median over the runs, with a 95 %% interval from order "
-        "statistics, which needs six runs. Speed-up: the rate over that of the "
-        "fewest ranks, times their number. Serial: Karp and Flatt's serial fraction. "
-        "Knee: the most speed-up times efficiency. Wait: what ranks spend before the "
-        "last one comes to the allreduce. Points with more ranks than cores are "
-        "hollow, and nothing is fitted to them or compared with them.");
-    fmd_html_paragraph(h, "", "To measure more, or again: the same command with --study-dir %s.",
+        "%s, on %s (kernels: %s), model %s. Each run is a job of its own that measures "
+        "whole training steps after a warm-up. The runs alternate between the numbers of "
+        "ranks, so that drift affects all of them alike.",
+        s->when, s->host, s->core, s->layers);
+    fmd_html_paragraph(
+        h, "",
+        "Step: median over the runs, with a 95 %% interval from order statistics, which needs six "
+        "runs. Speed-up: rate over the rate of the fewest ranks, times their number. Serial: "
+        "serial "
+        "fraction of Karp and Flatt. Knee: the largest product of speed-up and efficiency. Wait: "
+        "time "
+        "between a rank's arrival at the allreduce and the last rank's. Points with more ranks "
+        "than "
+        "cores are hollow; they enter no fit and no comparison.");
+    fmd_html_paragraph(h, "", "To add measurements, repeat the command with --study-dir %s.",
                        s->folder);
 }
 
@@ -153,7 +159,7 @@ static fmd_status put_all(const fmd_study *s, fmd_html *h, bool drawn)
 fmd_status fmd_study_write_page(const fmd_study *s, bool drawn)
 {
     fmd_html *h;
-    FMD_TRY(fmd_html_create(&h, "What more ranks bring"));
+    FMD_TRY(fmd_html_create(&h, "Scaling study"));
     const fmd_status st = put_all(s, h, drawn);
     fmd_html_destroy(h);
     return st;

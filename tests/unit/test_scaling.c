@@ -152,9 +152,24 @@ static void the_models_knee_moves_with_the_work(void **state)
     assert_int_equal(fmd_scaling_model_knee(&latency, 1e-3, 4e5, 1024), 8);
 }
 
+static void test_scaling__a_point_within_the_intervals_rivals_the_knee(void **state)
+{
+    (void)state;
+    fmd_scaling_point p[] = {
+        {.ranks = 1, .rate = 100, .slowest = 98, .fastest = 101, .counts = true},
+        {.ranks = 2, .rate = 50, .slowest = 20, .fastest = 180, .counts = true},
+        {.ranks = 4, .rate = 900, .slowest = 10, .fastest = 999, .counts = false}};
+    fmd_scaling_compare(p, 3);
+    assert_int_equal(fmd_scaling_knee(p, 3), 0);
+    assert_int_equal(fmd_scaling_rival(p, 3, 0), 1); /* 180^2 / 2 > 98^2 */
+    p[1].fastest = 130;
+    assert_int_equal(fmd_scaling_rival(p, 3, 0), SIZE_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scaling__a_point_within_the_intervals_rivals_the_knee),
         cmocka_unit_test(karp_flatt_finds_the_serial_fraction_of_amdahl),
         cmocka_unit_test(a_growing_overhead_makes_the_serial_fraction_grow),
         cmocka_unit_test(a_study_that_does_not_begin_with_one_rank_is_relative_to_its_first_point),

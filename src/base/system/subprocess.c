@@ -44,38 +44,44 @@ fmd_status fmd_command_line_split(fmd_command_line *c, const char *words)
     return FMD_OK;
 }
 
-/* In single quotes; in bash's $'' where a terminal would obey the characters. */
-static void put_quoted(FILE *out, const char *word)
-{
-    char shown[FMD_SUBPROCESS_TEXT];
-    snprintf(shown, sizeof shown, "%s", word);
-    const bool hostile = strcmp(fmd_printable(shown), word) != 0;
-    fputs(hostile ? "$'" : "'", out);
-    for (; *word != '\0'; word++)
-        if (hostile && ((unsigned char)*word < ' ' || (unsigned char)*word >= 0x7f ||
-                        *word == '\'' || *word == '\\'))
-            fprintf(out, "\\x%02x", (unsigned char)*word);
-        else
-            fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, out);
-    fputc('\'', out);
-}
-
 void fmd_shell_word(FILE *out, const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "-_=+./,:@%";
-    if (*word != '\0' && word[strspn(word, plain)] == '\0')
+    if (*word != '\0' && word[strspn(word, plain)] == '\0') {
         fputs(word, out);
-    else
-        put_quoted(out, word);
+        return;
+    }
+    fputc('\'', out);
+    for (; *word != '\0'; word++)
+        fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, out);
+    fputc('\'', out);
 }
 
-void fmd_command_line_print(const fmd_command_line *c, FILE *out)
+/* In bash's $'', for words that a terminal would obey. */
+static void print_hostile(const char *word)
+{
+    fputs("$'", stdout);
+    for (; *word != '\0'; word++)
+        if ((unsigned char)*word < ' ' || (unsigned char)*word >= 0x7f || *word == '\'' ||
+            *word == '\\')
+            printf("\\x%02x", (unsigned char)*word);
+        else
+            putchar(*word);
+    putchar('\'');
+}
+
+void fmd_command_line_print(const fmd_command_line *c)
 {
     for (int i = 0; i < c->n; i++) {
+        char shown[FMD_SUBPROCESS_TEXT];
+        snprintf(shown, sizeof shown, "%s", c->argv[i]);
         if (i > 0)
-            fputc(' ', out);
-        fmd_shell_word(out, c->argv[i]);
+            putchar(' ');
+        if (strcmp(fmd_printable(shown), c->argv[i]) != 0)
+            print_hostile(c->argv[i]);
+        else
+            fmd_shell_word(stdout, c->argv[i]);
     }
 }
 

@@ -22,11 +22,11 @@ FMD_CHECKED fmd_status fmd_command_line_add(fmd_command_line *c, const char *for
     __attribute__((format(printf, 2, 3)));
 FMD_CHECKED fmd_status fmd_command_line_split(fmd_command_line *c, const char *words);
 
-/* Local. A word for a shell: plain, or in single quotes. */
+/* Local. A word for a POSIX shell: plain, or in single quotes. */
 void fmd_shell_word(FILE *out, const char *word);
 
-/* Local. The command as one would type it into a shell, without the end of the line. */
-void fmd_command_line_print(const fmd_command_line *c, FILE *out);
+/* Local. Prints the command as a line for bash, without its end. */
+void fmd_command_line_print(const fmd_command_line *c);
 
 /* Local. Runs it with its stdout and stderr in these files and waits. *code is its exit code, or 128
  * and the number of the signal that ended it. A signal to this process that asks it to end ends the

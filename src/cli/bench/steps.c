@@ -35,13 +35,13 @@ static double other_seconds(const fmd_bench_rank *r)
     return rest;
 }
 
-/* The distribution of a quantity over the repetitions. */
-static void report_stats(const fmd_bench_table *t, const char *label, const fmd_stats *s,
-                         double factor)
+/* The distribution of a quantity over the repetitions; `key` is its name in JSON. */
+static void report_stats(const fmd_bench_table *t, const char *key, const char *label,
+                         const fmd_stats *s, double factor)
 {
     const double values[] = {s->median * factor, s->min * factor, s->max * factor, s->q1 * factor,
                              s->q3 * factor,     s->low * factor, s->high * factor};
-    fmd_bench_table_row(t, label, values);
+    fmd_bench_table_row(t, t->json != NULL ? key : label, values);
 }
 
 /* Returns the median of the seconds of a step. */
@@ -66,10 +66,11 @@ static double report_rates(const fmd_bench *b, fmd_bench_result *r)
         r->seconds[i] = (double)r->batch / r->seconds[i];
     const fmd_stats step = fmd_stats_of(r->seconds, n);
     fmd_bench_table_head(&t);
-    report_stats(&t, "images/s", &rate, 1);
-    report_stats(&t, "images/s a rank", &rate, 1.0 / fmd_comm_size(b->job->comm));
+    report_stats(&t, "images_per_second", "images/s", &rate, 1);
+    report_stats(&t, "images_per_second_per_rank", "images/s per rank", &rate,
+                 1.0 / fmd_comm_size(b->job->comm));
     t.columns = fine;
-    report_stats(&t, "ms a step", &step, 1e3);
+    report_stats(&t, "step_ms", "ms per step", &step, 1e3);
     return step.median;
 }
 
@@ -92,14 +93,14 @@ static void report_phase(const fmd_bench_table *t, const char *name, const fmd_b
     fmd_bench_table_row(t, name, values);
 }
 
-static void report_split(const fmd_bench *b, const fmd_bench_result *r)
+static void report_breakdown(const fmd_bench *b, const fmd_bench_result *r)
 {
     static const fmd_bench_column columns[] = {{"min_ms", "min ms", 9, 4},
                                                {"mean_ms", "mean ms", 9, 4},
                                                {"max_ms", "max ms", 9, 4},
                                                {"percent", "share %", 9, 1}};
-    const fmd_bench_column label = {"phase", "a step, over the ranks", 24, 0};
-    const fmd_bench_table t = FMD_BENCH_TABLE(b, "split", label, columns);
+    const fmd_bench_column label = {"phase", "per step, over the ranks", 24, 0};
+    const fmd_bench_table t = FMD_BENCH_TABLE(b, "breakdown", label, columns);
     const int size = fmd_comm_size(b->job->comm);
     fmd_bench_table_head(&t);
     for (size_t i = 0; i < PHASES; i++)
@@ -142,7 +143,7 @@ static void report_limits(const fmd_bench *b, const fmd_bench_result *r, double 
     char text[128];
     product_text(r, text);
     if (json != NULL) {
-        fmd_json_real(json, "gemm", "mflop_a_rank_and_step", p.flops * 1e-6);
+        fmd_json_real(json, "gemm", "mflop_per_rank_and_step", p.flops * 1e-6);
         fmd_json_real(json, "gemm", "gflops", p.rate * 1e-9);
         fmd_json_real(json, "gemm", "peak_gflops", p.peak * 1e-9);
         fmd_json_text(json, "gemm", "peak_from", text);
@@ -161,12 +162,10 @@ static void report_limits(const fmd_bench *b, const fmd_bench_result *r, double 
               p.flops * 1e-6, p.rate * 1e-9, 100 * p.rate / p.peak);
     fmd_print("peak     %.1f GFLOP/s a rank, all at once: %s\n", p.peak * 1e-9, text);
     fmd_print(
-        "roofline bound %.4f ms = GEMM %.4f + update of %.2f MB %.4f + allreduce of %zu bytes "
-        "%.4f\n",
-        sum * 1e3, f.compute * 1e3, r->update_bytes * 1e-6, f.update * 1e3, r->message_bytes,
-        f.allreduce * 1e3);
-    fmd_print("reached  %.0f %% of the roofline bound: a step takes %.4f ms\n", 100 * sum / step,
-              step * 1e3);
+        "roofline %.0f %% of the limit (step %.4g ms; lower bound %.4g ms = GEMM %.4f + update of "
+        "%.2f MB %.4f + allreduce of %zu bytes %.4f)\n",
+        100 * sum / step, step * 1e3, sum * 1e3, f.compute * 1e3, r->update_bytes * 1e-6,
+        f.update * 1e3, r->message_bytes, f.allreduce * 1e3);
 }
 
 fmd_status fmd_bench_train(fmd_bench *b)
@@ -178,7 +177,7 @@ fmd_status fmd_bench_train(fmd_bench *b)
         const double step = report_rates(b, &r);
         if (b->json == NULL)
             putchar('\n');
-        report_split(b, &r);
+        report_breakdown(b, &r);
         report_limits(b, &r, step);
     }
     fmd_bench_release(&r);

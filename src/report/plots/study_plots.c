@@ -1,6 +1,5 @@
-/* The pictures of a scaling study: speed-up and efficiency with the ideal and the model, where the
- * time goes, the allreduce. Points in which ranks shared cores are hollow, and no line leads to
- * them. */
+/* Speed-up and efficiency with ideal and model, the breakdown of a step, the allreduce. Points in which
+ * ranks shared cores are hollow, and no line leads to them. */
 #include "report/plots/study_plots.h"
 
 #include "report/plots/plot_draft.h"
@@ -25,7 +24,7 @@ static fmd_status finish(fmd_plot_draft *d, const fmd_study *s, const char *name
                            drawn);
 }
 
-/* The point that others are compared with. */
+/* The base of the comparison. */
 static const fmd_scaling_point *base_of(const fmd_study_mode *m)
 {
     for (int i = 0; i < m->n; i++)
@@ -34,7 +33,7 @@ static const fmd_scaling_point *base_of(const fmd_study_mode *m)
     return NULL;
 }
 
-/* Measured with what a speed-up at either end of the interval would be; then the model's. */
+/* Measured speed-up with its interval; then that of the model. */
 static void put_speedups(const fmd_study *s, const fmd_study_mode *m, fmd_plot_draft *d, int most)
 {
     fprintf(d->data, "ranks,counted,low,high,marked,model\n");
@@ -73,9 +72,9 @@ static fmd_status draw_speedup(const fmd_study *s, const fmd_study_mode *m, bool
     FMD_TRY(fmd_plot_begin(&d));
     put_speedups(s, m, &d, most);
     fprintf(d.commands,
-            "set multiplot layout 1,2 margins 0.06,0.98,0.16,0.9 spacing 0.08\n"
+            "set multiplot layout 1,2 margins 0.06,0.98,0.24,0.9 spacing 0.08\n"
             "set grid lc rgb \"#dddddd\" lw 1 dt 1\nset xlabel \"ranks\" offset 0,0.4\n"
-            "set key top left Left reverse samplen 2.5\n"
+            "set key at screen 0.5, 0.05 center center horizontal samplen 3 width 2\n"
             "set logscale x 2\nset xrange [0.9:%g]\nset yrange [0:*]\nset bars 0.6\n",
             most * 1.12);
     for (size_t i = 0; i < 2; i++) {
@@ -90,7 +89,7 @@ static fmd_status draw_speedup(const fmd_study *s, const fmd_study_mode *m, bool
         if (s->has_model)
             fprintf(d.commands,
                     ", \\\n     data using 1:($6%s) skip 1 with lines lt 2 title "
-                    "\"work and allreduce by the model\"",
+                    "\"model: computation and allreduce\"",
                     p->over);
         fprintf(d.commands,
                 ", \\\n     data using 1:($2%s):($3%s):($4%s) skip 1 with yerrorbars lt 1 pt 0 "
@@ -111,9 +110,10 @@ static fmd_status draw_speedup(const fmd_study *s, const fmd_study_mode *m, bool
 }
 
 /* Milliseconds of a step, stacked; of oversubscribed points only the outline. */
-static fmd_status draw_split(const fmd_study *s, const fmd_study_mode *m, bool *drawn)
+static fmd_status draw_breakdown(const fmd_study *s, const fmd_study_mode *m, bool *drawn)
 {
-    static const char *const shares[] = {"compute", "allreduce", "waiting for the last rank"};
+    static const char *const shares[] = {"compute", "allreduce", "waiting for the slowest rank"};
+    int marked = 0;
     fmd_plot_draft d;
     FMD_TRY(fmd_plot_begin(&d));
     fprintf(d.data, "ranks,compute,allreduce,wait,marked\n");
@@ -121,6 +121,7 @@ static fmd_status draw_split(const fmd_study *s, const fmd_study_mode *m, bool *
         const fmd_study_point *p = &m->points[i];
         const double ms = p->step.median * 1e3;
         const bool counts = m->scaling[i].counts;
+        marked += !counts;
         fprintf(d.data, "%d,%.9g,%.9g,%.9g,%.9g\n", m->scaling[i].ranks,
                 counts ? ms * p->compute : 0, counts ? ms * p->reduce : 0,
                 counts ? ms * p->wait : 0, counts ? 0 : ms);
@@ -138,11 +139,13 @@ static fmd_status draw_split(const fmd_study *s, const fmd_study_mode *m, bool *
         fprintf(d.commands,
                 "%sdata using %d:xtic(1) skip 1 lt 1 lw 1 dt 1 lc rgb \"%s\" title \"%s\"",
                 k > 0 ? ", \\\n     " : "", k + 2, colours[k], shares[k]);
-    fprintf(d.commands,
-            ", \\\n     data using 5 skip 1 lw 1.5 dt (4,3) lc rgb \"#555555\" fs empty "
-            "border lc rgb \"#555555\" title \"oversubscribed\"\n");
+    if (marked > 0)
+        fprintf(d.commands,
+                ", \\\n     data using 5 skip 1 lw 1.5 dt (4,3) lc rgb \"#555555\" fs empty "
+                "border lc rgb \"#555555\" title \"oversubscribed\"");
+    fputc('\n', d.commands);
     char name[32];
-    snprintf(name, sizeof name, "split-%s", m->name);
+    snprintf(name, sizeof name, "breakdown-%s", m->name);
     return finish(&d, s, name, drawn);
 }
 
@@ -156,10 +159,10 @@ static fmd_status draw_allreduce(const fmd_study *s, bool *drawn)
         d.commands,
         "set logscale xy\nset grid lc rgb \"#dddddd\" lw 1 dt 1\n"
         "set format x \"%%.0s %%cB\"\nset format y \"%%g\"\n"
-        "set title \"The allreduce alone\" offset 0,-0.5\nset xlabel \"bytes\"\n"
+        "set title \"Allreduce alone\" offset 0,-0.5\nset xlabel \"bytes\"\n"
         "set ylabel \"microseconds, median\" offset 1\nset key top left Left reverse samplen 2\n"
         "set arrow from %.9g, graph 0 to %.9g, graph 1 nohead dt (3,3) lw 1.5 lc rgb "
-        "\"#555555\"\nset label \"a step's message\" at %.9g, graph 0.06 right offset -0.6,0 "
+        "\"#555555\"\nset label \"message of a step\" at %.9g, graph 0.06 right offset -0.6,0 "
         "tc rgb \"#555555\"\nplot ",
         s->message_bytes, s->message_bytes, s->message_bytes);
     for (size_t i = 0; i < s->n_samples; i++) {
@@ -176,7 +179,7 @@ static fmd_status draw_allreduce(const fmd_study *s, bool *drawn)
             if (s->has_model && counts)
                 fprintf(d.commands,
                         ", \\\n     data index %d using 2:4 skip 1 with lines lt %d dt 1 "
-                        "title \"by the model\"",
+                        "title \"model\"",
                         block, line);
             block++;
         }
@@ -200,7 +203,7 @@ fmd_status fmd_study_draw(const fmd_study *s, bool *drawn)
         if (s->modes[i].n == 0)
             continue;
         FMD_TRY(draw_speedup(s, &s->modes[i], drawn));
-        FMD_TRY(draw_split(s, &s->modes[i], drawn));
+        FMD_TRY(draw_breakdown(s, &s->modes[i], drawn));
     }
     if (s->n_samples > 0 && *drawn)
         FMD_TRY(draw_allreduce(s, drawn));
