@@ -15,13 +15,13 @@ fmd_status fmd_atomic_file_read(void **out, size_t *bytes, const char *path)
     fmd_status status = FMD_OK;
     char *data = NULL;
     size_t used = 0, capacity = 1 << 16;
-    /* A FIFO without a writer is empty; it must not be waited for. A pipe with one is read to its end. */
+    /* Never wait for the writer of a FIFO: without one it is empty. Pipes are read to their end. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fcntl(fd, F_SETFL, 0) != 0)
         return FMD_FAIL(errno == ENOENT || errno == ENOTDIR ? FMD_ENOINPUT : FMD_EIO,
                         "cannot open '%s': %s", path, strerror(errno));
 
-    /* One byte more than a regular file has, so that its end is seen without growing. */
+    /* One byte more than a regular file has, so that the end shows without growing. */
     struct stat info;
     if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
         capacity = (size_t)info.st_size + 1;
@@ -67,7 +67,7 @@ fmd_status fmd_atomic_file_read_text(void **out, size_t *bytes, const char *path
     return FMD_OK;
 }
 
-/* Opens the folder that holds `path`; *name is the last part. -1 and errno. */
+/* Opens the folder of `path`; *name is the last part. -1 and errno on failure. */
 static int open_folder(const char *path, const char **name)
 {
     const char *slash = strrchr(path, '/');
@@ -80,7 +80,7 @@ static int open_folder(const char *path, const char **name)
     return fd;
 }
 
-/* Makes a new file beside `name`; O_EXCL, since a process of another node may have our id. */
+/* Creates a file beside `name`; O_EXCL, as a process on another node may have the same id. */
 static int create_temp(int folder, const char *name, char temp[NAME_MAX + 1])
 {
     for (int i = 0; i < 100; i++) {
@@ -138,13 +138,13 @@ fmd_status fmd_atomic_file_write_checked(const char *path, const void *data, siz
     temp_left = true;
     if (!write_synced(fd, data, bytes))
         goto out;
-    /* Some file systems tell of a full disk or quota only here. */
+    /* Some file systems report a full disk or quota only here. */
     int closed = close(fd);
     fd = -1;
     if (closed != 0 || renameat(folder, temp, folder, name) != 0)
         goto out;
     temp_left = false;
-    /* Without this the new name may not survive a crash. EINVAL: not for folders, here. */
+    /* Without this the new name may not survive a crash. EINVAL: folders cannot be synced here. */
     done = fsync(folder) == 0 || errno == EINVAL;
 out:
     error = errno;

@@ -1,4 +1,4 @@
-/* Files read and written whole.
+/* Files that are read and replaced whole.
  *
  * A write goes to a temporary file in the same folder, which is synced and renamed: at any moment,
  * a crash included, `path` is the old file or the whole new one. */
@@ -16,8 +16,8 @@ FMD_CHECKED fmd_status fmd_atomic_file_read(void **out, size_t *bytes, const cha
 /* Local. The same of a text, without the byte order mark that some editors begin UTF-8 with. */
 FMD_CHECKED fmd_status fmd_atomic_file_read_text(void **out, size_t *bytes, const char *path);
 
-/* Local. Replaces or makes the file at `path`. A failure leaves nothing of the new one, but for the
- * last: a folder that cannot be synced already has it. FMD_EIO. */
+/* Local. Creates or replaces the file at `path`. On failure nothing of the new file remains, except
+ * that a folder that cannot be synced already contains it. FMD_EIO. */
 FMD_CHECKED fmd_status fmd_atomic_file_write(const char *path, const void *data, size_t bytes);
 
 /* Local. The same, unless `check` fails once the folder is open: whatever is done to the name of

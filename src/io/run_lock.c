@@ -46,7 +46,7 @@ static fmd_status write_generation(const char *folder, int64_t generation)
     return FMD_FAIL(FMD_EIO, "cannot write '%s': %s", path, strerror(error));
 }
 
-/* Who holds the lock, as the owner wrote it. */
+/* The owner of the lock, as it has written itself down. */
 static void read_owner(int fd, char owner[FMD_RUN_LOCK_OWNER])
 {
     const ssize_t n = pread(fd, owner, FMD_RUN_LOCK_OWNER - 1, 0);
@@ -65,8 +65,8 @@ static void write_owner(int fd)
         fmd_debug("cannot note the owner of the run folder: %s", strerror(errno));
 }
 
-/* Lustre mounted without `flock`, and NFS without its lock daemon: better a training without a lock
- * than none. */
+/* Lustre mounted without `flock`, or NFS without its lock daemon: training without a lock is better
+ * than no training. */
 static bool has_no_locks(int error)
 {
     return error == ENOSYS || error == EOPNOTSUPP || error == ENOLCK;

@@ -137,7 +137,7 @@ static void test_checkpoint_damage__the_message_tells_what_is_wrong(void **state
     assert_says(path, "", text);
     bytes[n - 1] ^= 1;
     write_bytes(path, bytes, n);
-    assert_says(path, "", " is damaged: its bytes do not have the hash that it names");
+    assert_says(path, "", " is damaged: its bytes do not match its hash");
     bytes[n - 1] ^= 1;
     bytes[24] ^= 1;
     write_bytes(path, bytes, n);
@@ -145,7 +145,7 @@ static void test_checkpoint_damage__the_message_tells_what_is_wrong(void **state
     write_bytes(path, bytes + FMD_USER_BLOCK_BYTES, n - FMD_USER_BLOCK_BYTES); /* bare HDF5 */
     assert_says(path, "",
                 " is an HDF5 file, maybe of Keras, but not a checkpoint of fmnist-dist; summary, "
-                "evaluate and --weights take those of Keras");
+                "evaluate and --weights read files of Keras");
     bytes[0] ^= 1;
     write_bytes(path, bytes, n);
     assert_says(path, "", " is not a checkpoint of fmnist-dist, or its head is damaged");

@@ -609,7 +609,7 @@ static void test_keras_import__a_damaged_model_is_refused_by_name(void **state)
         {no_names, ": '/model_weights' lacks layer_names"},
         {too_few_layers, " has no weights for dense_1 in 'flatten,dense:5:relu,dense:3:softmax'"},
         {too_many_layers, " has weights for the layer 'dense_1', which "
-                          "'flatten,dense:5:relu,dense:3:softmax' has not"},
+                          "'flatten,dense:5:relu,dense:3:softmax' does not have"},
         {kernel_alone, ": '/model_weights/dense/' has 1 arrays, expected 2 for dense in "
                        "'flatten,dense:5:relu,dense:3:softmax'"},
         {absolute_name,
@@ -645,10 +645,11 @@ static void test_keras_import__weights_for_another_model_are_refused(void **stat
     hid_t file = start_numbers(path, "/layers");
     put_dataset(file, "/layers/conv2d/vars/0", H5T_IEEE_F32LE, 2, 2, 1);
     H5Fclose(file);
-    check_refused(path, layers,
-                  " has weights for the layer 'conv2d', which "
-                  "'flatten,dense:5:relu,dense:3:softmax' has not; describe the model of the file "
-                  "with --layers");
+    check_refused(
+        path, layers,
+        " has weights for the layer 'conv2d', which "
+        "'flatten,dense:5:relu,dense:3:softmax' does not have; describe the model of the file "
+        "with --layers");
 
     file = start_numbers(path, "/layers");
     H5Ldelete(file, "/layers/dense/vars/0", H5P_DEFAULT);

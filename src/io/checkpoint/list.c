@@ -10,8 +10,8 @@
 
 enum { NAME_BYTES = 64, MOST = 1000 };
 
-/* How many fingerprint and state entries there are, and room for as many. */
-static fmd_status make_room(const fmd_reader *r, fmd_checkpoint_contents *c)
+/* Counts the fingerprint and state entries, and allocates them. */
+static fmd_status allocate(const fmd_reader *r, fmd_checkpoint_contents *c)
 {
     H5O_info_t fingerprint;
     H5G_info_t entries;
@@ -33,7 +33,7 @@ static fmd_status make_room(const fmd_reader *r, fmd_checkpoint_contents *c)
                      "the names in a file");
 }
 
-/* The kind of values of this type; false: of none. */
+/* The kind of an HDF5 type; false: no entry has this type. */
 static bool find_kind(hid_t type, fmd_state_kind *kind)
 {
     for (int k = FMD_STATE_U8; k <= FMD_STATE_F64; k++) {
@@ -44,7 +44,7 @@ static bool find_kind(hid_t type, fmd_state_kind *kind)
     return false;
 }
 
-/* Kind and number of the values of an entry whose name is known. Any value is in its range. */
+/* Kind and number of the values of the entry of this name. Its range includes all values. */
 static fmd_status describe(const fmd_reader *r, fmd_state_entry *e)
 {
     char at[FMD_OPTION_TEXT_BYTES];
@@ -61,7 +61,7 @@ static fmd_status describe(const fmd_reader *r, fmd_state_entry *e)
     e->min = -(double)INFINITY;
     e->max = (double)INFINITY;
     e->may_be_nan = true;
-    /* More values than the file has bytes would ask for all the memory there is. */
+    /* A file cannot have more values than bytes: a larger count would only exhaust memory. */
     if (!known || count < 0 || e->count > r->h5.bytes)
         return FMD_FAIL(FMD_EDATA, "'%s' is damaged: %s is not an array of numbers", r->h5.path,
                         at);
@@ -73,7 +73,7 @@ static fmd_status read_contents(const fmd_reader *r, fmd_checkpoint_contents *c)
     FMD_TRY(fmd_reader_text(r, FMD_FORMAT_GROUP, "program_version", c->program_version,
                             sizeof c->program_version));
     c->step = r->step;
-    FMD_TRY(make_room(r, c));
+    FMD_TRY(allocate(r, c));
     char *name = c->names;
     for (size_t i = 0; i < c->n_fingerprint; i++, name += NAME_BYTES) {
         fmd_fingerprint_entry *t = &c->fingerprint[i];

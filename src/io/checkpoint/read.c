@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sums and means of squares, of which layers and optimizers take the root. */
+/* Sums and means of squares; layers and optimizers take their roots. */
 static bool is_square(const char *what)
 {
     return strstr(what, "variance") != NULL || strcmp(what, "velocity") == 0 ||
@@ -45,7 +45,7 @@ static fmd_status read_tensor(const fmd_reader *r, const char *at, const char *w
     return status;
 }
 
-/* Finds layers or variables that the model lacks, which reading its tensors does not. */
+/* Finds layers and variables beyond those of the model, which reading tensors does not show. */
 static fmd_status check_count(const fmd_reader *r, const char *group, const char *what,
                               size_t expected)
 {
@@ -66,8 +66,8 @@ fmd_status fmd_checkpoint_verify(const char *path, uint64_t *step)
     return FMD_OK;
 }
 
-/* A few bytes of text can describe a model of any size: it is compared with the file before anybody
- * takes memory for it. */
+/* A short text can describe a model of any size. Its size is compared with the file before the model
+ * is allocated. */
 static fmd_status check_model(const fmd_reader *r, const fmd_checkpoint_info *info)
 {
     fmd_model_size size;
@@ -114,7 +114,7 @@ fmd_status fmd_checkpoint_read_info(const char *path, fmd_checkpoint_info *info)
     return status;
 }
 
-/* All parameters, and nothing in the file that the model lacks. */
+/* Reads all parameters. The file must not have more than these. */
 static fmd_status read_params(const fmd_reader *r, const fmd_keras_layout *k, float *values)
 {
     const fmd_model *m = k->model;
@@ -136,7 +136,7 @@ static fmd_status read_params(const fmd_reader *r, const fmd_keras_layout *k, fl
     return FMD_OK;
 }
 
-/* The model changes only when all is read. */
+/* The model changes only after everything has been read. */
 static fmd_status replace_params(const fmd_reader *r, const fmd_keras_layout *k)
 {
     const size_t n = fmd_model_n_params(k->model);
@@ -163,7 +163,7 @@ fmd_status fmd_checkpoint_read_params(const char *path, fmd_model *m)
     return status;
 }
 
-/* Fails with the list of all fingerprint that differ. */
+/* Fails with the list of all fingerprint entries that differ. */
 static fmd_status check_fingerprint(const fmd_reader *r, const fmd_state *s)
 {
     char list[FMD_ERROR_BYTES] = "";
@@ -173,7 +173,8 @@ static fmd_status check_fingerprint(const fmd_reader *r, const fmd_state *s)
         const fmd_fingerprint_entry *t = &s->fingerprint[i];
         char text[FMD_OPTION_TEXT_BYTES];
         if (H5Aexists_by_name(r->h5.id, FMD_FORMAT_FINGERPRINT, t->name, H5P_DEFAULT) == 0)
-            snprintf(text, sizeof text, "unknown"); /* another version's file is not a bad one */
+            snprintf(text, sizeof text,
+                     "unknown"); /* a file of another version, not a damaged one */
         else
             FMD_TRY(fmd_reader_text(r, FMD_FORMAT_FINGERPRINT, t->name, text, sizeof text));
         if (strcmp(text, t->text) != 0 && used < sizeof list)
@@ -185,7 +186,7 @@ static fmd_status check_fingerprint(const fmd_reader *r, const fmd_state *s)
     return FMD_OK;
 }
 
-/* Slots lie one behind another in `values`, each like the parameters. */
+/* The slots follow each other in `values`, each in the order of the parameters. */
 static fmd_status read_slots(const fmd_reader *r, const fmd_keras_layout *k, const fmd_state *s,
                              float *values)
 {
@@ -203,7 +204,7 @@ static fmd_status read_slots(const fmd_reader *r, const fmd_keras_layout *k, con
     return check_count(r, "/optimizer/vars", "variables", 2 + slots * tensors);
 }
 
-/* Everything is read into `memory` first: parameters, slots, state entries. */
+/* Reads into `memory`: parameters, slots, state entries. */
 static fmd_status read_all(const fmd_reader *r, const fmd_keras_layout *k, const fmd_state *s,
                            char *memory)
 {

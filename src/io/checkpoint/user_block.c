@@ -9,13 +9,13 @@
 static const char magic[8] = {'F', 'M', 'D', 'C', 'K', 'P', 'T', '\n'};
 static const char hdf5[8] = {'\x89', 'H', 'D', 'F', '\r', '\n', '\x1a', '\n'};
 
-/* Little-endian, as everything in the file is; the rest of the 512 bytes is zero. */
+/* Little-endian, like everything in the file. The rest of the 512 bytes is zero. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "numbers are written as they lie in memory");
 typedef struct block {
     char magic[sizeof magic];
     uint64_t version, bytes, step;
-    fmd_hash payload; /* of all bytes behind the block */
+    fmd_hash payload; /* of all bytes after the block */
     fmd_hash own;     /* of the fields above */
 } block;
 
@@ -50,7 +50,7 @@ fmd_status fmd_user_block_check(const void *image, size_t bytes, const char *pat
     if (bytes >= sizeof hdf5 && memcmp(data, hdf5, sizeof hdf5) == 0)
         return FMD_FAIL(FMD_EDATA,
                         "'%s' is an HDF5 file, maybe of Keras, but not a checkpoint of "
-                        "fmnist-dist; summary, evaluate and --weights take those of Keras",
+                        "fmnist-dist; summary, evaluate and --weights read files of Keras",
                         path);
     if (bytes < FMD_USER_BLOCK_BYTES)
         return FMD_FAIL(FMD_EDATA, "'%s' is damaged: it has %zu bytes, too few for a checkpoint",
@@ -70,8 +70,7 @@ fmd_status fmd_user_block_check(const void *image, size_t bytes, const char *pat
                         bytes, b.bytes);
     if (!same_hash(b.payload,
                    fmd_hash_bytes(data + FMD_USER_BLOCK_BYTES, bytes - FMD_USER_BLOCK_BYTES)))
-        return FMD_FAIL(FMD_EDATA, "'%s' is damaged: its bytes do not have the hash that it names",
-                        path);
+        return FMD_FAIL(FMD_EDATA, "'%s' is damaged: its bytes do not match its hash", path);
     *step = b.step;
     return FMD_OK;
 }

@@ -1,4 +1,4 @@
-/* The 512 bytes in front of a checkpoint's HDF5 file. */
+/* The first 512 bytes of a checkpoint, before its HDF5 file. */
 #ifndef FMD_IO_CHECKPOINT_USER_BLOCK_H
 #define FMD_IO_CHECKPOINT_USER_BLOCK_H
 
@@ -13,7 +13,7 @@ enum { FMD_USER_BLOCK_BYTES = 512 };
 void fmd_user_block_fill(void *image, size_t bytes, uint64_t step);
 
 /* Local. Checks the block against the image. FMD_EDATA names `path` and what is wrong;
- * FMD_EUSAGE: a sound file of another version. */
+ * FMD_EUSAGE: an undamaged file of another version. */
 FMD_CHECKED fmd_status fmd_user_block_check(const void *image, size_t bytes, const char *path,
                                             uint64_t *step);
 

@@ -1,4 +1,4 @@
-/* Writing a checkpoint: the layouts of Keras, and our own group. */
+/* Writes checkpoints: the two layouts of Keras, and a group of our own. */
 #include "base/mem.h"
 #include "fmd/checkpoint.h"
 #include "io/atomic_file.h"
@@ -15,8 +15,8 @@
 /* Keras 2 takes a missing or older version for Keras 1, and flips kernels of other backends. */
 static const char keras_version[] = "2.15.0", keras_backend[] = "tensorflow";
 
-/* The variables of a layer by number, where Keras 3 looks for them, and links to them by a list of
- * names, where Keras 2 does. */
+/* The variables of a layer: by number for Keras 3, and links to them with a list of names for Keras
+ * 2. */
 static fmd_status put_layer(fmd_h5_writer *w, const fmd_keras_layout *k, const fmd_layer *l)
 {
     char path[FMD_KERAS_PATH], link[2 * FMD_KERAS_PATH], (*names)[FMD_KERAS_PATH];
@@ -68,10 +68,10 @@ static fmd_status put_model(fmd_h5_writer *w, const fmd_keras_layout *k)
     char *names;
     fmd_status status = FMD_OK;
     FMD_TRY(fmd_alloc(&names, n, FMD_LAYER_NAME, "the names of the layers"));
-    fmd_h5_put_group(w, "/vars"); /* empty, but Keras 3.3 wants it */
+    fmd_h5_put_group(w, "/vars"); /* empty, but Keras 3.3 requires it */
     fmd_h5_put_group(w, "/layers");
     fmd_h5_put_group(w, "/model_weights");
-    if (k->functional) { /* where Keras counts the input as a layer */
+    if (k->functional) { /* Keras counts its input as a layer */
         fmd_h5_put_group(w, "/layers/input_layer");
         fmd_h5_put_group(w, "/layers/input_layer/vars");
     }
@@ -140,7 +140,7 @@ static void put_entry(fmd_h5_writer *w, const fmd_state_entry *item)
                        item->data);
 }
 
-/* The state that Keras has no place for. */
+/* The part of the state that Keras does not have. */
 static void put_ours(fmd_h5_writer *w, const fmd_state *s)
 {
     const fmd_shape in = fmd_model_in(s->model);

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* No list of names and no description of a model comes near. */
+/* Far more than any list of names or description of a model needs. */
 enum { MAX_STRINGS = 4096, MAX_BYTES = 16 << 20 };
 
-/* The callbacks by which HDF5 works on the bytes themselves, where it would copy them twice. */
+/* HDF5 would copy the bytes twice; with these callbacks it works on them in place. */
 static void *image_place(size_t size, H5FD_file_image_op_t op, void *file)
 {
     (void)op;
@@ -112,8 +112,8 @@ static fmd_status lay_out(fmd_strings *out, size_t n, const char *const *strings
     return FMD_OK;
 }
 
-/* Reads what `type` says is `n` strings. The type in memory must be of the same kind and the same
- * character set: HDF5 has no way from one to the other. */
+/* Reads `n` strings of this type. HDF5 cannot convert between kinds of strings or character sets, so
+ * the type in memory has those of the file. */
 static fmd_status read_strings(fmd_strings *out, const fmd_h5_file *f, hid_t attribute, hid_t type,
                                hid_t space, size_t n)
 {

@@ -14,7 +14,7 @@ static hid_t check(fmd_h5_writer *w, hid_t result)
     return result;
 }
 
-/* The callbacks through which HDF5 takes its memory, so that the file need not be copied. */
+/* HDF5 allocates the file through these callbacks, so that it need not be copied. */
 static void *grow(void *data, size_t size, H5FD_file_image_op_t op, void *writer)
 {
     (void)data;
@@ -153,7 +153,7 @@ static void put_strings(fmd_h5_writer *w, const char *path, const char *name, hi
     H5Tclose(file_type);
 }
 
-/* What is too long for an attribute only Keras 3 reads. */
+/* Too long for an attribute; only Keras 3 reads this form. */
 static void put_long_text(fmd_h5_writer *w, const char *path, const char *name, hid_t space,
                           const char *text)
 {

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-/* jansson's adders take over the new value, refuse NULL, and give NULL or -1 when memory is out, so
- * it is enough to look at what the outermost call says. */
+/* The setters of jansson take over the new value, refuse NULL, and return NULL or -1 when out of
+ * memory, so checking the outermost call is enough. */
 
-/* The value of an option in Keras' form. Dims of 0 stand for "as the layer likes". */
+/* The value of an option in Keras' form. Dims of 0 stand for the choice of the layer, null. */
 static json_t *value_of(const fmd_option *o, const void *args)
 {
     char text[FMD_OPTION_TEXT_BYTES];
@@ -51,7 +51,7 @@ static bool is_one_of(const char *name, const char *const *names)
     return *names != NULL;
 }
 
-/* What Keras has besides the options of the layer. */
+/* The keys of Keras that are not options of the layer. */
 static json_t *common_config(const fmd_keras_layout *k, const fmd_layer *l)
 {
     static const char *const frozen[] = {"SpatialDropout2D", NULL}; /* refuses "trainable" */

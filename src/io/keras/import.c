@@ -40,8 +40,8 @@ typedef struct target {
 
 static const char hdf5_magic[] = "\x89HDF\r\n\x1a\n", zip_magic[] = "PK\x03\x04";
 
-/* Whether a regular file begins so. What cannot be opened does not: the reader of our own files
- * says why. */
+/* Whether this is a regular file with these first bytes. False if it cannot be opened: the reader of
+ * our own files then says why. */
 static bool begins_with(const char *path, const char *magic)
 {
     const size_t n = strlen(magic);
@@ -62,7 +62,7 @@ bool fmd_weights_is_keras(const char *path)
     return begins_with(path, hdf5_magic) || begins_with(path, zip_magic);
 }
 
-/* FMD_EDATA for files that people take for weights, by their first bytes. */
+/* FMD_EDATA for files that are easily mistaken for weights, by their first bytes. */
 static fmd_status refuse_others(const char *path)
 {
     static const struct {
@@ -169,13 +169,13 @@ fmd_status fmd_weights_read_info(const char *path, fmd_weights_info *info)
     return status;
 }
 
-/* What helps where the file does not say its layers. */
+/* The advice for a file that does not describe its layers. */
 static const char *cure(const target *t)
 {
     return t->from->described ? "" : "; describe the model of the file with --layers";
 }
 
-/* Says how the file and the model do not fit. */
+/* FMD_EDATA: a dataset does not fit the tensor. */
 static fmd_status check_tensor(const target *t, const fmd_tensor *tensor, const char *at,
                                hid_t type, hid_t space)
 {
@@ -241,10 +241,11 @@ static const fmd_layer *next_with_tensors(const target *t, size_t *i)
     return NULL;
 }
 
-/* FMD_EDATA: the file goes on where the model ends, or the other way round. */
+/* FMD_EDATA: the file has more layers than the model, or fewer. */
 static fmd_status surplus(const target *t, const char *name)
 {
-    return FMD_FAIL(FMD_EDATA, "'%s' has weights for the layer '%.64s', which '%.300s' has not%s",
+    return FMD_FAIL(FMD_EDATA,
+                    "'%s' has weights for the layer '%.64s', which '%.300s' does not have%s",
                     t->from->h5.path, name, fmd_model_spec(t->model), cure(t));
 }
 

@@ -1,4 +1,4 @@
-/* CRC-32C (Castagnoli), which no library of Debian's offers alone. */
+/* CRC-32C (Castagnoli), which no small library offers. */
 #ifndef FMD_IO_TENSORBOARD_CRC32C_H
 #define FMD_IO_TENSORBOARD_CRC32C_H
 

@@ -26,20 +26,20 @@ static fmd_status cannot_write(const char *path)
     return FMD_FAIL(FMD_EIO, "cannot write '%s': %s", path, strerror(errno));
 }
 
-/* Numbers are little-endian in the file, whatever the machine. */
+/* Numbers in the file are little-endian on every machine. */
 static void put_number(FILE *file, uint64_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++)
         putc((int)(value >> (8 * i) & 0xff), file);
 }
 
-/* A checksum of data that hold checksums says little: TensorFlow turns and shifts it. */
+/* TensorFlow masks checksums, as those of data that contain checksums are weak: rotate and add. */
 static uint32_t masked(uint32_t crc)
 {
     return ((crc >> 15) | (crc << 17)) + 0xa282ead8;
 }
 
-/* TFRecord: length, its checksum, the bytes, theirs. */
+/* A TFRecord: the length and its checksum, the bytes and their checksum. */
 static void put_record(FILE *file, const uint8_t *data, size_t bytes)
 {
     uint8_t length[8];
