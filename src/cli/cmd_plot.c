@@ -1,4 +1,4 @@
-/* plot: the pictures of a run, with the data and the gnuplot scripts that make them. */
+/* plot: draws pictures of a run, and writes their data and gnuplot scripts. */
 #include "cli/commands.h"
 #include "report/plots/plots.h"
 
@@ -23,7 +23,7 @@ static const struct picture {
 
 enum { N_PICTURES = sizeof pictures / sizeof *pictures };
 
-/* "svg,png" as gnuplot's loop has it. */
+/* "svg,png" as "svg png". */
 static fmd_status parse_formats(const char *given, char formats[16])
 {
     char copy[64], *rest = copy;
@@ -39,7 +39,7 @@ static fmd_status parse_formats(const char *given, char formats[16])
     return FMD_OK;
 }
 
-/* What is asked for by name must be there; of all, what there is. */
+/* A picture asked for by name must be possible; --what all draws the possible ones. */
 static fmd_status draw(const fmd_plot_target *t, const fmd_run_view *v, int what)
 {
     int drawn = 0;
@@ -64,7 +64,7 @@ static fmd_status draw(const fmd_plot_target *t, const fmd_run_view *v, int what
             return st;
     }
     return drawn > 0 ? FMD_OK
-                     : FMD_FAIL(FMD_ENOINPUT, "'%s' holds nothing that can be drawn", v->path);
+                     : FMD_FAIL(FMD_ENOINPUT, "'%s' has no data for any picture yet", v->path);
 }
 
 /* Rank 0. */
@@ -95,7 +95,7 @@ static fmd_status run_plot(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_plot = {
     .name = "plot",
     .usage = "RUN_DIR [OPTIONS]",
-    .help = "pictures of a run: curves, confusion matrix, predictions, weights",
+    .help = "draw pictures of a run: curves, confusion matrix, predictions, weights",
     .section = FMD_TO_LOOK,
     .example = "runs/20260131-120000 --what curves --format svg",
     .groups = "data|weights|pictures",

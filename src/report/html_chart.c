@@ -14,14 +14,14 @@ typedef struct axis {
     double low, high, step, start, pixels;
 } axis;
 
-/* The least of 1, 2 and 5 times a power of ten that is no less. */
+/* Rounded up to 1, 2 or 5 times a power of ten. */
 static double round_up(double rough)
 {
     const double power = pow(10, floor(log10(rough))), digit = rough / power;
     return power * (digit <= 1 ? 1 : digit <= 2 ? 2 : digit <= 5 ? 5 : 10);
 }
 
-/* Of values: with whole steps above and below them. */
+/* An axis of values, widened to whole steps. */
 static axis value_axis(double low, double high)
 {
     if (!(high > low))
@@ -34,7 +34,7 @@ static axis value_axis(double low, double high)
                   .pixels = -(HEIGHT - TOP - BOTTOM)};
 }
 
-/* Of whole numbers, such as epochs: from the first to the last of them. */
+/* An axis of whole numbers such as epochs, from the first to the last. */
 static axis count_axis(double low, double high)
 {
     high = high > low ? high : low + 1;
@@ -78,7 +78,7 @@ static void put_x_axis(fmd_html *h, const axis *x, const char *name)
     fmd_html_markup(h, "</text>\n");
 }
 
-/* A circle for even lines, a square for odd ones; its title is what a mouse shows. */
+/* A circle for even lines, a square for odd ones; its title is the tooltip. */
 static void put_point(fmd_html *h, size_t line, double x, double y, const char *title)
 {
     if (line % 2 == 0)
@@ -131,7 +131,7 @@ static void put_key(fmd_html *h, const fmd_chart *c)
     }
 }
 
-/* In words, for those who do not see it: where each line begins and ends. */
+/* A description for screen readers: where each line begins and ends. */
 static void put_words(fmd_html *h, const fmd_chart *c)
 {
     fmd_html_markup(h, "<title id=\"%s-title\">", c->id);

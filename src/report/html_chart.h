@@ -1,5 +1,5 @@
-/* Charts of a page: lines as inline SVG, bars as a table. Both take their colours from the page,
- * tell their lines apart by dashes and points as well, and say in words what they show. */
+/* Charts of a page: lines as inline SVG, bars as a table. Both use the colours of the page, and have a
+ * description in words; lines also differ in dashes and points. */
 #ifndef FMD_REPORT_HTML_CHART_H
 #define FMD_REPORT_HTML_CHART_H
 

@@ -50,7 +50,7 @@ static fmd_status find_run(const fmd_run_view *v)
                     v->path);
 }
 
-/* Rank 0. What lies in the folder, but for the weights. */
+/* Rank 0. The files of the folder except the weights. */
 static fmd_status read_files(fmd_run_view *v)
 {
     char path[FMD_RUN_PATH_BYTES];
@@ -72,8 +72,7 @@ static fmd_status read_files(fmd_run_view *v)
     return FMD_OK;
 }
 
-/* What is asked of the model: the options of plot and report alone, for the environment may have
- * others, which are meant for training. */
+/* The options of plot and report only: the environment may have others, for training. */
 static fmd_status only_taken(fmd_config *out, const fmd_run_view *v, const fmd_config *config)
 {
     FMD_TRY(fmd_options_reset(fmd_config_table, fmd_config_table_length, out));
@@ -99,7 +98,7 @@ static fmd_status open_trained(fmd_comm *c, fmd_run_view *v, const fmd_config *c
     return FMD_OK;
 }
 
-/* Collective. What the model says of the test images. */
+/* Collective. The predictions for the test images. */
 static fmd_status predict(fmd_comm *c, fmd_run_view *v)
 {
     const fmd_loaded_model *t = &v->trained;
@@ -145,7 +144,7 @@ int fmd_run_view_best(const fmd_run_view *v, const char **metric)
     const fmd_config *c = &v->config;
     const char *name = fmd_metric_name(c->stopping.monitor);
     fmd_monitor_mode mode = (fmd_monitor_mode)c->stopping.mode;
-    /* What --patience and --restore-best take for better; --save-best takes any gain. */
+    /* --patience and --restore-best use --min-delta; --save-best counts any gain. */
     const bool stopping = c->stopping.restore_best || c->stopping.patience != FMD_UNSET_INT;
     const double min_delta = stopping ? fabs(c->stopping.min_delta) : 0;
     if (name == NULL || (!v->history.validation && strncmp(name, "val_", 4) == 0)) {

@@ -23,7 +23,7 @@ typedef struct fmd_run_view {
     fmd_absence no_config, no_history, no_record, no_status;
     fmd_history history;
     fmd_json *record, *status; /* run.json and STATUS.json, or NULL */
-    bool running;              /* a process that this system knows of is at it */
+    bool running;              /* a process of this system holds the folder */
     /* every rank */
     fmd_absence no_model, no_data;
     fmd_loaded_model trained; /* `split`: the test images */

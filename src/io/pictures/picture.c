@@ -34,7 +34,7 @@ static png_uint_32 format_of(size_t channels)
     return channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
 }
 
-/* Pictures that people have instead. */
+/* Other formats, to name them in the message. */
 static const char *looks_like(const uint8_t *data, size_t n)
 {
     static const struct {

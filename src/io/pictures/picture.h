@@ -1,7 +1,7 @@
 /* Pictures of bytes, grey or coloured, and their files: PNG both ways, JPEG read only.
  *
- * Pixels are rows from the top without padding: channel fastest, as in IDX files. A PNG of a grey
- * picture reads back as the same bytes. */
+ * Pixels are rows from the top without padding, the channels of a pixel together, as in IDX files. A PNG
+ * file of a grey picture reads back as the same bytes. */
 #ifndef FMD_IO_PICTURES_PICTURE_H
 #define FMD_IO_PICTURES_PICTURE_H
 
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* More is refused: no picture, or one that would take the memory of a node. */
+/* The largest picture: more pixels could take the memory of a node. */
 #define FMD_PICTURE_MAX_PIXELS 100000000
 
 typedef struct fmd_picture {
