@@ -32,7 +32,8 @@ target_compile_options(fmd_options INTERFACE
   # let the compiler vectorise; neither changes a value.
   -ffp-contract=off -fno-math-errno -fno-trapping-math)
 target_compile_options(fmd_options INTERFACE -fstack-protector-strong)
-target_link_options(fmd_options INTERFACE -pie -Wl,-z,relro -Wl,-z,now)
+target_link_options(fmd_options INTERFACE
+  $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-pie> -Wl,-z,relro -Wl,-z,now)
 if(NOT FMD_SANITIZE) # sanitizers check more, and fortified functions hide from them
   target_compile_options(fmd_options INTERFACE
     $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)

@@ -40,8 +40,8 @@ static void collect_entries(fmd_training_state *s, const fmd_model *m, int32_t *
         {"correct", FMD_STATE_I64, 1, &at->correct, 0, images, false},
         {"stop", FMD_STATE_I64, 1, &at->stop, 0, 1, false},
         {"reason", FMD_STATE_U8, sizeof at->reason, at->reason, 0, UINT8_MAX, false},
-        {"learning_rate", FMD_STATE_F64, 1, &s->rate, 0, FLT_MAX, false},
-        {"base_rate", FMD_STATE_F64, 1, &s->schedule.base, 0, FLT_MAX, true},
+        {"learning_rate", FMD_STATE_F64, 1, &s->rate, 0, (double)FLT_MAX, false},
+        {"base_rate", FMD_STATE_F64, 1, &s->schedule.base, 0, (double)FLT_MAX, true},
         {"scale", FMD_STATE_I32, tensors, scales, FMD_SCALE_MIN, FMD_SCALE_MAX, false},
         {"history", FMD_STATE_F64, values, s->history, -max, max, true},
     };

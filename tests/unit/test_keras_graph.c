@@ -73,8 +73,8 @@ static void test_keras_graph__graphs_go_both_ways(void **state)
         "dense:4:relu@a,dense:4,add:a,dense:10:softmax",
         "dense:4@a,dense:4@b,from:a,dense:4,concatenate:b:axis=-1,dense:4,add:b:b,dense:3:softmax",
         "dense:12,add:input,dense:3:softmax",
-        "dense:4@a,batch_normalization,relu@b,from:a,dense:4:nobias,batch_normalization:noscale,"
-        "add:b:a,relu,dense:10:softmax",
+        ("dense:4@a,batch_normalization,relu@b,from:a,dense:4:nobias,batch_normalization:noscale,"
+         "add:b:a,relu,dense:10:softmax"),
         "dense:4@x,dense:4@y,from:x,dense:4,add:y@z,dense:4,add:z:x,dense:3:softmax",
     };
     for (size_t i = 0; i < sizeof graphs / sizeof *graphs; i++)
@@ -301,8 +301,8 @@ static void test_keras_graph__a_checkpoint_of_a_graph_comes_back(void **state)
                                         "/layers/dense_3/vars/1",
                                         "/layers/add/vars",
                                         "/optimizer/vars/23",
-                                        "/model_weights/batch_normalization/batch_normalization/"
-                                        "moving_variance:0"};
+                                        ("/model_weights/batch_normalization/"
+                                         "batch_normalization/moving_variance:0")};
     static const char *const absent[] = {"/layers/batch_normalization/vars/3",
                                          "/optimizer/vars/24"};
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);

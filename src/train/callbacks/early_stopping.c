@@ -149,13 +149,9 @@ static size_t entries(fmd_callback *c, fmd_state_entry *out)
                                  INT32_MAX - 1,
                                  false};
     if (s->best_params != NULL)
-        out[n++] = (fmd_state_entry){"early_stopping_params",
-                                     FMD_STATE_F32,
-                                     s->n_params,
-                                     s->best_params,
-                                     -FLT_MAX,
-                                     FLT_MAX,
-                                     false};
+        out[n++] =
+            (fmd_state_entry){"early_stopping_params", FMD_STATE_F32,   s->n_params, s->best_params,
+                              -(double)FLT_MAX,        (double)FLT_MAX, false};
     return n;
 }
 
