@@ -5,6 +5,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+/* Arrays of several large pages start at the boundary of one, so that the kernel can use them. */
+enum { LARGE_PAGE = 2 << 20, LARGE_BYTES = 4 * LARGE_PAGE };
 
 fmd_status fmd_alloc(void *out, size_t count, size_t size, const char *what)
 {
@@ -14,9 +18,12 @@ fmd_status fmd_alloc(void *out, size_t count, size_t size, const char *what)
     bytes = (bytes + FMD_ALIGN - 1) / FMD_ALIGN * FMD_ALIGN;
     if (bytes == 0)
         bytes = FMD_ALIGN;
-    void *p = aligned_alloc(FMD_ALIGN, bytes);
+    const size_t align = bytes < LARGE_BYTES ? FMD_ALIGN : LARGE_PAGE;
+    void *p = aligned_alloc(align, (bytes + align - 1) / align * align);
     if (p == NULL)
         return FMD_FAIL(FMD_ENOMEM, "out of memory: %.1f MB for %s", (double)bytes / 1e6, what);
+    if (align == LARGE_PAGE) /* a hint, which may fail */
+        (void)madvise(p, bytes, MADV_HUGEPAGE);
     memset(p, 0, bytes);
     memcpy(out, &p, sizeof p);
     return FMD_OK;
