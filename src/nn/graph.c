@@ -274,13 +274,13 @@ fmd_status fmd_graph_build(fmd_graph *g, const char *text, fmd_shape in)
     builder b = {.graph = g};
     char *copy = NULL;
     *g = (fmd_graph){.in = in};
-    if (in.rank == 2 && needs_image(text)) /* grey images have one channel then, as in Keras */
-        g->in = (fmd_shape){.rank = 3, .dim = {in.dim[0], in.dim[1], 1}};
     FMD_TRY(fmd_alloc(&g->text, strlen(text) + 1, 1, "the model"));
     size_t n = 0;
     for (const char *c = text; *c != '\0'; c++)
         if (*c != ' ')
             g->text[n++] = *c;
+    if (in.rank == 2 && needs_image(g->text)) /* grey images have one channel then, as in Keras */
+        g->in = (fmd_shape){.rank = 3, .dim = {in.dim[0], in.dim[1], 1}};
     fmd_status st = fmd_alloc(&copy, n + 1, 1, "the model");
     if (st == FMD_OK) {
         memcpy(copy, g->text, n);

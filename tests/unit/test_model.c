@@ -192,6 +192,25 @@ static void test_model__names_join_branches(void **state)
     }
 }
 
+/* With a layer of images, wherever it stands, 28 x 28 pixels are 28 x 28 x 1. */
+static void test_model__grey_images_get_a_channel_where_a_layer_needs_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec;
+        int rank;
+    } cases[] = {{"conv2d:2:3,flatten,dense:10", 3},
+                 {"relu, conv2d:2:3@a, flatten, dense:10", 3},
+                 {"flatten,dense:10", 2},
+                 {"relu@conv2d,add:conv2d,flatten", 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fmd_model *m;
+        assert_ok(fmd_model_create(&m, cases[i].spec, image, 1));
+        assert_int_equal(fmd_model_in(m).rank, cases[i].rank);
+        fmd_model_destroy(m);
+    }
+}
+
 static void test_model__faults_of_a_graph_are_named(void **state)
 {
     (void)state;
@@ -345,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_model__parameters_are_a_function_of_the_seed),
         cmocka_unit_test(test_model__a_mask_belongs_to_a_place_in_the_batch),
         cmocka_unit_test(test_model__names_join_branches),
+        cmocka_unit_test(test_model__grey_images_get_a_channel_where_a_layer_needs_it),
         cmocka_unit_test(test_model__faults_of_a_graph_are_named),
         cmocka_unit_test(test_model__500_layers),
         cmocka_unit_test(test_model__states_follow_the_parameters),
