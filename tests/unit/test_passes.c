@@ -95,24 +95,40 @@ static void test_passes__the_size_of_a_group_changes_nothing(void **state)
     release(&whole);
 }
 
+/* The first layer's output of a place. */
+static double first_output(const fmd_model *m, size_t place, size_t unit)
+{
+    float y = 0;
+    for (size_t k = 0; k < PIXELS; k++)
+        y += (float)images[order[place] * PIXELS + k] / 255 * fmd_model_params(m)[k * 5 + unit];
+    return tanh((double)y);
+}
+
 /* The statistics of the last microbatch are those of its three samples. */
 static void test_passes__padding_is_no_sample(void **state)
 {
     (void)state;
     result r;
     run(&r, 24, true, order);
-    const fmd_tensor *mean = fmd_model_tensor(r.model, fmd_model_n_trainable_tensors(r.model));
+    const size_t state_tensor = fmd_model_n_trainable_tensors(r.model);
+    const fmd_tensor *mean = fmd_model_tensor(r.model, state_tensor), *variance = mean + 1;
     assert_string_equal(mean->name, "moving_mean");
-    const float *kernel = fmd_model_params(r.model);
+    assert_string_equal(variance->name, "moving_variance");
     for (size_t j = 0; j < mean->count; j++) {
-        double sum = 0; /* of the first layer's outputs, over all samples */
-        for (size_t i = 0; i < SAMPLES; i++) {
-            float y = 0;
-            for (size_t k = 0; k < PIXELS; k++)
-                y += (float)images[order[i] * PIXELS + k] / 255 * kernel[k * 5 + j];
-            sum += tanh((double)y);
+        double means = 0, variances = 0; /* sums over the samples, of their microbatches' */
+        for (size_t first = 0; first < SAMPLES; first += MICROBATCH) {
+            const size_t n = SAMPLES - first < MICROBATCH ? SAMPLES - first : MICROBATCH;
+            double sum = 0, squares = 0;
+            for (size_t i = first; i < first + n; i++) {
+                const double y = first_output(r.model, i, j);
+                sum += y;
+                squares += y * y;
+            }
+            means += sum;
+            variances += squares - sum * sum / (double)n;
         }
-        assert_true(fabs(sum - (double)r.sink.sums[mean->offset + j]) < 1e-4);
+        assert_true(fabs(means - (double)r.sink.sums[mean->offset + j]) < 1e-4);
+        assert_true(fabs(variances - (double)r.sink.sums[variance->offset + j]) < 1e-4);
     }
     release(&r);
 }
