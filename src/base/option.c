@@ -199,6 +199,51 @@ static bool parse_dims(const fmd_option *o, const char *text, fmd_shape *value)
     return true;
 }
 
+/* "0.5", or "0.1x0.5". A number ends at the next 'x': "0x1" is 0 and 1, not hexadecimal. */
+static bool parse_numbers(const fmd_option *o, const char *text, fmd_numbers *value)
+{
+    fmd_numbers v = {.n = 0};
+    char word[64];
+    for (bool more = true; more; text++) {
+        const size_t length = strcspn(text, "x");
+        if (length >= sizeof word || v.n == FMD_NUMBERS_MAX)
+            return false;
+        snprintf(word, sizeof word, "%.*s", (int)length, text);
+        double *d = &v.at[v.n++];
+        if (!parse_float(word, d) || (has_range(o) && (*d < o->min || *d > o->max)))
+            return false;
+        text += length;
+        more = *text == 'x';
+    }
+    if (o->size > 0 && (size_t)v.n != o->size)
+        return false;
+    *value = v;
+    return true;
+}
+
+/* The shortest form that reads back as the same number. */
+static size_t float_text(double value, char *text, size_t size)
+{
+    int used = 0;
+    for (int digits = 6; digits <= 17; digits++) {
+        used = snprintf(text, size, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    return (size_t)used;
+}
+
+static const char *numbers_text(const fmd_numbers *v, char text[FMD_OPTION_TEXT_BYTES])
+{
+    size_t used = 0;
+    for (int i = 0; i < v->n; i++) {
+        if (i > 0)
+            text[used++] = 'x';
+        used += float_text(v->at[i], text + used, FMD_OPTION_TEXT_BYTES - used);
+    }
+    return text;
+}
+
 static const char *dims_text(const fmd_option *o, fmd_shape s, char text[FMD_OPTION_TEXT_BYTES])
 {
     bool equal = o->size > 0;
@@ -283,6 +328,13 @@ fmd_status fmd_option_set(const fmd_option *o, void *base, const char *label, co
                                         : "numbers such as 7x7x16",
                             allowed(o, range));
         return FMD_OK;
+    case FMD_OPTION_NUMBERS:
+        if (!parse_numbers(o, text, to))
+            return FMD_FAIL(FMD_EUSAGE, "%s: '%s' is not %s, each%s", label, text,
+                            o->size == 2 ? "two numbers such as 0.1x0.5"
+                                         : "one number or several such as 0.1x0.5",
+                            has_range(o) ? allowed(o, range) : " finite");
+        return FMD_OK;
     }
     return FMD_FAIL(FMD_EINTERNAL, "%s: unknown kind of option", label);
 }
@@ -303,14 +355,10 @@ const char *fmd_option_text(const fmd_option *o, const void *base, char text[FMD
     case FMD_OPTION_DURATION:
         if (isnan(*(const double *)from))
             return o->unset;
-        /* The shortest form that reads back as the same number. */
-        for (int digits = 6; digits <= 17; digits++) {
-            snprintf(text, FMD_OPTION_TEXT_BYTES, "%.*g", digits, *(const double *)from);
-            if (strtod(text, NULL) == *(const double *)from)
-                break;
-        }
+        float_text(*(const double *)from, text, FMD_OPTION_TEXT_BYTES);
         return text;
     case FMD_OPTION_DIMS: return dims_text(o, *(const fmd_shape *)from, text);
+    case FMD_OPTION_NUMBERS: return numbers_text(from, text);
     }
     return "";
 }
@@ -332,8 +380,11 @@ static bool takes(const fmd_option *o, const char *word)
 {
     double d;
     fmd_shape s;
+    fmd_numbers v;
     if (o->kind == FMD_OPTION_DIMS)
         return parse_dims(o, word, &s);
+    if (o->kind == FMD_OPTION_NUMBERS)
+        return parse_numbers(o, word, &v);
     if (o->kind == FMD_OPTION_CHOICE)
         return choice_index(o->choices, word) >= 0;
     return (o->kind == FMD_OPTION_INT || o->kind == FMD_OPTION_FLOAT) && parse_float(word, &d);

@@ -21,13 +21,21 @@ typedef enum fmd_option_kind {
     FMD_OPTION_CHOICE,   /* int, the index into `choices` */
     FMD_OPTION_DURATION, /* double, seconds; text is "90", "90s", "15m", "1h30m" */
     FMD_OPTION_DIMS,     /* fmd_shape; text is "3x5", or "3" for 3x3 where `size` is 2 */
+    FMD_OPTION_NUMBERS,  /* fmd_numbers; text is "0.5", or "0.1x0.5" */
 } fmd_option_kind;
+
+/* One number or several. */
+enum { FMD_NUMBERS_MAX = 8 };
+typedef struct fmd_numbers {
+    int n;
+    double at[FMD_NUMBERS_MAX];
+} fmd_numbers;
 
 typedef struct fmd_option {
     const char *name; /* "batch-size" */
     fmd_option_kind kind;
     size_t offset;       /* of the field in the struct */
-    size_t size;         /* of a text field, with its NUL; numbers of dims, 0: any */
+    size_t size;         /* of a text field, with its NUL; how many dims or numbers, 0: any */
     const char *initial; /* the default, as text */
     double min, max;     /* inclusive range of numbers; both 0: any */
     const char *choices; /* "exact|native"; a last "|" is allowed */

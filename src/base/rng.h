@@ -13,7 +13,9 @@ typedef enum fmd_rng_purpose {
     FMD_RNG_INIT = 1,    /* stream: parameter tensor, time: redraw, index: element */
     FMD_RNG_SHUFFLE = 2, /* stream: 0, time: epoch, index: position */
     FMD_RNG_DROPOUT = 3, /* stream: layer, time: step, index: position in the global batch, unit */
-    FMD_RNG_SYNTHETIC = 4, /* stream and time: 0, index: byte of the data set */
+    FMD_RNG_SYNTHETIC = 4,    /* stream and time: 0, index: byte of the data set */
+    FMD_RNG_AUGMENTATION = 5, /* stream: layer, time: step, index: position in the global batch */
+    FMD_RNG_NOISE = 6,        /* the same, then value of the image and try */
 } fmd_rng_purpose;
 
 typedef struct fmd_rng {

@@ -12,6 +12,7 @@ typedef struct values {
     char name[8];
     int colour;
     fmd_shape size, shape;
+    fmd_numbers range;
 } values;
 
 #define FIELD(f) .offset = offsetof(values, f), .size = sizeof((values *)0)->f
@@ -40,8 +41,14 @@ static const fmd_option table[] = {
      .initial = "1",
      .min = -1,
      .max = 1000},
+    {.name = "range",
+     .kind = FMD_OPTION_NUMBERS,
+     .offset = offsetof(values, range),
+     .initial = "0x0.5",
+     .min = -1,
+     .max = 1},
 };
-enum { COUNT, COLOUR, RATE, ON, TIME, NAME, SIZE, SHAPE, N };
+enum { COUNT, COLOUR, RATE, ON, TIME, NAME, SIZE, SHAPE, RANGE, N };
 
 static values v;
 
@@ -117,6 +124,41 @@ static void test_option__dims_are_numbers_with_an_x_between(void **state)
                  "--size: '3x0' is not one number or two such as 3 or 3x5, each from 1 to 100");
     assert_fails(fmd_option_set(&table[SHAPE], &v, "--shape", "a"), FMD_EUSAGE,
                  "--shape: 'a' is not numbers such as 7x7x16, each from -1 to 1000");
+}
+
+/* "0x1" is no hexadecimal number. */
+static void test_option__numbers_are_one_or_several(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *back;
+        fmd_numbers value;
+    } good[] = {{"0.1", "0.1", {1, {0.1}}},
+                {"0x1", "0x1", {2, {0, 1}}},
+                {"-0.25x1e-3x1", "-0.25x0.001x1", {3, {-0.25, 0.001, 1}}},
+                {"0.33333333333333331", "0.3333333333333333", {1, {1.0 / 3}}}};
+    char text[FMD_OPTION_TEXT_BYTES];
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_ok(fmd_option_set(&table[RANGE], &v, "--range", good[i].text));
+        assert_string_equal(fmd_option_text(&table[RANGE], &v, text), good[i].back);
+        assert_int_equal(v.range.n, good[i].value.n);
+        assert_memory_equal(v.range.at, good[i].value.at, (size_t)v.range.n * sizeof v.range.at[0]);
+    }
+    static const char *const bad[] = {"",
+                                      "x",
+                                      "0.1x",
+                                      "x0.1",
+                                      "0.1x2",
+                                      "0.1 x0.2",
+                                      "nan",
+                                      "0xff",
+                                      "inf",
+                                      "0.1,1",
+                                      "0x0x0x0x0x0x0x0x0"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(fmd_option_set(&table[RANGE], &v, "--range", bad[i]), FMD_EUSAGE);
+    assert_fails(fmd_option_set(&table[RANGE], &v, "--range", "2"), FMD_EUSAGE,
+                 "--range: '2' is not one number or several such as 0.1x0.5, each from -1 to 1");
 }
 
 static void test_option__an_unknown_choice_names_the_nearest(void **state)
@@ -223,6 +265,7 @@ int main(void)
         TEST(durations_have_units),
         TEST(text_that_does_not_fit_is_refused),
         TEST(text_forms_read_back_as_the_same_value),
+        TEST(numbers_are_one_or_several),
         TEST(dashes_and_underscores_are_the_same),
         TEST(arguments_of_a_spec_find_their_option),
         TEST(arguments_of_a_spec_are_checked),

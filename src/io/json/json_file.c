@@ -59,7 +59,7 @@ static fmd_status type_mismatch(const fmd_option *o, const char *label, json_t *
         [FMD_OPTION_BOOL] = "true or false", [FMD_OPTION_INT] = "an integer",
         [FMD_OPTION_FLOAT] = "a number",     [FMD_OPTION_TEXT] = "a string",
         [FMD_OPTION_CHOICE] = "a string",    [FMD_OPTION_DURATION] = "a number or a string",
-        [FMD_OPTION_DIMS] = "a string",
+        [FMD_OPTION_DIMS] = "a string",      [FMD_OPTION_NUMBERS] = "a string",
     };
     char *found = fmd_json_print(value, false);
     fmd_status status =

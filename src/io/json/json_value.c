@@ -32,6 +32,20 @@ static json_t *array_of_dims(fmd_shape s)
     return array;
 }
 
+/* One number is no list. */
+static json_t *number_or_array(const fmd_numbers *v)
+{
+    if (v->n == 1)
+        return json_real(v->at[0]);
+    json_t *array = json_array();
+    for (int i = 0; i < v->n; i++)
+        if (json_array_append_new(array, json_real(v->at[i])) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    return array;
+}
+
 json_t *fmd_json_of_option(const fmd_option *o, const void *base)
 {
     char buffer[FMD_OPTION_TEXT_BYTES];
@@ -54,6 +68,7 @@ json_t *fmd_json_of_option(const fmd_option *o, const void *base)
     case FMD_OPTION_TEXT: return o->repeats ? array_of_words(text) : json_string(text);
     case FMD_OPTION_CHOICE: return json_string(text);
     case FMD_OPTION_DIMS: return array_of_dims(*(const fmd_shape *)from);
+    case FMD_OPTION_NUMBERS: return number_or_array(from);
     }
     return NULL;
 }

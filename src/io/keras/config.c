@@ -78,10 +78,26 @@ static json_t *common_config(const fmd_keras_layout *k, const fmd_layer *l)
     return NULL;
 }
 
+/* Keras' paddings of an image: a number, a pair, or two pairs. */
+static int nest_padding(json_t *config)
+{
+    json_t *flat = json_object_get(config, "padding"), *nested = NULL;
+    const size_t n = json_array_size(flat);
+    if (n == 1)
+        nested = json_copy(json_array_get(flat, 0));
+    else if (n == 4)
+        nested = json_pack("[[O, O], [O, O]]", json_array_get(flat, 0), json_array_get(flat, 1),
+                           json_array_get(flat, 2), json_array_get(flat, 3));
+    else
+        return 0;
+    return json_object_set_new(config, "padding", nested);
+}
+
 static json_t *layer_config(const fmd_keras_layout *k, const fmd_layer *l)
 {
     json_t *config = common_config(k, l);
-    if (add_options(config, l->ops->args, l->ops->n_args, l->args) != 0) {
+    if (add_options(config, l->ops->args, l->ops->n_args, l->args) != 0 ||
+        nest_padding(config) != 0) {
         json_decref(config);
         return NULL;
     }

@@ -185,10 +185,15 @@ static bool is_neutral(const fmd_keras_layer *l, const char *key, json_t *value)
 {
     static const struct {
         const char *key, *value;
-    } neutral[] = {{"groups", "1"},           {"dilation_rate", "1x1"},
-                   {"dilation_rate", "1"},    {"negative_slope", "0"},
-                   {"negative_slope", "0.0"}, {"threshold", "0"},
-                   {"threshold", "0.0"},      {"axis", "-1"}};
+    } neutral[] = {{"groups", "1"},
+                   {"dilation_rate", "1x1"},
+                   {"dilation_rate", "1"},
+                   {"negative_slope", "0"},
+                   {"negative_slope", "0.0"},
+                   {"threshold", "0"},
+                   {"threshold", "0.0"},
+                   {"axis", "-1"},
+                   {"axis", ""}}; /* Normalization: one mean and variance */
     char text[FMD_OPTION_TEXT_BYTES], last[16];
     value_text(value, text);
     for (size_t i = 0; i < sizeof neutral / sizeof *neutral; i++)
