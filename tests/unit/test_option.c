@@ -206,7 +206,8 @@ static void test_option__text_forms_read_back_as_the_same_value(void **state)
                  .seconds = 0.1,
                  .colour = 1,
                  .size = {2, {4, 4}},
-                 .shape = {3, {4, -1, 4}}};
+                 .shape = {3, {4, -1, 4}},
+                 .range = {2, {-1, 0.1}}};
     values copy = v;
     for (size_t i = 0; i < N; i++)
         assert_ok(fmd_option_set(&table[i], &copy, "copy", fmd_option_text(&table[i], &v, text)));
@@ -241,7 +242,7 @@ static void test_option__arguments_of_a_spec_are_checked(void **state)
     (void)state;
     assert_fails(fmd_options_parse_args(table, N, &v, "dense", "7:purple"), FMD_EUSAGE,
                  "dense: does not understand 'purple'; it takes count, colour, rate, [no]on, "
-                 "max-time, name, size, shape");
+                 "max-time, name, size, shape, range");
     assert_fails(fmd_options_parse_args(table, N, &v, "dense", "7:rate=2"), FMD_EUSAGE,
                  "dense: rate: '2' is not a number from 0 to 1");
     assert_fails(fmd_options_parse_args(table, N, &v, "dense", "7:on:noon"), FMD_EUSAGE,
