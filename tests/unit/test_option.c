@@ -247,9 +247,9 @@ static void test_option__arguments_of_a_spec_are_checked(void **state)
                  "dense: rate: '2' is not a number from 0 to 1");
     assert_fails(fmd_options_parse_args(table, N, &v, "dense", "7:on:noon"), FMD_EUSAGE,
                  "dense: on is given twice");
-    assert_fails(
-        fmd_options_parse_args(table, N, &v, "dense", "blue"), FMD_EUSAGE,
-        "dense: needs count; it takes count, colour, rate, [no]on, max-time, name, size, shape");
+    assert_fails(fmd_options_parse_args(table, N, &v, "dense", "blue"), FMD_EUSAGE,
+                 "dense: needs count; it takes count, colour, rate, [no]on, max-time, name, size, "
+                 "shape, range");
     assert_int_equal(fmd_options_parse_args(table, N, &v, "dense", "7::blue"), FMD_EUSAGE);
 }
 
