@@ -1,6 +1,8 @@
 #include "cli/run_command.h"
 
 #include "base/system/print.h"
+#include "base/system/procfs.h"
+#include "base/version.h"
 #include "cli/help.h"
 #include "cli/manual.h"
 #include "cli/parse.h"
@@ -20,9 +22,11 @@
 static void print_version(void)
 {
     const char *blas;
+    char cpu[FMD_SYSTEM_LINE];
     if (fmd_math_blas(&blas) != FMD_OK)
         blas = fmd_error_message();
-    printf("fmnist-dist " FMD_VERSION "\nMPI   %s\nBLAS  %s\n", fmd_comm_library(), blas);
+    printf("fmnist-dist " FMD_VERSION "\ncommit %s\nMPI    %s\nBLAS   %s\nCPU    %s\n",
+           fmd_version_commit(), fmd_comm_library(), blas, fmd_procfs_cpu("", cpu));
 }
 
 /* A process that a launcher started as anything but the first one. */

@@ -56,7 +56,8 @@ typedef struct fmd_study {
     const fmd_config *config;
     char folder[FMD_PATH_BYTES];
     char program[FMD_PATH_BYTES];
-    char when[32], host[64], core[64], layers[256]; /* where, and of what model */
+    char when[32], host[64], core[64], cpu[128], mpi[128];
+    char layers[256]; /* of the model */
     int ranks[FMD_STUDY_COUNTS], n_ranks;
     fmd_study_mode modes[FMD_STUDY_WAYS];
     fmd_allreduce_sample samples[FMD_STUDY_SAMPLES];

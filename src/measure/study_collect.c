@@ -49,9 +49,13 @@ static void read_surroundings(fmd_study *s, const fmd_json *j)
     const char *layers = fmd_json_get_text(j, NULL, "layers");
     const char *host = fmd_json_get_text(j, NULL, "host");
     const char *core = fmd_json_get_text(j, NULL, "blas_core");
+    const char *cpu = fmd_json_get_text(j, NULL, "cpu");
+    const char *mpi = fmd_json_get_text(j, NULL, "mpi");
     snprintf(s->layers, sizeof s->layers, "%s", layers != NULL ? layers : "");
     snprintf(s->host, sizeof s->host, "%s", host != NULL ? host : "");
     snprintf(s->core, sizeof s->core, "%s", core != NULL ? core : "");
+    snprintf(s->cpu, sizeof s->cpu, "%s", cpu != NULL ? cpu : "");
+    snprintf(s->mpi, sizeof s->mpi, "%s", mpi != NULL ? mpi : "");
     const double bytes = fmd_json_get_real(j, "roofline", "message_bytes");
     if (!isnan(bytes))
         s->message_bytes = bytes;

@@ -1,4 +1,5 @@
 /* The results of a scaling study: advice in words, tables, JSON and CSV. */
+#include "base/version.h"
 #include "measure/study.h"
 
 #include "base/format.h"
@@ -307,8 +308,11 @@ static fmd_status write_json(const fmd_study *s)
     fmd_json *j;
     FMD_TRY(fmd_json_create(&j));
     fmd_json_text(j, NULL, "version", FMD_VERSION);
+    fmd_json_text(j, NULL, "commit", fmd_version_commit());
     fmd_json_text(j, NULL, "made", s->when);
     fmd_json_text(j, NULL, "host", s->host);
+    fmd_json_text(j, NULL, "cpu", s->cpu);
+    fmd_json_text(j, NULL, "mpi", s->mpi);
     fmd_json_text(j, NULL, "blas_core", s->core);
     fmd_json_text(j, NULL, "layers", s->layers);
     for (int i = 0; i < FMD_STUDY_WAYS; i++)

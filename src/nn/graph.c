@@ -141,7 +141,7 @@ static fmd_status plan_gradient(const fmd_graph *g, fmd_layer *l)
         }
     if (l->sends_gradient && l->ops->forward != NULL && l->ops->backward == NULL)
         return FMD_FAIL(FMD_EUSAGE,
-                        "--layers: %s has no derivative: put it before the first layer with "
+                        "model: %s has no derivative: put it before the first layer with "
                         "parameters",
                         l->name);
     return FMD_OK;
@@ -156,7 +156,7 @@ static fmd_status check_size(const fmd_layer *l)
         n *= l->out.dim[i];
     if (n <= INT_MAX)
         return FMD_OK;
-    return FMD_FAIL(FMD_EUSAGE, "--layers: %s: its output %s has %.0f values: at most %d", l->name,
+    return FMD_FAIL(FMD_EUSAGE, "model: %s: its output %s has %.0f values: at most %d", l->name,
                     fmd_shape_text(l->out, 0, text), n, INT_MAX);
 }
 
@@ -191,7 +191,7 @@ static fmd_status add_layer(builder *b, const char *label, char *text)
 static fmd_status add_item(builder *b, char *item)
 {
     char label[LABEL_BYTES];
-    snprintf(label, sizeof label, "--layers: %.*s", LABEL_BYTES - 16, item);
+    snprintf(label, sizeof label, "model: %.*s", LABEL_BYTES - 16, item);
     if (strncmp(item, "from:", 5) == 0) {
         b->dangling = true;
         return find_mark(b, label, item + 5, &b->previous);
@@ -209,12 +209,11 @@ static fmd_status check_ends(const builder *b)
 {
     const fmd_graph *g = b->graph;
     if (b->dangling || g->n_layers == 0)
-        return FMD_FAIL(FMD_EUSAGE, "--layers: %s",
+        return FMD_FAIL(FMD_EUSAGE, "model: %s",
                         b->dangling ? "no layer follows the last 'from'" : "there is no layer");
     for (size_t i = 0; i + 1 < g->n_layers; i++)
         if (!b->used[i])
-            return FMD_FAIL(FMD_EUSAGE,
-                            "--layers: nothing takes the output of %s, layer %zu of %zu",
+            return FMD_FAIL(FMD_EUSAGE, "model: nothing takes the output of %s, layer %zu of %zu",
                             g->layers[i].name, i + 1, g->n_layers);
     return FMD_OK;
 }

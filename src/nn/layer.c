@@ -29,8 +29,8 @@ fmd_status fmd_layer_find(const fmd_layer_ops **out, const char *name)
                                  (*out)->name);
     }
     return FMD_FAIL(FMD_EUSAGE,
-                    "--layers: there is no layer '%.64s'%s; 'fmnist-dist help train' lists them",
-                    name, fmd_did_you_mean(names, name, hint));
+                    "model: there is no layer '%.64s'%s; 'fmnist-dist help train' lists them", name,
+                    fmd_did_you_mean(names, name, hint));
 }
 
 fmd_cost fmd_layer_cost(const fmd_layer *l, size_t samples)

@@ -80,20 +80,20 @@ static void test_model__faults_in_a_spec_are_named(void **state)
     static const struct {
         const char *spec, *message;
     } faults[] = {
-        {"", "--layers: there is no layer"},
-        {"dens:8", "--layers: there is no layer 'dens' (did you mean 'dense'?); 'fmnist-dist help "
+        {"", "model: there is no layer"},
+        {"dens:8", "model: there is no layer 'dens' (did you mean 'dense'?); 'fmnist-dist help "
                    "train' lists them"},
-        {"flatten,,dense:8", "--layers: there is no layer ''; 'fmnist-dist help train' lists them"},
-        {"dense", "--layers: dense: needs units; it takes units, activation, init, [no]bias"},
-        {"dense:0", "--layers: dense:0: units: '0' is not an integer from 1 to 65536"},
-        {"dense:8:rely", "--layers: dense:8:rely: does not understand 'rely' (did you mean "
+        {"flatten,,dense:8", "model: there is no layer ''; 'fmnist-dist help train' lists them"},
+        {"dense", "model: dense: needs units; it takes units, activation, init, [no]bias"},
+        {"dense:0", "model: dense:0: units: '0' is not an integer from 1 to 65536"},
+        {"dense:8:rely", "model: dense:8:rely: does not understand 'rely' (did you mean "
                          "'relu'?); it takes units, "
                          "activation, init, [no]bias"},
         {"dense:8:activation=rely",
-         "--layers: dense:8:activation=rely: activation: 'rely' is not one of "
+         "model: dense:8:activation=rely: activation: 'rely' is not one of "
          "linear|relu|leaky_relu|elu|gelu|sigmoid|tanh|softmax (did you mean 'relu'?)"},
-        {"flatten:3", "--layers: flatten:3: does not understand '3'; it takes no arguments"},
-        {"dropout:1.5", "--layers: dropout:1.5: rate: '1.5' is not a number from 0 to 0.99"},
+        {"flatten:3", "model: flatten:3: does not understand '3'; it takes no arguments"},
+        {"dropout:1.5", "model: dropout:1.5: rate: '1.5' is not a number from 0 to 0.99"},
     };
     fmd_model *untouched = NULL, *m = untouched;
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
@@ -108,12 +108,12 @@ static void test_model__a_row_that_is_too_long_is_refused(void **state)
     fmd_model *m;
     const fmd_shape in = {.rank = 3, .dim = {256, 256, 1}};
     assert_fails(fmd_model_create(&m, "dense:65536,flatten,dense:10:softmax", in, 1), FMD_EUSAGE,
-                 "--layers: dense: its output (256, 256, 65536) has 4294967296 values: at most "
+                 "model: dense: its output (256, 256, 65536) has 4294967296 values: at most "
                  "2147483647");
     const fmd_shape long_row = {.rank = 1, .dim = {1 << 30}};
     assert_fails(fmd_model_create(&m, "relu,concatenate:input:input:input", long_row, 1),
                  FMD_EUSAGE,
-                 "--layers: concatenate: axis 1 would have 4294967296 values: at most 2147483647");
+                 "model: concatenate: axis 1 would have 4294967296 values: at most 2147483647");
 }
 
 /* A tensor's values depend on the seed and its number alone. */
@@ -217,39 +217,36 @@ static void test_model__faults_of_a_graph_are_named(void **state)
     static const struct {
         const char *spec, *message;
     } faults[] = {
-        {"flatten,add:a", "--layers: add:a: no layer before it is marked '@a'; there are input"},
-        {"flatten@block1,add:block2", "--layers: add:block2: no layer before it is marked "
+        {"flatten,add:a", "model: add:a: no layer before it is marked '@a'; there are input"},
+        {"flatten@block1,add:block2", "model: add:block2: no layer before it is marked "
                                       "'@block2'; there are input|block1 (did "
                                       "you mean 'block1'?)"},
-        {"flatten@a,add:a@b,add:b@a", "--layers: add:b@a: '@a' is marked twice"},
-        {"flatten@input", "--layers: flatten@input: '@input' is the model's input"},
-        {"flatten@",
-         "--layers: flatten@: '@' marks a layer with a name of letters, digits and '_'"},
+        {"flatten@a,add:a@b,add:b@a", "model: add:b@a: '@a' is marked twice"},
+        {"flatten@input", "model: flatten@input: '@input' is the model's input"},
+        {"flatten@", "model: flatten@: '@' marks a layer with a name of letters, digits and '_'"},
         {"flatten@a-b",
-         "--layers: flatten@a-b: '@' marks a layer with a name of letters, digits and '_'"},
-        {"flatten,add", "--layers: add: needs another input: 'add:NAME' takes the layer marked "
+         "model: flatten@a-b: '@' marks a layer with a name of letters, digits and '_'"},
+        {"flatten,add", "model: add: needs another input: 'add:NAME' takes the layer marked "
                         "'@NAME' besides the one before"},
-        {"flatten@a,dense:3,add:a",
-         "--layers: add: its inputs have shapes (3) and (784): they must "
-         "be equal"},
+        {"flatten@a,dense:3,add:a", "model: add: its inputs have shapes (3) and (784): they must "
+                                    "be equal"},
         {"flatten@a,dense:3,concatenate:input",
-         "--layers: concatenate: its inputs have shapes (3) and (28, 28): they must be equal but "
+         "model: concatenate: its inputs have shapes (3) and (28, 28): they must be equal but "
          "for axis 1"},
         {"flatten@a,concatenate:a:axis=2",
-         "--layers: concatenate: its inputs have shape (784): axis must be 1 to 1 or -1 to -1"},
+         "model: concatenate: its inputs have shape (784): axis must be 1 to 1 or -1 to -1"},
         {"flatten@a,concatenate:a:axis=x",
-         "--layers: concatenate:a:axis=x: axis: 'x' is not an integer from -4 to 4"},
+         "model: concatenate:a:axis=x: axis: 'x' is not an integer from -4 to 4"},
         {"flatten,dense:3,from:input,dense:10:softmax",
-         "--layers: nothing takes the output of dense, layer 2 of 3"},
-        {"flatten@a,dense:3,from:a", "--layers: no layer follows the last 'from'"},
-        {"from:b,flatten", "--layers: from:b: no layer before it is marked '@b'; there are input"},
-        {"reshape:28x-1x3",
-         "--layers: reshape: its input (28, 28) has 784 values, which do not make "
-         "the shape (28, 9, 3)"},
-        {"reshape:-1x-1", "--layers: reshape: its input (28, 28) has 784 values, which do not make "
+         "model: nothing takes the output of dense, layer 2 of 3"},
+        {"flatten@a,dense:3,from:a", "model: no layer follows the last 'from'"},
+        {"from:b,flatten", "model: from:b: no layer before it is marked '@b'; there are input"},
+        {"reshape:28x-1x3", "model: reshape: its input (28, 28) has 784 values, which do not make "
+                            "the shape (28, 9, 3)"},
+        {"reshape:-1x-1", "model: reshape: its input (28, 28) has 784 values, which do not make "
                           "the shape (-1, -1)"},
-        {"reshape:3x", "--layers: reshape:3x: does not understand '3x'; it takes target_shape"},
-        {"reshape", "--layers: reshape: needs target_shape; it takes target_shape"},
+        {"reshape:3x", "model: reshape:3x: does not understand '3x'; it takes target_shape"},
+        {"reshape", "model: reshape: needs target_shape; it takes target_shape"},
     };
     fmd_model *m;
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)

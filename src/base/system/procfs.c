@@ -67,6 +67,13 @@ bool fmd_procfs_ticks(const char *root, const uint64_t *set, int words, double *
     return found;
 }
 
+const char *fmd_procfs_cpu(const char *root, char model[FMD_SYSTEM_LINE])
+{
+    if (!fmd_procfs_field(root, "/proc/cpuinfo", "model name", model))
+        snprintf(model, FMD_SYSTEM_LINE, "unknown");
+    return model;
+}
+
 double fmd_procfs_group_limit(const char *root, const char *controller, const char *file,
                               const char *old, double (*read)(const char *root, const char *path))
 {

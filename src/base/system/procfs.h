@@ -20,6 +20,9 @@ bool fmd_procfs_line(const char *root, const char *name, char line[FMD_SYSTEM_LI
 bool fmd_procfs_field(const char *root, const char *name, const char *key,
                       char value[FMD_SYSTEM_LINE]);
 
+/* Local. The model of the processor, or "unknown". */
+const char *fmd_procfs_cpu(const char *root, char model[FMD_SYSTEM_LINE]);
+
 /* Local. The smallest of a limit of the control groups of this process, from its own one to the top.
  * `file` is that of version 2, `old` that of version 1, in the folder of its controller. The limit is
  * what `read` makes of the file; INFINITY: none. */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "math/gemm.h"
+#include "run/provenance.h"
 #include "train/loader.h"
 
 #include <stdio.h>
@@ -68,12 +69,9 @@ static void describe(const fmd_bench *b, const char *op, double threads_a_core)
         fflush(stdout);
         return;
     }
-    fmd_json_text(b->json, NULL, "version", FMD_VERSION);
+    fmd_provenance_add(b->json);
     fmd_json_text(b->json, NULL, "op", op);
     fmd_json_text(b->json, NULL, "host", fmd_comm_host(j->comm));
-    fmd_json_text(b->json, NULL, "mpi", fmd_comm_library());
-    fmd_json_text(b->json, NULL, "blas", fmd_math_library());
-    fmd_json_text(b->json, NULL, "blas_core", fmd_math_core());
     fmd_json_int(b->json, NULL, "ranks", fmd_comm_size(j->comm));
     fmd_json_int(b->json, NULL, "nodes", fmd_comm_nodes(j->comm));
     fmd_json_int(b->json, NULL, "threads", j->config->distribution.threads);

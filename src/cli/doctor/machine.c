@@ -62,13 +62,12 @@ static const char *container(const char *root)
 static void check_processor(fmd_findings *f, const char *root)
 {
     char model[FMD_SYSTEM_LINE], memory[FMD_SYSTEM_LINE];
-    if (!fmd_procfs_field(root, "/proc/cpuinfo", "model name", model))
-        snprintf(model, sizeof model, "processor unknown");
     const double bytes = fmd_procfs_field(root, "/proc/meminfo", "MemTotal", memory)
                              ? 1024 * strtod(memory, NULL)
                              : 0;
     const char *inside = container(root);
-    fmd_find(f, FMD_FINE, "machine", "", "%.200s, %.1f GB of memory, %s%s", model, bytes / 1e9,
+    fmd_find(f, FMD_FINE, "machine", "", "processor %.200s, %.1f GB of memory, %s%s",
+             fmd_procfs_cpu(root, model), bytes / 1e9,
              inside != NULL ? "in a container: " : "no container", inside != NULL ? inside : "");
 }
 

@@ -10,6 +10,7 @@
 #include "io/run_names.h"
 #include "io/tensorboard/tensorboard.h"
 #include "math/gemm.h"
+#include "run/provenance.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -102,14 +103,9 @@ void fmd_report_waste(const fmd_job *j)
         fmd_warn("the files in %s are not those of the published data set", j->data.info.path);
 }
 
-/* With what, and where. */
 static void add_place(fmd_json *r, const fmd_job *j)
 {
-    fmd_json_text(r, NULL, "mpi", fmd_comm_library());
-    fmd_json_text(r, NULL, "blas", fmd_math_library());
-    fmd_json_text(r, NULL, FMD_KEY_BLAS_CORE, fmd_math_core());
-    fmd_json_text(r, NULL, "instructions", fmd_math_instructions());
-    fmd_json_text(r, NULL, "compiler", __VERSION__);
+    fmd_provenance_add(r);
     fmd_json_int(r, NULL, FMD_KEY_RANKS, fmd_comm_size(j->comm));
     fmd_json_int(r, NULL, FMD_KEY_NODES, fmd_comm_nodes(j->comm));
     for (int i = 0; i < fmd_comm_size(j->comm); i++)
@@ -145,8 +141,9 @@ fmd_status fmd_report_record(const fmd_job *j, const char *weights)
     char path[FMD_RUN_PATH_BYTES], hash[FMD_HASH_TEXT];
     fmd_json *r;
     FMD_TRY(fmd_json_create(&r));
-    fmd_json_text(r, NULL, FMD_KEY_VERSION, FMD_VERSION);
-    fmd_json_text(r, NULL, FMD_KEY_STARTED, j->started);
+    fmd_provenance_add(r);
+    fmd_json_int(r, NULL, FMD_KEY_RANKS, fmd_comm_size(j->comm));
+    fmd_json_int(r, NULL, FMD_KEY_NODES, fmd_comm_nodes(j->comm));
     add_place(r, j);
     fmd_json_text(r, FMD_KEY_DATA, FMD_KEY_NAME, j->data.info.name);
     fmd_json_text(r, FMD_KEY_DATA, FMD_KEY_PATH, j->data.info.path);
@@ -206,7 +203,9 @@ fmd_status fmd_report_start(fmd_json **out, const fmd_job *j)
     FMD_TRY(fmd_json_create(&r));
     for (size_t i = 0; i < sizeof in_head / sizeof *in_head; i++)
         fmd_json_int(r, NULL, in_head[i], 0); /* until it is known */
-    fmd_json_text(r, NULL, FMD_KEY_VERSION, FMD_VERSION);
+    fmd_provenance_add(r);
+    fmd_json_int(r, NULL, FMD_KEY_RANKS, fmd_comm_size(j->comm));
+    fmd_json_int(r, NULL, FMD_KEY_NODES, fmd_comm_nodes(j->comm));
     add_place(r, j);
     fmd_json_text(r, FMD_KEY_CONFIG, FMD_KEY_DATASET, j->data.info.name);
     fmd_json_int(r, FMD_KEY_CONFIG, FMD_KEY_TRAIN_IMAGES, (long long)f->train.n);

@@ -10,7 +10,7 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     for (int i = 1; i < l->n_inputs; i++)
         if (!fmd_shape_equal(l->in[i], l->in[0]))
             return FMD_FAIL(
-                FMD_EUSAGE, "--layers: %s: its inputs have shapes %s and %s: they must be equal",
+                FMD_EUSAGE, "model: %s: its inputs have shapes %s and %s: they must be equal",
                 l->name, fmd_shape_text(l->in[0], 0, first), fmd_shape_text(l->in[i], 0, other));
     l->out = l->in[0];
     return FMD_OK;

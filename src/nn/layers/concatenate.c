@@ -32,7 +32,7 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     char first[FMD_SHAPE_TEXT], other[FMD_SHAPE_TEXT];
     if (axis < 0 || axis >= l->in[0].rank)
         return FMD_FAIL(FMD_EUSAGE,
-                        "--layers: %s: its inputs have shape %s: axis must be 1 to %d or -1 to -%d",
+                        "model: %s: its inputs have shape %s: axis must be 1 to %d or -1 to -%d",
                         l->name, fmd_shape_text(l->in[0], 0, first), l->in[0].rank, l->in[0].rank);
     l->out = l->in[0];
     int64_t together = l->out.dim[axis];
@@ -41,16 +41,15 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
         if (same.rank == l->out.rank)
             same.dim[axis] = l->in[0].dim[axis];
         if (!fmd_shape_equal(same, l->in[0]))
-            return FMD_FAIL(
-                FMD_EUSAGE,
-                "--layers: %s: its inputs have shapes %s and %s: they must be equal but "
-                "for axis %d",
-                l->name, fmd_shape_text(l->in[0], 0, first), fmd_shape_text(l->in[i], 0, other),
-                axis + 1);
+            return FMD_FAIL(FMD_EUSAGE,
+                            "model: %s: its inputs have shapes %s and %s: they must be equal but "
+                            "for axis %d",
+                            l->name, fmd_shape_text(l->in[0], 0, first),
+                            fmd_shape_text(l->in[i], 0, other), axis + 1);
         together += l->in[i].dim[axis];
     }
     if (together > INT_MAX)
-        return FMD_FAIL(FMD_EUSAGE, "--layers: %s: axis %d would have %lld values: at most %d",
+        return FMD_FAIL(FMD_EUSAGE, "model: %s: axis %d would have %lld values: at most %d",
                         l->name, axis + 1, (long long)together, INT_MAX);
     l->out.dim[axis] = (int)together;
     return FMD_OK;

@@ -38,7 +38,7 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
         known = 0;
     if (known == 0 || fmd_shape_count(out) != n)
         return FMD_FAIL(FMD_EUSAGE,
-                        "--layers: %s: its input %s has %zu values, which do not make the shape %s",
+                        "model: %s: its input %s has %zu values, which do not make the shape %s",
                         l->name, fmd_shape_text(l->in[0], 0, from), n, fmd_shape_text(out, 0, to));
     l->out = out;
     return FMD_OK;

@@ -1,0 +1,8 @@
+#include "base/version.h"
+
+#include "commit.h" /* made by the build: cmake/FmdCommit.cmake */
+
+const char *fmd_version_commit(void)
+{
+    return FMD_COMMIT;
+}
