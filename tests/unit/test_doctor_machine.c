@@ -49,10 +49,12 @@ static void test_doctor_machine__processor_memory_and_container_are_told(void **
     expect(&f, "memory", FMD_FINE, "4.10 GB free, about 0.26 GB needed");
     temp_put(root, "/proc/1/cgroup", "0::/kubepods/pod1\n");
     f = examine(root);
-    expect(&f, "machine", FMD_FINE, "processor Some CPU @ 2 GHz, 8.2 GB of memory, in a container: kubepods");
+    expect(&f, "machine", FMD_FINE,
+           "processor Some CPU @ 2 GHz, 8.2 GB of memory, in a container: kubepods");
     temp_put(root, "/.dockerenv", "");
     f = examine(root);
-    expect(&f, "machine", FMD_FINE, "processor Some CPU @ 2 GHz, 8.2 GB of memory, in a container: Docker");
+    expect(&f, "machine", FMD_FINE,
+           "processor Some CPU @ 2 GHz, 8.2 GB of memory, in a container: Docker");
 }
 
 static void test_doctor_machine__little_memory_is_a_problem(void **state)
