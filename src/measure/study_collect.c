@@ -40,7 +40,7 @@ static double step_ms(const fmd_json *j)
 /* Whether each rank had cores of its own. */
 static bool has_cores(const fmd_json *j)
 {
-    return fmd_json_get_real(j, NULL, "threads_a_core") <= 1;
+    return fmd_json_get_real(j, NULL, "threads_per_core") <= 1;
 }
 
 /* Values that all runs of a study share come from the last run read. */

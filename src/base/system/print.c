@@ -84,6 +84,27 @@ void fmd_print_to(FILE *out, const char *format, ...)
     va_end(args);
 }
 
+void fmd_print_fact(int *at, const char *format, ...)
+{
+    enum { WIDTH = 80, SEPARATOR_COLUMNS = 3 };
+    char fact[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(fact, sizeof fact, format, args);
+    va_end(args);
+    const int columns = fmd_columns(fmd_printable(fact));
+    if (*at > FMD_LABEL_COLUMNS && *at + SEPARATOR_COLUMNS + columns > WIDTH) {
+        printf("\n%*s", FMD_LABEL_COLUMNS, "");
+        *at = FMD_LABEL_COLUMNS;
+    }
+    if (*at > FMD_LABEL_COLUMNS) {
+        fmd_print(" · ");
+        *at += SEPARATOR_COLUMNS;
+    }
+    fputs(fact, stdout);
+    *at += columns;
+}
+
 int fmd_columns(const char *text)
 {
     int n = 0;

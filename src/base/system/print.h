@@ -15,6 +15,11 @@ char *fmd_printable(char *text);
 void fmd_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void fmd_print_to(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Local. Prints a fact of a line, behind " · " or, where 80 columns are not enough, on an indented line of
+ * its own. *at is the column of the cursor: up to FMD_LABEL_COLUMNS the line has a label only. */
+enum { FMD_LABEL_COLUMNS = 7 };
+void fmd_print_fact(int *at, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Local. Columns that UTF-8 text takes, a column a character. */
 int fmd_columns(const char *text);
 

@@ -1,4 +1,4 @@
-/* What the operations of the bench command have in common. */
+/* Common to the operations of the bench command. */
 #ifndef FMD_CLI_BENCH_BENCH_H
 #define FMD_CLI_BENCH_BENCH_H
 
@@ -9,8 +9,8 @@
 typedef struct fmd_bench {
     fmd_job *job; /* for `load` only its configuration */
     fmd_bench_args args;
-    fmd_json *json;  /* rank 0: where results go; NULL: stdout */
-    double *seconds; /* room for the steps of all repetitions, and for two times these */
+    fmd_json *json;  /* rank 0: the results; NULL: they go to stdout */
+    double *seconds; /* scratch: the steps of all repetitions, or twice the repetitions */
 } fmd_bench;
 
 /* A table of this benchmark; `label` and `columns` are arrays or structs by name. */

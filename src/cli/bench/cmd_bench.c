@@ -1,4 +1,4 @@
-/* bench: how fast training is on this machine, where the time goes, and its parts alone. */
+/* bench: measures training speed on this machine, its breakdown, and single operations. */
 #include "base/format.h"
 #include "base/system/print.h"
 #include "cli/bench/bench.h"
@@ -24,7 +24,7 @@ static const struct {
     {true, fmd_bench_update}, {false, fmd_bench_load},
 };
 
-/* Collective. Where a published data set is not installed, random images do as well. */
+/* Collective. Random images stand in for a published data set that is not installed. */
 static fmd_status load_data(fmd_job *j)
 {
     const fmd_config *c = j->config;
@@ -33,7 +33,7 @@ static fmd_status load_data(fmd_job *j)
     const fmd_status st = fmd_loader_read(j->comm, c->data.dataset, c->data.dir, &j->data);
     if (st != FMD_ENOINPUT || !published || *c->data.dir != '\0')
         return st;
-    fmd_warn("%s is not installed: random images take its place", c->data.dataset);
+    fmd_warn("%s is not installed: using random images instead", c->data.dataset);
     return fmd_loader_synthetic(j->comm, &j->data);
 }
 
@@ -47,8 +47,8 @@ static fmd_status prepare(fmd_job *j)
     return FMD_OK;
 }
 
-/* Collective. Threads of all ranks for each core that they may use, on the fullest node. */
-static double threads_a_core(const fmd_job *j)
+/* Collective. Threads per core on the most crowded node. */
+static double threads_per_core(const fmd_job *j)
 {
     double crowd = (double)(fmd_comm_node_size(j->comm) * j->config->distribution.threads) /
                    fmd_comm_node_cores(j->comm);
@@ -56,8 +56,8 @@ static double threads_a_core(const fmd_job *j)
     return crowd;
 }
 
-/* Rank 0. What was measured, and where. */
-static void describe(const fmd_bench *b, const char *op, double threads_a_core)
+/* Rank 0. Prints or records what is measured, and where. */
+static void describe(const fmd_bench *b, const char *op, double threads_per_core)
 {
     const fmd_job *j = b->job;
     const bool has_model = j->model != NULL;
@@ -75,7 +75,7 @@ static void describe(const fmd_bench *b, const char *op, double threads_a_core)
     fmd_json_int(b->json, NULL, "ranks", fmd_comm_size(j->comm));
     fmd_json_int(b->json, NULL, "nodes", fmd_comm_nodes(j->comm));
     fmd_json_int(b->json, NULL, "threads", j->config->distribution.threads);
-    fmd_json_real(b->json, NULL, "threads_a_core", threads_a_core);
+    fmd_json_real(b->json, NULL, "threads_per_core", threads_per_core);
     fmd_json_int(b->json, NULL, "warmup", (long long)b->args.warmup);
     fmd_json_int(b->json, NULL, "repetitions", (long long)b->args.repetitions);
     fmd_json_int(b->json, NULL, "steps", (long long)b->args.steps);
@@ -97,7 +97,7 @@ static fmd_status measure(fmd_bench *b)
     char name[FMD_OPTION_TEXT_BYTES];
     if (ops[config->bench.op].needs_model)
         FMD_TRY(prepare(b->job));
-    const double crowd = threads_a_core(b->job);
+    const double crowd = threads_per_core(b->job);
     if (fmd_comm_rank(b->job->comm) == 0)
         describe(b, fmd_choice_text(FMD_BENCH_OPS, config->bench.op, name), crowd);
     FMD_TRY(ops[config->bench.op].run(b));

@@ -1,4 +1,4 @@
-/* bench --op allreduce|gemm|update|load: the parts of a training alone. */
+/* bench --op allreduce|gemm|update|load: single operations of a training. */
 #include "base/system/print.h"
 #include "cli/bench/bench.h"
 
@@ -14,7 +14,7 @@ static bool is_root(const fmd_bench *b)
     return fmd_comm_rank(b->job->comm) == 0;
 }
 
-/* A value of each rank, over the ranks. */
+/* The spread of a value over the ranks. */
 typedef struct spread {
     double min, mean, max;
 } spread;
@@ -28,7 +28,7 @@ static spread over_ranks(const fmd_bench *b, double mine)
     return (spread){-ends[0], mine, ends[1]};
 }
 
-/* As the OSU benchmarks: the average latency, and the least and most that a rank has of it. */
+/* As the OSU benchmarks: average latency, and the lowest and highest of a rank. */
 static fmd_status allreduce_row(fmd_bench *b, const fmd_bench_table *t, size_t bytes)
 {
     enum { LARGE = 65536, FEWER = 10 };
@@ -54,13 +54,13 @@ fmd_status fmd_bench_allreduce(fmd_bench *b)
 {
     enum { SMALLEST = 16, LARGEST = 4 << 20 };
     static const fmd_bench_column none = {0}, columns[] = {
-                                                  {"bytes", "Size(B)", 8, 0},
-                                                  {"avg_us", "Avg(us)", 10, 2},
-                                                  {"min_us", "Min(us)", 10, 2},
-                                                  {"max_us", "Max(us)", 10, 2},
-                                                  {"p50_us", "p50(us)", 10, 2},
-                                                  {"p99_us", "p99(us)", 10, 2},
-                                                  {"iterations", "Iterations", 10, 0},
+                                                  {"bytes", "Size(B)", 7, 0},
+                                                  {"avg_us", "Avg(us)", 9, 2},
+                                                  {"min_us", "Min(us)", 9, 2},
+                                                  {"max_us", "Max(us)", 9, 2},
+                                                  {"p50_us", "p50(us)", 9, 2},
+                                                  {"p99_us", "p99(us)", 9, 2},
+                                                  {"iterations", "Calls", 6, 0},
                                                   {"algbw_gbs", "algbw(GB/s)", 11, 3},
                                               };
     const fmd_bench_table t = FMD_BENCH_TABLE(b, "allreduce", none, columns);
@@ -68,7 +68,7 @@ fmd_status fmd_bench_allreduce(fmd_bench *b)
     size_t message, rows;
     FMD_TRY(fmd_bench_sizes(j->comm, j->model, j->optimizer, &j->fit, &message, &rows));
     if (is_root(b) && b->json == NULL)
-        fmd_print("# sums of %s over the ranks; a step of this model sends %zu bytes\n",
+        fmd_print("# sums of %s over the ranks; this model sends %zu bytes per step\n",
                   j->fit.reduce == FMD_REDUCE_EXACT ? "32-bit integers" : "floats", message);
     if (is_root(b))
         fmd_bench_table_head(&t);
@@ -80,7 +80,7 @@ fmd_status fmd_bench_allreduce(fmd_bench *b)
     return FMD_OK;
 }
 
-/* Rates of a product, means over the ranks: as the layers do it, and as BLAS does. */
+/* Rates of a product, means over the ranks, by the kernels of the layers and by BLAS. */
 static fmd_status gemm_row(fmd_bench *b, const fmd_bench_table *t, const fmd_product *p)
 {
     const size_t n = b->args.repetitions;
@@ -103,15 +103,15 @@ static fmd_status gemm_row(fmd_bench *b, const fmd_bench_table *t, const fmd_pro
 fmd_status fmd_bench_gemm(fmd_bench *b)
 {
     enum { PRODUCTS = 48, SMALLEST = 32, LARGEST = 1024 };
-    static const fmd_bench_column label = {"product", "C (M x N), inner K", 26, 0};
+    static const fmd_bench_column label = {"product", "C (M x N), inner K", 24, 0};
     static const fmd_bench_column columns[] = {
-        {"m", "M", 6, 0},
-        {"n", "N", 6, 0},
-        {"k", "K", 6, 0},
-        {"gflops", "GFLOP/s", 10, 1},
-        {"gflops_max", "max", 8, 1},
-        {"blas_gflops", "plain BLAS", 11, 1},
-        {"blas_gflops_max", "max", 8, 1},
+        {"m", "M", 5, 0},
+        {"n", "N", 5, 0},
+        {"k", "K", 5, 0},
+        {"gflops", "GFLOP/s", 8, 1},
+        {"gflops_max", "max", 7, 1},
+        {"blas_gflops", "plain BLAS", 10, 1},
+        {"blas_gflops_max", "max", 7, 1},
     };
     const fmd_bench_table t = FMD_BENCH_TABLE(b, "gemm", label, columns);
     const fmd_job *j = b->job;
@@ -130,7 +130,7 @@ fmd_status fmd_bench_gemm(fmd_bench *b)
     return FMD_OK;
 }
 
-/* A step of one optimizer on the parameters of the model, and what memory as large would allow. */
+/* A step of one optimizer on the parameters of the model, and the bandwidth of as much memory. */
 static fmd_status update_row(fmd_bench *b, const fmd_bench_table *t, const char *spec)
 {
     fmd_comm *c = b->job->comm;
@@ -162,15 +162,15 @@ out:
 
 fmd_status fmd_bench_update(fmd_bench *b)
 {
-    static const fmd_bench_column label = {"optimizer", "optimizer", 26, 0};
+    static const fmd_bench_column label = {"optimizer", "optimizer", 13, 0};
     static const fmd_bench_column columns[] = {
-        {"parameters", "parameters", 11, 0},
-        {"us", "us", 10, 2},
-        {"min_us", "min", 10, 2},
-        {"max_us", "max", 10, 2},
-        {"ns_a_parameter", "ns/param", 9, 4},
-        {"gbs", "GB/s", 8, 1},
-        {"memory_gbs", "plain GB/s", 11, 1},
+        {"parameters", "parameters", 10, 0},
+        {"us", "us", 8, 2},
+        {"min_us", "min", 8, 2},
+        {"max_us", "max", 8, 2},
+        {"ns_per_parameter", "ns/param", 8, 4},
+        {"gbs", "GB/s", 6, 1},
+        {"memory_gbs", "plain GB/s", 10, 1},
     };
     const fmd_bench_table t = FMD_BENCH_TABLE(b, "update", label, columns);
     const char *wanted = fmd_optimizer_spec(b->job->optimizer);
@@ -190,8 +190,8 @@ static void report_load(const fmd_bench *b, double mib, double images)
 {
     static const fmd_bench_column label = {"repetition", "read and unpack", 16, 0};
     static const fmd_bench_column columns[] = {
-        {"mib_a_second", "bw(MiB/s)", 10, 1},
-        {"images_a_second", "images/s", 12, 0},
+        {"mib_per_second", "bw(MiB/s)", 10, 1},
+        {"images_per_second", "images/s", 12, 0},
         {"seconds", "total(s)", 9, 4},
     };
     const fmd_bench_table t = FMD_BENCH_TABLE(b, "load", label, columns);
@@ -208,8 +208,8 @@ static void report_load(const fmd_bench *b, double mib, double images)
             (double[]){mib / rows[i].seconds, images / rows[i].seconds, rows[i].seconds});
 }
 
-/* From the files to memory that all ranks of a node see, on the slowest rank. After the first time
- * the files are in the page cache. */
+/* From files to shared memory of a node, on the slowest rank. After the first repetition the files are
+ * in the page cache. */
 fmd_status fmd_bench_load(fmd_bench *b)
 {
     const fmd_config *config = b->job->config;

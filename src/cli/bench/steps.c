@@ -1,4 +1,4 @@
-/* bench --op train: whole steps. */
+/* bench --op train: whole training steps. */
 #include "base/system/print.h"
 #include "cli/bench/bench.h"
 
@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* A phase of a step, in the order of the report. */
+/* A phase of a step, in the order of the table. */
 typedef struct phase {
     const char *name;
     size_t offset; /* in fmd_phase_seconds */
@@ -26,7 +26,7 @@ static double seconds_of(const fmd_bench_rank *r, size_t i)
     return *(const double *)((const char *)&r->phases + phases[i].offset);
 }
 
-/* What no phase has: the loop itself, flags, the watchdog. */
+/* The rest of a step: the loop itself, flags, the watchdog. */
 static double other_seconds(const fmd_bench_rank *r)
 {
     double rest = r->step;
@@ -48,16 +48,16 @@ static void report_stats(const fmd_bench_table *t, const char *key, const char *
 static double report_rates(const fmd_bench *b, fmd_bench_result *r)
 {
     static const fmd_bench_column columns[] = {
-        {"median", "median", 11, 0}, {"min", "min", 11, 0}, {"max", "max", 11, 0},
-        {"q1", "25 %", 11, 0},       {"q3", "75 %", 11, 0}, {"low", "95 % from", 11, 0},
-        {"high", "to", 11, 0}};
+        {"median", "median", 7, 0}, {"min", "min", 7, 0}, {"max", "max", 7, 0},
+        {"q1", "25 %", 7, 0},       {"q3", "75 %", 7, 0}, {"low", "95 %: from", 10, 0},
+        {"high", "to", 7, 0}};
     static const fmd_bench_column fine[] = {
-        {"median", "median", 11, 4}, {"min", "min", 11, 4}, {"max", "max", 11, 4},
-        {"q1", "25 %", 11, 4},       {"q3", "75 %", 11, 4}, {"low", "95 % from", 11, 4},
-        {"high", "to", 11, 4}};
+        {"median", "median", 7, 4}, {"min", "min", 7, 4}, {"max", "max", 7, 4},
+        {"q1", "25 %", 7, 4},       {"q3", "75 %", 7, 4}, {"low", "95 %: from", 10, 4},
+        {"high", "to", 7, 4}};
     const size_t n = b->args.repetitions;
     const double images = (double)r->batch * (double)b->args.steps;
-    const fmd_bench_column label = {"quantity", "over the repetitions", 20, 0};
+    const fmd_bench_column label = {"quantity", "over repetitions", 17, 0};
     fmd_bench_table t = FMD_BENCH_TABLE(b, "repeated", label, columns);
     for (size_t i = 0; i < n; i++)
         r->seconds[i] = images / r->seconds[i];
@@ -74,7 +74,7 @@ static double report_rates(const fmd_bench *b, fmd_bench_result *r)
     return step.median;
 }
 
-/* Over the ranks: the least, the mean, the most of a phase, and its share of a step. */
+/* Minimum, mean and maximum of a phase over the ranks, and its share of a step. */
 static void report_phase(const fmd_bench_table *t, const char *name, const fmd_bench_result *r,
                          int size, size_t phase_number)
 {
@@ -99,7 +99,7 @@ static void report_breakdown(const fmd_bench *b, const fmd_bench_result *r)
                                                {"mean_ms", "mean ms", 9, 4},
                                                {"max_ms", "max ms", 9, 4},
                                                {"percent", "share %", 9, 1}};
-    const fmd_bench_column label = {"phase", "per step, over the ranks", 24, 0};
+    const fmd_bench_column label = {"phase", "step, over ranks", 17, 0};
     const fmd_bench_table t = FMD_BENCH_TABLE(b, "breakdown", label, columns);
     const int size = fmd_comm_size(b->job->comm);
     fmd_bench_table_head(&t);
@@ -109,7 +109,7 @@ static void report_breakdown(const fmd_bench *b, const fmd_bench_result *r)
     report_phase(&t, "step", r, size, PHASES + 1);
 }
 
-/* Means over the ranks of what their matrix products do and could do, in flops a second. */
+/* Means over the ranks: operations of a step, and their rate, reached and possible, per second. */
 typedef struct products {
     double flops, rate, peak;
 } products;
@@ -156,16 +156,15 @@ static void report_limits(const fmd_bench *b, const fmd_bench_result *r, double 
         fmd_json_int(json, "roofline", "message_bytes", (long long)r->message_bytes);
         return;
     }
-    fmd_print("\nGEMM     forward + backward: %.1f MFLOP a rank and step, zeros included, at %.1f "
-              "GFLOP/s, "
-              "%.0f %% of the peak\n",
-              p.flops * 1e-6, p.rate * 1e-9, 100 * p.rate / p.peak);
-    fmd_print("peak     %.1f GFLOP/s a rank, all at once: %s\n", p.peak * 1e-9, text);
-    fmd_print(
-        "roofline %.0f %% of the limit (step %.4g ms; lower bound %.4g ms = GEMM %.4f + update of "
-        "%.2f MB %.4f + allreduce of %zu bytes %.4f)\n",
-        100 * sum / step, step * 1e3, sum * 1e3, f.compute * 1e3, r->update_bytes * 1e-6,
-        f.update * 1e3, r->message_bytes, f.allreduce * 1e3);
+    fmd_print("\nGEMM     %.1f GFLOP/s, %.0f %% of peak; %.1f MFLOP per rank and step\n",
+              p.rate * 1e-9, 100 * p.rate / p.peak, p.flops * 1e-6);
+    fmd_print("peak     %.1f GFLOP/s per rank, all ranks at once:\n", p.peak * 1e-9);
+    fmd_print("         %s\n", text);
+    fmd_print("roofline %.0f %% of the limit (step %.4g ms; lower bound %.4g ms)\n",
+              100 * sum / step, step * 1e3, sum * 1e3);
+    fmd_print("         = GEMM %.4f + update of %.2f MB %.4f + allreduce of %.2f MB %.4f\n",
+              f.compute * 1e3, r->update_bytes * 1e-6, f.update * 1e3,
+              (double)r->message_bytes * 1e-6, f.allreduce * 1e3);
 }
 
 fmd_status fmd_bench_train(fmd_bench *b)

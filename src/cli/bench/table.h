@@ -19,10 +19,10 @@ typedef struct fmd_bench_table {
     fmd_json *json; /* NULL: stdout */
 } fmd_bench_table;
 
-/* Local. The head line; nothing of it is in JSON. */
+/* Local. Prints the head line; JSON has none. */
 void fmd_bench_table_head(const fmd_bench_table *t);
 
-/* Local. A row; `values` has n_columns numbers, NAN where there is none. */
+/* Local. Prints or adds a row; `values` has n_columns numbers, NAN for none. */
 void fmd_bench_table_row(const fmd_bench_table *t, const char *label, const double *values);
 
 #endif

@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How the learning rate came about, where that is not plain. */
+/* Prints the learning rate where scaling or warm-up change it. */
 static void report_rates(const fmd_job *j)
 {
     const fmd_config *c = j->config;
@@ -36,42 +36,82 @@ static void report_rates(const fmd_job *j)
     fmd_print("\n");
 }
 
-void fmd_report_header(const fmd_job *j)
+/* Prints the label of a line; returns the column of the cursor. */
+static int label(const char *text)
+{
+    fmd_print("%-*s", FMD_LABEL_COLUMNS, text);
+    return FMD_LABEL_COLUMNS;
+}
+
+static const char *plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static void report_program(const fmd_job *j)
+{
+    const int size = fmd_comm_size(j->comm), nodes = fmd_comm_nodes(j->comm);
+    const int64_t threads = j->config->distribution.threads;
+    int at = 0;
+    fmd_print_fact(&at, "fmnist-dist " FMD_VERSION);
+    fmd_print_fact(&at, "%d rank%s on %d node%s", size, plural((size_t)size), nodes,
+                   plural((size_t)nodes));
+    fmd_print_fact(&at, "%s", fmd_comm_library());
+    if (fmd_math_is_own())
+        fmd_print_fact(&at, "own kernels, %s", fmd_math_instructions());
+    else
+        fmd_print_fact(&at, "%s, %" PRId64 " thread%s per rank", fmd_math_core(), threads,
+                       plural((size_t)threads));
+    fmd_print("\n");
+}
+
+static void report_data(const fmd_job *j)
 {
     const fmd_dataset_info *d = &j->data.info;
-    const int size = fmd_comm_size(j->comm), nodes = fmd_comm_nodes(j->comm);
     const fmd_fit_args *f = &j->fit;
-    char text[FMD_SHAPE_TEXT], n[32], size_text[32];
-    fmd_print("fmnist-dist " FMD_VERSION " · %d rank%s on %d node%s · %s · ", size,
-              size == 1 ? "" : "s", nodes, nodes == 1 ? "" : "s", fmd_comm_library());
-    if (fmd_math_is_own())
-        fmd_print("own kernels, %s\n", fmd_math_instructions());
-    else
-        fmd_print("%s, %" PRId64 " thread%s/rank\n", fmd_math_core(),
-                  j->config->distribution.threads, j->config->distribution.threads == 1 ? "" : "s");
-    fmd_print("data   %s %s (%s) · %zu train, ", d->name, d->path,
-              d->verified ? "verified" : "unverified", f->train.n);
     const bool on_test = j->config->data.validation_data == FMD_VALIDATION_TEST;
+    char text[FMD_SHAPE_TEXT], train[32], validation[64] = "", test[32], n[32];
+    int at = label("data");
     if (f->validation.n > 0 && !on_test)
-        fmd_print("%zu validation, ", f->validation.n);
-    fmd_print("%zu test%s, %s, %d class%s\n", d->n_test, on_test ? " and validation" : "",
-              fmd_format_shape(d->image, text), d->classes, d->classes == 1 ? "" : "es");
-    fmd_print("model  sequential: %s · %s parameters (%s)\n", fmd_model_spec(j->model),
-              fmd_format_count(fmd_model_n_params(j->model), n),
-              fmd_format_bytes(fmd_model_n_params(j->model) * sizeof(float), size_text));
+        snprintf(validation, sizeof validation, "%s validation, ",
+                 fmd_format_count(f->validation.n, n));
+    fmd_print_fact(&at, "%s %s (%s)", d->name, d->path, d->verified ? "verified" : "unverified");
+    fmd_print_fact(&at, "%s train, %s%s test%s", fmd_format_count(f->train.n, train), validation,
+                   fmd_format_count(d->n_test, test), on_test ? " and validation" : "");
+    fmd_print_fact(&at, "%s, %d class%s", fmd_format_shape(d->image, text), d->classes,
+                   d->classes == 1 ? "" : "es");
+    fmd_print("\n");
+}
+
+void fmd_report_header(const fmd_job *j)
+{
+    const fmd_fit_args *f = &j->fit;
+    const size_t size = (size_t)fmd_comm_size(j->comm), n_params = fmd_model_n_params(j->model);
+    const size_t microbatches = (f->batch_size + f->microbatch_size - 1) / f->microbatch_size;
+    const size_t steps = (f->train.n + f->batch_size - 1) / f->batch_size;
+    char n[32], bytes[32];
+    report_program(j);
+    report_data(j);
+    int at = label("model");
+    fmd_print_fact(&at, "sequential: %s", fmd_model_spec(j->model));
+    fmd_print_fact(&at, "%s parameters (%s)", fmd_format_count(n_params, n),
+                   fmd_format_bytes(n_params * sizeof(float), bytes));
+    fmd_print("\n");
     if (*j->config->model.weights != '\0')
         fmd_print("start  from the weights in %s\n", j->config->model.weights);
-    const size_t microbatches = (f->batch_size + f->microbatch_size - 1) / f->microbatch_size;
-    fmd_print("train  global batch %zu", f->batch_size);
+    at = label("train");
     if (f->reduce == FMD_REDUCE_EXACT)
-        fmd_print(" = %zu microbatch%s of %zu over %d rank%s", microbatches,
-                  microbatches == 1 ? "" : "es", f->microbatch_size, size, size == 1 ? "" : "s");
+        fmd_print_fact(&at, "global batch %zu = %zu microbatch%s of %zu over %zu rank%s",
+                       f->batch_size, microbatches, microbatches == 1 ? "" : "es",
+                       f->microbatch_size, size, plural(size));
     else
-        fmd_print(" over %d rank%s", size, size == 1 ? "" : "s");
-    const size_t steps = (f->train.n + f->batch_size - 1) / f->batch_size;
-    fmd_print(" · %zu step%s/epoch · %s lr %g %s · reduce %s · seed %" PRIu64 "\n", steps,
-              steps == 1 ? "" : "s", fmd_optimizer_spec(j->optimizer), f->schedule.base,
-              f->schedule.spec, f->reduce == FMD_REDUCE_EXACT ? "exact" : "native", f->seed);
+        fmd_print_fact(&at, "global batch %zu over %zu rank%s", f->batch_size, size, plural(size));
+    fmd_print_fact(&at, "%s step%s/epoch", fmd_format_count(steps, n), plural(steps));
+    fmd_print_fact(&at, "%s lr %g %s", fmd_optimizer_spec(j->optimizer), f->schedule.base,
+                   f->schedule.spec);
+    fmd_print_fact(&at, "reduce %s", f->reduce == FMD_REDUCE_EXACT ? "exact" : "native");
+    fmd_print_fact(&at, "seed %" PRIu64, f->seed);
+    fmd_print("\n");
     report_rates(j);
     if (j->folder.path[0] != '\0')
         fmd_print("run    %s\n", j->folder.path);
@@ -92,7 +132,7 @@ void fmd_report_waste(const fmd_job *j)
             f->microbatch_size);
     const int cores = fmd_comm_node_cores(j->comm), ranks = fmd_comm_node_size(j->comm);
     if (ranks * j->config->distribution.threads > cores)
-        fmd_warn("%d rank%s x %" PRId64 " thread%s share %d core%s on %s: more than one to a core "
+        fmd_warn("%d rank%s x %" PRId64 " thread%s share %d core%s on %s: more than one per core "
                  "is slower, not faster",
                  ranks, ranks == 1 ? "" : "s", j->config->distribution.threads,
                  j->config->distribution.threads == 1 ? "" : "s", cores, cores == 1 ? "" : "s",
@@ -112,7 +152,7 @@ static void add_place(fmd_json *r, const fmd_job *j)
         fmd_json_append(r, NULL, FMD_KEY_HOSTS, j->hosts + (size_t)i * FMD_HOST_BYTES);
 }
 
-/* Where the time went on the ranks, and who computed longest. */
+/* Adds the breakdown of the time over the ranks, and the slowest rank. */
 static void add_phases(fmd_json *r, const fmd_job *j)
 {
     const fmd_phase_spread *t = &j->result.phases;
@@ -260,6 +300,7 @@ fmd_status fmd_report_end(const fmd_job *j, const char *state, fmd_status code, 
 
 void fmd_report_result(const fmd_job *j, const char *weights)
 {
+    char n[32];
     const fmd_fit_result *r = &j->result;
     const double per_step = 1e3 / (double)(r->steps - r->resumed_step);
     if (r->reason[0] != '\0')
@@ -268,11 +309,13 @@ void fmd_report_result(const fmd_job *j, const char *weights)
               j->setup.mpi + j->setup.data + j->setup.rest, j->setup.mpi, j->setup.data,
               j->setup.rest);
     if (r->steps > r->resumed_step) {
-        fmd_print("time   %.2f s training · %.0f images/s · step %.3f ms", r->seconds,
-                  (double)r->samples / r->seconds, r->seconds * per_step);
+        int at = label("time");
+        fmd_print_fact(&at, "%.2f s training", r->seconds);
+        fmd_print_fact(&at, "%s images/s",
+                       fmd_format_count((size_t)((double)r->samples / r->seconds), n));
+        fmd_print_fact(&at, "step %.3f ms:", r->seconds * per_step);
         for (size_t p = 0; p < FMD_PHASES; p++)
-            fmd_print(" %c %s %.3f", p == 0 ? '=' : '+', fmd_phase_names[p],
-                      r->phases.mean[p] * per_step);
+            fmd_print_fact(&at, "%s %.3f", fmd_phase_names[p], r->phases.mean[p] * per_step);
         fmd_print("\n");
     }
     if (r->saves > 0 && r->seconds > 0)

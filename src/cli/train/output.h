@@ -1,19 +1,19 @@
-/* What a training prints and records: header, result, run.json, first and last event. */
+/* Output of a training: header, result, run.json, first and last event. */
 #ifndef FMD_CLI_TRAIN_OUTPUT_H
 #define FMD_CLI_TRAIN_OUTPUT_H
 
 #include "run/job.h"
 
-/* Rank 0. What is about to happen, in five lines. */
+/* Rank 0. Prints program, data, model and settings before a training. */
 void fmd_report_header(const fmd_job *j);
 
-/* Collective. Says what will be slower than it could be. */
+/* Collective. Warns of settings that waste ranks or cores. */
 void fmd_report_waste(const fmd_job *j);
 
-/* Rank 0. What came out; `weights` is their hash. */
+/* Rank 0. Prints the result; `weights` is their hash. */
 void fmd_report_result(const fmd_job *j, const char *weights);
 
-/* Rank 0. run.json: what ran where and what came out. */
+/* Rank 0. Writes run.json: environment and result. */
 FMD_CHECKED fmd_status fmd_report_record(const fmd_job *j, const char *weights);
 
 /* Rank 0. The test result for TensorBoard, with the names that Keras gives. */
