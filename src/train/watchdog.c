@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Seconds between looks at the clock. Seconds in which a requested stop must happen; if it does
@@ -187,7 +188,10 @@ fmd_status fmd_watchdog_start(fmd_watchdog **out, int rank, const char *host, do
     const int error = pthread_create(&g->thread, NULL, watch, g);
     if (error != 0) {
         free(g);
-        return FMD_FAIL(FMD_EINTERNAL, "cannot start the watching thread: error %d", error);
+        return FMD_FAIL(FMD_ENOMEM,
+                        "cannot start the watchdog thread: %s; raise the limit of memory or of "
+                        "processes (ulimit -v, ulimit -u)",
+                        strerror(error));
     }
     *out = g;
     return FMD_OK;

@@ -617,10 +617,42 @@ static int begin_all(void **state)
     return 0;
 }
 
+/* As under `ulimit -v`: there is no memory for the stack of a thread. */
+static int start_without_memory(void)
+{
+    fmd_watchdog *g = NULL;
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL || fscanf(file, "%ld", &pages) != 1)
+        return 1;
+    fclose(file);
+    const rlim_t bytes = (rlim_t)(pages * sysconf(_SC_PAGESIZE) + (1 << 20));
+    setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes});
+    const fmd_status st = fmd_watchdog_start(&g, 0, "host", 0);
+    return st == FMD_ENOMEM && strstr(fmd_error_message(), "ulimit -v") != NULL ? 0 : 1;
+}
+
+static void without_memory_for_a_thread_it_says_which_limit(void **state)
+{
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* which needs memory itself */
+#endif
+    int status = -1;
+    fflush(NULL);
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(start_without_memory());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_of_the_signals_asks_to_stop),
+        cmocka_unit_test(without_memory_for_a_thread_it_says_which_limit),
         cmocka_unit_test(any_signal_that_would_end_the_process_asks_to_stop),
         cmocka_unit_test(an_ignored_signal_stays_ignored),
         cmocka_unit_test(a_closed_pipe_and_a_file_size_limit_are_errors_of_write),
