@@ -29,7 +29,7 @@ static void print_version(void)
            fmd_version_commit(), fmd_comm_library(), blas, fmd_procfs_cpu("", cpu));
 }
 
-/* A process that a launcher started as anything but the first one. */
+/* Whether a launcher started this process as another rank than the first. */
 static bool is_follower(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
@@ -42,7 +42,7 @@ static bool is_follower(void)
     return false;
 }
 
-/* Whether the user asks about the program itself. */
+/* Whether the user asks for help or version. */
 static bool is_question(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
@@ -52,7 +52,7 @@ static bool is_question(int argc, char **argv)
     return false;
 }
 
-/* Answers it, without MPI. `command` is what it was asked of; NULL: of the program. */
+/* Prints help or version, without MPI; `command` NULL: of the program. */
 static fmd_status answer(const fmd_command *command, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
@@ -74,7 +74,7 @@ static fmd_status answer(const fmd_command *command, int argc, char **argv)
     return FMD_OK;
 }
 
-/* Collective, where there is MPI. What rank 0 has read, and what came of that, on all ranks. */
+/* Collective with MPI. Gives all ranks the options that rank 0 has parsed, or its failure. */
 static fmd_status adopt(fmd_comm *c, fmd_status st, fmd_config *config)
 {
     if (c != NULL) {
@@ -100,8 +100,8 @@ fmd_status fmd_command_configure(const fmd_command *command, fmd_comm *c, int ar
     return adopt(c, st, config);
 }
 
-/* What is done while there is no MPI yet, by the process that is likely to be rank 0. A configuration
- * may come from a pipe: it is read once. */
+/* Work of the presumed rank 0 before MPI starts. The configuration may come from a pipe, so it is read
+ * once only. */
 typedef struct early {
     bool done;
     fmd_status status;
@@ -118,7 +118,7 @@ static void prepare(early *e, const fmd_command *command, int argc, char **argv)
         e->status = fmd_weights_probe(&e->config);
 }
 
-/* Collective, where there is MPI. */
+/* Collective with MPI. */
 static fmd_status run(const fmd_command *command, fmd_comm *c, int argc, char **argv, early *e)
 {
     if (is_first(c) && !e->done)
@@ -139,8 +139,8 @@ static fmd_status conclude(fmd_status st)
     return st;
 }
 
-/* A file that is opened while stdin, stdout or stderr is closed would get its number, and the next
- * message. What takes their places cannot be read or written, as a closed one. */
+/* A file opened while stdin, stdout or stderr is closed would take its number, and then its messages.
+ * /dev/null takes their places, opened the wrong way round: like a closed file it fails. */
 static void hold_standard_files(void)
 {
     for (int fd = 0; fd <= STDERR_FILENO; fd++)
@@ -190,8 +190,8 @@ fmd_status fmd_program_run(int argc, char **argv)
     if (st == FMD_OK && !question && command->needs_mpi)
         return run_with_mpi(command, argc - first, argv + first);
 
-    /* Without MPI the launcher's first process speaks for all. To fail beside it would make mpirun
-     * end it, maybe before it has spoken. */
+    /* Without MPI the first process of a launcher speaks for all. If another one failed, mpirun might end
+     * the first before it has printed. */
     if (is_follower())
         return FMD_OK;
     if (st == FMD_OK && question)
