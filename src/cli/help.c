@@ -13,7 +13,7 @@ enum { WIDTH = 80, COMMAND_COLUMN = 14, OPTION_COLUMN = 30, DETAILS_BYTES = 128 
 
 void fmd_print_text(int at, int column, const char *text)
 {
-    if (at >= column) {
+    if (at > 0 && at >= column) {
         putchar('\n');
         at = 0;
     }
@@ -214,8 +214,10 @@ static void print_options(const fmd_command *command)
 void fmd_help_command(const fmd_command *command)
 {
     const char *launcher = command->needs_mpi ? "[mpirun -np N] " : "";
-    printf("usage: %sfmnist-dist %s %s\n\n%s\n", launcher, command->name, command->usage,
-           command->help);
+    const int at = printf("usage: %sfmnist-dist %s", launcher, command->name);
+    fmd_print_text(at, at + 1, command->usage);
+    putchar('\n');
+    fmd_print_text(0, 0, command->help);
     if (command->example != NULL)
         printf("\nfor example\n  fmnist-dist %s %s\n", command->name, command->example);
     print_options(command);
