@@ -177,13 +177,13 @@ static void tell(const intake *in)
     if (in->scaled > 1)
         snprintf(more, sizeof more, ", and %zu more", in->scaled - 1);
     if (in->scaled > 0)
-        fmd_warn("fitted into %zu x %zu pixels: %s%s", in->size.width, in->size.height,
+        fmd_warn("scaled to fit %zu x %zu pixels: %s%s", in->size.width, in->size.height,
                  in->first_scaled, more);
     more[0] = '\0';
     if (in->light > 1)
         snprintf(more, sizeof more, ", and %zu more", in->light - 1);
     if (in->light > 0)
-        fmd_warn("light around the rim, where images of the MNIST family are black: %s%s; try "
+        fmd_warn("light border, but images of the MNIST family have a black one: %s%s; try "
                  "--invert",
                  in->first_light, more);
 }
