@@ -5,6 +5,7 @@
 #include "train/callbacks/callbacks.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,8 +82,9 @@ static fmd_status train_begin(fmd_callback *c, const fmd_event *e)
             return FMD_FAIL(FMD_EIO, "cannot write '%s': %s", s->path, strerror(errno));
         return FMD_OK;
     }
-    s->file = fopen(s->path, "w");
-    if (s->file == NULL)
+    /* O_NONBLOCK: opening a FIFO would otherwise wait for a reader. */
+    const int fd = open(s->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666);
+    if (fd < 0 || (s->file = fdopen(fd, "w")) == NULL)
         return FMD_FAIL(FMD_EIO, "cannot write '%s': %s", s->path, strerror(errno));
     if (e->epoch > 0)
         put_header(s);
