@@ -46,6 +46,7 @@ typedef struct fmd_study_mode {
     fmd_study_point points[FMD_STUDY_COUNTS];
     size_t knee;       /* SIZE_MAX: none */
     size_t rival;      /* a point that the runs do not tell from the knee; SIZE_MAX: none */
+    size_t widest;     /* the point that counts with the widest interval */
     bool inconclusive; /* the spread of the runs is too wide for advice */
     double compute;    /* seconds of a step on one rank without communication */
     int microbatches;  /* of a batch: more ranks have no work; 0: no limit */

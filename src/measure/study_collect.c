@@ -12,8 +12,8 @@
 
 enum { MOST_RUNS = 10000, MOST_MODEL_RANKS = 1 << 16 };
 
-/* A wider interval of the rate allows no advice where it decides. */
-static const double too_wide = 0.1;
+/* Intervals as shares of the rate: a wider one allows no advice where it decides; none at all. */
+static const double too_wide = 0.1, useless = 0.5;
 
 /* Milliseconds of a phase; NAN: the run has no such phase. */
 static double phase_ms(const fmd_json *j, const char *name)
@@ -213,8 +213,12 @@ static void compare(const fmd_study *s, fmd_study_mode *m)
     if (base < 0)
         return;
     m->rival = fmd_scaling_rival(m->scaling, (size_t)m->n, m->knee);
-    m->inconclusive = m->rival != SIZE_MAX && fmax(spread_of(&m->scaling[m->rival]),
-                                                   spread_of(&m->scaling[m->knee])) > too_wide;
+    m->widest = m->knee;
+    for (int i = 0; i < m->n; i++)
+        if (m->scaling[i].counts && spread_of(&m->scaling[i]) > spread_of(&m->scaling[m->widest]))
+            m->widest = (size_t)i;
+    const double widest = spread_of(&m->scaling[m->widest]);
+    m->inconclusive = widest > useless || (m->rival != SIZE_MAX && widest > too_wide);
     const fmd_study_point *p = &m->points[base];
     m->compute = p->compute * p->step.median * (m->strong ? m->scaling[base].ranks : 1);
     if (s->has_model && m->strong)

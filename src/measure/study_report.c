@@ -171,22 +171,16 @@ static void explain_serial(const fmd_study_mode *m, FILE *out)
                             : "it is constant, so some work is serial");
 }
 
-/* Within the intervals of the runs another point may be the knee. */
 static void explain_spread(const fmd_study_mode *m, FILE *out)
 {
-    const fmd_scaling_point *knee = &m->scaling[m->knee], *rival = &m->scaling[m->rival];
-    const fmd_scaling_point *wide = (rival->fastest - rival->slowest) / rival->rate >
-                                            (knee->fastest - knee->slowest) / knee->rate
-                                        ? rival
-                                        : knee;
-    const double batch = m->points[wide - m->scaling].batch;
+    const fmd_scaling_point *wide = &m->scaling[m->widest];
+    const double batch = m->points[m->widest].batch;
     fprintf(
         out,
-        "Inconclusive: the steps on %d rank%s took %.3g to %.3g ms, too wide a spread to compare "
-        "%d with %d ranks. Measure again on an idle machine, or raise --repetitions.\n",
+        "Inconclusive: the steps on %d rank%s took %.3g to %.3g ms, too wide a spread for advice. "
+        "Measure again on an idle machine, or raise --repetitions.\n",
         wide->ranks, wide->ranks == 1 ? "" : "s", 1e3 * batch / wide->fastest,
-        1e3 * batch / wide->slowest, knee->ranks < rival->ranks ? knee->ranks : rival->ranks,
-        knee->ranks < rival->ranks ? rival->ranks : knee->ranks);
+        1e3 * batch / wide->slowest);
 }
 
 static void recommend(const fmd_study_mode *m, FILE *out)

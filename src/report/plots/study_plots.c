@@ -74,7 +74,7 @@ static fmd_status draw_speedup(const fmd_study *s, const fmd_study_mode *m, bool
     fprintf(d.commands,
             "set multiplot layout 1,2 margins 0.06,0.98,0.24,0.9 spacing 0.08\n"
             "set grid lc rgb \"#dddddd\" lw 1 dt 1\nset xlabel \"ranks\" offset 0,0.4\n"
-            "set key at screen 0.5, 0.05 center center horizontal samplen 3 width 2\n"
+            "set key at screen 0.5, 0.05 center center horizontal maxrows 1 samplen 3 width 2\n"
             "set logscale x 2\nset xrange [0.9:%g]\nset yrange [0:*]\nset bars 0.6\n",
             most * 1.12);
     for (size_t i = 0; i < 2; i++) {
@@ -89,7 +89,7 @@ static fmd_status draw_speedup(const fmd_study *s, const fmd_study_mode *m, bool
         if (s->has_model)
             fprintf(d.commands,
                     ", \\\n     data using 1:($6%s) skip 1 with lines lt 2 title "
-                    "\"model: computation and allreduce\"",
+                    "\"model\"",
                     p->over);
         fprintf(d.commands,
                 ", \\\n     data using 1:($2%s):($3%s):($4%s) skip 1 with yerrorbars lt 1 pt 0 "
