@@ -3,9 +3,9 @@
 
     extract_layers.py FIXTURES [OUTPUT]
 
-FIXTURES is the folder with layers.h5, bnsteps.h5 and images.h5; OUTPUT (this folder by default)
-receives layers.golden: every case, with Keras' own description of its model; and images.golden:
-translations. README.md tells where the numbers come from.
+FIXTURES is the folder with layers.h5, bnsteps.h5, images.h5 and fit_cnn.h5; OUTPUT (this folder by
+default) receives layers.golden: every case, with Keras' own description of its model;
+images.golden: translations; and fit_cnn.golden: a whole fit(). README.md tells where the numbers come from.
 """
 import argparse
 import json
@@ -62,6 +62,18 @@ def translations(g, h):
     g.text("cases", " ".join(h["translate"]))
 
 
+def fit(g, h):
+    n = len(text(h, "weight_names").split())
+    g.text("config", config(h))
+    for i in range(n):
+        g.array("w%d" % i, h["w%d" % i][()])
+        g.array("epochs3/w%d" % i, h["final%d" % i][()])
+    for name in ("loss", "test_loss", "accuracy", "test_accuracy", "running_loss"):
+        g.array(name, h[name][()])
+    for name in ("loss64", "test_loss64"):
+        g.array(name, h[name][()])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("fixtures")
@@ -85,6 +97,11 @@ def main():
         g.header[1] = g.header[1].replace("extract.py", "extract_layers.py")
         translations(g, images)
     g.write(args.output, "images")
+    with h5py.File(os.path.join(args.fixtures, "fit_cnn.h5"), "r") as source:
+        g = Golden(source)
+        g.header[1] = g.header[1].replace("extract.py", "extract_layers.py")
+        fit(g, source)
+    g.write(args.output, "fit_cnn")
     print("%d cases" % len(cases))
 
 
