@@ -1,5 +1,6 @@
 #include "cli/parse.h"
 
+#include "cli/preset/preset.h"
 #include "io/json/json_file.h"
 #include "io/keras/spec.h"
 #include "math/gemm.h"
@@ -220,12 +221,20 @@ static fmd_status resolve_alternatives(fmd_config *config, const bool *given)
 }
 
 /* Replaces --model by its layers, so that config.json of a run needs no other file. */
-static fmd_status adopt_model(fmd_config *config)
+static fmd_status adopt_model(fmd_config *config, fmd_preset *preset)
 {
+    char path[FMD_PATH_BYTES];
     if (*config->model.file == '\0')
         return FMD_OK;
-    FMD_TRY(fmd_keras_model_read(config->model.file, config->model.layers,
-                                 sizeof config->model.layers, &config->model.in));
+    FMD_TRY(fmd_preset_find(path, config->model.file));
+    config->model.in = (fmd_shape){.rank = 0};
+    if (*path != '\0') {
+        FMD_TRY(fmd_preset_read(preset, path));
+        memcpy(config->model.layers, preset->layers, sizeof preset->layers);
+    } else {
+        FMD_TRY(fmd_keras_model_read(config->model.file, config->model.layers,
+                                     sizeof config->model.layers, &config->model.in));
+    }
     *config->model.file = '\0';
     return FMD_OK;
 }
@@ -263,6 +272,7 @@ fmd_status fmd_config_parse(fmd_config *config, const fmd_command *command, int 
 {
     bool in_file[FMD_OPTIONS_MAX] = {false}, in_environment[FMD_OPTIONS_MAX] = {false};
     bool on_line[FMD_OPTIONS_MAX] = {false};
+    fmd_preset preset = {.n = 0};
     memset(config, 0, sizeof *config); /* padding too: the struct travels as bytes */
     FMD_TRY(fmd_options_reset(fmd_config_table, fmd_config_table_length, config));
     const char *path;
@@ -270,14 +280,16 @@ fmd_status fmd_config_parse(fmd_config *config, const fmd_command *command, int 
     if (path != NULL)
         FMD_TRY(fmd_options_read_json(path, fmd_config_table, fmd_config_table_length, config,
                                       in_file));
-    FMD_TRY(adopt_model(config));
+    FMD_TRY(adopt_model(config, &preset));
     FMD_TRY(read_environment(config, in_environment));
     FMD_TRY(resolve_alternatives(config, in_environment));
-    FMD_TRY(adopt_model(config));
+    FMD_TRY(adopt_model(config, &preset));
     FMD_TRY(read_arguments(config, command, argc, argv, on_line));
     FMD_TRY(resolve_alternatives(config, on_line));
-    FMD_TRY(adopt_model(config));
+    FMD_TRY(adopt_model(config, &preset));
     for (size_t i = 0; i < fmd_config_table_length; i++)
         config->given[i] = in_file[i] || in_environment[i] || on_line[i];
+    if (strcmp(preset.layers, config->model.layers) == 0) /* nothing stronger replaced the model */
+        FMD_TRY(fmd_preset_apply(&preset, config, config->given));
     return check_effect(config, on_line);
 }

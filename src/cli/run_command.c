@@ -6,6 +6,7 @@
 #include "cli/help.h"
 #include "cli/manual.h"
 #include "cli/parse.h"
+#include "cli/preset/preset.h"
 #include "math/gemm.h"
 #include "run/probe.h"
 #include "run/start.h"
@@ -65,6 +66,8 @@ static fmd_status answer(const fmd_command *command, int argc, char **argv)
         fmd_help_manual();
         return FMD_OK;
     }
+    if (strcmp(about, "models") == 0)
+        return fmd_preset_list();
     if (*about != '\0' && *about != '-' && strcmp(about, "help") != 0)
         FMD_TRY(fmd_command_find(&command, about));
     if (command != NULL)

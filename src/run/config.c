@@ -23,11 +23,22 @@ bool fmd_config_gives(const fmd_config *config, const char *name)
                          fmd_config_table];
 }
 
+/* "dense:CLASSES:softmax" */
+static void fill_in_classes(const char *layers, int classes, char spec[FMD_CONFIG_LAYERS_BYTES])
+{
+    static const char word[] = "CLASSES";
+    size_t used = 0;
+    for (const char *at; (at = strstr(layers, word)) != NULL; layers = at + sizeof word - 1)
+        used += (size_t)snprintf(spec + used, FMD_CONFIG_LAYERS_BYTES - used, "%.*s%d",
+                                 (int)(at - layers), layers, classes);
+    snprintf(spec + used, FMD_CONFIG_LAYERS_BYTES - used, "%s", layers);
+}
+
 fmd_status fmd_config_layers(const fmd_config *config, int classes,
                              char spec[FMD_CONFIG_LAYERS_BYTES])
 {
     if (*config->model.layers != '\0') {
-        memcpy(spec, config->model.layers, sizeof config->model.layers);
+        fill_in_classes(config->model.layers, classes, spec);
         return FMD_OK;
     }
     size_t used = (size_t)snprintf(spec, FMD_CONFIG_LAYERS_BYTES, "flatten");
