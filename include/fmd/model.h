@@ -62,6 +62,10 @@ fmd_shape fmd_model_in(const fmd_model *m);
 int fmd_model_classes(const fmd_model *m);
 const char *fmd_model_spec(const fmd_model *m); /* the layers as given, without spaces */
 
+/* Local. Keras' class of the model: "sequential" where each layer takes the one before and nothing
+ * else, otherwise "functional". */
+const char *fmd_model_kind(const fmd_model *m);
+
 /* Local. Whether some layer has batch statistics. */
 bool fmd_model_batch_statistics(const fmd_model *m);
 

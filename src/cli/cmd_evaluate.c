@@ -30,7 +30,7 @@ static void print_head(const verdict *v)
     fmd_print("data   %s %s · %s %s images%s\n", t->data.info.name, t->data.info.path,
               fmd_format_count(t->split.n, n), t->half,
               t->foreign ? ", not the data set of the run" : "");
-    fmd_print("model  sequential: %s\n", fmd_model_spec(t->model));
+    fmd_print("model  %s: %s\n", fmd_model_kind(t->model), fmd_model_spec(t->model));
     if (t->file.info.keras)
         fmd_print("input  pixels %s; a Keras file does not tell\n",
                   t->divisor == 1 ? "0 to 255" : "divided by 255 (--no-normalize: 0 to 255)");

@@ -244,7 +244,7 @@ static void print_checkpoint(const checkpoint *c)
     print_file(c, "valid");
     fmd_print("written  by fmnist-dist %s\n", c->contents.program_version);
     fmd_print("at       %s\n", position_text(c, text, sizeof text));
-    fmd_print("model    sequential: %s\n", fmd_model_spec(c->model));
+    fmd_print("model    %s: %s\n", fmd_model_kind(c->model), fmd_model_spec(c->model));
     fmd_print("images   %s, pixels %s\n", fmd_shape_text(c->info.in, 0, text),
               c->info.normalize ? "divided by 255" : "0 to 255");
     fmd_print("weights  xxh3:%s\n", fmd_hash_text(fmd_model_hash(c->model), hash));

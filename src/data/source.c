@@ -149,6 +149,20 @@ fmd_status fmd_source_load(fmd_source *s, void *memory, fmd_dataset_info *info)
     return FMD_OK;
 }
 
+fmd_status fmd_source_read(fmd_dataset *out, void **memory, const char *name, const char *dir)
+{
+    fmd_source *source;
+    fmd_dataset_info info;
+    FMD_TRY(fmd_source_open(&source, name, dir));
+    fmd_status st = fmd_alloc(memory, fmd_source_bytes(source), 1, "the images");
+    if (st == FMD_OK)
+        st = fmd_source_load(source, *memory, &info);
+    if (st == FMD_OK)
+        fmd_dataset_view(out, &info, *memory);
+    fmd_source_close(source);
+    return st;
+}
+
 const char *fmd_source_published(const fmd_dataset_info *info, bool same[FMD_DATASET_FILES])
 {
     const fmd_known_dataset *set = fmd_known_dataset_find(info->name);

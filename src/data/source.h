@@ -27,6 +27,11 @@ size_t fmd_source_bytes(const fmd_source *s);
  * also where the files belong to another published data set than the name says. */
 FMD_CHECKED fmd_status fmd_source_load(fmd_source *s, void *memory, fmd_dataset_info *info);
 
+/* Local. Opens, loads and closes a data set; its bytes are in *memory, which free() releases. As
+ * fmd_source_open and fmd_source_load; FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_source_read(fmd_dataset *out, void **memory, const char *name,
+                                       const char *dir);
+
 /* Local. The file or files of a part as they lie on disk, maybe packed. */
 fmd_source_file fmd_source_file_at(const fmd_source *s, int part);
 

@@ -79,6 +79,16 @@ void fmd_model_destroy(fmd_model *m)
     free(m);
 }
 
+const char *fmd_model_kind(const fmd_model *m)
+{
+    for (size_t i = 0; i < m->graph.n_layers; i++) {
+        const fmd_layer *l = &m->graph.layers[i];
+        if (l->n_inputs != 1 || l->inputs[0] != (int)i - 1)
+            return "functional";
+    }
+    return "sequential";
+}
+
 bool fmd_model_batch_statistics(const fmd_model *m)
 {
     for (size_t i = 0; i < m->graph.n_layers; i++)

@@ -49,21 +49,6 @@ static fmd_status parse_grid(grid *g, const char *text)
     return FMD_OK;
 }
 
-/* Loads the data without MPI, into memory of this process. */
-static fmd_status load(fmd_dataset *data, void **memory, const fmd_config *config)
-{
-    fmd_source *source;
-    fmd_dataset_info info;
-    FMD_TRY(fmd_source_open(&source, config->data.dataset, config->data.dir));
-    fmd_status st = fmd_alloc(memory, fmd_source_bytes(source), 1, "the images");
-    if (st == FMD_OK)
-        st = fmd_source_load(source, *memory, &info);
-    if (st == FMD_OK)
-        fmd_dataset_view(data, &info, *memory);
-    fmd_source_close(source);
-    return st;
-}
-
 /* Chooses the images of --index; for a grid, consecutive images from there. */
 static fmd_status choose(exhibition *e, const fmd_config *config)
 {
@@ -260,7 +245,7 @@ static fmd_status run_show(fmd_comm *c, const fmd_config *config)
     exhibition e = {.terminal = fmd_terminal_of_stdout()};
     FMD_TRY(check_options(config));
     FMD_TRY(parse_grid(&e.grid, config->view.grid));
-    fmd_status st = load(&e.data, &memory, config);
+    fmd_status st = fmd_source_read(&e.data, &memory, config->data.dataset, config->data.dir);
     if (st != FMD_OK)
         goto out;
     e.split = config->view.split == FMD_SPLIT_TEST ? e.data.test : e.data.train;

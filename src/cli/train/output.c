@@ -93,7 +93,7 @@ void fmd_report_header(const fmd_job *j)
     report_program(j);
     report_data(j);
     int at = label("model");
-    fmd_print_fact(&at, "sequential: %s", fmd_model_spec(j->model));
+    fmd_print_fact(&at, "%s: %s", fmd_model_kind(j->model), fmd_model_spec(j->model));
     fmd_print_fact(&at, "%s parameters (%s)", fmd_format_count(n_params, n),
                    fmd_format_bytes(n_params * sizeof(float), bytes));
     fmd_print("\n");

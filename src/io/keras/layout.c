@@ -89,7 +89,7 @@ fmd_status fmd_keras_layout_create(fmd_keras_layout *k, const fmd_model *m)
 {
     const size_t n = fmd_model_n_layers(m), tensors = fmd_model_n_trainable_tensors(m);
     size_t place = 0;
-    *k = (fmd_keras_layout){.model = m};
+    *k = (fmd_keras_layout){.model = m, .functional = strcmp(fmd_model_kind(m), "functional") == 0};
     fmd_status st = fmd_alloc(&k->order, n, sizeof *k->order, "the order of the layers");
     if (st == FMD_OK)
         st = fmd_alloc(&k->groups, n, sizeof *k->groups, "the names of the layers");
@@ -102,11 +102,10 @@ fmd_status fmd_keras_layout_create(fmd_keras_layout *k, const fmd_model *m)
         return st;
     }
     for (size_t i = 0; i < n; i++) {
-        const fmd_layer *l = fmd_keras_layer(k, i), *in_list = fmd_model_layer(m, i);
+        const fmd_layer *l = fmd_keras_layer(k, i);
         name_group(k, i);
         for (size_t t = 0; t < l->n_tensors; t++)
             k->places[l->first_tensor + t] = place++;
-        k->functional |= in_list->n_inputs != 1 || in_list->inputs[0] != (int)i - 1;
     }
     return FMD_OK;
 }
