@@ -8,8 +8,8 @@ fmd_status fmd_layer_check_image(const fmd_layer *l)
     if (l->in[0].rank == 3)
         return FMD_OK;
     return FMD_FAIL(FMD_EUSAGE,
-                    "--layers: %s: its input has shape %s: it needs images, (height, width, "
-                    "channels)",
+                    "model: %s: its input has shape %s: it needs images, (height, width, "
+                    "channels); put it before flatten, or use reshape",
                     l->name, fmd_shape_text(l->in[0], 0, shape));
 }
 
@@ -38,17 +38,20 @@ fmd_status fmd_convolution_build(fmd_layer *l, const fmd_conv_args *a, int filte
     FMD_TRY(fmd_layer_check_image(l));
     if (strided && dilated)
         return FMD_FAIL(FMD_EUSAGE,
-                        "--layers: %s: strides and dilation_rate exclude each other, as in Keras",
-                        l->name);
+                        "model: %s: strides=%dx%d and dilation_rate=%dx%d exclude each other, "
+                        "as in Keras: leave one of them at 1; the input is %s",
+                        l->name, a->strides.dim[0], a->strides.dim[1], a->dilation_rate.dim[0],
+                        a->dilation_rate.dim[1], fmd_shape_text(l->in[0], 0, shape));
     if (l->in[0].dim[2] % groups != 0 || filters % groups != 0)
         return FMD_FAIL(FMD_EUSAGE,
-                        "--layers: %s: groups=%d must divide the %d channels of its input and the "
-                        "%d filters",
-                        l->name, groups, l->in[0].dim[2], filters);
+                        "model: %s: groups=%d must divide the channels of its input %s, here "
+                        "%d, and the filters, here %d: choose a common divisor",
+                        l->name, groups, fmd_shape_text(l->in[0], 0, shape), l->in[0].dim[2],
+                        filters);
     const fmd_conv c = fmd_convolution_of(l, a, filters, groups);
     if (c.out_h == 0 || c.out_w == 0)
         return FMD_FAIL(FMD_EUSAGE,
-                        "--layers: %s: a kernel of %dx%d does not fit into its input %s: use "
+                        "model: %s: a kernel of %dx%d does not fit into its input %s: use "
                         "padding same or a smaller kernel",
                         l->name, c.kernel_h, c.kernel_w, fmd_shape_text(l->in[0], 0, shape));
     l->activation = fmd_activation_at(a->activation);

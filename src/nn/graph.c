@@ -45,8 +45,11 @@ static fmd_status find_mark(const builder *b, const char *label, const char *nam
             return FMD_OK;
         }
     mark_names(b, names);
-    return FMD_FAIL(FMD_EUSAGE, "%s: no layer before it is marked '@%.64s'; there are %.400s%s",
-                    label, name, names, fmd_did_you_mean(names, name, hint));
+    return FMD_FAIL(
+        FMD_EUSAGE,
+        "%s: no layer before it is marked '@%.64s': put '@%.64s' behind that layer; the marks "
+        "so far: %.400s%s",
+        label, name, name, names, fmd_did_you_mean(names, name, hint));
 }
 
 /* Names the output of a layer. */
@@ -208,13 +211,17 @@ static fmd_status add_item(builder *b, char *item)
 static fmd_status check_ends(const builder *b)
 {
     const fmd_graph *g = b->graph;
+    char shape[FMD_SHAPE_TEXT];
     if (b->dangling || g->n_layers == 0)
         return FMD_FAIL(FMD_EUSAGE, "model: %s",
                         b->dangling ? "no layer follows the last 'from'" : "there is no layer");
     for (size_t i = 0; i + 1 < g->n_layers; i++)
         if (!b->used[i])
-            return FMD_FAIL(FMD_EUSAGE, "model: nothing takes the output of %s, layer %zu of %zu",
-                            g->layers[i].name, i + 1, g->n_layers);
+            return FMD_FAIL(FMD_EUSAGE,
+                            "model: nothing takes the output %s of %s, layer %zu of %zu: mark it "
+                            "'@a', and let add:a or concatenate:a take it",
+                            fmd_shape_text(g->layers[i].out, 0, shape), g->layers[i].name, i + 1,
+                            g->n_layers);
     return FMD_OK;
 }
 

@@ -217,10 +217,12 @@ static void test_model__faults_of_a_graph_are_named(void **state)
     static const struct {
         const char *spec, *message;
     } faults[] = {
-        {"flatten,add:a", "model: add:a: no layer before it is marked '@a'; there are input"},
-        {"flatten@block1,add:block2", "model: add:block2: no layer before it is marked "
-                                      "'@block2'; there are input|block1 (did "
-                                      "you mean 'block1'?)"},
+        {"flatten,add:a", "model: add:a: no layer before it is marked '@a': put '@a' behind "
+                          "that layer; the marks so far: input"},
+        {"flatten@block1,add:block2",
+         "model: add:block2: no layer before it is marked "
+         "'@block2': put '@block2' behind that layer; the marks so far: input|block1 (did "
+         "you mean 'block1'?)"},
         {"flatten@a,add:a@b,add:b@a", "model: add:b@a: '@a' is marked twice"},
         {"flatten@input", "model: flatten@input: '@input' is the model's input"},
         {"flatten@", "model: flatten@: '@' marks a layer with a name of letters, digits and '_'"},
@@ -228,19 +230,23 @@ static void test_model__faults_of_a_graph_are_named(void **state)
          "model: flatten@a-b: '@' marks a layer with a name of letters, digits and '_'"},
         {"flatten,add", "model: add: needs another input: 'add:NAME' takes the layer marked "
                         "'@NAME' besides the one before"},
-        {"flatten@a,dense:3,add:a", "model: add: its inputs have shapes (3) and (784): they must "
-                                    "be equal"},
+        {"flatten@a,dense:3,add:a",
+         "model: add: its inputs have shapes (3) and (784): they must "
+         "be equal; use padding same, and bring channels and size into line with "
+         "conv2d:FILTERS:1:strides=N"},
         {"flatten@a,dense:3,concatenate:input",
          "model: concatenate: its inputs have shapes (3) and (28, 28): they must be equal but "
-         "for axis 1"},
+         "for axis 1; use padding same and equal strides"},
         {"flatten@a,concatenate:a:axis=2",
          "model: concatenate: its inputs have shape (784): axis must be 1 to 1 or -1 to -1"},
         {"flatten@a,concatenate:a:axis=x",
          "model: concatenate:a:axis=x: axis: 'x' is not an integer from -4 to 4"},
         {"flatten,dense:3,from:input,dense:10:softmax",
-         "model: nothing takes the output of dense, layer 2 of 3"},
+         "model: nothing takes the output (3) of dense, layer 2 of 3: mark it '@a', and let "
+         "add:a or concatenate:a take it"},
         {"flatten@a,dense:3,from:a", "model: no layer follows the last 'from'"},
-        {"from:b,flatten", "model: from:b: no layer before it is marked '@b'; there are input"},
+        {"from:b,flatten", "model: from:b: no layer before it is marked '@b': put '@b' behind "
+                           "that layer; the marks so far: input"},
         {"reshape:28x-1x3", "model: reshape: its input (28, 28) has 784 values, which do not make "
                             "the shape (28, 9, 3)"},
         {"reshape:-1x-1", "model: reshape: its input (28, 28) has 784 values, which do not make "

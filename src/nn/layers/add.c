@@ -10,7 +10,9 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     for (int i = 1; i < l->n_inputs; i++)
         if (!fmd_shape_equal(l->in[i], l->in[0]))
             return FMD_FAIL(
-                FMD_EUSAGE, "model: %s: its inputs have shapes %s and %s: they must be equal",
+                FMD_EUSAGE,
+                "model: %s: its inputs have shapes %s and %s: they must be equal; use padding "
+                "same, and bring channels and size into line with conv2d:FILTERS:1:strides=N",
                 l->name, fmd_shape_text(l->in[0], 0, first), fmd_shape_text(l->in[i], 0, other));
     l->out = l->in[0];
     return FMD_OK;

@@ -43,7 +43,7 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
         if (!fmd_shape_equal(same, l->in[0]))
             return FMD_FAIL(FMD_EUSAGE,
                             "model: %s: its inputs have shapes %s and %s: they must be equal but "
-                            "for axis %d",
+                            "for axis %d; use padding same and equal strides",
                             l->name, fmd_shape_text(l->in[0], 0, first),
                             fmd_shape_text(l->in[i], 0, other), axis + 1);
         together += l->in[i].dim[axis];
