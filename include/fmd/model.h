@@ -85,6 +85,10 @@ float *fmd_model_input(fmd_model *m);
  * Statistics of a training pass go into the sink; NULL: nobody wants them. */
 const float *fmd_model_forward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink *sink);
 
+/* Local. The output of layer `last` from the input rows of the pass, valid until the next pass, which
+ * has to fill the input again. */
+const float *fmd_model_forward_to(fmd_model *m, const fmd_pass *p, size_t last);
+
 /* Local. Where the loss puts the gradient of the logits before backward; rows times classes. */
 float *fmd_model_logit_grads(fmd_model *m);
 

@@ -1,5 +1,6 @@
 /* plot: draws pictures of a run, and writes their data and gnuplot scripts. */
 #include "cli/commands.h"
+#include "cli/predict/index_list.h"
 #include "report/plots/plots.h"
 
 #include "base/log.h"
@@ -19,6 +20,7 @@ static const struct picture {
     {"confusion", FMD_VIEW_DATA, fmd_plot_confusion},
     {"predictions", FMD_VIEW_DATA, fmd_plot_predictions},
     {"weights", FMD_VIEW_MODEL, fmd_plot_weights},
+    {"features", FMD_VIEW_DATA, fmd_plot_features},
 };
 
 enum { N_PICTURES = sizeof pictures / sizeof *pictures };
@@ -50,6 +52,9 @@ static fmd_status draw(const fmd_plot_target *t, const fmd_run_view *v, int what
                                                                  : &v->no_data;
         if (what != 0 && what != i + 1)
             continue;
+        if (what == 0 && p->draw == fmd_plot_features &&
+            (absent->status != FMD_OK || !fmd_plot_has_features(v)))
+            continue;
         fmd_status st = absent->status;
         if (st != FMD_OK)
             st = FMD_FAIL(st, "no picture of the %s: %.900s", p->name, absent->why);
@@ -67,6 +72,17 @@ static fmd_status draw(const fmd_plot_target *t, const fmd_run_view *v, int what
                      : FMD_FAIL(FMD_ENOINPUT, "'%s' has no data for any picture yet", v->path);
 }
 
+static fmd_status choose_image(const char *index, size_t n, size_t *image)
+{
+    fmd_index_list list;
+    FMD_TRY(fmd_index_list_create(&list, index, 1, n, "test images"));
+    const size_t images = list.n;
+    *image = list.at[0];
+    fmd_index_list_free(&list);
+    return images == 1 ? FMD_OK
+                       : FMD_FAIL(FMD_EUSAGE, "--index: feature maps are drawn of one image");
+}
+
 /* Rank 0. */
 static fmd_status plot(const fmd_run_view *v, const fmd_config *config, const char *formats)
 {
@@ -74,7 +90,11 @@ static fmd_status plot(const fmd_run_view *v, const fmd_config *config, const ch
     snprintf(folder, sizeof folder, "%s/plots", v->path);
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return FMD_FAIL(FMD_EBUSY, "cannot make the folder '%s': %s", folder, strerror(errno));
-    return draw(&(fmd_plot_target){.folder = folder, .formats = formats}, v, config->output.what);
+    size_t image = 0;
+    if (v->no_data.status == FMD_OK && *config->view.index != '\0')
+        FMD_TRY(choose_image(config->view.index, v->trained.split.n, &image));
+    return draw(&(fmd_plot_target){.folder = folder, .formats = formats, .image = image}, v,
+                config->output.what);
 }
 
 static fmd_status run_plot(fmd_comm *c, const fmd_config *config)
@@ -85,6 +105,9 @@ static fmd_status run_plot(fmd_comm *c, const fmd_config *config)
     FMD_TRY(parse_formats(config->output.format, formats));
     if (config->output.what > 0)
         needs = pictures[config->output.what - 1].needs;
+    if (*config->view.index != '\0' && config->output.what > 0 &&
+        pictures[config->output.what - 1].draw != fmd_plot_features)
+        return FMD_FAIL(FMD_EUSAGE, "--index has no effect without --what features");
     fmd_status st = fmd_run_view_open(c, &v, config, needs);
     if (st == FMD_OK)
         st = fmd_comm_agree(c, fmd_comm_rank(c) == 0 ? plot(v, config, formats) : FMD_OK);
@@ -95,10 +118,10 @@ static fmd_status run_plot(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_plot = {
     .name = "plot",
     .usage = "RUN_DIR [OPTIONS]",
-    .help = "draw pictures of a run: curves, confusion matrix, predictions, weights",
+    .help = "draw curves, confusion matrix, predictions, weights and feature maps of a run",
     .section = FMD_TO_LOOK,
     .example = "runs/20260131-120000 --what curves --format svg",
-    .groups = "data|weights|pictures",
+    .groups = "data|weights|pictures|selection",
     .words = "weights",
     .needs_mpi = true,
     .run = run_plot,

@@ -242,14 +242,25 @@ float *fmd_model_input(fmd_model *m)
     return fmd_storage_input(&m->storage);
 }
 
-const float *fmd_model_forward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink *sink)
+static const float *forward_to(fmd_model *m, const fmd_pass *p, size_t last,
+                               const fmd_gradient_sink *sink)
 {
-    for (size_t i = 0; i < m->graph.n_layers; i++) {
+    for (size_t i = 0; i <= last; i++) {
         const fmd_layer *l = &m->graph.layers[i];
         if (l->ops->forward != NULL)
             l->ops->forward(l, p, &m->storage.values[i], sink);
     }
-    return m->storage.values[m->graph.n_layers - 1].y;
+    return m->storage.values[last].y;
+}
+
+const float *fmd_model_forward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink *sink)
+{
+    return forward_to(m, p, m->graph.n_layers - 1, sink);
+}
+
+const float *fmd_model_forward_to(fmd_model *m, const fmd_pass *p, size_t last)
+{
+    return forward_to(m, p, last, NULL);
 }
 
 float *fmd_model_logit_grads(fmd_model *m)

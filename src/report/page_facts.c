@@ -39,20 +39,27 @@ static fmd_status put_weights(fmd_html *h, const fmd_run_view *v)
 {
     fmd_picture picture;
     char alt[160];
-    double limit;
-    int units;
-    FMD_TRY(fmd_plot_weight_tiles(v, 1, &picture, &units, &limit));
-    if (units == 0)
+    fmd_weight_tiles t;
+    FMD_TRY(fmd_plot_weight_tiles(v, 1, &picture, &t));
+    if (t.units == 0)
         return FMD_OK; /* its weights are no images */
-    snprintf(alt, sizeof alt, "The weights of %d units of the first dense layer as images", units);
+    const char *what =
+        t.convolution ? "filters of the first convolution" : "units of the first dense layer";
+    snprintf(alt, sizeof alt, "The weights of %d %s as images", t.units, what);
     fmd_html_markup(h, "<figure>");
     FMD_TRY(fmd_page_picture(h, &picture, 2, true, alt));
     fmd_html_markup(h, "<figcaption>");
-    fmd_html_text(h,
-                  "Weights of %d units of the first dense layer, one image each. Orange: positive "
-                  "(a bright pixel raises the unit's output), full shade at %.3g; blue: negative, "
-                  "full shade at -%.3g; no colour: 0.",
-                  units, limit, limit);
+    fmd_html_text(h, "Weights of %d %s, one image each. ", t.units, what);
+    if (t.channels == 3)
+        fmd_html_text(h,
+                      "A colour: positive weights for red, green and blue add up to it (full shade "
+                      "at %.3g); its opposite: negative; grey: 0.",
+                      t.limit);
+    else
+        fmd_html_text(h,
+                      "Orange: positive (a bright pixel raises the output), full shade at %.3g; "
+                      "blue: negative, full shade at -%.3g; no colour: 0.",
+                      t.limit, t.limit);
     fmd_html_markup(h, "</figcaption></figure>\n");
     return FMD_OK;
 }

@@ -218,7 +218,8 @@ const fmd_option fmd_config_table[] = {
      .help = "least severe messages to print on stderr"},
     /* pictures */
     {.name = "what", .group = "pictures", .kind = FMD_OPTION_CHOICE, FIELD(output.what), .initial = "all",
-     .choices = "all|curves|confusion|predictions|weights", .help = "plots to draw"},
+     .choices = "all|curves|confusion|predictions|weights|features",
+     .help = "plots to draw; features: what convolutions make of test image --index"},
     {.name = "format", .group = "pictures", .kind = FMD_OPTION_TEXT, FIELD(output.format),
      .initial = "svg,png", .value = "FORMAT,...", .help = "svg, png or both"},
     /* file */

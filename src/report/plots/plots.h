@@ -8,6 +8,7 @@
 typedef struct fmd_plot_target {
     const char *folder;  /* it exists */
     const char *formats; /* "svg png" */
+    size_t image;        /* the test image of the feature maps */
 } fmd_plot_target;
 
 /* Local. Loss and accuracy of each epoch, the best epoch marked. Needs the history. */
@@ -19,9 +20,16 @@ FMD_CHECKED fmd_status fmd_plot_confusion(const fmd_plot_target *t, const fmd_ru
 /* Local. The first test images with their most probable classes. Needs the predictions. */
 FMD_CHECKED fmd_status fmd_plot_predictions(const fmd_plot_target *t, const fmd_run_view *v);
 
-/* Local. The weights of each unit of the first layer, as an image. Needs the model; FMD_EDATA where
- * that layer is not dense or its input is not grey. */
+/* Local. The weights of each unit or filter of the first layer with weights, as an image. Needs the
+ * model; FMD_EDATA where the weights are no images: fmd_plot_weight_tiles. */
 FMD_CHECKED fmd_status fmd_plot_weights(const fmd_plot_target *t, const fmd_run_view *v);
+
+/* Local. What the convolution and pooling layers make of one test image: a map for each filter.
+ * Needs the predictions; FMD_EDATA where the model has no such layers. */
+FMD_CHECKED fmd_status fmd_plot_features(const fmd_plot_target *t, const fmd_run_view *v);
+
+/* Local. Whether the model, which is there, has layers with feature maps. */
+bool fmd_plot_has_features(const fmd_run_view *v);
 
 /* Local. Whether the test images can be shown: they are grey or have three colours. */
 bool fmd_plot_has_images(const fmd_run_view *v);
@@ -31,10 +39,19 @@ bool fmd_plot_has_images(const fmd_run_view *v);
 FMD_CHECKED fmd_status fmd_plot_images(const fmd_run_view *v, size_t first, size_t n, size_t scale,
                                        bool inverted, fmd_picture *out);
 
-/* Local. The weights of the first kernel as RGB tiles, one a unit, each pixel `scale` times as large;
- * few shades keep the file small. *limit, unless NULL, is the weight of the strongest shade. *units
- * counts the tiles; 0: there is no picture, since the weights are no images. */
+/* The tiles of a picture of weights. */
+typedef struct fmd_weight_tiles {
+    int units;         /* tiles; 0: there is no picture, since the weights are no images */
+    const char *layer; /* its name; as long as the model */
+    bool convolution;  /* a tile is a filter, else a unit of a dense layer */
+    size_t channels;   /* 1: orange is positive, blue negative; 3: colours around grey */
+    double limit;      /* the weight of the strongest shade */
+} fmd_weight_tiles;
+
+/* Local. The weights of the first kernel as RGB tiles, one a unit, each pixel `scale` times as large
+ * (small kernels are magnified besides); few shades keep the file small. It shows a dense layer on
+ * whole images, or a convolution, of 1 or 3 channels. *out is set where facts->units > 0. */
 FMD_CHECKED fmd_status fmd_plot_weight_tiles(const fmd_run_view *v, size_t scale, fmd_picture *out,
-                                             int *units, double *limit);
+                                             fmd_weight_tiles *facts);
 
 #endif
