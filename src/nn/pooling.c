@@ -51,12 +51,12 @@ fmd_status fmd_pooling_build(fmd_layer *l)
     char shape[FMD_SHAPE_TEXT];
     FMD_TRY(fmd_layer_check_image(l));
     if ((a->strides.dim[0] > 0) != (a->strides.dim[1] > 0))
-        return FMD_FAIL(FMD_EUSAGE, "--layers: %s: strides must both be above 0, or be left out",
+        return FMD_FAIL(FMD_EUSAGE, "model: %s: strides must both be above 0, or be left out",
                         l->name);
     const fmd_pool p = fmd_pooling_of(l);
     if (p.out_h == 0 || p.out_w == 0)
         return FMD_FAIL(FMD_EUSAGE,
-                        "--layers: %s: a pool of %dx%d does not fit into its input %s: use padding "
+                        "model: %s: a pool of %dx%d does not fit into its input %s: use padding "
                         "same or a smaller pool",
                         l->name, p.pool_h, p.pool_w, fmd_shape_text(l->in[0], 0, shape));
     l->out = (fmd_shape){.rank = 3, .dim = {p.out_h, p.out_w, p.channels}};

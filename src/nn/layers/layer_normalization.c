@@ -63,7 +63,7 @@ static fmd_status find_axes(const fmd_layer *l, fmd_shape *axes)
     if (given->rank <= in.rank && set == (all & ~(all >> given->rank)))
         return FMD_OK;
     return FMD_FAIL(FMD_EUSAGE,
-                    "--layers: %s: axis must be the last axes of its input %s, such as -1 or -2x-1",
+                    "model: %s: axis must be the last axes of its input %s, such as -1 or -2x-1",
                     l->name, fmd_shape_text(in, 0, shape));
 }
 

@@ -36,7 +36,7 @@ static fmd_status check_numbers(const fmd_layer *l, const char *what, const fmd_
     if (v->n == 1 || (size_t)v->n == channels(l))
         return FMD_OK;
     return FMD_FAIL(FMD_EUSAGE,
-                    "--layers: %s: %s has %d numbers, but its input %s has %zu channels: give one "
+                    "model: %s: %s has %d numbers, but its input %s has %zu channels: give one "
                     "number or one for each",
                     l->name, what, v->n, fmd_shape_text(l->in[0], 0, shape), channels(l));
 }

@@ -36,7 +36,7 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     (void)plan;
     FMD_TRY(fmd_layer_check_image(l));
     if (((const args *)l->args)->padding.rank == 3)
-        return FMD_FAIL(FMD_EUSAGE, "--layers: %s: padding is one number, two or four", l->name);
+        return FMD_FAIL(FMD_EUSAGE, "model: %s: padding is one number, two or four", l->name);
     const border b = border_of(l);
     l->out = l->in[0];
     l->out.dim[0] += b.top + b.bottom;

@@ -31,7 +31,7 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     FMD_TRY(fmd_augment_build(l, plan));
     if (a->height > l->in[0].dim[0] || a->width > l->in[0].dim[1])
         return FMD_FAIL(FMD_EUSAGE,
-                        "--layers: %s: %dx%d does not fit into its input %s: pad the images with "
+                        "model: %s: %dx%d does not fit into its input %s: pad the images with "
                         "zero_padding2d before it",
                         l->name, (int)a->height, (int)a->width, fmd_shape_text(l->in[0], 0, shape));
     l->out.dim[0] = (int)a->height;

@@ -49,7 +49,7 @@ static const fmd_option options[] = {
 static fmd_status build(fmd_layer *l, fmd_plan *plan)
 {
     if (((const args *)l->args)->factor.n > 2)
-        return FMD_FAIL(FMD_EUSAGE, "--layers: %s: factor is one number or a range such as 0.5x1",
+        return FMD_FAIL(FMD_EUSAGE, "model: %s: factor is one number or a range such as 0.5x1",
                         l->name);
     return fmd_augment_build(l, plan);
 }

@@ -56,8 +56,7 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     const args *a = l->args;
     FMD_TRY(fmd_augment_build(l, plan));
     if (a->height_factor.n > 2 || a->width_factor.n > 2)
-        return FMD_FAIL(FMD_EUSAGE,
-                        "--layers: %s: a factor is one number or a range such as -0.1x0.2",
+        return FMD_FAIL(FMD_EUSAGE, "model: %s: a factor is one number or a range such as -0.1x0.2",
                         l->name);
     fmd_plan_workspace(plan, (size_t)(l->in[0].dim[0] + l->in[0].dim[1]) * sizeof(source));
     return FMD_OK;

@@ -8,7 +8,7 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     const fmd_pool p = fmd_pooling_of(l);
     if (p.pool_h * p.pool_w > FMD_MAX_POOL_PLACES)
         return FMD_FAIL(FMD_EUSAGE,
-                        "--layers: %s: a pool of %dx%d has more than %d places: use "
+                        "model: %s: a pool of %dx%d has more than %d places: use "
                         "global_max_pooling2d or two layers",
                         l->name, p.pool_h, p.pool_w, FMD_MAX_POOL_PLACES);
     fmd_plan_saved(plan, fmd_shape_count(l->out));
