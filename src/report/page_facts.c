@@ -47,7 +47,7 @@ static fmd_status put_weights(fmd_html *h, const fmd_run_view *v)
         t.convolution ? "filters of the first convolution" : "units of the first dense layer";
     snprintf(alt, sizeof alt, "The weights of %d %s as images", t.units, what);
     fmd_html_markup(h, "<figure>");
-    FMD_TRY(fmd_page_picture(h, &picture, 2, true, alt));
+    FMD_TRY(fmd_page_picture(h, &picture, 2, t.channels == 1, alt));
     fmd_html_markup(h, "<figcaption>");
     fmd_html_text(h, "Weights of %d %s, one image each. ", t.units, what);
     if (t.channels == 3)
@@ -74,10 +74,15 @@ fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v)
                                known(fmd_run_view_text(v, FMD_KEY_MODEL, FMD_KEY_LAYERS)));
         return FMD_OK;
     }
-    char caption[FMD_CONFIG_LAYERS_BYTES + 96], total[32], size[32];
-    snprintf(caption, sizeof caption, "%s: %s parameters, %s", fmd_model_spec(v->trained.model),
-             fmd_format_count(fmd_model_n_params(v->trained.model), total),
-             fmd_format_bytes(fmd_model_n_params(v->trained.model) * sizeof(float), size));
+    const size_t all = fmd_model_n_params(v->trained.model);
+    const size_t states = all - fmd_model_n_trainable_params(v->trained.model);
+    char caption[160], total[32], size[32], untrained[48] = "", count_of_states[32];
+    if (states > 0)
+        snprintf(untrained, sizeof untrained, ", %s of them not trainable",
+                 fmd_format_count(states, count_of_states));
+    snprintf(caption, sizeof caption, "A %s model of %s parameters, %s%s",
+             fmd_model_kind(v->trained.model), fmd_format_count(all, total),
+             fmd_format_bytes(all * sizeof(float), size), untrained);
     fmd_html_table_begin(h, "layers", caption, "Layer|Type|Output shape|#Parameters");
     for (size_t i = 0; i < fmd_model_n_layers(v->trained.model); i++) {
         const fmd_layer *l = fmd_model_layer(v->trained.model, i);

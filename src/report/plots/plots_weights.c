@@ -90,7 +90,7 @@ static void put_colour(const tiles *t, int x, int y, uint8_t rgb[3])
     for (size_t c = 0; c < 3; c++) {
         const double share = weight_at(t, x, y, c) / t->facts.limit;
         rgb[c] =
-            (uint8_t)(between_tiles(t, x, y) ? 255
+            (uint8_t)(between_tiles(t, x, y) ? 0xcc
                                              : rint(128 + 8 * rint(15 * fmax(fmin(share, 1), -1))));
     }
 }
