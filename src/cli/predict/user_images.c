@@ -11,6 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Images of which the user should know something: how many, and the first of them. */
+typedef struct remark {
+    size_t n;
+    char first[FMD_PICTURE_NAME + 64];
+} remark;
+
 /* Images as they come in, on rank 0. */
 typedef struct intake {
     fmd_size size; /* that the model takes */
@@ -18,9 +24,14 @@ typedef struct intake {
     size_t n, room;
     uint8_t *bytes;
     char (*names)[FMD_PICTURE_NAME];
-    size_t scaled, light; /* how many, and the first of them */
-    char first_scaled[FMD_PICTURE_NAME + 64], first_light[FMD_PICTURE_NAME];
+    remark scaled, light, converted;
 } intake;
+
+static void remember(remark *r, const char *name)
+{
+    if (r->n++ == 0)
+        snprintf(r->first, sizeof r->first, "%s", name);
+}
 
 /* (H, W), (H, W, C), or a square of so many pixels. */
 static fmd_status look_at_shape(intake *in, fmd_shape image)
@@ -67,6 +78,7 @@ static fmd_status make_room(intake *in, size_t n)
 /* Adds an image of the model's channels and any size; there is room. */
 static fmd_status add_image(intake *in, const uint8_t *pixels, fmd_size size, const char *name)
 {
+    char text[sizeof in->scaled.first];
     uint8_t *scratch = NULL, *to = in->bytes + in->n * image_bytes(in);
     if (size.width == in->size.width && size.height == in->size.height) {
         memcpy(to, pixels, image_bytes(in));
@@ -74,9 +86,8 @@ static fmd_status add_image(intake *in, const uint8_t *pixels, fmd_size size, co
         FMD_TRY(fmd_alloc(&scratch, image_bytes(in), 1, "an image"));
         fmd_image_fit(pixels, size, in->channels, to, in->size, scratch);
         free(scratch);
-        if (in->scaled++ == 0)
-            snprintf(in->first_scaled, sizeof in->first_scaled, "%s, %zu x %zu", name, size.width,
-                     size.height);
+        snprintf(text, sizeof text, "%s, %zu x %zu", name, size.width, size.height);
+        remember(&in->scaled, text);
     }
     snprintf(in->names[in->n++], FMD_PICTURE_NAME, "%s", name);
     return FMD_OK;
@@ -97,13 +108,41 @@ static bool is_light(const fmd_picture *p)
     return sum > 127 * n;
 }
 
+static bool is_grey(const fmd_picture *p)
+{
+    for (size_t i = 0; i < p->width * p->height; i++) {
+        const uint8_t *rgb = p->pixels + 3 * i;
+        if (rgb[0] != rgb[1] || rgb[1] != rgb[2])
+            return false;
+    }
+    return true;
+}
+
+/* Remembers a picture in colours for a grey model, or a grey one for a model of colours. */
+static fmd_status compare_colours(intake *in, const fmd_picture *p, const char *path)
+{
+    fmd_picture colours;
+    if (in->channels == 3) {
+        if (is_grey(p))
+            remember(&in->converted, path);
+        return FMD_OK;
+    }
+    FMD_TRY(fmd_picture_read(&colours, path, 3, 0));
+    if (!is_grey(&colours))
+        remember(&in->converted, path);
+    fmd_picture_free(&colours);
+    return FMD_OK;
+}
+
 static fmd_status read_picture(intake *in, const char *path, bool invert)
 {
     fmd_picture p;
     FMD_TRY(fmd_picture_read(&p, path, in->channels, invert ? 255 : 0));
     fmd_status st = make_room(in, 1);
-    if (in->channels == 1 && !invert && is_light(&p) && in->light++ == 0)
-        snprintf(in->first_light, sizeof in->first_light, "%s", path);
+    if (st == FMD_OK)
+        st = compare_colours(in, &p, path);
+    if (in->channels == 1 && !invert && is_light(&p))
+        remember(&in->light, path);
     for (size_t i = 0; invert && i < p.width * p.height * p.channels; i++)
         p.pixels[i] = (uint8_t)(255 - p.pixels[i]);
     if (st == FMD_OK)
@@ -139,9 +178,11 @@ static fmd_status add_idx_images(intake *in, const fmd_images *images, const cha
     fmd_status st = make_room(in, images->n);
     for (size_t i = 0; i < images->n && st == FMD_OK; i++) {
         const uint8_t *image = images->bytes + i * bytes;
+        snprintf(name, sizeof name, "%.1000s[%zu]", path, i);
+        if (other)
+            remember(&in->converted, name);
         if (other)
             convert(image, channels, converted, in->channels, pixels);
-        snprintf(name, sizeof name, "%.1000s[%zu]", path, i);
         st = add_image(in, other ? converted : image, size, name);
     }
     free(converted);
@@ -170,22 +211,30 @@ static bool is_idx(const char *path)
     return whole && ((head[0] == 0 && head[1] == 0) || (head[0] == 0x1f && head[1] == 0x8b));
 }
 
+/* ", and 3 more" */
+static const char *others(const remark *r, char text[64])
+{
+    *text = '\0';
+    if (r->n > 1)
+        snprintf(text, 64, ", and %zu more", r->n - 1);
+    return text;
+}
+
 /* What the user should know before believing the result. */
 static void tell(const intake *in)
 {
-    char more[64] = "";
-    if (in->scaled > 1)
-        snprintf(more, sizeof more, ", and %zu more", in->scaled - 1);
-    if (in->scaled > 0)
+    char more[64];
+    if (in->scaled.n > 0)
         fmd_warn("scaled to fit %zu x %zu pixels: %s%s", in->size.width, in->size.height,
-                 in->first_scaled, more);
-    more[0] = '\0';
-    if (in->light > 1)
-        snprintf(more, sizeof more, ", and %zu more", in->light - 1);
-    if (in->light > 0)
+                 in->scaled.first, others(&in->scaled, more));
+    if (in->converted.n > 0)
+        fmd_warn(in->channels == 3 ? "grey, but the model takes colours; converted: %s%s"
+                                   : "in colours, but the model takes grey; converted: %s%s",
+                 in->converted.first, others(&in->converted, more));
+    if (in->light.n > 0)
         fmd_warn("light border, but images of the MNIST family have a black one: %s%s; try "
                  "--invert",
-                 in->first_light, more);
+                 in->light.first, others(&in->light, more));
 }
 
 /* Rank 0. */
