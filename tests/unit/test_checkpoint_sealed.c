@@ -68,7 +68,7 @@ static void add_group(hid_t file, const char *path)
 static void replace_attribute(hid_t file, const char *group, const char *attribute, hid_t type,
                               int n)
 {
-    static char zeros[1 << 15];
+    static char zeros[1 << 16];
     assert_true(H5Adelete_by_name(file, group, attribute, H5P_DEFAULT) >= 0);
     if (n == 0)
         return;

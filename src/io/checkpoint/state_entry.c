@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 size_t fmd_state_entry_bytes(const fmd_state_entry *entry)
 {
@@ -13,14 +14,24 @@ size_t fmd_state_entry_bytes(const fmd_state_entry *entry)
     return entry->count * bytes[entry->kind];
 }
 
+/* The values lie at any address, as those of a file do before they are taken over. */
 static double value_at(const fmd_state_entry *e, const void *values, size_t i)
 {
+    union {
+        uint8_t u8;
+        int32_t i32;
+        int64_t i64;
+        float f32;
+        double f64;
+    } v;
+    const size_t size = fmd_state_entry_bytes(e) / e->count;
+    memcpy(&v, (const char *)values + i * size, size);
     switch (e->kind) {
-    case FMD_STATE_U8: return ((const uint8_t *)values)[i];
-    case FMD_STATE_I32: return ((const int32_t *)values)[i];
-    case FMD_STATE_I64: return (double)((const int64_t *)values)[i];
-    case FMD_STATE_F32: return (double)((const float *)values)[i];
-    case FMD_STATE_F64: return ((const double *)values)[i];
+    case FMD_STATE_U8: return v.u8;
+    case FMD_STATE_I32: return v.i32;
+    case FMD_STATE_I64: return (double)v.i64;
+    case FMD_STATE_F32: return (double)v.f32;
+    case FMD_STATE_F64: return v.f64;
     }
     return (double)NAN;
 }
