@@ -313,7 +313,9 @@ void fmd_report_result(const fmd_job *j, const char *weights)
         fmd_print_fact(&at, "%.2f s training", r->seconds);
         fmd_print_fact(&at, "%s images/s",
                        fmd_format_count((size_t)((double)r->samples / r->seconds), n));
-        fmd_print_fact(&at, "step %.3f ms:", r->seconds * per_step);
+        fmd_print_fact(&at, "step %.3f ms", r->seconds * per_step);
+        fmd_print("\n");
+        at = label("");
         for (size_t p = 0; p < FMD_PHASES; p++)
             fmd_print_fact(&at, "%s %.3f", fmd_phase_names[p], r->phases.mean[p] * per_step);
         fmd_print("\n");
