@@ -10,6 +10,7 @@
 #include "io/json/json_object.h"
 #include "run/job.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <math.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ const int fmd_lessons_length = sizeof fmd_lessons / sizeof *fmd_lessons;
 
 enum { MAX_WORDS = 24, LINE_BYTES = 1024, TEXT_COLUMN = 9, HERE_COLUMN = 48, THERE_COLUMN = 66 };
 
-static const char run_prefix[] = "tutorial-";
+static const char run_prefix[] = "tutorial-", trained_by[] = "train";
 
 /* The same on every rank, but for `root` and the result. */
 typedef struct session {
@@ -38,14 +39,17 @@ typedef struct session {
     int done, skipped;
 } session;
 
-/* Chooses the folder of a new training, the RUN of the commands. */
-static void name_run(session *s)
+/* Chooses the folder of a new training, the RUN of the commands. The step train leaves
+ * "tutorial-<date>", which other lessons find; any other leaves "tutorial-<lesson>-<date>". */
+static void name_run(session *s, const fmd_lesson *l)
 {
+    const bool own = strcmp(l->name, trained_by) != 0;
     char date[32];
     const time_t now = time(NULL);
     struct tm local;
     strftime(date, sizeof date, "%Y%m%d-%H%M%S", localtime_r(&now, &local));
-    snprintf(s->run, sizeof s->run, "runs/%s%s", run_prefix, date);
+    snprintf(s->run, sizeof s->run, "runs/%s%s%s%s", run_prefix, own ? l->name : "", own ? "-" : "",
+             date);
     fmd_comm_bcast(s->comm, s->run, sizeof s->run);
 }
 
@@ -72,7 +76,8 @@ static void find_run(session *s)
     char path[FMD_PATH_BYTES];
     fmd_outcome outcome = {.result = {.epochs = 0}};
     for (const struct dirent *e; folder != NULL && (e = readdir(folder)) != NULL;) {
-        if (strncmp(e->d_name, run_prefix, strlen(run_prefix)) != 0)
+        if (strncmp(e->d_name, run_prefix, strlen(run_prefix)) != 0 ||
+            !isdigit((unsigned char)e->d_name[strlen(run_prefix)]))
             continue;
         snprintf(path, sizeof path, "runs/%s", e->d_name);
         if (strcmp(path, s->run) <= 0 || !read_outcome(path, &outcome))
@@ -175,7 +180,7 @@ static const char *value_text(const fmd_outcome *o, const char *name, size_t len
     return NULL;
 }
 
-/* Replaces {name} and {2:name}. */
+/* Replaces {name}, and {2:name} by that of the second command. */
 static void fill(const char *pattern, const fmd_outcome *outcomes, char out[LINE_BYTES])
 {
     size_t used = 0;
@@ -185,10 +190,11 @@ static void fill(const char *pattern, const fmd_outcome *outcomes, char out[LINE
             out[used++] = *pattern++;
             continue;
         }
-        const bool second = strncmp(pattern, "{2:", 3) == 0;
-        const size_t begin = second ? 3 : 1;
+        const bool numbered = pattern[1] > '0' && pattern[1] <= '0' + FMD_LESSON_COMMANDS;
+        const int command = numbered ? pattern[1] - '1' : 0;
+        const size_t begin = numbered ? 3 : 1;
         char text[32];
-        const char *value = value_text(&outcomes[second], pattern + begin, length - begin, text);
+        const char *value = value_text(&outcomes[command], pattern + begin, length - begin, text);
         used += (size_t)snprintf(out + used, 32, "%s", value != NULL ? value : "?");
         pattern += length + 1;
     }
@@ -253,13 +259,13 @@ static fmd_status provide(session *s, const fmd_lesson *l, bool *possible)
     if (!*possible || !has_word(first, "RUN"))
         return FMD_OK;
     if (trains) {
-        name_run(s);
+        name_run(s, l);
         return FMD_OK;
     }
     if (*s->run == '\0')
         find_run(s);
     for (int i = 0; *s->run == '\0' && i < fmd_lessons_length; i++)
-        if (strcmp(fmd_lessons[i].name, "train") == 0)
+        if (strcmp(fmd_lessons[i].name, trained_by) == 0)
             return teach(s, &fmd_lessons[i]);
     return FMD_OK;
 }
@@ -299,7 +305,7 @@ static void print_list(void)
 {
     fmd_print("The Keras tutorial on Fashion-MNIST: fmnist-dist tutorial all, or a lesson:\n\n");
     for (int i = 0; i < fmd_lessons_length; i++)
-        fmd_print_text(printf("  %s", fmd_lessons[i].name), 2 * TEXT_COLUMN - 4,
+        fmd_print_text(printf("  %s", fmd_lessons[i].name), 2 * TEXT_COLUMN - 2,
                        fmd_lessons[i].title);
     fmd_print("\nNumbers are those of the tutorial's exercises.\n");
     fmd_print("On several ranks: mpirun -np 2 fmnist-dist tutorial all\n");

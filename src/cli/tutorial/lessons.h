@@ -7,7 +7,7 @@
 enum { FMD_LESSON_COMMANDS = 3, FMD_LESSON_ROWS = 4 };
 
 /* A line of the comparison. `here` may name values of the training in braces, {loss}, or of the second
- * command, {2:loss}; cmd_tutorial.c has the names. */
+ * or third command, {2:loss}; cmd_tutorial.c has the names. */
 typedef struct fmd_lesson_row {
     const char *what, *here, *tutorial;
 } fmd_lesson_row;

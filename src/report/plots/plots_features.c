@@ -211,7 +211,8 @@ fmd_status fmd_plot_features(const fmd_plot_target *target, const fmd_run_view *
         LEFT + WIDTH + LEFT, TOP + height, LEFT, LEFT + WIDTH, height, LEFT);
     put_rows(&f, v, target->image);
     fprintf(f.draft.commands,
-            "unset key\nunset tics\nset border 0\nset xrange [0:%d]\nset yrange [0:%d]\n"
+            "unset key\nunset tics\nset border 0\nset xrange [-0.5:%d - 0.5]\nset yrange "
+            "[-0.5:%d - 0.5]\n"
             "plot \"features-maps.png\" binary filetype=png with rgbimage\n",
             (int)WIDTH, height);
     st = fmd_plot_write_picture(target, "features-maps", &f.picture);

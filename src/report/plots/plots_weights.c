@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Tiles of small kernels are magnified to about TILE pixels. */
 enum { UNIT_COLUMNS = 16, MOST_UNITS = 128, TILE = 24 };
@@ -89,10 +90,19 @@ static void put_colour(const tiles *t, int x, int y, uint8_t rgb[3])
 {
     for (size_t c = 0; c < 3; c++) {
         const double share = weight_at(t, x, y, c) / t->facts.limit;
-        rgb[c] =
-            (uint8_t)(between_tiles(t, x, y) ? 0xcc
-                                             : rint(128 + 8 * rint(15 * fmax(fmin(share, 1), -1))));
+        rgb[c] = (uint8_t)rint(128 + 8 * rint(15 * fmax(fmin(share, 1), -1)));
     }
+}
+
+/* A pixel of the picture; lines between small kernels are grey, since white is a weight of 0. */
+static void put_pixel(const tiles *t, int x, int y, uint8_t rgb[3])
+{
+    if (t->facts.convolution && between_tiles(t, x, y))
+        memset(rgb, 0xcc, 3);
+    else if (t->facts.channels == 3)
+        put_colour(t, x, y, rgb);
+    else
+        put_shade(weight_at(t, x, y, 0) / t->facts.limit, rgb);
 }
 
 fmd_status fmd_plot_weight_tiles(const fmd_run_view *v, size_t scale, fmd_picture *out,
@@ -104,19 +114,14 @@ fmd_status fmd_plot_weight_tiles(const fmd_run_view *v, size_t scale, fmd_pictur
         return FMD_OK;
     FMD_TRY(fmd_picture_create(out, (size_t)t.wide * scale, (size_t)t.high * scale, 3));
     for (size_t y = 0; y < out->height; y++)
-        for (size_t x = 0; x < out->width; x++) {
-            uint8_t *rgb = out->pixels + 3 * (y * out->width + x);
-            const int column = (int)(x / scale), row = (int)(y / scale);
-            if (t.facts.channels == 3)
-                put_colour(&t, column, row, rgb);
-            else
-                put_shade(weight_at(&t, column, row, 0) / t.facts.limit, rgb);
-        }
+        for (size_t x = 0; x < out->width; x++)
+            put_pixel(&t, (int)(x / scale), (int)(y / scale),
+                      out->pixels + 3 * (y * out->width + x));
     *facts = t.facts;
     return FMD_OK;
 }
 
-enum { LEFT = 24, RIGHT = 110, TOP = 48, BOTTOM = 24, LEAST_WIDTH = 560 };
+enum { LEFT = 24, RIGHT = 110, TOP = 48, BOTTOM = 24, LEAST_WIDTH = 560, LOW = 120 };
 
 static int canvas_width(int wide)
 {
@@ -126,6 +131,8 @@ static int canvas_width(int wide)
 /* What the shades mean: a colour box, or a sentence. */
 static void put_legend(fmd_plot_draft *d, const tiles *t, int wide, int high)
 {
+    char tics[64]; /* two of them, where there is space for no more */
+    snprintf(tics, sizeof tics, "(-%.3g, %.3g)", t->facts.limit, t->facts.limit);
     if (t->facts.channels == 3)
         fprintf(d->commands,
                 "set label 2 \"Grey: 0. A colour: positive for that colour, at most %.3g.\" at "
@@ -134,15 +141,16 @@ static void put_legend(fmd_plot_draft *d, const tiles *t, int wide, int high)
                 t->facts.limit, LEFT);
     else
         fprintf(d->commands,
-                "set cbrange [-%.3g:%.3g]\nset cbtics scale 0.5 tc rgb \"#333333\"\nset cblabel "
-                "\"weight of the pixel\" offset 1\n"
+                "set cbrange [-%.3g:%.3g]\nset cbtics %s scale 0.5 tc rgb \"#333333\"\n%s"
                 "set colorbox user origin screen %d / width, screen %d / height size screen 18 / "
                 "width, screen %d / height\n"
                 "set palette defined (-1 \"#004a75\", -0.5 \"#5aa9d6\", 0 \"#ffffff\", 0.5 "
                 "\"#ea9a55\", 1 \"#8f3f00\")\n"
                 "plot \"weights-units.png\" binary filetype=png with rgbimage, \\\n"
                 "     NaN with points palette\n",
-                t->facts.limit, t->facts.limit, LEFT + wide + 14, BOTTOM, high);
+                t->facts.limit, t->facts.limit, high < LOW ? tics : "",
+                high < LOW ? "" : "set cblabel \"weight of the pixel\" offset 1\n",
+                LEFT + wide + 14, BOTTOM, high);
 }
 
 static void put_weights_commands(fmd_plot_draft *d, const tiles *t, int wide, int high)
