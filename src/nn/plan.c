@@ -31,6 +31,7 @@ void fmd_plan_param(fmd_plan *plan, fmd_param p)
                      .fan_out = p.fan_out > 0 ? p.fan_out : out,
                      .trainable = true,
                      .decays = p.decays,
+                     .regularizer = p.regularizer,
                      .count = n};
     plan->layer->n_tensors++;
 }

@@ -8,6 +8,11 @@
 
 #include "nn/layer.h"
 
+/* What training does to a kernel besides; 0: nothing (nn/regularizer.h). */
+typedef struct fmd_regularizer {
+    double l2, max_norm;
+} fmd_regularizer;
+
 /* A tensor of a model, in the array of all its values. */
 typedef struct fmd_tensor {
     const char *name; /* "kernel" */
@@ -17,6 +22,7 @@ typedef struct fmd_tensor {
     double fan_in, fan_out;
     bool trainable; /* else a state, which training keeps up to date */
     bool decays;    /* weight decay applies */
+    fmd_regularizer regularizer;
     size_t offset, count;
 } fmd_tensor;
 
@@ -43,6 +49,7 @@ typedef struct fmd_param {
     fmd_init init;
     double fan_in, fan_out; /* 0: the last dimension is fan-out, the product of the others fan-in */
     bool decays;            /* weight decay applies: to kernels, not to biases and scales */
+    fmd_regularizer regularizer;
 } fmd_param;
 
 /* Local. */

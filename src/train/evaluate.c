@@ -3,6 +3,7 @@
 #include "base/timer.h"
 #include "data/sampler.h"
 #include "nn/losses/loss.h"
+#include "nn/regularizer.h"
 #include "train/passes.h"
 
 #include <math.h>
@@ -57,10 +58,10 @@ fmd_status fmd_evaluate(fmd_comm *c, fmd_model *m, const fmd_split *split, float
     if (total[2] > 0)
         return FMD_FAIL(FMD_EDIVERGED, "the loss of %lld of %zu images is not finite",
                         (long long)total[2], split->n);
-    const double n = (double)split->n;
-    *out =
-        (fmd_evaluation){.loss = split->n > 0 ? (double)total[0] * FMD_LOSS_UNIT / n : (double)NAN,
-                         .accuracy = split->n > 0 ? (double)total[1] / n : (double)NAN,
-                         .seconds = fmd_now() - start};
+    const double n = (double)split->n, penalty = fmd_regularizer_loss(m);
+    *out = (fmd_evaluation){.loss = split->n > 0 ? (double)total[0] * FMD_LOSS_UNIT / n + penalty
+                                                 : (double)NAN,
+                            .accuracy = split->n > 0 ? (double)total[1] / n : (double)NAN,
+                            .seconds = fmd_now() - start};
     return FMD_OK;
 }

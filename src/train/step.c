@@ -4,6 +4,7 @@
 #include "base/timer.h"
 #include "data/sampler.h"
 #include "nn/losses/loss.h"
+#include "nn/regularizer.h"
 #include "train/passes.h"
 
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct fmd_stepper {
     fmd_phase_seconds seconds;
     bool split;
     fmd_reduction_seconds collective;
+    bool regularized;
 };
 
 static float *sink_begin(void *self, size_t tensor, size_t offset, size_t n)
@@ -69,6 +71,7 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
     s->model = m;
     s->optimizer = o;
     s->args = args;
+    s->regularized = fmd_regularizer_exists(m);
     st = fmd_reduction_create(&s->reduction, args->reduce, args->allreduce, c, counts, s->n_tensors,
                               COUNTERS);
     if (st != FMD_OK)
@@ -165,12 +168,28 @@ static fmd_loss_sums compute(fmd_stepper *s, const part *p, const uint32_t *orde
     return w.sums;
 }
 
+/* One step of the optimizer for some parameters. */
+static void update_params(fmd_stepper *s, size_t first, size_t n, const float *gradient)
+{
+    enum { PIECE = 1024 };
+    float *params = fmd_model_params(s->model), sum[PIECE];
+    if (!s->regularized) {
+        fmd_optimizer_part(s->optimizer, params, first, n, gradient);
+        return;
+    }
+    for (size_t i = 0; i < n; i += PIECE) {
+        const size_t length = n - i < PIECE ? n - i : PIECE;
+        fmd_regularizer_gradient(s->model, first + i, length, gradient + i, sum);
+        fmd_optimizer_part(s->optimizer, params, first + i, length, sum);
+    }
+}
+
 /* States come behind the parameters. */
 static void update(void *self, size_t first, size_t n, const float *gradient)
 {
     fmd_stepper *s = self;
     if (first < fmd_model_n_trainable_params(s->model))
-        fmd_optimizer_part(s->optimizer, fmd_model_params(s->model), first, n, gradient);
+        update_params(s, first, n, gradient);
     else
         fmd_model_update_state(s->model, first, n, gradient);
 }
@@ -208,15 +227,19 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
         return FMD_FAIL(FMD_EDESYNC, "the ranks trained on %lld samples of a batch of %zu",
                         (long long)counters[SAMPLES], count);
     const double start = fmd_now();
+    const double penalty = s->regularized ? fmd_regularizer_loss(s->model) : 0;
     fmd_optimizer_begin(s->optimizer, learning_rate);
     fmd_reduction_apply(s->reduction, 1.0 / (double)count, update, s);
+    if (s->regularized)
+        fmd_regularizer_constrain(s->model);
     memcpy(s->scales, fmd_reduction_scales(s->reduction), s->n_tensors * sizeof *s->scales);
     s->seconds.update += fmd_now() - start;
-    *sums = (fmd_step_sums){.loss = (double)counters[LOSS] * FMD_LOSS_UNIT,
-                            .correct = counters[CORRECT],
-                            .samples = counters[SAMPLES],
-                            .stop = counters[STOP],
-                            .save = counters[SAVE]};
+    *sums =
+        (fmd_step_sums){.loss = (double)counters[LOSS] * FMD_LOSS_UNIT + (double)count * penalty,
+                        .correct = counters[CORRECT],
+                        .samples = counters[SAMPLES],
+                        .stop = counters[STOP],
+                        .save = counters[SAVE]};
     return FMD_OK;
 }
 

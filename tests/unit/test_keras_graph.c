@@ -73,6 +73,9 @@ static void test_keras_graph__graphs_go_both_ways(void **state)
         "dense:4:relu@a,dense:4,add:a,dense:10:softmax",
         "dense:4@a,dense:4@b,from:a,dense:4,concatenate:b:axis=-1,dense:4,add:b:b,dense:3:softmax",
         "dense:12,add:input,dense:3:softmax",
+        "dense:4:l2=0.01:max_norm=2,dense:4:l2=0.5,dense:3:softmax:max_norm=3",
+        ("reshape:2x3x2,conv2d:3:2:l2=0.1,separable_conv2d:2:1:l2=0.1:pointwise_l2=0.2:"
+         "pointwise_max_norm=1,depthwise_conv2d:1:l2=0.1:max_norm=3,flatten,dense:3"),
         ("dense:4@a,batch_normalization,relu@b,from:a,dense:4:nobias,batch_normalization:noscale,"
          "add:b:a,relu,dense:10:softmax"),
         "dense:4@x,dense:4@y,from:x,dense:4,add:y@z,dense:4,add:z:x,dense:3:softmax",

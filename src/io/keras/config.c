@@ -93,11 +93,43 @@ static int nest_padding(json_t *config)
     return json_object_set_new(config, "padding", nested);
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* Keras' objects in place of their numbers; those that do nothing are left out. */
+static int nest_regularizers(json_t *config)
+{
+    const char *key;
+    void *next;
+    json_t *value;
+    int failed = 0;
+    json_object_foreach_safe(config, next, key, value)
+    {
+        const bool l2 = ends_with(key, "_regularizer");
+        if (!l2 && !ends_with(key, "_constraint"))
+            continue;
+        if (json_real_value(value) == 0)
+            json_object_del(config, key);
+        else if (l2)
+            failed |= json_object_set_new(
+                config, key,
+                json_pack("{s:s, s:{s:O}}", "class_name", "L2", "config", "l2", value));
+        else
+            failed |= json_object_set_new(config, key,
+                                          json_pack("{s:s, s:{s:O, s:i}}", "class_name", "MaxNorm",
+                                                    "config", "max_value", value, "axis", 0));
+    }
+    return failed;
+}
+
 static json_t *layer_config(const fmd_keras_layout *k, const fmd_layer *l)
 {
     json_t *config = common_config(k, l);
     if (add_options(config, l->ops->args, l->ops->n_args, l->args) != 0 ||
-        nest_padding(config) != 0) {
+        nest_padding(config) != 0 || nest_regularizers(config) != 0) {
         json_decref(config);
         return NULL;
     }

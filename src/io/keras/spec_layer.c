@@ -105,9 +105,31 @@ static void class_to_function(char text[FMD_OPTION_TEXT_BYTES])
     memcpy(text, name, n + 1);
 }
 
+static bool is_regularizer(const char *key)
+{
+    return ends_with(key, "_regularizer") || ends_with(key, "_constraint");
+}
+
+/* The number of an L2 or of a MaxNorm along the first axis; NULL: it is another one. */
+static json_t *regularizer_number(json_t *value)
+{
+    const char *class_name = fmd_keras_string(value, "class_name");
+    json_t *config = json_object_get(value, "config");
+    if (strcmp(class_name, "MaxNorm") == 0 &&
+        json_integer_value(json_object_get(config, "axis")) == 0 &&
+        !json_is_array(json_object_get(config, "axis")))
+        return json_object_get(config, "max_value");
+    if (strcmp(class_name, "L2") == 0 ||
+        (strcmp(class_name, "L1L2") == 0 && json_number_value(json_object_get(config, "l1")) == 0))
+        return json_object_get(config, "l2");
+    return NULL;
+}
+
 static json_t *setting(const fmd_keras_layer *l, const fmd_option *o)
 {
     json_t *value = json_object_get(l->config, o->keras);
+    if (is_regularizer(o->keras))
+        return regularizer_number(value);
     if (value == NULL && strcmp(o->keras, "negative_slope") == 0)
         value = json_object_get(l->config, "alpha"); /* Keras 2 */
     return value;
@@ -234,12 +256,14 @@ static fmd_status check_settings(const fmd_keras_layer *l, const fmd_layer_ops *
         fmd_warn("'%s': layer '%.64s' is frozen there, but training here changes it", l->path,
                  l->name);
     json_object_foreach (l->config, key, value) {
-        if (json_is_null(value) || json_is_false(value) || is_ours(ops, key) || is_harmless(key) ||
+        const bool ours =
+            is_ours(ops, key) && (!is_regularizer(key) || regularizer_number(value) != NULL);
+        if (json_is_null(value) || json_is_false(value) || ours || is_harmless(key) ||
             is_neutral(l, key, value))
             continue;
         if (is_initializer(key))
             FMD_TRY(check_initializer(l, key, value));
-        else if (ends_with(key, "_regularizer") || ends_with(key, "_constraint"))
+        else if (is_regularizer(key))
             fmd_warn("'%s': layer '%.64s' has a %.64s, which training here does not apply", l->path,
                      l->name, key);
         else

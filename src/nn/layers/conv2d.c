@@ -1,8 +1,10 @@
 #include "nn/convolution.h"
+#include "nn/regularizer.h"
 
 typedef struct args {
     int64_t filters, groups;
     fmd_conv_args conv;
+    fmd_regularizer regularizer;
 } args;
 
 static const fmd_option options[] = {
@@ -22,6 +24,7 @@ static const fmd_option options[] = {
      .max = 65536,
      .keras = "groups",
      .help = "groups of channels that are convolved apart"},
+    FMD_REGULARIZER_OPTIONS(args, regularizer, "", "kernel"),
 };
 
 static fmd_conv conv_of(const fmd_layer *l)
@@ -43,7 +46,8 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
                                      .shape = {4, {c.kernel_h, c.kernel_w, in, c.out_c}},
                                      .init = (fmd_init)a->conv.init,
                                      .fan_in = area * in,
-                                     .fan_out = area * c.out_c});
+                                     .fan_out = area * c.out_c,
+                                     .regularizer = a->regularizer});
     return FMD_OK;
 }
 

@@ -2,11 +2,13 @@
 #include "math/vec.h"
 #include "nn/activations/activation.h"
 #include "nn/plan.h"
+#include "nn/regularizer.h"
 
 typedef struct args {
     int64_t units;
     int activation, init;
     bool bias;
+    fmd_regularizer regularizer;
 } args;
 
 static const fmd_option options[] = {
@@ -37,6 +39,7 @@ static const fmd_option options[] = {
      .initial = "true",
      .keras = "use_bias",
      .help = "adds a vector to the output"},
+    FMD_REGULARIZER_OPTIONS(args, regularizer, "", "kernel"),
 };
 
 enum { KERNEL, BIAS };  /* parameters */
@@ -53,7 +56,8 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     fmd_plan_param(plan, (fmd_param){.name = "kernel",
                                      .shape = {2, {l->in[0].dim[last], (int)a->units}},
                                      .init = (fmd_init)a->init,
-                                     .decays = true});
+                                     .decays = true,
+                                     .regularizer = a->regularizer});
     if (a->bias)
         fmd_plan_param(
             plan,

@@ -1,8 +1,10 @@
 #include "nn/convolution.h"
+#include "nn/regularizer.h"
 
 typedef struct args {
     int64_t depth_multiplier;
     fmd_conv_args conv;
+    fmd_regularizer regularizer;
 } args;
 
 static const fmd_option options[] = {
@@ -15,6 +17,7 @@ static const fmd_option options[] = {
      .max = 65536,
      .keras = "depth_multiplier",
      .help = "output channels for each input channel"},
+    FMD_REGULARIZER_OPTIONS(args, regularizer, "", "depthwise"),
 };
 
 static fmd_conv conv_of(const fmd_layer *l)
@@ -40,7 +43,8 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
                                      .shape = {4, {c.kernel_h, c.kernel_w, channels, multiplier}},
                                      .init = (fmd_init)a->conv.init,
                                      .fan_in = area * channels,
-                                     .fan_out = area * multiplier});
+                                     .fan_out = area * multiplier,
+                                     .regularizer = a->regularizer});
     return FMD_OK;
 }
 

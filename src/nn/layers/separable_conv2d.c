@@ -1,9 +1,11 @@
 #include "nn/convolution.h"
+#include "nn/regularizer.h"
 
 typedef struct args {
     int64_t filters, depth_multiplier;
     int pointwise_init;
     fmd_conv_args conv;
+    fmd_regularizer depthwise, pointwise;
 } args;
 
 static const fmd_option options[] = {
@@ -30,6 +32,8 @@ static const fmd_option options[] = {
      .choices = FMD_INIT_NAMES,
      .keras = "pointwise_initializer",
      .help = "initialiser of the pointwise kernel"},
+    FMD_REGULARIZER_OPTIONS(args, depthwise, "", "depthwise"),
+    FMD_REGULARIZER_OPTIONS(args, pointwise, "pointwise_", "pointwise"),
 };
 
 enum { DEPTHWISE, POINTWISE, BIAS };               /* parameters */
@@ -76,11 +80,13 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
                                      .init = (fmd_init)a->conv.init,
                                      .fan_in = area * channels,
                                      .fan_out = area * multiplier,
-                                     .decays = true});
+                                     .decays = true,
+                                     .regularizer = a->depthwise});
     fmd_plan_param(plan, (fmd_param){.name = "pointwise_kernel",
                                      .shape = {4, {1, 1, p->in_c, p->out_c}},
                                      .init = (fmd_init)a->pointwise_init,
-                                     .decays = true});
+                                     .decays = true,
+                                     .regularizer = a->pointwise});
     if (a->conv.bias)
         fmd_plan_param(
             plan, (fmd_param){.name = "bias", .shape = {1, {p->out_c}}, .init = FMD_INIT_zeros});
