@@ -38,7 +38,8 @@ VARIABLES = {
 COMMON = {"name", "trainable", "dtype"}
 ARGUMENTS = {
     "InputLayer": {"name", "dtype", "batch_input_shape", "sparse"},
-    "Dense": COMMON | {"units", "activation", "use_bias", "kernel_initializer"},
+    "Dense": COMMON | {"units", "activation", "use_bias", "kernel_initializer",
+                       "kernel_regularizer", "kernel_constraint"},
     "Flatten": COMMON,
     "Dropout": COMMON | {"rate"},
     "SpatialDropout2D": {"name", "dtype", "data_format", "rate"},
@@ -62,7 +63,9 @@ ARGUMENTS = {
                                  "depthwise_constraint"},
     "SeparableConv2D": COMMON | {"filters", "kernel_size", "strides", "padding",
                                  "depth_multiplier", "data_format", "dilation_rate", "activation",
-                                 "use_bias", "depthwise_initializer", "pointwise_initializer"},
+                                 "use_bias", "depthwise_initializer", "pointwise_initializer",
+                                 "depthwise_regularizer", "pointwise_regularizer",
+                                 "depthwise_constraint", "pointwise_constraint"},
     "MaxPooling2D": COMMON | {"pool_size", "strides", "padding", "data_format"},
     "AveragePooling2D": COMMON | {"pool_size", "strides", "padding", "data_format"},
     "GlobalAveragePooling2D": COMMON | {"data_format", "keepdims"},
