@@ -84,11 +84,12 @@ static void test_model__faults_in_a_spec_are_named(void **state)
         {"dens:8", "model: there is no layer 'dens' (did you mean 'dense'?); 'fmnist-dist help "
                    "train' lists them"},
         {"flatten,,dense:8", "model: there is no layer ''; 'fmnist-dist help train' lists them"},
-        {"dense", "model: dense: needs units; it takes units, activation, init, [no]bias"},
+        {"dense",
+         "model: dense: needs units; it takes units, activation, init, [no]bias, l2, max_norm"},
         {"dense:0", "model: dense:0: units: '0' is not an integer from 1 to 65536"},
         {"dense:8:rely", "model: dense:8:rely: does not understand 'rely' (did you mean "
                          "'relu'?); it takes units, "
-                         "activation, init, [no]bias"},
+                         "activation, init, [no]bias, l2, max_norm"},
         {"dense:8:activation=rely",
          "model: dense:8:activation=rely: activation: 'rely' is not one of "
          "linear|relu|leaky_relu|elu|gelu|sigmoid|tanh|softmax (did you mean 'relu'?)"},
