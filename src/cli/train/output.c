@@ -181,9 +181,7 @@ fmd_status fmd_report_record(const fmd_job *j, const char *weights)
     char path[FMD_RUN_PATH_BYTES], hash[FMD_HASH_TEXT];
     fmd_json *r;
     FMD_TRY(fmd_json_create(&r));
-    fmd_provenance_add(r);
-    fmd_json_int(r, NULL, FMD_KEY_RANKS, fmd_comm_size(j->comm));
-    fmd_json_int(r, NULL, FMD_KEY_NODES, fmd_comm_nodes(j->comm));
+    fmd_json_text(r, NULL, FMD_KEY_STARTED, j->started);
     add_place(r, j);
     fmd_json_text(r, FMD_KEY_DATA, FMD_KEY_NAME, j->data.info.name);
     fmd_json_text(r, FMD_KEY_DATA, FMD_KEY_PATH, j->data.info.path);
@@ -243,9 +241,6 @@ fmd_status fmd_report_start(fmd_json **out, const fmd_job *j)
     FMD_TRY(fmd_json_create(&r));
     for (size_t i = 0; i < sizeof in_head / sizeof *in_head; i++)
         fmd_json_int(r, NULL, in_head[i], 0); /* until it is known */
-    fmd_provenance_add(r);
-    fmd_json_int(r, NULL, FMD_KEY_RANKS, fmd_comm_size(j->comm));
-    fmd_json_int(r, NULL, FMD_KEY_NODES, fmd_comm_nodes(j->comm));
     add_place(r, j);
     fmd_json_text(r, FMD_KEY_CONFIG, FMD_KEY_DATASET, j->data.info.name);
     fmd_json_int(r, FMD_KEY_CONFIG, FMD_KEY_TRAIN_IMAGES, (long long)f->train.n);
