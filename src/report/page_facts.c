@@ -64,6 +64,19 @@ static fmd_status put_weights(fmd_html *h, const fmd_run_view *v)
     return FMD_OK;
 }
 
+/* The text with blanks that do not break, or a phone would make three lines of a shape. */
+static const char *one_line(const char *text, char out[2 * FMD_SHAPE_TEXT])
+{
+    size_t n = 0;
+    for (; *text != '\0'; text++) {
+        if (*text == ' ')
+            out[n++] = '\xc2';
+        out[n++] = (char)(*text == ' ' ? '\xa0' : *text);
+    }
+    out[n] = '\0';
+    return out;
+}
+
 fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v)
 {
     fmd_html_section(h, "model", "Model");
@@ -86,12 +99,12 @@ fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v)
     fmd_html_table_begin(h, "layers", caption, "Layer|Type|Output shape|#Parameters");
     for (size_t i = 0; i < fmd_model_n_layers(v->trained.model); i++) {
         const fmd_layer *l = fmd_model_layer(v->trained.model, i);
-        char shape[FMD_SHAPE_TEXT], count[32];
+        char shape[FMD_SHAPE_TEXT], line[2 * FMD_SHAPE_TEXT], count[32];
         size_t n = 0;
         for (size_t k = 0; k < fmd_layer_n_variables(l); k++)
             n += fmd_model_tensor(v->trained.model, fmd_layer_variable(l, k))->count;
         fmd_html_row(h, (const char *const[]){l->name, l->ops->keras_class,
-                                              fmd_shape_text(l->out, 1, shape),
+                                              one_line(fmd_shape_text(l->out, 1, shape), line),
                                               fmd_format_count(n, count)});
     }
     fmd_html_table_end(h);
