@@ -19,7 +19,8 @@ size_t fuzz_seed(size_t i, uint8_t out[FUZZ_BYTES])
         "lflatten,dense:128:relu,dense:10:softmax",
         "lflatten, dense:units=8:init=he_normal:nobias, dropout:0.25, activation:gelu",
         "lleaky_re_lu:negative_slope=0.1,dense:5:tanh:bias",
-        ("ldense:4@a,batch_normalization:0.9,relu,dense:4,add:a@b,from:a,concatenate:b:input:axis=1,"
+        ("ldense:4@a,batch_normalization:0.9,relu,dense:4,add:a@b,from:a,concatenate:b:input:axis="
+         "1,"
          "reshape:2x-1,softmax"),
         "oadam:0.9:0.999:1e-07",
         "osgd:momentum=0.9:nesterov",
