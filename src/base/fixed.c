@@ -5,8 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Returns the bits of the largest magnitude, or `largest`: positive floats have the order of their
- * bits. Values that no int32 holds add nothing; the step that meets them is repeated. */
+/* Returns the bits of the largest magnitude, or `largest` if larger; positive floats compare as their
+ * bits do. Values beyond int32 add nothing; the step is repeated. */
 FMD_SIMD static uint32_t add_rounded(size_t n, const float *restrict g, float inverse,
                                      uint32_t *restrict total, uint32_t largest)
 {

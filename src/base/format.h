@@ -1,4 +1,4 @@
-/* Numbers and names as people read them. */
+/* Numbers and shapes in a form for people. */
 #ifndef FMD_BASE_FORMAT_H
 #define FMD_BASE_FORMAT_H
 

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* The library hides the size of its streaming state from those who link it. */
+/* The size of the streaming state is private to the dynamic library. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 

@@ -1,4 +1,4 @@
-/* XXH3, 128 bits: the identity of weights, data and files. Against accidents, not attackers. */
+/* XXH3, 128 bits: identifies weights, data and files. Detects accidents, not attacks. */
 #ifndef FMD_BASE_HASH_H
 #define FMD_BASE_HASH_H
 
@@ -14,7 +14,7 @@ enum { FMD_HASH_TEXT = 33 };
 /* Local. The XXH3-128 hash, seed 0, of `bytes` bytes at `data`. */
 fmd_hash fmd_hash_bytes(const void *data, size_t bytes);
 
-/* Local. The hash of `head` and `body` put one behind the other. */
+/* Local. The hash of the concatenation of `head` and `body`. */
 fmd_hash fmd_hash_parts(const void *head, size_t head_bytes, const void *body, size_t body_bytes);
 
 /* Local. Writes the 32 hexadecimal digits of the canonical form into `text` and returns it. */

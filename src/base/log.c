@@ -24,7 +24,7 @@ void fmd_log_before_line(void (*prepare)(void *self), void *self)
     sink.self = self;
 }
 
-/* One fprintf a line, so that lines of several ranks do not mix. */
+/* One fprintf per line, so that lines of several ranks do not mix. */
 __attribute__((format(printf, 2, 0))) static void print_line(const char *kind, const char *format,
                                                              va_list args)
 {

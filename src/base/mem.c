@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Arrays of several large pages start at the boundary of one, so that the kernel can use them. */
+/* Arrays of several large pages start at a page boundary, so that the kernel can use large pages. */
 enum { LARGE_PAGE = 2 << 20, LARGE_BYTES = 4 * LARGE_PAGE };
 
 fmd_status fmd_alloc(void *out, size_t count, size_t size, const char *what)

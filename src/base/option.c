@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The next word of "a|b|c" from *at on; false past the last. */
+/* The next word of "a|b|c" at *at; false after the last word. */
 static bool next_choice(const char **at, char text[FMD_OPTION_TEXT_BYTES])
 {
     if (**at == '\0')
@@ -108,7 +108,7 @@ static bool has_range(const fmd_option *o)
     return o->min != 0 || o->max != 0;
 }
 
-/* What a number may be, for messages: " from 1 to 1000, or auto". */
+/* The allowed values of a number, for messages: " from 1 to 1000, or auto". */
 static const char *allowed(const fmd_option *o, char text[128])
 {
     size_t used = 0;
@@ -221,7 +221,7 @@ static bool parse_numbers(const fmd_option *o, const char *text, fmd_numbers *va
     return true;
 }
 
-/* The shortest form that reads back as the same number. */
+/* The shortest text that parses to the same number. */
 static size_t float_text(double value, char *text, size_t size)
 {
     int used = 0;
@@ -375,7 +375,7 @@ fmd_status fmd_options_reset(const fmd_option *table, size_t n, void *base)
     return FMD_OK;
 }
 
-/* Whether an option takes a bare word: only numbers and choices do. */
+/* Whether an option accepts a value without its name: only numbers and choices do. */
 static bool takes(const fmd_option *o, const char *word)
 {
     double d;
@@ -390,7 +390,7 @@ static bool takes(const fmd_option *o, const char *word)
     return (o->kind == FMD_OPTION_INT || o->kind == FMD_OPTION_FLOAT) && parse_float(word, &d);
 }
 
-/* The option that `word` of a spec is for, and its value in *value; NULL: none. */
+/* The option that `word` of a spec sets, and its value in *value; NULL: none. */
 static const fmd_option *match_arg(const fmd_option *table, size_t n, uint64_t given, char *word,
                                    const char **value)
 {
@@ -421,7 +421,7 @@ static const fmd_option *match_arg(const fmd_option *table, size_t n, uint64_t g
     return NULL;
 }
 
-/* What the arguments are, for messages: "UNITS, ACTIVATION, INIT, [no]bias". */
+/* The names of the arguments, for messages: "UNITS, ACTIVATION, INIT, [no]bias". */
 static const char *list_args(const fmd_option *table, size_t n, char text[FMD_OPTION_TEXT_BYTES])
 {
     size_t used = 0;
@@ -433,7 +433,7 @@ static const char *list_args(const fmd_option *table, size_t n, char text[FMD_OP
     return text;
 }
 
-/* The nearest of all words that the arguments may be, as fmd_did_you_mean. */
+/* As fmd_did_you_mean, over all words that the arguments accept. */
 static const char *nearest_arg(const fmd_option *table, size_t n, const char *word,
                                char text[FMD_OPTION_TEXT_BYTES])
 {

@@ -1,8 +1,8 @@
-/* Tables of options: text to struct and back, with every check.
+/* Tables of options: conversion between text and struct fields, with all checks.
  *
  * One table serves the command line, the environment, the JSON config, --help and the stored
  * config; the same tables describe the arguments of layers and optimizers ("dense:128:relu"). An
- * option writes to its own field of a plain struct and to nothing else. */
+ * option writes only its own field of a plain struct. */
 #ifndef FMD_BASE_OPTION_H
 #define FMD_BASE_OPTION_H
 
@@ -35,16 +35,16 @@ typedef struct fmd_option {
     const char *name; /* "batch-size" */
     fmd_option_kind kind;
     size_t offset;       /* of the field in the struct */
-    size_t size;         /* of a text field, with its NUL; how many dims or numbers, 0: any */
+    size_t size;         /* of a text field, with its NUL; number of dims or numbers, 0: any */
     const char *initial; /* the default, as text */
     double min, max;     /* inclusive range of numbers; both 0: any */
-    const char *choices; /* "exact|native"; a last "|" is allowed */
+    const char *choices; /* "exact|native"; a trailing "|" is allowed */
     const char *unset;   /* a word for "not given" ("auto"): FMD_UNSET_INT or NAN in the field */
-    bool repeats;        /* a text option that may be given again: joined by commas */
-    const char *group;   /* heading in the help */
-    const char *value;   /* placeholder in the help: "N", "FILE" */
-    const char *keras;   /* the name in Keras' own configuration; NULL: Keras has none */
-    const char *help;    /* one line */
+    bool repeats;      /* a text option that may be given repeatedly; values are joined by commas */
+    const char *group; /* heading in the help */
+    const char *value; /* placeholder in the help: "N", "FILE" */
+    const char *keras; /* the name in Keras' own configuration; NULL: Keras has none */
+    const char *help;  /* one line */
 } fmd_option;
 
 #define FMD_UNSET_INT INT64_MIN
@@ -52,33 +52,33 @@ typedef struct fmd_option {
 /* Capacity for the text form of any option. */
 enum { FMD_OPTION_TEXT_BYTES = 1024 };
 
-/* Local. Writes every default into the struct at `base`. A default that does not parse is a broken
- * table: FMD_EINTERNAL. */
+/* Local. Writes every default into the struct at `base`. FMD_EINTERNAL if a default
+ * does not parse. */
 FMD_CHECKED fmd_status fmd_options_reset(const fmd_option *table, size_t n, void *base);
 
 /* Local. The option called `name` (dashes and underscores are the same), or NULL. */
 const fmd_option *fmd_option_find(const fmd_option *table, size_t n, const char *name);
 
-/* Local. Sets one option from text. `label` is what the user wrote ("--epochs", "config.json:
- * epochs") and starts the message. FMD_EUSAGE names the label, the text and what is allowed. */
+/* Local. Sets one option from text. `label` is the option as the user wrote it ("--epochs",
+ * "config.json: epochs") and starts the message. The message of FMD_EUSAGE has the label, the text and
+ * the allowed values. */
 FMD_CHECKED fmd_status fmd_option_set(const fmd_option *o, void *base, const char *label,
                                       const char *text);
 
-/* Local. The text form of the option's value; fmd_option_set of it gives the same value again. */
+/* Local. The text form of the option's value; fmd_option_set converts it back to the same value. */
 const char *fmd_option_text(const fmd_option *o, const void *base,
                             char text[FMD_OPTION_TEXT_BYTES]);
 
 /* Local. Sets options from the arguments of a spec, "128:relu:nobias": each argument is name=value,
- * the name of a bool (or "no" and the name), or a value for the first option that takes it and has
- * none yet. Options without a default must be given. `label` and status as in
- * fmd_option_set. */
+ * the name of a bool (or "no" and the name), or a value for the first unset option that accepts it.
+ * Options without a default are required. `label` and status as in fmd_option_set. */
 FMD_CHECKED fmd_status fmd_options_parse_args(const fmd_option *table, size_t n, void *base,
                                               const char *label, const char *args);
 
-/* Local. The word of choices "a|b|c" at `index`, copied into `text`. */
+/* Local. Copies word number `index` of the choices "a|b|c" into `text`. */
 const char *fmd_choice_text(const char *choices, int index, char text[FMD_OPTION_TEXT_BYTES]);
 
-/* Local. The word among "a|b|c" nearest to `word` by edit distance, or "" where none is near. */
+/* Local. The word of "a|b|c" nearest to `word` by edit distance, or "" if none is close. */
 const char *fmd_choice_nearest(const char *choices, const char *word,
                                char text[FMD_OPTION_TEXT_BYTES]);
 

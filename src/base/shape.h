@@ -1,4 +1,4 @@
-/* The shape of one sample or one parameter tensor, by value; the batch is never part of it. */
+/* The shape of one sample or one parameter tensor, without the batch dimension; passed by value. */
 #ifndef FMD_BASE_SHAPE_H
 #define FMD_BASE_SHAPE_H
 
@@ -30,7 +30,7 @@ static inline int fmd_shape_equal(fmd_shape a, fmd_shape b)
     return equal;
 }
 
-/* Local. Writes "(28, 28)" into `text` and returns it; `batch` puts "batch" in front of it. */
+/* Local. Writes "(28, 28)" into `text` and returns it; with `batch`, "(batch, 28, 28)". */
 const char *fmd_shape_text(fmd_shape s, int batch, char text[FMD_SHAPE_TEXT]);
 
 #endif

@@ -1,4 +1,4 @@
-/* Wall-clock seconds from a clock that never jumps. */
+/* Elapsed seconds from a monotonic clock. */
 #ifndef FMD_BASE_TIMER_H
 #define FMD_BASE_TIMER_H
 

@@ -30,7 +30,7 @@ bool fmd_utf8_is_shown(uint32_t character)
     static const uint32_t hidden[][2] = {
         {0, 0x1f},          {0x7f, 0x9f},     /* C0, DEL, C1 */
         {0xad, 0xad},       {0x61c, 0x61c},   /* soft hyphen, Arabic letter mark */
-        {0x180e, 0x180e},   {0x200b, 0x200f}, /* of no width; marks of direction */
+        {0x180e, 0x180e},   {0x200b, 0x200f}, /* zero width; direction marks */
         {0x2028, 0x202e},   {0x2060, 0x206f}, /* separators, overrides and isolates */
         {0xfeff, 0xfeff},   {0xfff0, 0xfffb}, /* byte order mark, annotations */
         {0xe0000, 0xe0fff},                   /* tags */

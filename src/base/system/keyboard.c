@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The terminal as it was, for a signal handler. */
+/* The original terminal settings, for the signal handler. */
 static volatile sig_atomic_t changed;
 static struct termios before;
 
@@ -20,14 +20,14 @@ void fmd_keyboard_close(void)
     changed = 0;
 }
 
-/* Has been reset to the default action, which follows. */
+/* The signal has its default action again. */
 static void leave(int number)
 {
     fmd_keyboard_close();
     raise(number);
 }
 
-/* Again for each key, since a shell changes the terminal while this process is stopped. */
+/* Repeated for each key: a shell changes the terminal while this process is stopped. */
 static bool enter(void)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};

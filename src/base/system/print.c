@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Our own signs in ASCII. */
+/* ASCII replacements for the program's own symbols. */
 static char ascii_of(uint32_t character)
 {
-    return character == 0xb7 ? '-' /* the dot between two facts */ : '?';
+    return character == 0xb7 ? '-' /* middle dot */ : '?';
 }
 
 char *fmd_printable(char *text)
@@ -35,14 +35,14 @@ char *fmd_printable(char *text)
     return text;
 }
 
-/* Prints `text` with as many newlines at its ends as `format` has there, in one piece: lines of several
+/* Prints `text` with the leading and trailing newlines of `format`, in one write: lines of several
  * ranks on stderr must not mix. */
 static void print_lines(FILE *out, const char *format, char *text)
 {
     const size_t before = strspn(format, "\n");
     size_t length = strlen(text), after = 0;
     for (size_t n = strlen(format); n > before && format[n - 1] == '\n' && length > before; n--) {
-        if (text[length - 1] != '\n') /* cut short, without memory for all of it */
+        if (text[length - 1] != '\n') /* truncated for lack of memory */
             break;
         text[--length] = '\0';
         after++;

@@ -1,29 +1,29 @@
-/* Text for people, on a terminal that obeys control characters. Names come from files, folders and
- * users, so everything that is printed goes through here, but for JSON, CSV and colours. */
+/* Safe output of text on terminals. Names from files, folders and users may contain control
+ * characters, so all output except JSON, CSV and colours goes through these functions. */
 #ifndef FMD_BASE_SYSTEM_PRINT_H
 #define FMD_BASE_SYSTEM_PRINT_H
 
 #include <stdio.h>
 
-/* Local. Replaces in place what a terminal must not see by '?': control characters of ASCII and of
- * Unicode (C1), invalid UTF-8, invisible characters and those that reverse the direction of text;
- * where the locale is not UTF-8, all that is not ASCII. The text never gets longer. Returns it. */
+/* Local. Replaces unsafe characters by '?', in place: control characters (ASCII and C1), invalid
+ * UTF-8, invisible characters and direction marks; in a locale without UTF-8, all characters beyond
+ * ASCII. The text never gets longer. Returns `text`. */
 char *fmd_printable(char *text);
 
-/* Local. printf of printable text. Only the newlines that begin or end `format` are printed: one in
- * an argument cannot start a line. */
+/* Local. printf of printable text. Only the newlines at the ends of `format` are printed: a newline
+ * in an argument cannot start a line. */
 void fmd_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void fmd_print_to(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Local. Prints a fact of a line, behind " · " or, where 80 columns are not enough, on an indented line of
- * its own. *at is the column of the cursor: up to FMD_LABEL_COLUMNS the line has a label only. */
+/* Local. Prints one fact of a line: after " · ", or on a new indented line if it exceeds 80 columns.
+ * *at is the column of the cursor; up to FMD_LABEL_COLUMNS the line has only a label. */
 enum { FMD_LABEL_COLUMNS = 7 };
 void fmd_print_fact(int *at, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Local. Columns that UTF-8 text takes, a column a character. */
+/* Local. Width of UTF-8 text in columns, one per character. */
 int fmd_columns(const char *text);
 
-/* Local. Prints text and spaces up to `width` columns; negative: spaces first. */
+/* Local. Pads text with spaces to `width` columns; negative: pads on the left. */
 void fmd_print_padded(const char *text, int width);
 
 #endif

@@ -106,7 +106,7 @@ double fmd_procfs_group_limit(const char *root, const char *controller, const ch
     return least;
 }
 
-/* A number of bytes, and what is no number or larger than any memory: "max"; version 1: 2^63. */
+/* Parses a number of bytes; "max" (cgroup version 2) and 2^63 (version 1) mean no limit. */
 static double read_bytes(const char *root, const char *path)
 {
     char line[FMD_SYSTEM_LINE], *end;
@@ -116,7 +116,7 @@ static double read_bytes(const char *root, const char *path)
     return end != line && bytes < 1e18 ? bytes : (double)INFINITY;
 }
 
-/* What a group may still take. The files of its usage lie beside that of its limit. */
+/* Bytes that a control group has free. Its usage files are in the folder of its limit file. */
 static double read_room(const char *root, const char *path)
 {
     static const char *const kept[] = {"active_file", "inactive_file"};

@@ -1,5 +1,5 @@
-/* What the files below /proc and /sys say of this machine and of the control groups that this process
- * is in. `root` goes before their names: "" but in tests. */
+/* Reads files of /proc and /sys about this machine and the control groups of this process. `root` is a
+ * prefix of their paths, "" except in tests. */
 #ifndef FMD_BASE_SYSTEM_PROCFS_H
 #define FMD_BASE_SYSTEM_PROCFS_H
 
@@ -9,33 +9,33 @@
 
 enum { FMD_SYSTEM_PATH = 2048, FMD_SYSTEM_LINE = 512 };
 
-/* Local. NULL: there is no such file. */
+/* Local. NULL: no such file. */
 FILE *fmd_procfs_open(const char *root, const char *name);
 
-/* Local. The first line of a file without its end; false: there is none. */
+/* Local. The first line of a file, without the newline; false: no line. */
 bool fmd_procfs_line(const char *root, const char *name, char line[FMD_SYSTEM_LINE]);
 
-/* Local. What stands behind `key` and its colon or blank in the first line that begins so; false:
- * there is none. */
+/* Local. The value after `key` and a colon or blank, from the first line that starts with `key`;
+ * false: no such line. */
 bool fmd_procfs_field(const char *root, const char *name, const char *key,
                       char value[FMD_SYSTEM_LINE]);
 
 /* Local. The model of the processor, or "unknown". */
 const char *fmd_procfs_cpu(const char *root, char model[FMD_SYSTEM_LINE]);
 
-/* Local. The smallest of a limit of the control groups of this process, from its own one to the top.
- * `file` is that of version 2, `old` that of version 1, in the folder of its controller. The limit is
- * what `read` makes of the file; INFINITY: none. */
+/* Local. The smallest limit among the control groups of this process, from its own group to the
+ * root. `file` is the file name in cgroup version 2, `old` in version 1, in the folder of `controller`.
+ * `read` converts a file to a limit; INFINITY: no limit. */
 double fmd_procfs_group_limit(const char *root, const char *controller, const char *file,
                               const char *old, double (*read)(const char *root, const char *path));
 
-/* Local. Time since the start of the machine, in ticks, of the processors whose bits are set in
- * `words` words: all of it, and that of *busy processors. False: not known. */
+/* Local. Ticks since boot of the processors whose bits are set in the `words` words of `set`: *all
+ * of them, and *busy ones. False: unknown. */
 bool fmd_procfs_ticks(const char *root, const uint64_t *set, int words, double *all, double *busy);
 
-/* Local. Bytes that processes can still take before one of them is killed: of the machine, or, and
- * then *limited, of a control group. What the kernel can drop, such as copies of files, counts as free.
- * INFINITY: nobody knows. */
+/* Local. Bytes that processes can still allocate before the kernel kills one. *limited: a control
+ * group, not the machine, sets the limit. Memory that the kernel can reclaim, such as cached files,
+ * counts as free. INFINITY: unknown. */
 double fmd_procfs_memory(const char *root, bool *limited);
 
 #endif

@@ -10,7 +10,7 @@ fmd_status fmd_regular_file_open(int *fd, size_t *bytes, const char *path, const
 {
     struct stat st;
     fmd_status status = FMD_OK;
-    /* O_NONBLOCK: opening a FIFO would otherwise wait for a writer. Regular files ignore it. */
+    /* Without O_NONBLOCK, opening a FIFO waits for a writer. Regular files ignore the flag. */
     const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
         return FMD_FAIL(errno == ENOENT || errno == ENOTDIR ? FMD_ENOINPUT : FMD_EIO,

@@ -1,5 +1,5 @@
-/* Regular files only. A FIFO or a device in place of a file, left by mistake or by malice, would make a
- * reader wait for ever. */
+/* Opens regular files only. A FIFO or device in place of a file, left by mistake or malice, would block
+ * the reader forever. */
 #ifndef FMD_BASE_SYSTEM_REGULAR_FILE_H
 #define FMD_BASE_SYSTEM_REGULAR_FILE_H
 
@@ -7,9 +7,9 @@
 
 #include <stddef.h>
 
-/* Local. Opens a file for reading; *fd is released by close(), *bytes is the size. `expected`, as in
- * "an IDX file", is what the message asks for. FMD_ENOINPUT where there is none, FMD_EDATA where it is
- * a folder, a pipe or a device, FMD_EIO. */
+/* Local. Opens a file for reading; *fd is released by close(), *bytes is the size. `expected`
+ * completes the message, e.g. "an IDX file". FMD_ENOINPUT: no such file; FMD_EDATA: a folder, pipe or
+ * device; FMD_EIO. */
 FMD_CHECKED fmd_status fmd_regular_file_open(int *fd, size_t *bytes, const char *path,
                                              const char *expected);
 

@@ -17,7 +17,7 @@
 
 extern char **environ;
 
-enum { GRACE_SECONDS = 10 }; /* between the request to end and the end */
+enum { GRACE_SECONDS = 10 }; /* between SIGTERM and SIGKILL */
 
 fmd_status fmd_command_line_add(fmd_command_line *c, const char *format, ...)
 {
@@ -58,7 +58,7 @@ void fmd_shell_word(FILE *out, const char *word)
     fputc('\'', out);
 }
 
-/* In bash's $'', for words that a terminal would obey. */
+/* Prints a word with control characters in bash's $'' form. */
 static void print_hostile(const char *word)
 {
     fputs("$'", stdout);
@@ -85,7 +85,8 @@ void fmd_command_line_print(const fmd_command_line *c)
     }
 }
 
-/* In a process group of its own: a terminal's Ctrl-C is ours to pass on. Returns errno. */
+/* Starts a process in its own group, so that only this process receives the terminal's Ctrl-C.
+ * Returns errno. */
 static int start(const fmd_command_line *c, const char *out, const char *err, const sigset_t *mask,
                  pid_t *child)
 {
@@ -124,8 +125,8 @@ static fmd_status cannot_start(const char *program, int error)
     return FMD_FAIL(FMD_EIO, "cannot start %s: %s", program, strerror(error));
 }
 
-/* Waits with the signals of `watched` blocked; returns the one that asked this process to end, 0:
- * none. */
+/* Waits for the child while the signals of `watched` are blocked. Returns the signal that asked this
+ * process to stop; 0: none. */
 static int await(pid_t child, const sigset_t *watched, int *status)
 {
     const struct timespec grace = {.tv_sec = GRACE_SECONDS}, second = {.tv_sec = 1};
@@ -183,7 +184,7 @@ static int start_piped(const char *folder, const fmd_command_line *c, int stream
     return error;
 }
 
-/* Reads to the end, so that the child is never stuck. False where memory ran out. */
+/* Reads to the end, so that the child never blocks on a full pipe. False if out of memory. */
 static bool read_all(int fd, char **text)
 {
     char part[4096];

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The value of a variable that is set to something. */
+/* The value of an environment variable; NULL if unset or empty. */
 static const char *setting(const char *name)
 {
     const char *value = getenv(name);
@@ -39,15 +39,15 @@ static pid_t parent_of(pid_t pid)
     FILE *file = fopen(path, "r");
     if (file == NULL)
         return 0;
-    /* The second field is the program's name in brackets. */
+    /* The second field is the program's name in parentheses. */
     if (fscanf(file, "%*d (%*[^)]) %*c %d", &parent) != 1)
         parent = 0;
     fclose(file);
     return parent;
 }
 
-/* Open MPI's mpirun gives every rank a terminal for stdout, also where its own goes into a file: opens
- * the stdout of the nearest ancestor that has another one. -1: cannot. */
+/* Open MPI's mpirun gives every rank a terminal as stdout even if its own stdout is a file. Opens the
+ * stdout of the nearest ancestor whose stdout differs from ours. -1: failed. */
 static int open_launchers_stdout(void)
 {
     struct stat own, other;
@@ -64,7 +64,7 @@ static int open_launchers_stdout(void)
     return -1;
 }
 
-/* Whether what is written to `fd` is seen on a terminal, and how wide it is. */
+/* Whether `fd` is a terminal, and its width. */
 static void look_at(int fd, fmd_terminal *t)
 {
     struct winsize size = {0};
