@@ -60,7 +60,7 @@ const char *fmd_cpus_text(const fmd_cpus *s, char text[FMD_BINDING_TEXT])
     return text;
 }
 
-/* Cores and hardware threads that `set` has a part of. */
+/* Collects the cores and hardware threads that intersect `set`. */
 static void collect(fmd_binding *out, hwloc_topology_t topology, hwloc_const_cpuset_t set)
 {
     const hwloc_obj_type_t core =
@@ -95,7 +95,7 @@ fmd_status fmd_binding_find(fmd_binding *out, const char *host)
     return known ? FMD_OK : FMD_FAIL(FMD_EINTERNAL, "hwloc does not know this machine");
 }
 
-/* The ranks on a host, and those among them that may run on no core but some. */
+/* A set of ranks on one host, with the union of their cores and hardware threads. */
 typedef struct crowd {
     int n, ranks[3]; /* the first three, for messages */
     fmd_cpus cores, hyper;
@@ -129,7 +129,7 @@ static const char *plural(int n)
     return n == 1 ? "" : "s";
 }
 
-/* A crowd that has fewer cores than threads. */
+/* Reports a crowd that has fewer cores than threads. */
 static void condemn(fmd_binding_verdict *out, const crowd *c, bool whole, int threads,
                     const char *host)
 {
@@ -155,7 +155,7 @@ static void condemn(fmd_binding_verdict *out, const crowd *c, bool whole, int th
     }
 }
 
-/* What to say where all is well. */
+/* The verdict for a good binding. */
 static void praise(fmd_binding_verdict *out, const crowd *all, const fmd_binding *one)
 {
     const int own = fmd_cpus_count(&one->cores);
@@ -169,9 +169,9 @@ static void praise(fmd_binding_verdict *out, const crowd *all, const fmd_binding
                  all->n > 1 ? " each" : "");
 }
 
-/* Cores for all exist if every set of ranks has together as many as it needs; the sets that matter
- * are those of the ranks that are bound within one rank's cores (Hall's theorem, for bindings that
- * are nested or disjoint, as launchers make them). The smallest such set explains most. */
+/* By Hall's theorem, there are cores for all if every set of ranks together has as many cores as it
+ * needs. Launchers make bindings that are nested or disjoint, so it suffices to test, for each rank,
+ * the set of ranks bound within its cores. The message describes the smallest set that fails. */
 void fmd_binding_judge(fmd_binding_verdict *out, const fmd_binding *all, int n, const char *host,
                        int threads)
 {

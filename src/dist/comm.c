@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Bytes that one broadcast carries at most: counts in MPI are ints. */
+/* Maximum bytes per broadcast: counts in MPI are ints. */
 enum { BCAST_BYTES = 1 << 28, COMPARE_BYTES = 256, PAGE_BYTES = 1 << 13 };
 
 void fmd_comm_check(fmd_comm *c, int code, const char *call)
@@ -59,23 +59,23 @@ static bool alone_on_node(void)
     return getenv("PMIX_RANK") == NULL && getenv("PMI_RANK") == NULL;
 }
 
-/* On one node the ranks use shared memory, by ob1. The search for network hardware would take 0.2
- * s. */
+/* On one node, selects ob1, which uses shared memory. Searching for network hardware would take
+ * 0.2 s. */
 static void stay_on_node(void)
 {
     if (alone_on_node())
         setenv("OMPI_MCA_pml", "ob1", 0);
 }
 
-/* Without a launcher, Open MPI starts a daemon beside the process, in case it starts others. This
- * program never does. */
+/* Without a launcher, Open MPI starts a daemon in case the process spawns others. This program never
+ * does. */
 static void start_without_daemon(void)
 {
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
 }
 
-/* The launcher of another MPI starts several processes that each form a world of one. Only the
- * first of them prints the message. */
+/* The launcher of another MPI starts several processes, each with an MPI_COMM_WORLD of one rank. Only
+ * the first process prints the message. */
 fmd_status fmd_comm_check_launcher(const fmd_comm *c)
 {
     static const struct {
@@ -146,7 +146,7 @@ void fmd_comm_close(fmd_comm *c)
     MPI_Finalize();
 }
 
-/* MPI waits by polling, which takes time from other ranks on the core, even with yielding. */
+/* MPI waits by polling, which takes CPU time from other ranks on the core, even with yielding. */
 void fmd_comm_await(fmd_comm *c, MPI_Comm ranks)
 {
     const struct timespec nap = {.tv_nsec = 20000};
@@ -229,7 +229,7 @@ void fmd_comm_barrier(fmd_comm *c)
     FMD_MPI(c, MPI_Barrier(c->world));
 }
 
-/* Broadcasts from rank 0 of any of the communicators. */
+/* Broadcasts from rank 0 of the communicator `over`. */
 static void bcast(fmd_comm *c, MPI_Comm over, void *data, size_t bytes)
 {
     for (char *at = data; bytes > 0;) {
@@ -294,11 +294,11 @@ fmd_status fmd_comm_same(fmd_comm *c, const void *data, size_t bytes, const char
 }
 
 /* Collective over the node. With too little space, Open MPI 4.1 fails on one rank and leaves the
- * others waiting, so the space is checked first. A folder without write permission is not used:
- * Open MPI then takes its session folder. */
+ * others waiting, so the space is checked first. If the folder is not
+ * writable, Open MPI uses its session folder instead. */
 static fmd_status check_shared_room(fmd_comm *c, size_t bytes)
 {
-    uint64_t needed = bytes + PAGE_BYTES; /* of the rank and its share of Open MPI's own */
+    uint64_t needed = bytes + PAGE_BYTES; /* the rank's part and its share of Open MPI's data */
     FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, &needed, 1, MPI_UINT64_T, MPI_SUM, c->node));
     return c->node_size == 1 ? FMD_OK : fmd_shared_room_check("", c->host, (double)needed);
 }

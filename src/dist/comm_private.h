@@ -1,4 +1,4 @@
-/* The inside of a communicator, for reductions. */
+/* Internals of the communicator, for reductions. */
 #ifndef FMD_DIST_COMM_PRIVATE_H
 #define FMD_DIST_COMM_PRIVATE_H
 
@@ -20,17 +20,17 @@ struct fmd_comm {
     MPI_Win windows[FMD_COMM_WINDOWS];
 };
 
-/* Collective. Where ranks outnumber cores, sleeps until all have arrived, so that ranks that still
- * compute have the cores; elsewhere returns at once. */
+/* Collective. If ranks outnumber cores, sleeps until all ranks have arrived, which leaves the cores to
+ * ranks that still compute; otherwise returns at once. */
 void fmd_comm_await_all(fmd_comm *c);
 
-/* Collective over `ranks`. Waits for all of them, asleep where ranks outnumber cores. */
+/* Collective over `ranks`. Waits for all of them; sleeps if ranks outnumber cores. */
 void fmd_comm_await(fmd_comm *c, MPI_Comm ranks);
 
-/* Collective. Memory shared by the ranks of a node, `bytes` of it from this rank. FMD_ENOMEM. */
+/* Collective. Memory shared by the ranks of a node; this rank contributes `bytes`. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_comm_window(fmd_comm *c, size_t bytes, MPI_Win *window);
 
-/* Local. Ends the job, naming `call` and MPI's own text, unless `code` is MPI_SUCCESS. */
+/* Local. Aborts the job with `call` and MPI's error text, unless `code` is MPI_SUCCESS. */
 void fmd_comm_check(fmd_comm *c, int code, const char *call);
 
 #define FMD_MPI(c, call) fmd_comm_check((c), (call), #call)

@@ -5,19 +5,19 @@
 #include <math.h>
 #include <string.h>
 
-/* Fixed point: a value g of a microbatch's gradient sum becomes the integer z = round(g / 2^exponent),
- * with an exponent for each tensor, and integers add up to the same total in any order. Partial
- * sums may wrap around as long as the total does not; |z| * microbatches < 2^31 for every value of every
- * microbatch makes sure of that. docs/exactness.md has the whole argument. */
+/* Fixed point: a value g of a microbatch's gradient sum becomes the integer z = round(g / 2^exponent).
+ * Each tensor has its own exponent. Integers add up to the same total in any order. Partial sums may
+ * wrap around as long as the total does not; |z| * microbatches < 2^31 for every value of every
+ * microbatch guarantees this. The proof is in docs/exactness.md. */
 
-/* After a step the scale is laid out for totals up to 2^6 times the largest one seen. */
+/* The scale of the next step holds totals up to 2^6 times the largest total of this step. */
 enum { HEADROOM_BITS = 6 };
 
-/* A value out of range makes its tensor's scale 2^4 times wider. */
+/* A value out of range widens the scale of its tensor by 2^4. */
 enum { WIDEN_BITS = 4 };
 
-/* A tensor whose total is zero may have lost all its values to a scale that is too wide: the scale
- * becomes 2^16 times finer, down to a unit that no optimizer can tell from zero. */
+/* If the total of a tensor is zero, a scale that is too wide may have rounded all values to zero. The
+ * scale becomes 2^16 times finer, down to a unit that no optimizer can distinguish from zero. */
 enum { EMPTY_BITS = 16, EMPTY_EXPONENT = -60 };
 
 /* Exponents whose powers of two, and their inverses, are normal floats. */
@@ -43,11 +43,12 @@ static void commit_range(fmd_reduction *r, fmd_reduced_tensor *t, size_t offset,
     fmd_fixed_add(&t->fixed, offset, n, r->scratch);
 }
 
-/* Raises the flags of tensors with a value that does not fit. A value of more than 2^128 units is
- * taken for infinite. */
+/* Sets the flag of each tensor that has a value out of range. Values above 2^128 units count as
+ * infinite. */
 static void flag(fmd_reduction *r)
 {
-    /* The largest float below 2^31, shared among the leaves; whole, so that rounding stays below. */
+    /* Each microbatch's part of the largest float below 2^31, rounded down to an integer so that
+     * rounding a value cannot exceed it. */
     const float limit = floorf(2147483520.0f / (float)r->microbatches);
     for (size_t i = 0; i < r->n_tensors; i++) {
         const fmd_reduced_tensor *t = &r->tensors[i];
@@ -61,15 +62,15 @@ static void flag(fmd_reduction *r)
     }
 }
 
-FMD_SIMD static uint32_t sum_lanes(size_t n, const uint32_t *fixed)
+FMD_SIMD static uint32_t sum_elements(size_t n, const uint32_t *elements)
 {
     uint32_t sum = 0;
     for (size_t i = 0; i < n; i++)
-        sum += fixed[i];
+        sum += elements[i];
     return sum;
 }
 
-/* Converts totals back to floats, and returns the largest magnitude. */
+/* Converts totals to floats and returns the largest magnitude. */
 FMD_SIMD static uint32_t scale_totals(size_t n, const uint32_t *restrict total, float scale,
                                       float *restrict sums)
 {
@@ -89,7 +90,7 @@ static int ceil_log2(uint32_t x)
     return x > 1 ? 32 - __builtin_clz(x - 1) : 0;
 }
 
-/* The scale after a step on scale `e` whose largest total is `largest` units. */
+/* The next exponent, after a step with exponent `e` and a largest total of `largest` units. */
 static int next_exponent(int e, uint32_t largest)
 {
     if (largest == 0) {
@@ -104,18 +105,18 @@ static int next_exponent(int e, uint32_t largest)
 
 static void put_counters(fmd_reduction *r, const int64_t *counters)
 {
-    uint32_t *lane = r->fixed + fmd_element_counters(r);
+    uint32_t *element = r->fixed + fmd_element_counters(r);
     for (int i = 0; i < r->n_counters * FMD_LIMBS; i++)
-        lane[i] = fmd_limb(counters[i / FMD_LIMBS], i % FMD_LIMBS);
+        element[i] = fmd_limb(counters[i / FMD_LIMBS], i % FMD_LIMBS);
 }
 
 static void get_counters(const fmd_reduction *r, int64_t *counters)
 {
-    const uint32_t *lane = r->fixed_total + fmd_element_counters(r);
+    const uint32_t *element = r->fixed_total + fmd_element_counters(r);
     for (int i = 0; i < r->n_counters; i++) {
         uint64_t sum = 0;
         for (int j = 0; j < FMD_LIMBS; j++)
-            sum += (uint64_t)lane[i * FMD_LIMBS + j] << (j * FMD_LIMB_BITS);
+            sum += (uint64_t)element[i * FMD_LIMBS + j] << (j * FMD_LIMB_BITS);
         counters[i] = (int64_t)sum;
     }
 }
@@ -127,10 +128,10 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters)
     flag(r);
     put_counters(r, counters);
     if (check)
-        r->fixed[checksum] = sum_lanes(checksum, r->fixed);
+        r->fixed[checksum] = sum_elements(checksum, r->fixed);
     (void)fmd_reduction_sum(r, FMD_ELEMENT_U32);
     const uint32_t *total = r->fixed_total;
-    if (check && total[checksum] != sum_lanes(checksum, total)) {
+    if (check && total[checksum] != sum_elements(checksum, total)) {
         fmd_error_set("the sum of the gradients was damaged on its way between the ranks");
         fmd_comm_abort(r->comm, FMD_EDESYNC);
     }

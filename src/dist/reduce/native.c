@@ -1,8 +1,8 @@
 #include "base/simd.h"
 #include "dist/reduce/reduction_private.h"
 
-/* Floats: the fastest, and the same bits only on the same number of ranks. Where a rank's samples are
- * one microbatch, each value is written once and goes into the message directly. */
+/* Sums of floats: the fastest mode, but the bits depend on the number of ranks. If a rank has one
+ * microbatch, its values are written straight into the message. */
 
 static float *begin_range(fmd_reduction *r, const fmd_reduced_tensor *t, size_t offset)
 {
@@ -29,9 +29,9 @@ FMD_SIMD static void scale_values(size_t n, const float *restrict x, float scale
 
 static fmd_reduced finish(fmd_reduction *r, int64_t *counters)
 {
-    float *lane = r->floats + fmd_element_counters(r);
+    float *element = r->floats + fmd_element_counters(r);
     for (int i = 0; i < r->n_counters * FMD_LIMBS; i++)
-        lane[i] = (float)fmd_limb(counters[i / FMD_LIMBS], i % FMD_LIMBS);
+        element[i] = (float)fmd_limb(counters[i / FMD_LIMBS], i % FMD_LIMBS);
     const bool finite = fmd_reduction_sum(r, FMD_ELEMENT_FLOAT);
     const float *total = r->float_total + fmd_element_counters(r);
     for (int i = 0; i < r->n_counters; i++) {

@@ -8,21 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Lanes of a cache line, and lanes that are added at a time and stay in the first cache. */
+/* Elements per cache line, and elements per addition: a piece stays in the L1 cache. */
 enum { LINE = FMD_ALIGN / 4, PIECE = 2048 };
 
 struct fmd_node_shared {
     fmd_comm *comm;
-    MPI_Comm
-        peers; /* the ranks of all nodes that add this rank's slice; MPI_COMM_NULL: it has none */
+    MPI_Comm peers; /* one rank of each node, with the same slice; MPI_COMM_NULL: no slice */
     MPI_Win window;
-    size_t n_elements, first, count; /* the message; this rank's slice of it */
+    size_t n_elements, first, count; /* the message; this rank's slice */
     void **message;                  /* of each rank of the node */
     void *total;
-    uint32_t *bad; /* of each rank of the node: its slice has a value that is not finite */
+    uint32_t *bad; /* for each rank of the node: its slice has a value that is not finite */
 };
 
-/* As many slices on each node, so that equal slices meet. */
+/* Every node has the same number of slices, so that MPI can sum slice by slice over the nodes. */
 static void cut(fmd_node_shared *s)
 {
     fmd_comm *c = s->comm;
@@ -40,7 +39,7 @@ static void cut(fmd_node_shared *s)
     s->count = end - begin;
 }
 
-/* MPI gives a rank's part of a window wherever the last one's ends. */
+/* MPI does not align a rank's part of the window. */
 static void *next_aligned(void *at)
 {
     return (char *)at + (FMD_ALIGN - (uintptr_t)at % FMD_ALIGN) % FMD_ALIGN;
@@ -57,7 +56,8 @@ fmd_status fmd_node_shared_create(fmd_node_shared **out, fmd_comm *c, size_t n_e
     }
     if ((st = fmd_comm_agree(c, st)) != FMD_OK)
         goto out;
-    /* Each rank's message lies in pages that it touches first; total and flags beside the first one. */
+    /* Each rank touches the pages of its own message first. Rank 0 of the node also holds the total
+     * and the flags. */
     const size_t bytes = (n_elements * 4 + FMD_ALIGN - 1) / FMD_ALIGN * FMD_ALIGN;
     const size_t flags = (size_t)c->node_size * sizeof *s->bad;
     st =
@@ -102,7 +102,7 @@ const void *fmd_node_shared_total(const fmd_node_shared *s)
     return s->total;
 }
 
-/* total = x, or total + x. */
+/* total += x. */
 FMD_SIMD static void add_u32(size_t n, const uint32_t *restrict x, uint32_t *restrict total)
 {
     for (size_t i = 0; i < n; i++)
@@ -115,8 +115,7 @@ FMD_SIMD static void add_float(size_t n, const float *restrict x, float *restric
         total[i] += x[i];
 }
 
-/* Adds up this rank's slice of the messages of its node, piece by piece, from the first rank's to the
- * last's. */
+/* Adds this rank's slice of all messages of the node, piece by piece, in rank order. */
 static void add_slice(const fmd_node_shared *s, fmd_element_type type)
 {
     for (size_t at = s->first; at < s->first + s->count; at += PIECE) {
@@ -130,7 +129,7 @@ static void add_slice(const fmd_node_shared *s, fmd_element_type type)
     }
 }
 
-/* All ranks of the node are here, and see what the others wrote. */
+/* A barrier over the node; afterwards every rank sees the writes of the others. */
 static void meet(fmd_node_shared *s)
 {
     atomic_thread_fence(memory_order_seq_cst);
@@ -138,7 +137,7 @@ static void meet(fmd_node_shared *s)
     atomic_thread_fence(memory_order_seq_cst);
 }
 
-/* x - x is 0 for all values but those that are not finite. */
+/* x - x is 0 if and only if x is finite. */
 FMD_SIMD bool fmd_all_finite(size_t n, const float *x)
 {
     size_t bad = 0;

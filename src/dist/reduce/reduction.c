@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* At the start a tensor's scale spans gradient sums of up to 2^10. */
+/* The first scale of a tensor covers gradient sums up to 2^10. */
 enum { FIRST_EXPONENT = 10 - 31 };
 
-/* Values that are handed out at a time. */
+/* Values per call of `apply`. */
 enum { PIECE = 2048 };
 
 static const fmd_reduction_ops *const kinds[] = {
@@ -39,7 +39,7 @@ static fmd_status lay_out(fmd_reduction *r, const size_t *tensor_counts)
     return fmd_alloc(&r->scratch, largest, sizeof(float), "the gradient");
 }
 
-/* Collective. Memory for message and total: shared on the node where several ranks are. */
+/* Collective. Memory for message and total: shared memory if any node has several ranks. */
 static fmd_status make_message(fmd_reduction *r, fmd_allreduce allreduce)
 {
     int most = r->comm->node_size;
@@ -101,7 +101,7 @@ int fmd_reduction_by_microbatch(const fmd_reduction *r)
 
 void fmd_reduction_begin_step(fmd_reduction *r, int microbatches, int mine)
 {
-    /* One microbatch in native mode writes every value; several are added. */
+    /* In native mode a single microbatch overwrites every value; several are added to zeros. */
     const size_t kept = !r->ops->by_microbatch && mine == 1 ? r->n_values : 0;
     r->microbatches = microbatches;
     r->mine = mine;

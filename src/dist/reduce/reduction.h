@@ -1,9 +1,8 @@
-/* Sums of gradients over the microbatches of a batch and over the ranks: what the ranks tell each other
- * in a step.
+/* Sums of gradients over the microbatches of a batch and over the ranks: the communication of a step.
  *
- * A reduction sees a gradient as tensors of values (one for each parameter tensor) and knows
- * nothing of layers, so no layer can be forgotten in it. In `exact` mode the sums do not depend on
- * which rank computed which microbatch, nor on the order in which MPI adds. */
+ * A reduction treats a gradient as tensors of values (one for each parameter tensor) and has no
+ * notion of layers, so no layer can be left out. In `exact` mode the sums depend neither on the
+ * assignment of microbatches to ranks nor on the order in which MPI adds. */
 #ifndef FMD_DIST_REDUCE_REDUCTION_H
 #define FMD_DIST_REDUCE_REDUCTION_H
 
@@ -16,26 +15,25 @@
 
 typedef struct fmd_reduction fmd_reduction;
 
-/* What came out of a step's reduction; every rank sees the same. */
+/* Outcome of a step's reduction, the same on every rank. */
 typedef enum fmd_reduced {
-    FMD_REDUCED,           /* the sums are in place */
-    FMD_REDUCED_REPEAT,    /* a value left the scale, which is now wider: compute the step again */
-    FMD_REDUCED_NOT_FINITE /* some gradient was NaN or infinite; there is no sum */
+    FMD_REDUCED,        /* the sums are in place */
+    FMD_REDUCED_REPEAT, /* a value was out of range; the scale is now wider: compute the step again */
+    FMD_REDUCED_NOT_FINITE /* a gradient was NaN or infinite; there is no sum */
 } fmd_reduced;
 
 /* Names for option tables, and their order. */
 #define FMD_REDUCTION_NAMES "exact|native"
 typedef enum fmd_reduction_mode { FMD_REDUCE_EXACT, FMD_REDUCE_NATIVE } fmd_reduction_mode;
 
-/* How the ranks' messages are added: by one MPI_Allreduce; or the ranks of a node through memory
- * that they share, each a slice, which alone then goes through an MPI_Allreduce over the nodes. The
- * result of exact mode is the same. */
+/* How messages are summed. `mpi`: one MPI_Allreduce. `shared`: each rank of a node sums one slice in
+ * shared memory, then MPI_Allreduce sums the slices over the nodes. Exact mode gives the same result
+ * either way. */
 #define FMD_ALLREDUCE_NAMES "shared|mpi"
 typedef enum fmd_allreduce { FMD_ALLREDUCE_SHARED, FMD_ALLREDUCE_MPI } fmd_allreduce;
 
 /* Collective. `tensor_counts` has the number of values of each of `n_tensors` tensors;
- * `n_counters` 64-bit counters travel in the same message. Destroy is collective as well.
- * FMD_ENOMEM. */
+ * `n_counters` 64-bit counters travel in the same message. Destroy is collective too. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_reduction_create(fmd_reduction **out, fmd_reduction_mode mode,
                                             fmd_allreduce allreduce, fmd_comm *comm,
                                             const size_t *tensor_counts, size_t n_tensors,
@@ -46,43 +44,45 @@ void fmd_reduction_destroy(fmd_reduction *r);
 enum { FMD_SCALE_MIN = -100, FMD_SCALE_MAX = 100 };
 int32_t *fmd_reduction_scales(fmd_reduction *r);
 
-/* Local. True if each microbatch is to be added by itself; false if a rank may treat all its rows as one
- * microbatch. */
+/* Local. True if each microbatch must be added separately; false if a rank may treat all its
+ * samples as one microbatch. */
 int fmd_reduction_by_microbatch(const fmd_reduction *r);
 
-/* Local. Starts a step whose batch has `microbatches` microbatches over all ranks; `mine` of them are to come
- * from this rank, each whole. */
+/* Local. Starts a step. The batch has `microbatches` microbatches over all ranks; this rank adds
+ * `mine` of them, each complete. */
 void fmd_reduction_begin_step(fmd_reduction *r, int microbatches, int mine);
 
-/* Local. Room for values `offset` to `offset` + `n` - 1 of a tensor's gradient sum over one microbatch;
- * the caller fills it (it holds garbage) and then adds it. At most one room is out at a time. */
+/* Local. Returns an uninitialized buffer for values `offset` to `offset` + `n` - 1 of a tensor's
+ * gradient sum over one microbatch. The caller fills the buffer, then commits it. At most one range is
+ * open at a time. */
 float *fmd_reduction_begin_range(fmd_reduction *r, size_t tensor, size_t offset, size_t n);
 void fmd_reduction_commit_range(fmd_reduction *r, size_t tensor, size_t offset, size_t n);
 
-/* Local. The lanes of a tensor, for those who round and add by themselves; NULL in native mode. */
+/* Local. The fixed-point sums of a tensor, for callers that round and add themselves; NULL in native
+ * mode. */
 fmd_fixed *fmd_reduction_fixed(fmd_reduction *r, size_t tensor);
 
 /* Collective. Sums gradients and counters over the ranks; `counters` are summed in place,
  * exactly. */
 fmd_reduced fmd_reduction_finish(fmd_reduction *r, int64_t *counters);
 
-/* What is done with values `first` to `first` + `n` - 1 of the gradient. */
+/* Consumes values `first` to `first` + `n` - 1 of the gradient. */
 typedef void fmd_apply(void *self, size_t first, size_t n, const float *values);
 
-/* Local. After FMD_REDUCED: hands out the gradient sums times `scale`, from the first to the last
- * value, in pieces that stay in the first cache; then lays out the scale of the next step. */
+/* Local. After FMD_REDUCED: passes the gradient sums times `scale` to `apply`, in order, in pieces
+ * that stay in the L1 cache; then sets the scale of the next step. */
 void fmd_reduction_apply(fmd_reduction *r, double scale, fmd_apply *apply, void *self);
 
-/* Seconds in the collective, and before it until the last rank has come. */
+/* Seconds spent waiting for the last rank, and in the collective itself. */
 typedef struct fmd_reduction_seconds {
     double wait, allreduce;
 } fmd_reduction_seconds;
 
-/* Local. From now on adds the seconds of each step to *seconds (NULL: no more), on all ranks alike.
- * A barrier before the collective tells the two apart, so that this costs a little. */
+/* Local. From now on adds the seconds of each step to *seconds; NULL ends the measurement. All ranks
+ * must call this alike. It adds a barrier before the collective, at a small cost. */
 void fmd_reduction_time(fmd_reduction *r, fmd_reduction_seconds *seconds);
 
-/* Local. The bytes of a step's message. */
+/* Local. Size of a step's message in bytes. */
 size_t fmd_reduction_bytes(const fmd_reduction *r);
 
 /* Local. Steps repeated since create. */

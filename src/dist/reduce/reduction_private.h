@@ -1,4 +1,4 @@
-/* A kind of reduction: one file with a const table, one line in reduction.c. */
+/* The interface of a reduction mode: one file with a const table, one line in reduction.c. */
 #ifndef FMD_DIST_REDUCE_REDUCTION_PRIVATE_H
 #define FMD_DIST_REDUCE_REDUCTION_PRIVATE_H
 
@@ -8,10 +8,10 @@
 #include <stdbool.h>
 
 typedef struct fmd_reduced_tensor {
-    size_t offset, count; /* of its values in the gradient */
+    size_t offset, count; /* position of its values in the gradient */
     int32_t *exponent;    /* exact: its values are multiples of 2^exponent */
     fmd_fixed fixed;      /* exact */
-    uint32_t largest;     /* exact: of its totals, in units of its scale */
+    uint32_t largest;     /* exact: largest total, in units of the scale */
 } fmd_reduced_tensor;
 
 typedef struct fmd_reduction_ops {
@@ -23,20 +23,20 @@ typedef struct fmd_reduction_ops {
     /* Values `offset` to `offset` + `n` - 1 of a tensor, times `scale`. */
     void (*values)(fmd_reduction *r, fmd_reduced_tensor *t, size_t offset, size_t n, double scale,
                    float *out);
-    void (*rescale)(fmd_reduction *r); /* all values are applied; or NULL */
+    void (*rescale)(fmd_reduction *r); /* called when all values are applied; or NULL */
 } fmd_reduction_ops;
 
-/* The message of a step: the gradient, then the tail. Every lane is 32 bits wide. The tail has a
- * lane for each tensor (values out of range), one for values that are not finite, the counters as
- * limbs of 8 bits, which even float lanes add exactly on up to 65,536 ranks, and a checksum. */
+/* The message of a step: the gradient, then the tail. Every element is 32 bits wide. The tail has one
+ * element per tensor (values out of range), one for values that are not finite, the counters as limbs
+ * of 8 bits, and a checksum. Floats add these limbs exactly on up to 65,536 ranks. */
 struct fmd_reduction {
     const fmd_reduction_ops *ops;
     fmd_comm *comm;
     size_t n_tensors, n_values, n_elements;
-    int n_counters, microbatches, mine; /* microbatches of all ranks, and of this one */
+    int n_counters, microbatches, mine; /* microbatches of all ranks; of this rank */
     fmd_reduced_tensor *tensors;
     int32_t *exponents;    /* of the tensors */
-    fmd_node_shared *node; /* NULL: the message goes through MPI_Allreduce as it is */
+    fmd_node_shared *node; /* NULL: MPI_Allreduce sums the message */
     union {
         void *message; /* of this rank */
         uint32_t *fixed;
@@ -54,7 +54,7 @@ struct fmd_reduction {
 
 enum { FMD_LIMBS = 8, FMD_LIMB_BITS = 8 };
 
-/* Where the parts of the tail begin. */
+/* Index of the first element of each part of the tail. */
 static inline size_t fmd_element_of_tensor(const fmd_reduction *r, size_t tensor)
 {
     return r->n_values + tensor;
@@ -81,11 +81,11 @@ static inline uint32_t fmd_limb(int64_t counter, int i)
     return (uint32_t)((uint64_t)counter >> (i * FMD_LIMB_BITS)) & 0xff;
 }
 
-/* Collective. Makes the total of all messages, of lanes of this type. False if it has floats that are
+/* Collective. Sums all messages, whose elements have this type. False if the total has floats that are
  * not finite. */
 bool fmd_reduction_sum(fmd_reduction *r, fmd_element_type type);
 
-/* Local. Whether messages leave the memory of a node, where they could be damaged. */
+/* Local. Whether messages leave the memory of a node and could be damaged in transit. */
 bool fmd_reduction_travels(const fmd_reduction *r);
 
 extern const fmd_reduction_ops fmd_reduction_exact, fmd_reduction_native;
