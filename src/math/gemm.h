@@ -38,8 +38,8 @@ const char *fmd_math_library(void);
 /* Local. Loads OpenBLAS, whoever multiplies, and tells its configuration, one line. FMD_EINTERNAL. */
 FMD_CHECKED fmd_status fmd_math_blas(const char **config);
 
-/* Local. C = A B in one plain call of OpenBLAS, a yardstick for our own products; fmd_math_blas comes
- * first. A: m x k, B: k x n, C: m x n, all row-major and dense. */
+/* Local. C = A B in one plain call of OpenBLAS, the reference speed for our own kernels. Call
+ * fmd_math_blas first. A: m x k, B: k x n, C: m x n, all row-major and dense. */
 void fmd_plain_gemm(size_t m, size_t n, size_t k, const float *a, const float *b, float *c);
 
 /* Local. C = A B for each of `blocks` blocks of m rows of A and C, plus a row `bias` unless it is

@@ -28,7 +28,7 @@ typedef struct fmd_kernels {
 
     /* The same of each microbatch, a block of k rows of A and of B, added to the m n lanes from `offset`. */
     void (*gemm_at_fixed)(size_t microbatches, size_t m, size_t n, size_t k, const float *a,
-                          size_t lda, const float *b, fmd_fixed *lanes, size_t offset);
+                          size_t lda, const float *b, fmd_fixed *fixed, size_t offset);
 
     const fmd_conv_kernels *conv;
 } fmd_kernels;

@@ -9,7 +9,7 @@ typedef __m256i mask;
 enum {
     VL = 8,
     ROWS = 6,
-    MICROBATCH_SIZE = 2,
+    FIXED_ROWS = 2,
     PAIR_VECTORS = 4,
     TILE_PIXELS = 6,
     THREE_ROWS = 4,

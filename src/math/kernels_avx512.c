@@ -9,7 +9,7 @@ typedef __mmask16 mask;
 enum {
     VL = 16,
     ROWS = 8,
-    MICROBATCH_SIZE = 4,
+    FIXED_ROWS = 4,
     PAIR_VECTORS = 8,
     TILE_PIXELS = 14,
     THREE_ROWS = 8,

@@ -10,7 +10,7 @@
  *   ONCE                  keeps what was loaded in a register; a compiler would load it for each use
  *   NONZERO               the bits of the lanes that are not zero
  *   ROWS                  rows of C in one block, 4 or more; its columns are 2 * VL
- *   MICROBATCH_SIZE             rows of a block whose whole numbers stay in registers as well
+ *   FIXED_ROWS            rows of a block whose fixed-point sums stay in registers as well
  *   PAIR_VECTORS          vectors to a row of a block that leaves out zeros
  *
  * A block of C, ROWS x 2 VL, stays in registers over the whole inner dimension: a row of it takes
@@ -24,12 +24,12 @@ enum { PACK_ROWS = 256, PACK_STRIDE = 384, PACK_USES = 64 };
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* What a block begins with and where it goes. */
+/* Initial value and destination of a block. */
 typedef struct target {
     const float *bias; /* of the block's columns; or NULL */
-    float *c;          /* floats, ldc to a row; or NULL */
+    float *c;          /* floats, row stride ldc; or NULL */
     bool go_on;        /* c holds the sums over the first part of the inner dimension */
-    uint32_t *lanes;   /* where c is NULL; ldc to a row */
+    uint32_t *fixed;   /* fixed-point sums, used if c is NULL; row stride ldc */
     size_t ldc;
     float inverse;
     ivec *largest;
@@ -47,7 +47,7 @@ INLINE target moved(target t, size_t values)
     if (t.c != NULL)
         t.c += values;
     else
-        t.lanes += values;
+        t.fixed += values;
     return t;
 }
 
@@ -122,7 +122,7 @@ INLINE void block(const int rows, const shape s, size_t k, operand a, const floa
             } else {
                 const vec z = MUL(sum[r][v], SPREAD(t->inverse));
                 *t->largest = IMAX(*t->largest, MAGNITUDE(z));
-                add(s, v, t->lanes + at, ROUND(z));
+                add(s, v, t->fixed + at, ROUND(z));
             }
         }
 }
@@ -266,28 +266,28 @@ static void gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, co
     transposed(m, n, k, a, lda, b, (target){.c = c, .ldc = n});
 }
 
-/* A block of A^T B of each microbatch; MICROBATCH_SIZE x WIDTH. */
+/* A block of A^T B of each microbatch; FIXED_ROWS x WIDTH. */
 INLINE void block_of_microbatches(size_t microbatches, size_t k, operand a, const float *b,
                                   size_t ldb, const target *t)
 {
     const shape s = {.vectors = VECTORS};
     const vec inverse = SPREAD(t->inverse);
-    ivec total[MICROBATCH_SIZE][VECTORS], largest = *t->largest;
+    ivec total[FIXED_ROWS][VECTORS], largest = *t->largest;
 #pragma GCC unroll 8
-    for (int r = 0; r < MICROBATCH_SIZE; r++)
+    for (int r = 0; r < FIXED_ROWS; r++)
 #pragma GCC unroll 2
         for (int v = 0; v < VECTORS; v++)
             total[r][v] = IZERO;
     for (size_t i = 0; i < microbatches; i++, a.at += k * a.inner_step, b += k * ldb) {
-        vec sum[MICROBATCH_SIZE][VECTORS];
+        vec sum[FIXED_ROWS][VECTORS];
 #pragma GCC unroll 8
-        for (int r = 0; r < MICROBATCH_SIZE; r++)
+        for (int r = 0; r < FIXED_ROWS; r++)
 #pragma GCC unroll 2
             for (int v = 0; v < VECTORS; v++)
                 sum[r][v] = SPREAD(0);
-        add_products(MICROBATCH_SIZE, s, k, a, b, ldb, sum);
+        add_products(FIXED_ROWS, s, k, a, b, ldb, sum);
 #pragma GCC unroll 8
-        for (int r = 0; r < MICROBATCH_SIZE; r++)
+        for (int r = 0; r < FIXED_ROWS; r++)
 #pragma GCC unroll 2
             for (int v = 0; v < VECTORS; v++) {
                 const vec z = MUL(sum[r][v], inverse);
@@ -297,10 +297,10 @@ INLINE void block_of_microbatches(size_t microbatches, size_t k, operand a, cons
     }
     *t->largest = largest;
 #pragma GCC unroll 8
-    for (size_t r = 0; r < MICROBATCH_SIZE; r++)
+    for (size_t r = 0; r < FIXED_ROWS; r++)
 #pragma GCC unroll 2
         for (int v = 0; v < VECTORS; v++)
-            add(s, v, t->lanes + r * t->ldc + (size_t)v * VL, total[r][v]);
+            add(s, v, t->fixed + r * t->ldc + (size_t)v * VL, total[r][v]);
 }
 
 /* A^T B of each microbatch, where these have so few terms that most of the work is rounding: the whole numbers
@@ -309,24 +309,24 @@ INLINE void short_microbatches(size_t microbatches, size_t m, size_t n, size_t k
                                size_t lda, const float *b, target t)
 {
     for (size_t j = 0; j < n; j += WIDTH)
-        for (size_t i = 0; i < m; i += MICROBATCH_SIZE) {
+        for (size_t i = 0; i < m; i += FIXED_ROWS) {
             const target here = moved(t, i * n + j);
             block_of_microbatches(microbatches, k, (operand){a + i, 1, lda}, b + j, n, &here);
         }
 }
 
 static void gemm_at_fixed(size_t microbatches, size_t m, size_t n, size_t k, const float *a,
-                          size_t lda, const float *b, fmd_fixed *lanes, size_t offset)
+                          size_t lda, const float *b, fmd_fixed *fixed, size_t offset)
 {
     ivec largest = IZERO;
     const target t = {
-        .lanes = lanes->at + offset, .ldc = n, .inverse = lanes->inverse, .largest = &largest};
-    if (k < FEWEST_TERMS && m % MICROBATCH_SIZE == 0 && n % WIDTH == 0)
+        .fixed = fixed->at + offset, .ldc = n, .inverse = fixed->inverse, .largest = &largest};
+    if (k < FEWEST_TERMS && m % FIXED_ROWS == 0 && n % WIDTH == 0)
         short_microbatches(microbatches, m, n, k, a, lda, b, t);
     else
         for (size_t i = 0; i < microbatches; i++)
             transposed(m, n, k, a + i * k * lda, lda, b + i * k * n, t);
     const uint32_t most = LARGEST(largest);
-    if (most > lanes->largest)
-        lanes->largest = most;
+    if (most > fixed->largest)
+        fixed->largest = most;
 }

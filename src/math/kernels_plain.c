@@ -10,7 +10,7 @@
 enum {
     VL = 4,
     ROWS = 4,
-    MICROBATCH_SIZE = 2,
+    FIXED_ROWS = 2,
     PAIR_VECTORS = 4,
     TILE_PIXELS = 4,
     THREE_ROWS = 2,

@@ -50,8 +50,8 @@ INLINE void pair_to_floats(uint64_t terms, operand a, const float *b, size_t ldb
             STORE(t->c + r * t->ldc + v * VL, sum[r][v]);
 }
 
-/* A block that is rounded and added to lanes. */
-INLINE void pair_to_lanes(uint64_t terms, operand a, const float *b, size_t ldb, const target *t)
+/* A block that is rounded and added to the fixed-point sums. */
+INLINE void pair_to_fixed(uint64_t terms, operand a, const float *b, size_t ldb, const target *t)
 {
     pair_sums sum;
 #pragma GCC unroll 2
@@ -67,7 +67,7 @@ INLINE void pair_to_lanes(uint64_t terms, operand a, const float *b, size_t ldb,
 #pragma GCC unroll 8
         for (size_t v = 0; v < PAIR_VECTORS; v++) {
             const vec z = MUL(sum[r][v], inverse);
-            uint32_t *at = t->lanes + r * t->ldc + v * VL;
+            uint32_t *at = t->fixed + r * t->ldc + v * VL;
             largest = IMAX(largest, MAGNITUDE(z));
             ISTORE(at, IADD(ILOAD(at), ROUND(z)));
         }
@@ -168,6 +168,6 @@ INLINE void group_zeros(size_t n, const uint64_t *terms, const float *a, size_t 
             if (t.c != NULL)
                 pair_to_floats(terms[i / PAIR], rows, b + j, n, &here);
             else if (terms[i / PAIR] != 0)
-                pair_to_lanes(terms[i / PAIR], rows, b + j, n, &here);
+                pair_to_fixed(terms[i / PAIR], rows, b + j, n, &here);
         }
 }
