@@ -153,7 +153,7 @@ def bad_files(run):
 def remains(run):
     """What an unfinished write left behind."""
     inside = [n for n in os.listdir(os.path.join(run, "checkpoints"))
-              if ".tmp-" in n or n.startswith(".gasp-")]
+              if ".tmp-" in n or n.startswith(".emergency-")]
     return inside + [n for n in os.listdir(run) if not KNOWN.match(n)]
 
 

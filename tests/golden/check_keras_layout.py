@@ -300,8 +300,8 @@ def check_state(file, marked):
         need(isinstance(item, h5py.Dataset) and item.ndim == 1, f"{name} is not a list of values")
         need(item.dtype.str in kinds, f"{name} has type {item.dtype}")
     if marked:
-        need(dict(ours["fingerprint"].attrs) == {"seed": b"7"}, "the traits")
-        need(list(ours["state"]) == ["epoch"] and ours["state/epoch"][:] == [3], "the items")
+        need(dict(ours["fingerprint"].attrs) == {"seed": b"7"}, "the fingerprint")
+        need(list(ours["state"]) == ["epoch"] and ours["state/epoch"][:] == [3], "the state entries")
 
 
 def check_user_block(path):
@@ -447,7 +447,7 @@ DAMAGES = [
     (lambda f: f["fmnist_dist/state"].create_group("more"), "more is not a list of values"),
     (replace("fmnist_dist/state/epoch", lambda f, d: f["fmnist_dist/state"].create_dataset(
         "epoch", data=d, dtype=">i8")), "epoch has type >i8"),
-    (lambda f: f["fmnist_dist/state/epoch"].__setitem__(0, 4), "the items"),
+    (lambda f: f["fmnist_dist/state/epoch"].__setitem__(0, 4), "the state entries"),
     (lambda f: f["optimizer/vars/0"].__setitem__((), 22), "differ in the steps"),
 ]
 # Damages of a graph, CASES[GRAPH].

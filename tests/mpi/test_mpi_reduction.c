@@ -69,7 +69,7 @@ static assignment contiguous(int microbatches)
     return a;
 }
 
-/* Leaf by microbatch to the next rank, each rank's last microbatch first. */
+/* Round robin over the ranks; each rank adds its last microbatch first. */
 static assignment scattered(int microbatches)
 {
     assignment a = {.backwards = true};
@@ -647,7 +647,7 @@ static void a_message_has_the_bytes_of_its_lanes(void **state)
 {
     (void)state;
     fmd_reduction *r = create(FMD_REDUCE_EXACT, COUNTERS);
-    /* values; a lane for each tensor, one for those not finite, 8 for each counter, a checksum */
+    /* values; one element for each tensor, one for values not finite, 8 for each counter, a checksum */
     assert_all_ranks(fmd_reduction_bytes(r) == 4 * (VALUES + TENSORS + 1 + 8 * COUNTERS + 1));
     fmd_reduction_destroy(r);
 }

@@ -1,8 +1,8 @@
 /* The communication of a training step, for SimGrid's SMPI: simulated time, no training.
  *
- *   step LANES SUM mpi|shared CASE...    CASE: UNITS:COMPUTE:UPDATE, times in seconds
+ *   step ELEMENTS SUM mpi|shared CASE...    CASE: UNITS:COMPUTE:UPDATE, times in seconds
  *
- * In each case a rank that has one of the UNITS (microbatches, or images) computes, the message of LANES
+ * In each case a rank that has one of the UNITS (microbatches, or images) computes, the message of ELEMENTS
  * values is summed over all ranks, and all ranks update. SUM is the time in which a rank adds up a
  * message's worth of values. Prints "STEP MESSAGE" for each case: milliseconds, over the ranks. */
 #include <mpi.h>
@@ -13,7 +13,7 @@
 #include <string.h>
 
 typedef struct sum {
-    int lanes; /* of the message, or of this rank's slice */
+    int elements; /* of the message, or of this rank's slice */
     double seconds;
     MPI_Comm node, peers; /* node: MPI_COMM_NULL without memory that ranks share */
     uint32_t *message;
@@ -28,8 +28,8 @@ static void share(sum *s)
     MPI_Comm_size(s->node, &ranks);
     MPI_Comm_rank(s->node, &mine);
     MPI_Comm_split(MPI_COMM_WORLD, mine, rank, &s->peers);
-    const int lanes = s->lanes;
-    s->lanes = (int)((int64_t)lanes * (mine + 1) / ranks - (int64_t)lanes * mine / ranks);
+    const int elements = s->elements;
+    s->elements = (int)((int64_t)elements * (mine + 1) / ranks - (int64_t)elements * mine / ranks);
 }
 
 /* SMPI charges nothing for the arithmetic of a reduction: that is added here. */
@@ -42,7 +42,7 @@ static void run(const sum *s)
         smpi_execute(s->seconds);
     }
     if (size > 1)
-        MPI_Allreduce(MPI_IN_PLACE, s->message, s->lanes, MPI_UINT32_T, MPI_SUM, s->peers);
+        MPI_Allreduce(MPI_IN_PLACE, s->message, s->elements, MPI_UINT32_T, MPI_SUM, s->peers);
     if (s->node != MPI_COMM_NULL)
         MPI_Barrier(s->node);
     else if (size > 1)
@@ -81,13 +81,13 @@ int main(int argc, char **argv)
     MPI_Init(&argc, &argv);
     if (argc < 5)
         MPI_Abort(MPI_COMM_WORLD, 64);
-    sum s = {.lanes = atoi(argv[1]),
+    sum s = {.elements = atoi(argv[1]),
              .seconds = atof(argv[2]),
              .node = MPI_COMM_NULL,
              .peers = MPI_COMM_WORLD};
     if (strcmp(argv[3], "shared") == 0)
         share(&s);
-    s.message = calloc((size_t)s.lanes + 1, sizeof *s.message);
+    s.message = calloc((size_t)s.elements + 1, sizeof *s.message);
     if (s.message == NULL)
         MPI_Abort(MPI_COMM_WORLD, 71);
     for (int i = 4; i < argc; i++)
