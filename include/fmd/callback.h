@@ -26,19 +26,19 @@ extern const char *const fmd_metric_names;
 /* Local. The value called `name` (`acc` is `accuracy`, `val_acc` is `val_accuracy`), or NULL. */
 const double *fmd_metric_find(const fmd_metrics *m, const char *name);
 
-/* Local. The full name of the metric called `name`: "accuracy" for "acc". NULL where there is no
- * such metric. */
+/* Local. The full name of the metric called `name`: "accuracy" for "acc". NULL for an unknown
+ * name. */
 const char *fmd_metric_name(const char *name);
 
 /* Local. Whether `value` of the metric called `name` is better than `than` by more than
- * `min_delta`, compared in float32 as Keras does; nothing is better than NaN. FMD_MODE_AUTO: more
- * is better for accuracies, less for the others. The one rule of the program. */
+ * `min_delta`, compared in float32 as Keras does; nothing is better than NaN. FMD_MODE_AUTO: higher
+ * is better for accuracies, lower for losses. Every comparison of epochs uses this function. */
 typedef enum fmd_monitor_mode { FMD_MODE_AUTO, FMD_MODE_MIN, FMD_MODE_MAX } fmd_monitor_mode;
 bool fmd_metric_better(const char *name, fmd_monitor_mode mode, double min_delta, double value,
                        double than);
 
-/* Local. Whether an epoch with this value is the best so far, `best` being that of the epochs
- * before; NaN: there is none, and NaN is never the best. */
+/* Local. Whether an epoch with this value is the best so far. `best` is the best earlier value, NaN
+ * at the first epoch; a NaN value is never the best. */
 bool fmd_metric_is_best(const char *name, fmd_monitor_mode mode, double value, double best);
 
 /* Local. FMD_EUSAGE with the list and the nearest name unless `name` is a metric that a run has;
@@ -48,13 +48,13 @@ FMD_CHECKED fmd_status fmd_metric_check(const char *name, bool validation, const
 /* The arguments of a hook. */
 typedef struct fmd_event {
     int epoch, epochs;    /* from 0 */
-    uint64_t step, steps; /* done in this epoch, in all of it */
+    uint64_t step, steps; /* completed in this epoch, total of an epoch */
     uint64_t samples;     /* done in this epoch */
     double seconds;       /* of this epoch so far; in epoch_end the validation included */
     fmd_metrics metrics;  /* running means over the samples of this epoch, as Keras' */
     const fmd_model *model;
     const fmd_metrics *history; /* of the epochs before this one */
-    double base_rate;           /* the learning rate that the schedule has as its base */
+    double base_rate;           /* the base learning rate of the schedule */
     int ranks;
     const fmd_phase_seconds *phases; /* in epoch_end: of each rank, in this process so far */
 } fmd_event;
@@ -66,7 +66,7 @@ typedef struct fmd_control {
     double base_rate; /* set in epoch_end: for the next epochs; 0: unchanged */
 } fmd_control;
 
-/* Local. Asks to stop, for the reason given. */
+/* Local. Requests a stop, with a reason. */
 void fmd_control_stop(fmd_control *control, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -92,19 +92,21 @@ typedef struct fmd_callback_ops {
     /* A checkpoint was written after `step` steps in all, in `seconds`. `file`: in the run
      * folder. */
     void (*saved)(fmd_callback *c, const char *file, uint64_t step, double seconds);
-    /* The last epoch is over. The weights may be replaced: every rank then receives them. */
+    /* The last epoch is over. The hook may replace the weights; every rank then receives them. */
     fmd_status (*train_end)(fmd_callback *c, const fmd_event *e, fmd_final_weights *weights);
     /* Training is over, complete or not, and was the last to print. */
     void (*fit_end)(fmd_callback *c);
     void (*destroy)(fmd_callback *c);
-    /* What a checkpoint holds of this callback, at most FMD_CALLBACK_ENTRIES; returns how many. A
-     * callback with this hook exists on every rank. After each epoch rank 0's values become every
-     * rank's, but for float arrays: copies of the weights, which each rank makes in `shared`. */
+    /* Lists the state entries of this callback for a checkpoint, at most FMD_CALLBACK_ENTRIES;
+     * returns their number. A callback with this hook exists on every rank. After each epoch every
+     * rank receives rank 0's values, except float arrays: they are copies of the weights, which
+     * each rank makes in `shared`. */
     size_t (*entries)(fmd_callback *c, fmd_state_entry *entries);
     void (*shared)(fmd_callback *c, const fmd_event *e);
-    /* A checkpoint was read; `e` has its position and history. With this hook the entries may be
-     * missing in the file, or be those of other options: it makes the state that the history leads
-     * to, and asks to stop if the last epoch asks for it. FMD_EUSAGE where that cannot be. */
+    /* A checkpoint was read; `e` has its position and history. The file may lack the entries, or
+     * hold entries of a run with other options: the hook then rebuilds its state from the history,
+     * and requests a stop if the last epoch calls for one. FMD_EUSAGE if the history does not
+     * suffice. */
     fmd_status (*restored)(fmd_callback *c, const fmd_event *e, fmd_control *control);
 } fmd_callback_ops;
 

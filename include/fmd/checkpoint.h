@@ -1,11 +1,11 @@
 /* The whole state of a training in one file, which Keras opens as a model.
  *
  * A file named *.weights.h5 holds the legacy layout (load_model) and the Keras 3 layout
- * (load_weights), both hard links to the same data, and in a group of our own, which Keras ignores,
- * the rest of the state. Nothing in it depends on ranks or on the clock: equal training gives equal
- * bytes. In front of the HDF5 file is a user block of 512 bytes with magic, sizes and a hash of
- * everything behind it, which is checked before the HDF5 library sees a byte. Files are written
- * whole or not at all. */
+ * (load_weights), both hard links to the same data, and the rest of the state in a group of its
+ * own, which Keras ignores. The content is independent of the number of ranks and of the clock:
+ * equal trainings write equal bytes. A user block of 512 bytes precedes the HDF5 file: magic, sizes
+ * and a hash of the remaining bytes, which is checked before the HDF5 library sees a byte. Files
+ * are written atomically. */
 #ifndef FMD_CHECKPOINT_H
 #define FMD_CHECKPOINT_H
 
@@ -14,14 +14,14 @@
 #include "fmd/optimizer.h"
 #include "io/checkpoint/state_entry.h"
 
-/* Something that a run must have in common with the one it goes on with: "batch-size", "256". */
+/* A setting that a resumed run must share with its checkpoint: "batch-size", "256". */
 typedef struct fmd_fingerprint_entry {
     const char *name;
     char text[FMD_OPTION_TEXT_BYTES];
-    bool may_change; /* only steps to come depend on it: another text is no other run */
+    bool may_change; /* affects future steps only: a resumed run may change it */
 } fmd_fingerprint_entry;
 
-/* What a checkpoint holds. Borrows everything. */
+/* The content of a checkpoint. Borrows all pointers. */
 typedef struct fmd_state {
     fmd_model *model;
     fmd_optimizer *optimizer;
@@ -32,15 +32,15 @@ typedef struct fmd_state {
     size_t n_fingerprint;
     const fmd_state_entry *entries;
     size_t n_entries;
-    fmd_status (*check)(const void *self); /* asked before the file is written; NULL: nothing is */
+    fmd_status (*check)(const void *self); /* called before the file is written; NULL: no check */
     const void *check_self;
 } fmd_state;
 
-/* Local. Writes the state to `path`, by way of a temporary file in the same folder that is synced
- * and renamed: `path` is either the old file or the whole new one. FMD_EIO. */
+/* Local. Writes the state to a temporary file in the folder of `path`, syncs it and renames it:
+ * `path` is either the old file or the complete new one. FMD_EIO. */
 FMD_CHECKED fmd_status fmd_checkpoint_write(const char *path, const fmd_state *s);
 
-/* What a file says of itself, enough to build its model. */
+/* The description of a model in a file, enough to build the model. */
 typedef struct fmd_checkpoint_info {
     char layers[FMD_LAYERS_BYTES]; /* a spec for fmd_model_create */
     fmd_shape in;
@@ -48,25 +48,27 @@ typedef struct fmd_checkpoint_info {
     uint64_t step;
 } fmd_checkpoint_info;
 
-/* Local. Checks the user block, the size and the hash of a file, and whether it is a regular one.
- * *step is the step that it was written after. FMD_ENOINPUT, FMD_EIO, FMD_EDATA. */
+/* Local. Checks that the file is a regular one, and its user block, size and hash. *step: steps
+ * done when it was written. FMD_ENOINPUT, FMD_EIO, FMD_EDATA. */
 FMD_CHECKED fmd_status fmd_checkpoint_verify(const char *path, uint64_t *step);
 
-/* Local. As fmd_checkpoint_verify, and what the file says of its model. */
+/* Local. As fmd_checkpoint_verify; also reads the description of the model. */
 FMD_CHECKED fmd_status fmd_checkpoint_read_info(const char *path, fmd_checkpoint_info *info);
 
-/* Local. As fmd_checkpoint_verify, and the parameters of a model built from that. */
+/* Local. As fmd_checkpoint_verify; also reads the parameters into a model built from the
+ * description. */
 FMD_CHECKED fmd_status fmd_checkpoint_read_params(const char *path, fmd_model *m);
 
-/* Local. Reads the whole state into the model, the optimizer and the state entries of `s`, all or nothing.
- * As fmd_checkpoint_verify; FMD_EUSAGE lists the fingerprint that differ. */
+/* Local. Reads the whole state into the model, the optimizer and the state entries of `s`, all or
+ * nothing. As fmd_checkpoint_verify; FMD_EUSAGE lists the fingerprint entries that differ. */
 FMD_CHECKED fmd_status fmd_checkpoint_read(const char *path, const fmd_state *s);
 
-/* The fingerprint and state entries of a file, whatever they are, by name. With these state entries, no fingerprint, and a
- * model and an optimizer of the file's own, fmd_checkpoint_read reads any checkpoint. */
+/* All fingerprint and state entries of a file, by name. fmd_checkpoint_read reads any checkpoint
+ * into these state entries, without a fingerprint, given a model and an optimizer built from the
+ * file. */
 typedef struct fmd_checkpoint_contents {
     char program_version[32];
-    uint64_t step; /* the file was written after it */
+    uint64_t step; /* steps done when the file was written */
     fmd_fingerprint_entry *fingerprint;
     size_t n_fingerprint;
     fmd_state_entry *entries;
@@ -74,7 +76,7 @@ typedef struct fmd_checkpoint_contents {
     char *names;
 } fmd_checkpoint_contents;
 
-/* Local. As fmd_checkpoint_verify, and fingerprint and state entries with their values. */
+/* Local. As fmd_checkpoint_verify; also reads fingerprint and state entries with their values. */
 FMD_CHECKED fmd_status fmd_checkpoint_read_contents(const char *path, fmd_checkpoint_contents *out);
 void fmd_checkpoint_free_contents(fmd_checkpoint_contents *c);
 

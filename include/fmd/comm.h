@@ -16,8 +16,9 @@ typedef struct fmd_comm fmd_comm;
 /* Collective. Starts MPI (once a process). FMD_EINTERNAL, FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_comm_open(fmd_comm **out);
 
-/* Local. FMD_EUSAGE where a launcher started several processes that do not see each other as one
- * job; the message, "what; cure", is empty in all but the launcher's first process. */
+/* Local. FMD_EUSAGE if a launcher started several processes that do not form one MPI job. The
+ * launcher's first process has a message with the problem and a fix; the message of the others is
+ * empty. */
 FMD_CHECKED fmd_status fmd_comm_check_launcher(const fmd_comm *c);
 
 /* Collective. Ends MPI. NULL is allowed. */
@@ -31,7 +32,7 @@ int fmd_comm_node_size(const fmd_comm *c);
 int fmd_comm_nodes(const fmd_comm *c);
 const char *fmd_comm_host(const fmd_comm *c);
 
-/* Local. What fmd_comm_open took. */
+/* Local. Seconds spent in fmd_comm_open. */
 double fmd_comm_open_seconds(const fmd_comm *c);
 
 /* Collective. The cores of this node that its ranks may run on, all together. */
@@ -40,7 +41,7 @@ int fmd_comm_node_cores(fmd_comm *c);
 /* Local. The MPI library and its version: "Open MPI v4.1.4". */
 const char *fmd_comm_library(void);
 
-/* Collective. Returns when all ranks have come here. */
+/* Collective. A barrier: returns once every rank has called it. */
 void fmd_comm_barrier(fmd_comm *c);
 
 /* Collective. Copies rank 0's bytes to every rank; any size. */
@@ -63,19 +64,19 @@ FMD_CHECKED fmd_status fmd_comm_agree(fmd_comm *c, fmd_status mine);
  * ranks hold the same `bytes` (at most 256) bytes. */
 FMD_CHECKED fmd_status fmd_comm_same(fmd_comm *c, const void *data, size_t bytes, const char *what);
 
-/* Collective. `bytes` bytes that the ranks of a node hold once; *out is NULL for none. Released by
- * fmd_comm_unshare_all and fmd_comm_close. FMD_ENOMEM where the node has too little
- * for it; FMD_EINTERNAL for too many pieces. */
+/* Collective. Allocates `bytes` bytes of memory that the ranks of a node share; *out is NULL for 0
+ * bytes. Released by fmd_comm_unshare_all and fmd_comm_close. FMD_ENOMEM if the node has too little
+ * memory; FMD_EINTERNAL for too many allocations. */
 FMD_CHECKED fmd_status fmd_comm_shared(fmd_comm *c, size_t bytes, void **out);
 
-/* Collective. Gives the first `bytes` bytes of such memory, filled on rank 0, to the other
+/* Collective. Copies the first `bytes` bytes of shared memory from rank 0's node to the other
  * nodes. */
 void fmd_comm_share(fmd_comm *c, void *shared, size_t bytes);
 
-/* Collective. Releases the memory of the last fmd_comm_shared before its time. */
+/* Collective. Releases the most recent allocation of fmd_comm_shared early. */
 void fmd_comm_unshare(fmd_comm *c);
 
-/* Collective. Releases all that fmd_comm_shared has given. */
+/* Collective. Releases all allocations of fmd_comm_shared. */
 void fmd_comm_unshare_all(fmd_comm *c);
 
 /* Collective. Every rank's `bytes` bytes, in rank order, into `all` on rank 0. */

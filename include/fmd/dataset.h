@@ -1,6 +1,6 @@
 /* A data set for image classification: images and labels as bytes, for training and for testing.
  *
- * These are views of memory that somebody else owns; data/source.h reads the files. */
+ * The structs are views of memory that the caller owns; data/source.h reads the files. */
 #ifndef FMD_DATASET_H
 #define FMD_DATASET_H
 
@@ -15,7 +15,7 @@
 /* Labels are bytes. */
 enum { FMD_PATH_BYTES = 1024, FMD_CLASSES_MAX = 256, FMD_CLASS_NAME_BYTES = 48 };
 
-/* The shape of an image of Fashion-MNIST, and of a model where nobody says otherwise. */
+/* The shape of a Fashion-MNIST image, and the default input shape of a model. */
 #define FMD_MNIST_IMAGE ((fmd_shape){.rank = 2, .dim = {28, 28}})
 
 /* The parts of a data set, in the order in which they lie in memory. IDX files have one file each. */
@@ -39,7 +39,7 @@ typedef struct fmd_dataset_info {
     fmd_hash
         hash[FMD_DATASET_FILES]; /* of the unpacked IDX files, or of files with the same content
                                        * in other formats; known after loading */
-    bool verified;               /* the hashes are those of the published data set */
+    bool verified;               /* the hashes match the published data set */
     /* from classes.txt in the folder, or of the published data set of this name; empty: none */
     char class_names[FMD_CLASSES_MAX][FMD_CLASS_NAME_BYTES];
 } fmd_dataset_info;
@@ -50,7 +50,7 @@ typedef struct fmd_dataset {
     fmd_split train, test;
 } fmd_dataset;
 
-/* Local. The views of a data set whose bytes fmd_source_load has put at `memory`. */
+/* Local. The views of a data set that fmd_source_load has loaded at `memory`. */
 void fmd_dataset_view(fmd_dataset *out, const fmd_dataset_info *info, const void *memory);
 
 /* Local. The offset of each part in memory, aligned; returns the size of all. */
@@ -59,7 +59,7 @@ size_t fmd_dataset_layout(const fmd_dataset_info *info, size_t offset[FMD_DATASE
 /* Local. "train_images" and so on: the key of a part in JSON files. */
 const char *fmd_dataset_key(int part);
 
-/* Local. The name of a class: "Ankle boot" for 9 of Fashion-MNIST, empty where there is none; as
+/* Local. The name of a class: "Ankle boot" for 9 of Fashion-MNIST, empty if it is unknown. Valid as
  * long as `info`. */
 const char *fmd_class_name(const fmd_dataset_info *info, int label);
 

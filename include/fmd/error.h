@@ -11,8 +11,8 @@
 /* The values are the exit codes of the program (sysexits.h where it has one). */
 typedef enum fmd_status {
     FMD_OK = 0,
-    FMD_EUSAGE = 64,    /* bad option, or options that do not fit together */
-    FMD_EDATA = 65,     /* a data file or checkpoint is not what it should be */
+    FMD_EUSAGE = 64,    /* invalid option, or options that contradict each other */
+    FMD_EDATA = 65,     /* a data file or checkpoint is damaged or of the wrong kind */
     FMD_ENOINPUT = 66,  /* an input does not exist */
     FMD_EINTERNAL = 70, /* a broken invariant: a fault of this program */
     FMD_ENOMEM = 71,    /* out of memory */
@@ -36,7 +36,7 @@ typedef enum fmd_status {
 /* Yields the status of a failure that has been reported already: the program prints no message. */
 #define FMD_FAIL_SILENTLY(status) (fmd_error_set("%s", ""), (status))
 
-/* Forwards a failure; only where nothing is held that needs to be released. */
+/* Returns a failure to the caller; only for code without resources to release. */
 #define FMD_TRY(expr)                                                                              \
     do {                                                                                           \
         fmd_status fmd_try_status = (expr);                                                        \
@@ -50,7 +50,7 @@ void fmd_error_set(const char *format, ...) __attribute__((format(printf, 1, 2))
 /* Local. The message of the last failure in this thread; never NULL. */
 const char *fmd_error_message(void);
 
-/* Local. Whether the last failure is one of FMD_FAIL_SILENTLY. */
+/* Local. Whether the last failure came from FMD_FAIL_SILENTLY. */
 bool fmd_error_is_silent(void);
 
 #endif

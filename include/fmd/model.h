@@ -23,10 +23,10 @@ FMD_CHECKED fmd_status fmd_model_create(fmd_model **out, const char *layers, fmd
                                         size_t max_samples);
 void fmd_model_destroy(fmd_model *m);
 
-/* What a model needs, before it is created. */
+/* The size of a model, known before it is created. */
 typedef struct fmd_model_size {
     size_t params, trainable_params;  /* values; states are not trainable */
-    size_t fixed_bytes, sample_bytes; /* memory of all, and for each sample of a pass */
+    size_t fixed_bytes, sample_bytes; /* memory: fixed, and for each sample of a pass */
     bool batch_statistics; /* training must cut every batch into microbatches of one size */
 } fmd_model_size;
 
@@ -36,8 +36,8 @@ FMD_CHECKED fmd_status fmd_model_measure(fmd_model_size *out, const char *layers
 /* Local. Bytes of a model with memory for `max_samples` samples. */
 double fmd_model_size_bytes(const fmd_model_size *s, size_t max_samples);
 
-/* Local. Samples of a group of microbatches, which goes through the model in one pass: as many whole
- * microbatches as fit into the cache, at least one, and no more than `samples` samples need. */
+/* Local. Samples in a group of microbatches, which goes through the model in one pass: as many
+ * whole microbatches as fit into the cache, at least one, at most enough for `samples` samples. */
 size_t fmd_model_size_group(const fmd_model_size *s, size_t microbatch_size, size_t samples);
 
 /* Local. The shape check of a classifier: one row of scores an image, and a unit for each of
@@ -62,14 +62,14 @@ fmd_shape fmd_model_in(const fmd_model *m);
 int fmd_model_classes(const fmd_model *m);
 const char *fmd_model_spec(const fmd_model *m); /* the layers as given, without spaces */
 
-/* Local. Keras' class of the model: "sequential" where each layer takes the one before and nothing
- * else, otherwise "functional". */
+/* Local. Keras' class of the model: "sequential" if the only input of each layer is the layer
+ * before, otherwise "functional". */
 const char *fmd_model_kind(const fmd_model *m);
 
 /* Local. Whether some layer has batch statistics. */
 bool fmd_model_batch_statistics(const fmd_model *m);
 
-/* Local. The identity of all values, bit for bit. */
+/* Local. A hash of the bits of all values. */
 fmd_hash fmd_model_hash(const fmd_model *m);
 
 /* Local. The most samples of a pass. */
@@ -82,24 +82,24 @@ fmd_cost fmd_model_cost(const fmd_model *m, size_t samples);
 float *fmd_model_input(fmd_model *m);
 
 /* Local. Logits, rows times classes, from the input rows of the pass; they stay until backward.
- * Statistics of a training pass go into the sink; NULL: nobody wants them. */
+ * Statistics of a training pass go into the sink; NULL: they are not needed. */
 const float *fmd_model_forward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink *sink);
 
-/* Local. The output of layer `last` from the input rows of the pass, valid until the next pass, which
- * has to fill the input again. */
+/* Local. The output of layer `last` from the input rows of the pass, valid until the next pass. The
+ * input must be filled again before that pass. */
 const float *fmd_model_forward_to(fmd_model *m, const fmd_pass *p, size_t last);
 
-/* Local. Where the loss puts the gradient of the logits before backward; rows times classes. */
+/* Local. The gradient of the logits, rows times classes; the loss fills it before backward. */
 float *fmd_model_logit_grads(fmd_model *m);
 
 /* Local. Gradient sums of the pass that forward has just made, into the sink. */
 void fmd_model_backward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink *sink);
 
-/* Local. Takes the statistics of a step into n values, from `first` on, of one state tensor; `mean`
- * are their means over the samples of the global batch. */
+/* Local. Updates n values, from `first` on, of one state tensor with the statistics of a step;
+ * `mean` holds their means over the samples of the global batch. */
 void fmd_model_update_state(fmd_model *m, size_t first, size_t n, const float *mean);
 
-/* Local. What forward and backward of layer i read and write; for tests. */
+/* Local. The arrays that forward and backward of layer i read and write; for tests. */
 const fmd_values *fmd_model_values(const fmd_model *m, size_t i);
 
 #endif

@@ -11,7 +11,7 @@
 
 typedef struct fmd_optimizer fmd_optimizer;
 
-/* What one kind of optimizer is; const, one for each line of optimizers.def. */
+/* One kind of optimizer; a const table for each line of optimizers.def. */
 typedef struct fmd_optimizer_ops {
     const char *name;        /* "adam" */
     const char *keras_class; /* "Adam" */
@@ -25,7 +25,7 @@ typedef struct fmd_optimizer_ops {
     /* Bit i tells whether slot i is needed with these arguments; NULL: all are. */
     unsigned (*slots_used)(const void *args);
 
-    /* What `step` takes as its rate in step `t`, from 1; NULL: the learning rate itself. */
+    /* The rate that `step` uses in step `t`, counted from 1; NULL: the learning rate itself. */
     double (*rate)(const void *args, double learning_rate, uint64_t t);
 
     /* Updates any n parameters, each from its own gradient and slots alone. slots[i] is NULL where
@@ -44,13 +44,13 @@ const fmd_optimizer_ops *fmd_optimizer_ops_at(size_t i);
 /* Local. One step along `grads`, the gradient of the mean loss. */
 void fmd_optimizer_step(fmd_optimizer *o, float *params, const float *grads, double learning_rate);
 
-/* Local. The same in parts, each of parameters `first` to `first` + n - 1 and their gradients;
- * params are all of them. */
+/* Local. The same in parts: each call updates parameters `first` to `first` + n - 1. `params` holds
+ * all parameters, the gradients belong to the part. */
 void fmd_optimizer_begin(fmd_optimizer *o, double learning_rate);
 void fmd_optimizer_part(fmd_optimizer *o, float *params, size_t first, size_t n,
                         const float *grads);
 
-/* Local. What a checkpoint holds: steps done, and the used slots, each n_params floats. */
+/* Local. The state for a checkpoint: steps done, and the used slots, each n_params floats. */
 const fmd_optimizer_ops *fmd_optimizer_ops_of(const fmd_optimizer *o);
 const void *fmd_optimizer_args(const fmd_optimizer *o);
 uint64_t fmd_optimizer_steps(const fmd_optimizer *o);

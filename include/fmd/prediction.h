@@ -12,7 +12,7 @@
 typedef struct fmd_prediction {
     size_t n, classes;    /* images; units of the last layer */
     float *probabilities; /* n times classes */
-    uint8_t *predicted;   /* n: the class with the largest score, the first of equals */
+    uint8_t *predicted;   /* n: the class with the largest score; ties: the lowest class */
 } fmd_prediction;
 
 /* Collective. Runs the images of `split`, without their labels, through the model, which has
@@ -28,16 +28,16 @@ void fmd_prediction_free(fmd_prediction *p);
 /* Local. The probability of the predicted class of image i. */
 float fmd_confidence(const fmd_prediction *p, size_t i);
 
-/* Local. The most probable classes of image i, at most `most`: the predicted class, then the others by
- * probability, the smaller of equals first. Returns their number. */
+/* Local. The most probable classes of image i, at most `most`: the predicted class, then the others
+ * by probability; ties are sorted by class. Returns their number. */
 size_t fmd_top_classes(const fmd_prediction *p, size_t i, size_t *classes, size_t most);
 
 /* Local. Writes the indices of wrongly predicted images to `index` (n elements), in their order.
  * Returns their number. */
 size_t fmd_mistakes(const fmd_prediction *p, const uint8_t *labels, uint32_t *index);
 
-/* Local. Sorts `count` images by confidence, the highest or the lowest first; of equals the one with
- * the smaller index comes first. For mistakes, the highest first means the worst first. */
+/* Local. Sorts `count` images by confidence, the highest or the lowest first; ties are sorted by
+ * index. For mistakes, highest first means worst first. */
 void fmd_sort_by_confidence(const fmd_prediction *p, uint32_t *index, size_t count,
                             bool surest_first);
 

@@ -15,7 +15,7 @@ typedef struct fmd_fit_result {
     fmd_phase_spread phases; /* over the ranks */
     fmd_metrics first;       /* of the first epoch */
     fmd_metrics metrics;     /* of the last completed epoch */
-    int weights_epoch;       /* which left the final weights, from 0; -1: none was completed */
+    int weights_epoch;       /* epoch of the final weights, from 0; -1: no epoch was completed */
     char reason[160];        /* why training ended early; "" if it did not */
     bool interrupted;        /* by a signal or the clock: it can be resumed */
     uint64_t resumed_step;   /* steps done by earlier processes */
@@ -25,7 +25,7 @@ typedef struct fmd_fit_result {
 
 /* Collective. Trains the model from its present parameters. On return every rank holds the same
  * parameters and the same result. FMD_EDIVERGED: the loss or a gradient is not finite. FMD_EDESYNC:
- * the ranks' parameters differ. Otherwise what a callback fails with. */
+ * the ranks' parameters differ. Otherwise the status of a callback that failed. */
 FMD_CHECKED fmd_status fmd_fit(fmd_comm *c, fmd_model *m, fmd_optimizer *o,
                                const fmd_fit_args *args, fmd_fit_result *result);
 

@@ -11,8 +11,8 @@ static bool meet(const fmd_span *a, const fmd_span *b)
     return a->from <= b->to && b->from <= a->to;
 }
 
-/* First fit: one after the other goes to the lowest place that is free all the time that it is in
- * use. `placed` are the earlier ones by offset. */
+/* First fit: each array goes to the lowest offset that is free for its whole lifetime. `placed`
+ * holds the arrays placed before, sorted by offset. */
 fmd_status fmd_arena_place(fmd_span *spans, size_t n, size_t *bytes)
 {
     fmd_span **placed;

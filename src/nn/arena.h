@@ -1,5 +1,5 @@
-/* Places arrays in one piece of memory by when they are in use: two that are never in use at the
- * same time may share bytes. */
+/* Places arrays in one block of memory by lifetime: arrays that are never in use at the same time
+ * may share bytes. */
 #ifndef FMD_NN_ARENA_H
 #define FMD_NN_ARENA_H
 
@@ -7,14 +7,14 @@
 
 #include <stddef.h>
 
-/* An array that is in use from moment `from` to moment `to`, both included. */
+/* An array with a lifetime from moment `from` to moment `to`, inclusive. */
 typedef struct fmd_span {
     size_t bytes;
     int from, to;
-    size_t offset; /* in the piece of memory: set by fmd_arena_place */
+    size_t offset; /* in the block; set by fmd_arena_place */
 } fmd_span;
 
-/* Local. Places n arrays; *bytes is the size of the whole piece. FMD_ENOMEM. */
+/* Local. Places n arrays; *bytes is the size of the block. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_arena_place(fmd_span *spans, size_t n, size_t *bytes);
 
 #endif

@@ -68,8 +68,8 @@ typedef struct fmd_conv_args {
         .initial = "true", .keras = "use_bias", .help = "adds one value to each output channel"    \
     }
 
-/* Local. Whether input 0 is an image (height, width, channels); FMD_EUSAGE names the layer and the
- * shape that came. */
+/* Local. Checks that input 0 is an image (height, width, channels); FMD_EUSAGE names the layer and
+ * the actual shape. */
 FMD_CHECKED fmd_status fmd_layer_check_image(const fmd_layer *l);
 
 /* Local. The convolution of the layer's input 0 to `filters` channels in `groups` groups. */
@@ -98,8 +98,8 @@ size_t fmd_convolve_workspace(const fmd_conv *c);
 void fmd_convolve(const fmd_conv *c, size_t n, const float *x, const float *kernel,
                   const float *bias, bool relu, void *workspace, float *y);
 
-/* Local. From dy, the gradient of the kernel into `tensor`, microbatch by microbatch, and that of
- * the input into dx unless it is NULL. */
+/* Local. From dy, computes the gradient of the kernel into `tensor`, microbatch by microbatch, and
+ * the gradient of the input into dx unless it is NULL. */
 void fmd_convolve_gradients(const fmd_conv *c, const fmd_pass *p, const float *x,
                             const float *kernel, size_t tensor, const float *dy, float *dx,
                             void *workspace, const fmd_gradient_sink *sink);

@@ -22,7 +22,7 @@ typedef struct builder {
     fmd_graph *graph;
     mark *marks; /* the first is the model's input */
     size_t n_marks;
-    bool *used;    /* outputs that some layer takes */
+    bool *used;    /* outputs with a consumer */
     int previous;  /* the layer that the next one takes */
     bool dangling; /* "from" was the last item */
 } builder;
@@ -134,7 +134,7 @@ static fmd_status connect(builder *b, fmd_layer *l, const char *label, char *arg
     return FMD_OK;
 }
 
-/* Whether a gradient comes to the inputs of the layer: below the first parameters nobody needs one. */
+/* Whether the inputs of the layer need a gradient: below the first parameters none is needed. */
 static fmd_status plan_gradient(const fmd_graph *g, fmd_layer *l)
 {
     for (int i = 0; i < l->n_inputs; i++)
@@ -150,7 +150,7 @@ static fmd_status plan_gradient(const fmd_graph *g, fmd_layer *l)
     return FMD_OK;
 }
 
-/* Values are counted by an int where a shape has them in one dimension. */
+/* A dimension of a shape is an int, which limits the number of values. */
 static fmd_status check_size(const fmd_layer *l)
 {
     double n = 1;

@@ -18,31 +18,31 @@
  * microbatch only in layers with `batch_statistics`. */
 typedef struct fmd_pass {
     int microbatches, microbatch_size;
-    int padding; /* rows at the end of the last microbatch that are no samples */
+    int padding; /* rows without a sample at the end of the last microbatch */
     bool training;
     uint64_t seed;         /* of the run */
     uint32_t step;         /* steps done before this one */
     uint64_t first_sample; /* the place of row 0 in the global batch */
 } fmd_pass;
 
-/* Where a pass puts sums over a microbatch: the gradients of parameters in backward, the statistics
- * of state tensors in forward. `begin` gives memory for values offset to offset + n - 1 of a tensor;
- * the layer fills all of it and commits it. Tensors are numbered over the model. */
+/* Receives the sums over a microbatch: the gradients of parameters in backward, the statistics of
+ * state tensors in forward. `begin` returns memory for values offset to offset + n - 1 of a tensor;
+ * the layer fills this memory completely and commits it. Tensors are numbered over the model. */
 typedef struct fmd_gradient_sink {
     void *self;
     float *(*begin)(void *self, size_t tensor, size_t offset, size_t n);
     void (*commit)(void *self, size_t tensor, size_t offset, size_t n);
-    /* Fixed-point sums that a matrix product may add to by itself; NULL, or returns NULL, where
-     * there are none. */
+    /* Fixed-point sums that a matrix product may add to directly. NULL, or a return value of NULL:
+     * the sink has none. */
     fmd_fixed *(*fixed)(void *self, size_t tensor);
 } fmd_gradient_sink;
 
-/* What a pass of a layer reads and writes: rows of samples, without gaps between them. */
+/* The arrays that a pass of a layer reads and writes: rows of samples, without gaps. */
 typedef struct fmd_values {
     const float *const *x; /* of each input */
     float *y;
     float *dy;          /* backward: may be overwritten */
-    float *const *dx;   /* backward: of each input, to be written; NULL where nobody needs it */
+    float *const *dx;   /* backward: output, for each input; NULL if it is not needed */
     void *const *saved; /* in the order of the plan's fmd_plan_saved... */
     void *workspace;    /* holds garbage at the beginning of each call */
 } fmd_values;
@@ -104,17 +104,17 @@ struct fmd_layer_ops {
     size_t args_size;
     const fmd_option *args;
     size_t n_args;
-    bool merges;               /* takes several inputs: arguments without "=" name further ones */
+    bool merges;               /* has several inputs: arguments without "=" name the further ones */
     bool batch_statistics;     /* in training a row depends on the other rows of its microbatch */
-    bool needs_image;          /* takes images, (height, width, channels) */
-    bool forgets_x, forgets_y; /* backward does not read x, or y: their memory is used again */
+    bool needs_image;          /* input must be an image, (height, width, channels) */
+    bool forgets_x, forgets_y; /* backward does not read x, or y: their memory is reused */
 
-    /* Checks l->in, sets l->out, asks for storage. FMD_EUSAGE says what is wrong with the shape. */
+    /* Checks l->in, sets l->out, asks for storage. FMD_EUSAGE explains why the shape is invalid. */
     fmd_status (*build)(fmd_layer *l, struct fmd_plan *plan);
 
-    /* y = f(x). NULL: only the shape changes, the values pass through in both directions. `sink` is
-     * NULL where nobody wants statistics; otherwise a training pass commits to each state tensor
-     * the sum over the samples of each microbatch. */
+    /* y = f(x). NULL: only the shape changes, the values pass through in both directions. If `sink`
+     * is not NULL, a training pass commits the sum over the samples of each microbatch for each
+     * state tensor. */
     void (*forward)(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
                     const fmd_gradient_sink *sink);
 
@@ -141,8 +141,8 @@ FMD_CHECKED fmd_status fmd_layer_find(const fmd_layer_ops **out, const char *nam
 /* Local. The cost of a pass over `samples` samples. */
 fmd_cost fmd_layer_cost(const fmd_layer *l, size_t samples);
 
-/* Local. The tensors of a layer in Keras' order, trainable ones first: how many, and the number of
- * the i-th in the model. */
+/* Local. The tensors of a layer in Keras' order, trainable ones first: their count, and the index
+ * of the i-th in the model. */
 static inline size_t fmd_layer_n_variables(const fmd_layer *l)
 {
     return l->n_tensors + l->n_states;

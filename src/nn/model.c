@@ -21,7 +21,7 @@ struct fmd_model {
     float **tensors; /* each tensor's place in params */
 };
 
-/* A model without memory for its numbers. */
+/* A model without memory for its values. */
 static fmd_status design(fmd_model **out, const char *layers, fmd_shape in)
 {
     fmd_model *m = NULL;
@@ -282,7 +282,7 @@ void fmd_model_backward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink
 void fmd_model_update_state(fmd_model *m, size_t first, size_t n, const float *mean)
 {
     const fmd_graph *g = &m->graph;
-    size_t low = g->n_trainable_tensors, high = g->n_tensors; /* it is one of low to high - 1 */
+    size_t low = g->n_trainable_tensors, high = g->n_tensors; /* the result is in [low, high) */
     while (high - low > 1) {
         const size_t middle = low + (high - low) / 2;
         if (g->tensors[middle].offset <= first)

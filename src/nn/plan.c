@@ -2,10 +2,10 @@
 
 #include <stdlib.h>
 
-/* Makes room for one more after n elements of `size` bytes; false: no memory. */
+/* Makes space for one more after n elements of `size` bytes; false: out of memory. */
 static bool grow(fmd_plan *plan, void *array, size_t n, size_t size)
 {
-    if ((n & (n - 1)) != 0 || plan->status != FMD_OK) /* room was doubled at each power of two */
+    if ((n & (n - 1)) != 0 || plan->status != FMD_OK) /* capacity doubles at each power of two */
         return plan->status == FMD_OK;
     void **at = array, *larger = realloc(*at, (n == 0 ? 1 : 2 * n) * size);
     if (larger == NULL) {
@@ -56,7 +56,7 @@ void fmd_plan_saved(fmd_plan *plan, size_t bytes)
         plan->saved[plan->n_saved++] = (fmd_saved){.layer = plan->layer->index, .bytes = bytes};
 }
 
-/* A microbatch has a sample at least, so room for each sample is enough. */
+/* A microbatch has at least one sample, so one element per sample suffices. */
 void fmd_plan_saved_by_microbatch(fmd_plan *plan, size_t bytes)
 {
     fmd_plan_saved(plan, bytes);

@@ -1,14 +1,14 @@
-/* The storage that a layer asks for when it is built.
+/* The storage that a layer requests when it is built.
  *
- * Each function may be called several times; the layer finds what it got in the order of its calls:
- * parameters in layer->param, states in layer->state, saved values in values->saved. Memory that is
- * out is reported after build, so that none of the calls has a status. */
+ * Each function may be called several times. The layer finds the storage in the order of its calls:
+ * parameters in layer->param, states in layer->state, saved values in values->saved. These calls
+ * return no status: out of memory is reported after build. */
 #ifndef FMD_NN_PLAN_H
 #define FMD_NN_PLAN_H
 
 #include "nn/layer.h"
 
-/* What training does to a kernel besides; 0: nothing (nn/regularizer.h). */
+/* Penalty and constraint of a kernel; 0: none (nn/regularizer.h). */
 typedef struct fmd_regularizer {
     double l2, max_norm;
 } fmd_regularizer;
@@ -38,7 +38,7 @@ typedef struct fmd_plan {
     size_t n_params, n_states; /* tensors */
     fmd_saved *saved;
     size_t n_saved;
-    size_t workspace_bytes; /* of the layer that needs most */
+    size_t workspace_bytes; /* the largest workspace of any layer */
     fmd_status status;
 } fmd_plan;
 
@@ -55,11 +55,12 @@ typedef struct fmd_param {
 /* Local. */
 void fmd_plan_param(fmd_plan *plan, fmd_param param);
 
-/* Local. A tensor that is not trained: statistics that forward commits and update_state takes in. */
+/* Local. A tensor that is not trained: forward commits statistics for it, update_state applies
+ * them. */
 void fmd_plan_state(fmd_plan *plan, const char *name, fmd_shape shape, fmd_init init);
 
-/* Local. `bytes` for each sample that live from forward to backward; sample i has those from i *
- * bytes on. */
+/* Local. `bytes` bytes for each sample that live from forward to backward; sample i starts at
+ * offset i * bytes. */
 void fmd_plan_saved(fmd_plan *plan, size_t bytes);
 
 /* Local. The same for each microbatch. */

@@ -5,7 +5,8 @@
 #include "math/conv/pool.h"
 #include "nn/plan.h"
 
-/* Arguments of a pooling layer, with Keras' names and defaults. Strides of 0 are those of the pool. */
+/* Arguments of a pooling layer, with Keras' names and defaults. Strides of 0: the size of the
+ * pool. */
 typedef struct fmd_pool_args {
     fmd_shape pool_size, strides;
     int padding; /* fmd_padding */
@@ -17,7 +18,7 @@ enum { FMD_POOL_OPTIONS = 3 };
 /* Local. The pooling of the layer's input. */
 fmd_pool fmd_pooling_of(const fmd_layer *l);
 
-/* Local. Checks it and sets the output shape. FMD_EUSAGE. */
+/* Local. Checks the pooling and sets the output shape. FMD_EUSAGE. */
 FMD_CHECKED fmd_status fmd_pooling_build(fmd_layer *l);
 
 /* Local. A cost of one operation for each place of each window. */

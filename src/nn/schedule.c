@@ -1,5 +1,5 @@
-/* Formulas, names and defaults are those of keras.optimizers.schedules, 3.15; where Keras wants
- * decay_steps there is `auto`. */
+/* Formulas, names and defaults are those of keras.optimizers.schedules, 3.15; decay_steps, which
+ * Keras requires, is `auto` by default. */
 #include "nn/schedule.h"
 
 #include <math.h>
@@ -27,7 +27,7 @@ struct fmd_schedule_ops {
         __VA_ARGS__                                                                                \
     }
 
-/* The step at which a decay that ends is. */
+/* The step, limited to the end of the decay. */
 static double at_most(double step, double end)
 {
     return step < end ? step : end;
@@ -132,7 +132,7 @@ static const fmd_option plateau_args[] = {
      .initial = "auto",
      .choices = "auto|min|max"},
 };
-/* What it has been reduced to is the base. */
+/* The reduced rate becomes the base. */
 static double plateau(const fmd_schedule *s, double step)
 {
     return constant(s, step);

@@ -64,9 +64,9 @@ static const float *beta_of(const fmd_layer *l)
     return a->center ? l->param[a->scale ? 1 : 0] : NULL;
 }
 
-/* What a microbatch is normalised with, an array of each for all channels: xhat = ((x - mean) -
- * rest) * inverse. A float does not hold a mean that is large beside the deviation: the rest goes on
- * where its digits end. */
+/* The statistics of a microbatch, one value per channel in each array: xhat = ((x - mean) - rest) *
+ * inverse. A float cannot represent a mean much larger than the deviation precisely enough: `rest`
+ * holds its next digits. */
 typedef struct statistics {
     float *mean, *rest, *inverse;
 } statistics;
@@ -100,8 +100,8 @@ static size_t rows_of(const fmd_layer *l, size_t samples)
     return samples * (fmd_shape_count(l->out) / channels(l));
 }
 
-/* sum[j] and squares[j] over the rows, from the first to the last. The square of a float is exact in
- * a double, so that squares / n - mean^2 loses nothing that matters. */
+/* sum[j] and squares[j] over the rows, from the first to the last. The square of a float is exact
+ * in a double, so the cancellation in squares / n - mean^2 is harmless. */
 FMD_SIMD static void sum_columns(size_t rows, size_t c, const float *restrict x,
                                  double *restrict sum, double *restrict squares)
 {

@@ -27,8 +27,8 @@ static fmd_conv conv_of(const fmd_layer *l)
     return fmd_convolution_of(l, &a->conv, channels * (int)a->depth_multiplier, channels);
 }
 
-/* Kernel (rows, columns, channels, multiplier); output channel = input channel * multiplier + m. The
- * fans are those that Keras computes for that shape. */
+/* Kernel (rows, columns, channels, multiplier); output channel = input channel * multiplier + m.
+ * The fans are computed as in Keras. */
 static fmd_status build(fmd_layer *l, fmd_plan *plan)
 {
     const args *a = l->args;

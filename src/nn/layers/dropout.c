@@ -16,7 +16,7 @@ static const fmd_option options[] = {
      .help = "share of values that a training step drops"},
 };
 
-/* The mask: what each value is multiplied by. */
+/* The mask: a factor for each value. */
 enum { MASK };
 
 static fmd_status build(fmd_layer *l, fmd_plan *plan)

@@ -18,7 +18,7 @@ static const fmd_option options[] = {
      .help = "share of channels that a training step drops"},
 };
 
-/* What each channel of an image is multiplied by. */
+/* The mask: a factor for each channel of an image. */
 enum { MASK };
 
 static fmd_status build(fmd_layer *l, fmd_plan *plan)

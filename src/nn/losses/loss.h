@@ -13,7 +13,7 @@
 
 typedef struct fmd_loss_sums {
     int64_t loss;    /* in FMD_LOSS_UNIT */
-    int64_t correct; /* samples whose largest logit, the first of equals, is the label's */
+    int64_t correct; /* samples whose largest logit (ties: the first) belongs to the label */
     int64_t failed;  /* samples whose loss is not finite, above 2^20, or so large that `of` losses
                         of this size would overflow the sum */
     size_t of;       /* samples of all ranks that go into the sum; set by the caller */
@@ -26,7 +26,7 @@ typedef struct fmd_loss_sums {
 void fmd_loss_samples(const float *logits, const uint8_t *labels, size_t n, size_t rows,
                       size_t classes, float *grads, fmd_loss_sums *sums);
 
-/* Local. The index of the largest score, the first of equals. */
+/* Local. The index of the largest score; ties: the first. */
 size_t fmd_argmax(size_t classes, const float *scores);
 
 /* Local. The softmax of each row; `probabilities` may be `logits`. */

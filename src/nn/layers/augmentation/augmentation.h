@@ -6,7 +6,7 @@
 
 #include "nn/plan.h"
 
-/* Numbers that one image has to itself. */
+/* The number of random numbers reserved for each image. */
 enum { FMD_AUGMENT_NUMBERS = 8 };
 
 /* Local. Checks that the input is an image; the output has the same shape. FMD_EUSAGE. */

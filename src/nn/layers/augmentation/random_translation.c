@@ -45,7 +45,8 @@ static const fmd_option options[] = {
      .help = "pixels outside the image with fill_mode=constant"},
 };
 
-/* What one row or column of the output takes: two of the input, weighted; -1 is fill_value. */
+/* The source of a row or column of the output: the weighted sum of two input rows or columns; -1 is
+ * fill_value. */
 typedef struct source {
     int at[2];
     float weight[2];
