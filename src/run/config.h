@@ -33,7 +33,7 @@ typedef enum fmd_lr_scaling { FMD_LR_AS_IT_IS, FMD_LR_LINEAR, FMD_LR_SQRT } fmd_
 /* Actions of the data command, in the order of its table. */
 #define FMD_DATA_ACTIONS "list|info|verify|get"
 
-/* What completion writes for, in the order of its table. */
+/* Shells of the completion command, in the order of its table. */
 #define FMD_SHELLS "bash|zsh|fish"
 
 typedef struct fmd_config {
@@ -151,7 +151,7 @@ extern const size_t fmd_config_table_length;
 typedef enum fmd_split_name { FMD_SPLIT_TEST, FMD_SPLIT_TRAIN } fmd_split_name;
 typedef enum fmd_sort_order { FMD_SORT_INDEX, FMD_SORT_CONFIDENCE, FMD_SORT_DOUBT } fmd_sort_order;
 
-/* The groups of options that a training has: the options that config.json holds. */
+/* The groups of options of a training, which config.json stores. */
 #define FMD_TRAIN_GROUPS                                                                           \
     "data|training "                                                                               \
     "data|amount|model|weights|training|stopping|checkpoints|distribution|run|output"
@@ -162,7 +162,7 @@ bool fmd_word_is_among(const char *words, const char *word);
 /* Local. Whether `groups`, as in "data|model", names the group of the option. */
 bool fmd_config_has(const char *groups, const fmd_option *o);
 
-/* Local. Whether the user gave the option: by flag, environment or config file, be it the
+/* Local. Whether the user set the option, by flag, environment or config file, even to its
  * default. */
 bool fmd_config_gives(const fmd_config *config, const char *name);
 

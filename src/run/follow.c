@@ -33,7 +33,7 @@ static double number(const fmd_json *line, const char *key)
     return isnan(value) ? 0 : value;
 }
 
-/* Removes what a resumed run repeats, from `step` on. */
+/* Removes the events from `step` on, which a resumed run repeats. */
 static void cut(fmd_follow *r, double step)
 {
     while (r->n_losses > 0 && r->losses[r->n_losses - 1].step > step)
@@ -74,7 +74,7 @@ static fmd_status add_epoch(fmd_follow *r, fmd_json *line)
     return FMD_OK;
 }
 
-/* Adds one line; lines that are no events are skipped. */
+/* Adds one line; skips lines that are not events. */
 static fmd_status take(fmd_follow *r, const char *text, size_t bytes)
 {
     fmd_json *line = NULL, *again = NULL;
@@ -149,10 +149,10 @@ static fmd_status read_log(fmd_follow *r, double *age)
     *age = 0;
     const int fd = open(file_of(r, FMD_FILE_EVENTS, path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT && stat(file_of(r, FMD_FILE_GENERATION, path), &s) == 0)
-        return FMD_OK; /* a run, but it has not begun to train */
+        return FMD_OK; /* a run that has not started to train */
     if (fd < 0)
-        return FMD_FAIL(FMD_ENOINPUT, "there is no run in '%s': cannot open events.jsonl: %s",
-                        r->folder, strerror(errno));
+        return FMD_FAIL(FMD_ENOINPUT, "no run in '%s': cannot open events.jsonl: %s", r->folder,
+                        strerror(errno));
     fmd_status st = FMD_OK;
     if (fstat(fd, &s) != 0)
         st = FMD_FAIL(FMD_EIO, "cannot read '%s': %s", path, strerror(errno));
@@ -210,7 +210,7 @@ static void judge(fmd_follow *r, bool held, const char *owner, double age)
         return;
     if (!held && (*owner == '\0' || is_here(owner) || age >= absence)) {
         r->state = FMD_FOLLOW_DIED;
-        snprintf(r->verdict, sizeof r->verdict, "died: %s is gone and has not said that it ends",
+        snprintf(r->verdict, sizeof r->verdict, "died: %s is gone and wrote no final event",
                  *owner != '\0' ? owner : "its process");
     } else if (quiet) {
         r->state = FMD_FOLLOW_IS_SILENT;
@@ -226,7 +226,7 @@ fmd_status fmd_follow_read(fmd_follow *r)
 {
     char owner[FMD_RUN_LOCK_OWNER];
     double age;
-    /* In this order: whoever ends writes first and lets the lock go then. */
+    /* The order matters: a process that ends writes its last line before it releases the lock. */
     const bool held = fmd_run_lock_is_held(r->folder);
     fmd_run_lock_owner(r->folder, owner);
     FMD_TRY(read_log(r, &age));
@@ -268,7 +268,7 @@ fmd_status fmd_follow_newest(char folder[FMD_PATH_BYTES])
     if (runs != NULL)
         closedir(runs);
     if (*folder == '\0')
-        return FMD_FAIL(FMD_ENOINPUT, "there is no run in runs/: name the folder of a run");
+        return FMD_FAIL(FMD_ENOINPUT, "no run in runs/: name the folder of a run");
     return FMD_OK;
 }
 

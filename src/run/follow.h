@@ -1,5 +1,5 @@
-/* Follows a run by the files in its folder while it trains, possibly on another machine. Writes
- * nothing. */
+/* Follows a run through the files in its folder while it trains, possibly on another machine.
+ * Read-only. */
 #ifndef FMD_RUN_FOLLOW_H
 #define FMD_RUN_FOLLOW_H
 
@@ -19,7 +19,7 @@ typedef struct fmd_follow_loss {
 typedef enum fmd_follow_state {
     FMD_FOLLOW_RUNS,
     FMD_FOLLOW_IS_SILENT, /* nothing was written for a while */
-    FMD_FOLLOW_DIED,      /* no process holds the folder, and there is no last line */
+    FMD_FOLLOW_DIED,      /* no process holds the folder, and the final event is missing */
     FMD_FOLLOW_ENDED,
 } fmd_follow_state;
 
@@ -31,7 +31,7 @@ typedef struct fmd_follow {
     fmd_json *epoch;   /* the last line of an epoch, or NULL */
     fmd_json *saved;   /* the last line of a checkpoint, or NULL */
     fmd_json *end;     /* the last line, if the run has ended */
-    fmd_json **epochs; /* all of them; steps that were repeated count once */
+    fmd_json **epochs; /* all epochs; repeated steps count once */
     size_t n_epochs;
     fmd_follow_loss *losses;
     size_t n_losses;
@@ -47,7 +47,7 @@ void fmd_follow_free(fmd_follow *r);
 /* Local. The folder in runs/ with the latest write. FMD_ENOINPUT. */
 FMD_CHECKED fmd_status fmd_follow_newest(char folder[FMD_PATH_BYTES]);
 
-/* Local. The same, as an example in messages; an invented name if there is none. */
+/* Local. The same, as an example in messages; a made-up name if there is no run. */
 const char *fmd_follow_example(char folder[FMD_PATH_BYTES]);
 
 #endif

@@ -50,7 +50,7 @@ static fmd_status read_header(table *t, char *line, fmd_history *h)
     return FMD_OK;
 }
 
-/* "NA" is what is not known. */
+/* "NA" stands for an unknown value. */
 static bool read_value(const char *text, double *out)
 {
     char *end;

@@ -1,4 +1,4 @@
-/* What a training needs, from options and data. */
+/* Sets up a training from options and data. */
 #include "run/job.h"
 
 #include "base/log.h"
@@ -12,7 +12,7 @@
 /* Chosen on the last sixth of the training images; docs/learning-rate.md has the figures. */
 static const double adam_learning_rate = 0.005;
 
-/* Of sorted images, the last ones have classes that the others do not have. */
+/* If the images are sorted by class, the last ones have classes that the others lack. */
 static void warn_sorted(const fmd_split *train, const fmd_split *validation)
 {
     const int untrained = fmd_split_unmatched(validation, train);
@@ -28,7 +28,7 @@ static void warn_sorted(const fmd_split *train, const fmd_split *validation)
                  unvalidated, unvalidated == 1 ? "" : "es");
 }
 
-/* The images to train on and those to validate on: the last ones of the former, as Keras, or the
+/* The training and validation images. Validation uses the last training images, as in Keras, or the
  * test images. */
 static fmd_status split_data(fmd_job *j)
 {
@@ -104,13 +104,13 @@ static fmd_status check_images(const fmd_job *j)
     if (fmd_weights_same_images(in, image))
         return FMD_OK;
     return FMD_FAIL(FMD_EUSAGE,
-                    "--weights: the model takes images of shape %s, but those of %s "
-                    "have %s",
+                    "--weights: the model expects images of shape %s, but images of %s "
+                    "have shape %s",
                     fmd_shape_text(in, 0, wanted), j->data.info.name,
                     fmd_shape_text(image, 0, found));
 }
 
-/* Local. Whether all ranks of this node find the memory that they are about to take. */
+/* Local. Checks that this node has enough memory for all of its ranks. */
 static fmd_status check_memory(const fmd_job *j, const fmd_model_size *size)
 {
     const fmd_config *c = j->config;
@@ -136,7 +136,7 @@ static fmd_status check_memory(const fmd_job *j, const fmd_model_size *size)
                          "a smaller model, fewer ranks to a machine, or more memory for the job");
 }
 
-/* Local. What fmd_fit is told of the amounts. */
+/* Local. Sets the amounts in the arguments of fmd_fit. */
 static fmd_status plan(fmd_job *j, const fmd_weights_file *weights)
 {
     const fmd_config *c = j->config;

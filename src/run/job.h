@@ -1,4 +1,4 @@
-/* A training with all that it needs, for the train command. */
+/* A training with its data, model and optimizer, for the train command. */
 #ifndef FMD_RUN_JOB_H
 #define FMD_RUN_JOB_H
 
@@ -39,8 +39,7 @@ typedef struct fmd_job {
     fmd_setup_seconds setup;
 } fmd_job;
 
-/* Local. The learning rate that "auto" is for this --optimizer; NAN where there is none of its
- * name. */
+/* Local. The learning rate of "auto" for this --optimizer; NAN for an unknown optimizer. */
 double fmd_job_learning_rate(const char *optimizer);
 
 /* Collective. Creates model, optimizer and the arguments of fmd_fit from data and options.

@@ -19,7 +19,8 @@ typedef struct place {
     char dataset[FMD_PATH_BYTES], dir[FMD_PATH_BYTES];
 } place;
 
-/* What pixels are divided by. Our checkpoints know it; of Keras' files only the user does. */
+/* The divisor of pixels. Checkpoints of this program record it; for files of Keras the user must
+ * set it. */
 static fmd_status divisor(const fmd_weights_file *f, const fmd_config *config, float *out)
 {
     if (!f->info.keras && f->info.model.normalize && !config->data.normalize)
@@ -29,8 +30,8 @@ static fmd_status divisor(const fmd_weights_file *f, const fmd_config *config, f
     return FMD_OK;
 }
 
-/* Rank 0. A file of the run whose weights these are: they lie in its folder "checkpoints". *out is
- * NULL where there is none. */
+/* Rank 0. A JSON file of the run that wrote the weights: the run folder is the parent of the folder
+ * "checkpoints". *out is NULL if there is no such run. */
 static fmd_status read_of_run(fmd_json **out, const fmd_weights_file *f, const char *name)
 {
     static const char folder[] = "checkpoints/";
@@ -48,8 +49,9 @@ static fmd_status read_of_run(fmd_json **out, const fmd_weights_file *f, const c
     return f->info.keras || access(path, F_OK) != 0 ? FMD_OK : fmd_json_read(out, path);
 }
 
-/* Rank 0. Looks for the data of a run, whose relative paths may belong to another folder than this one,
- * from the folders above the run. Nothing changes where they are found without, or nowhere. */
+/* Rank 0. Resolves a relative data path of a run, which may have been trained from another working
+ * directory: tries the folders above the run. Leaves the path unchanged if the working directory
+ * has the data, or no folder does. */
 static void look_above(place *p, const char *weights)
 {
     const bool named = !fmd_locate_is_path(p->dataset);
@@ -75,8 +77,8 @@ static void look_above(place *p, const char *weights)
     free(above);
 }
 
-/* Rank 0. Where the run had its data, unless the user says where they are now: that is the folder
- * itself where they had no name but their folder. */
+/* Rank 0. The data location of the run, unless the user names a new one. For a data set without a
+ * name, the user's folder is the data set itself. */
 static fmd_status recall(place *p, const fmd_json *run, const char *weights,
                          const fmd_config *config, bool with_images)
 {
@@ -103,7 +105,7 @@ static fmd_status recall(place *p, const fmd_json *run, const char *weights,
     return FMD_OK;
 }
 
-/* Rank 0. Where the user says, or where the run had its data. */
+/* Rank 0. The data location: the user's choice, else the location of the run. */
 static fmd_status find_data(place *p, const fmd_weights_file *f, const fmd_config *config,
                             bool with_images)
 {
@@ -118,7 +120,7 @@ static fmd_status find_data(place *p, const fmd_weights_file *f, const fmd_confi
     return st;
 }
 
-/* Collective. The images, or all that can be known of a data set without them. */
+/* Collective. Loads the images, or only the description of the data set. */
 static fmd_status open_data(fmd_loaded_model *t, fmd_comm *c, const fmd_config *config,
                             bool with_images)
 {
@@ -141,13 +143,14 @@ static fmd_status check_fit(const fmd_model *m, const fmd_dataset_info *d)
     const fmd_shape in = fmd_model_in(m);
     char model_shape[FMD_SHAPE_TEXT], data_shape[FMD_SHAPE_TEXT];
     if (!fmd_weights_same_images(in, d->image))
-        return FMD_FAIL(FMD_EUSAGE, "the model takes images of shape %s, but those of %s have %s",
+        return FMD_FAIL(FMD_EUSAGE, "the model expects images of shape %s, but images of %s have shape %s",
                         fmd_shape_text(in, 0, model_shape), d->name,
                         fmd_shape_text(d->image, 0, data_shape));
     return fmd_model_check_classes(m, d->classes, fmd_class_name(d, d->classes - 1));
 }
 
-/* Rank 0. Whether run.json has other hashes for the files of the half; where nobody knows, not. */
+/* Rank 0. Whether the hashes of the split differ from those in run.json; false if either is
+ * unknown. */
 static bool is_foreign(const fmd_loaded_model *t, fmd_split_name split)
 {
     const int first = split == FMD_SPLIT_TEST ? FMD_TEST_IMAGES : FMD_TRAIN_IMAGES;
@@ -165,16 +168,17 @@ static bool is_foreign(const fmd_loaded_model *t, fmd_split_name split)
     return foreign;
 }
 
-/* Rank 0. Who names another data set means it; else it is at least worth a word. */
+/* Rank 0. Warns if the images differ from the run's, unless the user named the data set
+ * explicitly. */
 static fmd_status check_own(fmd_loaded_model *t, const fmd_config *config,
                             fmd_loaded_model_needs needs)
 {
     t->foreign = is_foreign(t, (fmd_split_name)config->view.split);
     if (t->foreign && needs == FMD_NEEDS_OWN_IMAGES)
-        return FMD_FAIL(FMD_EDATA, "the %s data in '%s' are not those of the run", t->half,
+        return FMD_FAIL(FMD_EDATA, "the %s data in '%s' differ from the run's", t->half,
                         t->data.info.path);
     if (t->foreign && !fmd_config_gives(config, "dataset"))
-        fmd_warn("the %s data in '%s' are not those of the run", t->half, t->data.info.path);
+        fmd_warn("the %s data in '%s' differ from the run's", t->half, t->data.info.path);
     return FMD_OK;
 }
 

@@ -1,8 +1,8 @@
 #include "math/gemm.h"
 #include "run/config.h"
 
-/* A command takes whole groups of options. An option that is on by default has the help of its --no-
- * form. */
+/* A command accepts whole groups of options. The help of an option that is on by default describes
+ * its --no- form. */
 
 #define FIELD(f) .offset = offsetof(fmd_config, f), .size = sizeof((fmd_config *)0)->f
 
@@ -145,7 +145,7 @@ const fmd_option fmd_config_table[] = {
      .help = "also keep the best epoch by --monitor, in best.weights.h5"},
     {.name = "resume", .group = "checkpoints", .kind = FMD_OPTION_TEXT, FIELD(checkpoints.resume),
      .initial = "auto", .value = "auto|none|FILE",
-     .help = "auto: resume what is in --run-dir; or resume from a checkpoint file"},
+     .help = "auto: resume the run in --run-dir; FILE: resume from this checkpoint"},
     {.name = "hang-timeout", .group = "checkpoints", .kind = FMD_OPTION_DURATION,
      FIELD(checkpoints.hang_timeout), .initial = "300", .min = 0, .max = 1e9, .value = "TIME",
      .help = "end the job when a rank makes no progress for this time; 0: never"},
@@ -185,7 +185,7 @@ const fmd_option fmd_config_table[] = {
      .help = "folder of the study, new or to be continued; auto: scaling/<date>-<time>"},
     /* benchmark */
     {.name = "op", .group = "benchmark", .kind = FMD_OPTION_CHOICE, FIELD(bench.op), .initial = "train",
-     .choices = FMD_BENCH_OPS, .help = "measure whole training steps, or one part of them"},
+     .choices = FMD_BENCH_OPS, .help = "measure whole training steps, or a single part"},
     {.name = "warmup", .group = "benchmark", .kind = FMD_OPTION_INT, FIELD(bench.warmup),
      .initial = "50", .min = 0, .max = 1000000, .value = "N",
      .help = "steps or messages to discard at the start"},
@@ -219,7 +219,7 @@ const fmd_option fmd_config_table[] = {
     /* pictures */
     {.name = "what", .group = "pictures", .kind = FMD_OPTION_CHOICE, FIELD(output.what), .initial = "all",
      .choices = "all|curves|confusion|predictions|weights|features",
-     .help = "plots to draw; features: what convolutions make of test image --index"},
+     .help = "plots to draw; features: feature maps for test image --index"},
     {.name = "format", .group = "pictures", .kind = FMD_OPTION_TEXT, FIELD(output.format),
      .initial = "svg,png", .value = "FORMAT,...", .help = "svg, png or both"},
     /* file */

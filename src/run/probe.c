@@ -1,4 +1,4 @@
-/* A file that Keras wrote, read for the first time. */
+/* Reads a file of Keras in a child process first. */
 #include "run/probe.h"
 #include "base/mem.h"
 
@@ -12,11 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Seconds of the processor; a file of gigabytes takes fewer. */
+/* CPU seconds; enough for a file of gigabytes. */
 enum { MOST_SECONDS = 20 };
 
-/* As a command would read it. Where the file does not say its layers, the data would: images and
- * classes of the MNIST family stand in for them. */
+/* Reads the file as a command would. If the file does not describe its layers, they depend on the
+ * data: the MNIST shape and number of classes stand in. */
 static fmd_status read_all(const char *path, const fmd_config *config)
 {
     const fmd_shape image = FMD_MNIST_IMAGE;
@@ -30,14 +30,14 @@ static fmd_status read_all(const char *path, const fmd_config *config)
     return fmd_weights_read_params(path, m);
 }
 
-/* The exit code says nothing but that there is one. */
+/* Any exit code means that the reader did not crash. */
 static void try_all(const char *path, const fmd_config *config)
 {
     const struct rlimit seconds = {MOST_SECONDS, MOST_SECONDS}, no_core = {0, 0};
     const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
     setrlimit(RLIMIT_CPU, &seconds);
     setrlimit(RLIMIT_CORE, &no_core);
-    dup2(nowhere, STDERR_FILENO); /* the C library has a word of its own for a damaged heap */
+    dup2(nowhere, STDERR_FILENO); /* the C library prints a message for a damaged heap */
     const fmd_status st = read_all(path, config);
     (void)st;
     _exit(0);

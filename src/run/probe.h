@@ -1,12 +1,12 @@
-/* Reading a weights file in a process of its own first: HDF5 itself may crash on a damaged one. */
+/* Reads a weights file in a child process first: HDF5 itself may crash on a damaged file. */
 #ifndef FMD_RUN_PROBE_H
 #define FMD_RUN_PROBE_H
 
 #include "run/config.h"
 
-/* Local, before MPI starts, as it forks. Reads the weights that the user names in a process that may die
- * of it: files of Keras have no hash, and some damages end the HDF5 library. Then it is FMD_EDATA; all
- * else that is wrong with them is found later. */
+/* Local, before MPI starts, as it forks. Reads the user's weights file in a child process. Files of
+ * Keras have no hash, and some kinds of damage crash the HDF5 library: FMD_EDATA if the child
+ * crashes. Other faults are reported when the weights are loaded. */
 FMD_CHECKED fmd_status fmd_weights_probe(const fmd_config *config);
 
 #endif

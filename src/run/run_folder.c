@@ -56,7 +56,7 @@ static fmd_status make_dated_folder(fmd_run_folder *f)
     return FMD_FAIL(FMD_EBUSY, "cannot make the run folder '%s': %s", f->path, strerror(errno));
 }
 
-/* A folder named by the user may hold other files, but none that would be overwritten. */
+/* A folder named by the user may contain other files, unless the run would overwrite them. */
 static fmd_status check_unused(const fmd_run_folder *f)
 {
     static const char *const names[] = {FMD_FILE_STATUS,  FMD_FILE_CONFIG,
@@ -72,9 +72,9 @@ static fmd_status check_unused(const fmd_run_folder *f)
     return FMD_OK;
 }
 
-/* With --resume none the folder must not hold a run. Otherwise a folder without a generation, such
- * as one with a config.json alone, is not ours. --resume FILE counts at the first start: the second
- * finds checkpoints in the folder, so that a requeued job resumes from them. */
+/* With --resume none the folder must not hold a run. Otherwise a folder without a generation, e.g.
+ * with only a config.json, was not written by this program. --resume FILE applies to the first
+ * start only: a requeued job finds checkpoints in the folder and resumes from them. */
 static fmd_status check_reuse(const fmd_run_folder *f, const fmd_config *config)
 {
     char path[FMD_RUN_PATH_BYTES];
@@ -127,7 +127,7 @@ void fmd_run_folder_discard(fmd_run_folder *f)
     fmd_run_lock_release(&f->lock);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unlink(fmd_run_folder_file(f, names[i], path));
-    rmdir(fmd_run_folder_file(f, FMD_FILE_CHECKPOINTS, path)); /* only what is empty goes */
+    rmdir(fmd_run_folder_file(f, FMD_FILE_CHECKPOINTS, path)); /* removes only an empty folder */
     rmdir(f->path);
 }
 

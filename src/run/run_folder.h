@@ -19,22 +19,22 @@ enum { FMD_RUN_PATH_BYTES = FMD_PATH_BYTES + 64 };
 FMD_CHECKED fmd_status fmd_make_folders(const char *path, const char *what);
 
 /* Local. Creates and locks the folder of --run-dir, and writes config.json unless it exists.
- * FMD_EBUSY if the folder is in use, holds a run that is not to be resumed, or cannot be created;
- * FMD_EIO. */
+ * FMD_EBUSY if the folder is in use, contains a run although --resume is none, or cannot be
+ * created; FMD_EIO. */
 FMD_CHECKED fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config);
 
 /* Local. Releases the folder, and removes it if this process created it and has not trained yet. */
 void fmd_run_folder_discard(fmd_run_folder *f);
 
-/* Local. FMD_EBUSY where the folder is not this run's any more. Before every write. */
+/* Local. FMD_EBUSY if the folder no longer belongs to this run. Call it before every write. */
 FMD_CHECKED fmd_status fmd_run_folder_check(const fmd_run_folder *f);
 
 /* Local. The path of `name` in the folder. */
 const char *fmd_run_folder_file(const fmd_run_folder *f, const char *name,
                                 char path[FMD_RUN_PATH_BYTES]);
 
-/* Local. A callback that says where training resumes, notes in STATUS.json that it runs, and
- * updates config.json. Borrows `f`. */
+/* Local. A callback that prints the step at which training resumes, marks the run as running in
+ * STATUS.json, and updates config.json. Borrows `f`. */
 FMD_CHECKED fmd_status fmd_run_folder_callback(fmd_callback **out, const fmd_run_folder *f,
                                                const fmd_config *config);
 

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Takes the message of a failure for the reason why something is absent. */
+/* Keeps the message of a failure as the reason why a part is absent. */
 static bool present(fmd_status st, fmd_absence *a)
 {
     a->status = st;
@@ -35,7 +35,7 @@ static fmd_status find_run(const fmd_run_view *v)
     struct stat s;
     char path[FMD_RUN_PATH_BYTES], example[FMD_PATH_BYTES];
     if (*v->path == '\0')
-        return FMD_FAIL(FMD_EUSAGE, "which run? Name its folder, such as %s",
+        return FMD_FAIL(FMD_EUSAGE, "no run given: name its folder, such as %s",
                         fmd_follow_example(example));
     if (stat(v->path, &s) != 0)
         return FMD_FAIL(FMD_ENOINPUT, "cannot open '%s': %s", v->path, strerror(errno));
@@ -45,8 +45,8 @@ static fmd_status find_run(const fmd_run_view *v)
         if (access(file_of(v, names[i], path), F_OK) == 0)
             return FMD_OK;
     return FMD_FAIL(FMD_ENOINPUT,
-                    "'%s' holds no run: there is no config.json, history.csv, run.json or "
-                    "STATUS.json in it",
+                    "'%s' is not a run folder: it has no config.json, history.csv, run.json "
+                    "or STATUS.json",
                     v->path);
 }
 
@@ -65,7 +65,7 @@ static fmd_status read_files(fmd_run_view *v)
         present(FMD_FAIL(FMD_ENOINPUT, "no epoch is complete yet"), &v->no_history);
     present(fmd_json_read(&v->record, file_of(v, FMD_FILE_RECORD, path)), &v->no_record);
     if (v->no_record.status == FMD_ENOINPUT)
-        present(FMD_FAIL(FMD_ENOINPUT, "the run has no run.json, since it has not reached its end"),
+        present(FMD_FAIL(FMD_ENOINPUT, "the run has not finished, so it has no run.json"),
                 &v->no_record);
     present(fmd_json_read(&v->status, file_of(v, FMD_FILE_STATUS, path)), &v->no_status);
     v->running = fmd_run_lock_is_held(v->path);

@@ -32,19 +32,19 @@ typedef struct fmd_run_view {
     fmd_classification classification;
 } fmd_run_view;
 
-/* Collective. Reads the run folder that `config->model.weights` names. `needs` is how far: its
- * files only, its model too, its test images and predictions too. Released by fmd_run_view_close
- * even on failure. FMD_ENOINPUT where there is no run. */
+/* Collective. Reads the run folder that `config->model.weights` names. `needs` selects the parts:
+ * the files alone, also the model, or also the test images and predictions. Release it with
+ * fmd_run_view_close even on failure. FMD_ENOINPUT: not a run folder. */
 typedef enum fmd_view_needs { FMD_VIEW_FILES, FMD_VIEW_MODEL, FMD_VIEW_DATA } fmd_view_needs;
 FMD_CHECKED fmd_status fmd_run_view_open(fmd_comm *c, fmd_run_view **out, const fmd_config *config,
                                          fmd_view_needs needs);
 void fmd_run_view_close(fmd_run_view *v);
 
-/* Local. The epoch (from 0) that is best by what the run monitors, whose name goes into `metric`;
- * -1 for none. */
+/* Local. The best epoch (from 0) by the metric that the run monitors; its name goes into `metric`.
+ * -1: no epoch. */
 int fmd_run_view_best(const fmd_run_view *v, const char **metric);
 
-/* Local. A member of run.json, or of its group: NAN or NULL where there is none. */
+/* Local. A member of run.json, or of its group; NAN or NULL if it is missing. */
 double fmd_run_view_real(const fmd_run_view *v, const char *group, const char *key);
 const char *fmd_run_view_text(const fmd_run_view *v, const char *group, const char *key);
 

@@ -9,7 +9,7 @@
 
 extern char **environ;
 
-/* In any order of the variables the sum is the same. */
+/* The sum does not depend on the order of the variables. */
 static fmd_hash hash_variables(void)
 {
     static const char prefix[] = "FMNIST_DIST_";
@@ -50,6 +50,6 @@ fmd_status fmd_start_compare(fmd_comm *c, const char *command, int argc, char **
                         "the ranks were started with different commands, rank 0 with %s", command);
     if (fmd_comm_same(c, &words, sizeof words, "their arguments") != FMD_OK ||
         fmd_comm_same(c, &variables, sizeof variables, "their FMNIST_DIST_ variables") != FMD_OK)
-        fmd_warn("%s: those of rank 0 apply to all", fmd_error_message());
+        fmd_warn("%s: all ranks use the values of rank 0", fmd_error_message());
     return FMD_OK;
 }

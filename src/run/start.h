@@ -1,11 +1,11 @@
-/* How the ranks were started. */
+/* Checks that all ranks were started alike. */
 #ifndef FMD_RUN_START_H
 #define FMD_RUN_START_H
 
 #include "fmd/comm.h"
 
-/* Collective. Warns once if some rank was started with other arguments or FMNIST_DIST_ variables
- * than rank 0, since only those of rank 0 count. FMD_EUSAGE: with another command; FMD_ENOMEM. */
+/* Collective. Warns once if arguments or FMNIST_DIST_ variables of a rank differ from rank 0's,
+ * which apply to all ranks. FMD_EUSAGE: the commands differ; FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_start_compare(fmd_comm *c, const char *command, int argc, char **argv);
 
 #endif

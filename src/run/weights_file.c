@@ -13,7 +13,7 @@ fmd_status fmd_weights_path(const char *given, char path[FMD_WEIGHTS_PATH_BYTES]
     if (*given == '\0')
         return FMD_FAIL(
             FMD_EUSAGE,
-            "which weights? Name a *.weights.h5 file or the folder of a run, such as %s",
+            "no weights given: name a *.weights.h5 file or the folder of a run, such as %s",
             fmd_follow_example(example));
     snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s", given);
     if (stat(given, &s) == 0 && S_ISDIR(s.st_mode)) {
@@ -30,7 +30,7 @@ fmd_status fmd_weights_path(const char *given, char path[FMD_WEIGHTS_PATH_BYTES]
         snprintf(path, FMD_WEIGHTS_PATH_BYTES, "%s/checkpoints/%s.weights.h5", given,
                  done ? "final" : "latest");
     }
-    /* A link that the user names stands for its file. */
+    /* Follows a link that the user names. */
     const ssize_t n = readlink(path, target, sizeof target - 1);
     if (n < 0)
         return FMD_OK;
@@ -57,7 +57,7 @@ fmd_status fmd_weights_file_open(fmd_comm *c, fmd_weights_file *f, const char *g
     return FMD_OK;
 }
 
-/* Dimensions of 1 apart. */
+/* Ignores dimensions of 1. */
 static bool same_dims(fmd_shape a, fmd_shape b)
 {
     int i = 0, k = 0;
@@ -78,22 +78,22 @@ bool fmd_weights_same_images(fmd_shape in, fmd_shape image)
     return same_dims(in, image) || (in.rank == 1 && fmd_shape_count(in) == fmd_shape_count(image));
 }
 
-/* Whether the user says what the layers are. */
+/* Whether the user sets the layers. */
 static bool describes(const fmd_config *config)
 {
     const fmd_option *hidden = fmd_option_find(fmd_config_table, fmd_config_table_length, "hidden");
     return *config->model.layers != '\0' || strcmp(config->model.hidden, hidden->initial) != 0;
 }
 
-/* A file of Keras may have another shape for the same values: an axis for the one channel of grey
- * images, say. */
+/* A file of Keras may have another shape for the same values, e.g. with a channel axis for grey
+ * images. */
 static void choose_input(const fmd_config *config, fmd_shape *in)
 {
     if (config->model.in.rank > 0 && fmd_weights_same_images(config->model.in, *in))
         *in = config->model.in;
 }
 
-/* The layers, and what they take in. */
+/* The layers and the input shape. */
 static fmd_status choose_layers(const fmd_weights_file *f, const fmd_config *config, int classes,
                                 char spec[FMD_CONFIG_LAYERS_BYTES], fmd_shape *in)
 {

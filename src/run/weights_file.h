@@ -7,18 +7,18 @@
 
 enum { FMD_WEIGHTS_PATH_BYTES = FMD_PATH_BYTES + 64 };
 
-/* A file of weights. Without one, `path` is empty and `info` says nothing. */
+/* A weights file. Without a file, `path` is empty and `info` is unused. */
 typedef struct fmd_weights_file {
     char path[FMD_WEIGHTS_PATH_BYTES];
     fmd_weights_info info;
 } fmd_weights_file;
 
-/* Local. The file itself; of the folder of a run its final weights, or else its newest checkpoint.
- * FMD_EUSAGE for none. */
+/* Local. The path of the weights file. For a run folder: its final weights, else its newest
+ * checkpoint. FMD_EUSAGE: no weights. */
 FMD_CHECKED fmd_status fmd_weights_path(const char *given, char path[FMD_WEIGHTS_PATH_BYTES]);
 
-/* Collective; local where `c` is NULL. What the file says of its model, on every rank. As
- * fmd_weights_path and fmd_weights_read_info. */
+/* Collective; local where `c` is NULL. Reads the description of the model on every rank. Statuses
+ * of fmd_weights_path and fmd_weights_read_info. */
 FMD_CHECKED fmd_status fmd_weights_file_open(fmd_comm *c, fmd_weights_file *f, const char *given);
 
 /* Local. The model that the user describes with --layers or --hidden, else the file, else the
@@ -35,7 +35,7 @@ FMD_CHECKED fmd_status fmd_weights_file_measure(fmd_model_size *out, const fmd_w
 /* Collective. The parameters in the file, on every rank. As fmd_weights_read_params. */
 FMD_CHECKED fmd_status fmd_weights_file_load(fmd_comm *c, const fmd_weights_file *f, fmd_model *m);
 
-/* Local. Whether the model takes images of this shape. The values are the same for (28, 28), (28,
+/* Local. Whether the model accepts images of this shape. The values are the same for (28, 28), (28,
  * 28, 1) and (784). */
 bool fmd_weights_same_images(fmd_shape in, fmd_shape image);
 

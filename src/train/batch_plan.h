@@ -1,4 +1,4 @@
-/* How a global batch is cut into microbatches, and those into the shares of ranks. */
+/* Splits a global batch into microbatches, and assigns the microbatches to ranks. */
 #ifndef FMD_TRAIN_BATCH_PLAN_H
 #define FMD_TRAIN_BATCH_PLAN_H
 
@@ -8,8 +8,8 @@
  * with batch statistics min(32, batch). */
 size_t fmd_microbatch_size(int64_t asked, size_t batch_size, bool batch_statistics);
 
-/* Local. Samples that the model needs memory for on one of `size` ranks to be trained and evaluated:
- * a group of microbatches (fmd_model_size_group). */
+/* Local. The size of a pass, in samples, for training and evaluation on one of `size` ranks: a
+ * group of microbatches (fmd_model_size_group). */
 size_t fmd_fit_samples(const fmd_fit_args *args, int size, const fmd_model_size *model);
 
 #endif

@@ -151,8 +151,8 @@ static void free_names(struct dirent **names, int n)
         free(names);
 }
 
-/* The folder may be moved, and its name be another run's, at any moment: this is asked before each
- * change. */
+/* The folder may be moved, and its name be another run's, at any moment: so this check precedes
+ * each change. */
 static fmd_status check_folder(const void *self)
 {
     const fmd_checkpointer *s = self;
@@ -177,7 +177,7 @@ static void link_latest(const fmd_checkpointer *s, const char *name)
     file_path(s, FMD_FILE_LATEST ".tmp-link", temp);
     file_path(s, FMD_FILE_LATEST, path);
     if (check_folder(s) != FMD_OK)
-        return; /* the next write says so */
+        return; /* the next write reports it */
     unlink(temp);
     if (symlink(name, temp) != 0 || rename(temp, path) != 0)
         fmd_warn("cannot link '%s': %s", path, strerror(errno));
@@ -429,11 +429,11 @@ void fmd_checkpointer_recall(fmd_checkpointer *s, const fmd_state *state,
         copy_best(s, state, step, from != NULL ? from : file_path(s, "", own)) ||
         (state->step == step && write_file(s, best_name, state) == FMD_OK))
         return;
-    /* A file of a later step is the best of what is trained once more. */
+    /* A file of a later step belongs to epochs that are trained again. */
     if (fmd_checkpoint_verify(path, &found) == FMD_OK && found <= state->step)
         unlink(path);
-    fmd_warn("epoch %d is the best so far by %s, %.6g, but its weights were not kept: there is no "
-             "best.weights.h5 until an epoch is better",
+    fmd_warn("epoch %d is the best so far by %s, %.6g, but its weights were not kept: the next "
+             "better epoch writes best.weights.h5",
              best + 1, s->args.monitor, s->best);
 }
 

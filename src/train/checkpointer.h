@@ -1,9 +1,9 @@
-/* The checkpoints of a run: when they are due, how they are written, kept and found.
+/* The checkpoints of a run: schedule, writing, retention and recovery.
  *
  * Files are named step-<10 digits>.weights.h5; `latest.weights.h5` is a link to the newest. A
  * failed write is reported while training goes on; the newest good file is never deleted. Every
- * rank has a checkpointer, since any of them may have to write the emergency checkpoint; otherwise
- * rank 0 alone writes and reads. */
+ * rank has a checkpointer, since any rank may have to write the emergency checkpoint; otherwise
+ * only rank 0 writes and reads. */
 #ifndef FMD_TRAIN_CHECKPOINTER_H
 #define FMD_TRAIN_CHECKPOINTER_H
 
@@ -71,18 +71,18 @@ fmd_state_entry fmd_checkpointer_entry(fmd_checkpointer *s);
  * survivor does it. */
 void fmd_checkpointer_emergency(fmd_checkpointer *s, const fmd_state *state);
 
-/* Rank 0. Reads the newest good checkpoint by `read`, whose FMD_EDATA means that the file is
- * damaged. Damaged files are renamed to .bad, with a warning, and remains of unfinished writes are
- * deleted. *found: whether there is one. FMD_EDATA if there are files but none is good; otherwise
- * what `read` fails with. */
+/* Rank 0. Reads the newest intact checkpoint with `read`, which returns FMD_EDATA for a damaged
+ * file. Damaged files are renamed to .bad, with a warning, and unfinished files are deleted.
+ * *found: whether a checkpoint was read. FMD_EDATA if all checkpoints are damaged; otherwise the
+ * status of `read`. */
 FMD_CHECKED fmd_status fmd_checkpointer_load(fmd_checkpointer *s,
                                              fmd_status (*read)(void *self, const char *path),
                                              void *self, bool *found);
 
-/* Rank 0. After a checkpoint, `state`, has been read, with `n` epochs in the history: makes
- * best.weights.h5 hold the weights of the best of them. If it does not, they are copied from the
- * folder of the checkpoint `from` (NULL: the run folder's own). If they are nowhere, a warning says
- * so, and there is no such file until an epoch is better. */
+/* Rank 0. Call after a checkpoint, `state`, has been read with `n` epochs in the history. Makes
+ * best.weights.h5 hold the weights of the best epoch: if necessary, copies them from the folder of
+ * the checkpoint `from` (NULL: the run folder's own). If the weights are lost, it warns, and the
+ * next better epoch writes the file. */
 void fmd_checkpointer_recall(fmd_checkpointer *s, const fmd_state *state,
                              const fmd_metrics *history, size_t n, uint64_t epoch_steps,
                              const char *from);

@@ -1,15 +1,15 @@
-/* What predictions are worth where the labels are known.
+/* The quality of predictions for labelled images.
  *
- * Everything follows from counts of images, so it is exact; a mean of nothing is 0 where
- * scikit-learn says 0 too (precision of a class that is never predicted). Local throughout. */
+ * All values derive from exact counts of images. As in scikit-learn, the precision of a class that
+ * is never predicted is 0. All functions are local. */
 #ifndef FMD_TRAIN_CLASSIFICATION_H
 #define FMD_TRAIN_CLASSIFICATION_H
 
 #include "fmd/prediction.h"
 
 typedef struct fmd_score {
-    double precision; /* of what is predicted as the class, the share that is of it */
-    double recall;    /* of what is of the class, the share that is predicted as it */
+    double precision; /* share of predictions of the class that are right */
+    double recall;    /* share of images of the class that were found */
     double f1;        /* their harmonic mean */
     size_t support;   /* images of the class */
 } fmd_score;
@@ -35,8 +35,8 @@ typedef struct fmd_confused {
     size_t label, predicted, n;
 } fmd_confused;
 
-/* Local. The confusions with the most images, at most `most` of them, the largest first; of equals
- * the one that comes first in the matrix. Returns how many there are. */
+/* Local. The most frequent confusions, at most `most`, sorted by images, ties by their order in the
+ * matrix. Returns their number. */
 size_t fmd_most_confused(const fmd_classification *r, fmd_confused *out, size_t most);
 
 /* Local. The share of images with fewer than k classes more probable than the label's (Keras' and

@@ -8,8 +8,8 @@
 #include "fmd/model.h"
 #include "train/watchdog.h"
 
-/* The size of a microbatch, which is fixed, so that no loss depends on the number of ranks; and the
- * size of a group of microbatches that is large enough to be fast. */
+/* The fixed size of a microbatch, so that no loss depends on the number of ranks; and the size of a
+ * group of microbatches, large enough to be fast. */
 enum { FMD_EVALUATE_MICROBATCH = 32, FMD_EVALUATE_SAMPLES = 256 };
 
 /* Local. The range of n samples that `rank` evaluates: whole microbatches. */

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What rank 0 decides at the end of an epoch; broadcast as bytes. */
+/* The decision of rank 0 at the end of an epoch; broadcast as bytes. */
 typedef struct decision {
     fmd_status status;
     char message[FMD_ERROR_BYTES];
@@ -32,9 +32,9 @@ typedef struct loop {
     bool root;
     fmd_hooks hooks;
     fmd_training_state state;
-    fmd_event event;           /* what callbacks are told */
-    fmd_control control;       /* what callbacks decided at the end of an epoch */
-    fmd_control asked;         /* what they asked for in the middle of one */
+    fmd_event event;           /* input of the hooks */
+    fmd_control control;       /* requests of the hooks at the end of an epoch */
+    fmd_control asked;         /* requests of the hooks during an epoch */
     fmd_phase_seconds *phases; /* rank 0: of each rank */
 } loop;
 

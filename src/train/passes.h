@@ -7,9 +7,9 @@
 #include "fmd/model.h"
 #include "train/phases.h"
 
-/* What is done with the logits of n samples, those of places `first` to first + n - 1 of the order;
- * `rows` rows of logits, those behind n are padding. `grads`, NULL without backward, receives the
- * gradient of the loss, zero in padding rows. */
+/* Processes the logits of n samples, at places `first` to first + n - 1 of the order. `logits` has
+ * `rows` rows; rows from n on are padding. `grads`, NULL without backward, receives the gradient of
+ * the loss, zero in padding rows. */
 typedef void fmd_score(void *self, size_t first, size_t n, size_t rows, const float *logits,
                        float *grads);
 
@@ -26,7 +26,7 @@ typedef struct fmd_passes {
     const fmd_gradient_sink *sink; /* in training */
     fmd_score *score;
     void *self;
-    fmd_phase_seconds *seconds; /* assemble, forward, backward are added; NULL: nobody asks */
+    fmd_phase_seconds *seconds; /* adds assemble, forward and backward; NULL: no timing */
 } fmd_passes;
 
 /* Local. Runs all groups; each is as large as the model has memory for. `first` is the place of a

@@ -1,11 +1,11 @@
-/* Where the time of a step goes: its phases, on one rank and over all of them. */
+/* The breakdown of a step's time into phases, on one rank and over all ranks. */
 #ifndef FMD_TRAIN_PHASES_H
 #define FMD_TRAIN_PHASES_H
 
-/* The phases of a step, in their order: name, what `bench` calls it, and whether a rank computes in it
- * rather than waits for others. Training has the DETAILs within `reduce`; `bench` tells them apart:
- * `convert` is what surrounds the message (counters, checksum, flags), `wait` the time until the last
- * rank comes to the collective. Rounding to the scale is in `backward`, rounding back in `update`: data
+/* The phases of a step, in their order: name, label in `bench`, and whether the rank computes
+ * rather than waits. Training has the DETAILs within `reduce`; `bench` tells them apart: `convert`
+ * is the work around the message (counters, checksum, flags), `wait` the time until the last rank
+ * reaches the collective. Rounding to the scale is in `backward`, rounding back in `update`: data
  * are worked on while they are in the cache. */
 #define FMD_PHASE_LIST(PHASE, DETAIL)                                                              \
     PHASE(assemble, "assemble", true)                                                              \
@@ -38,7 +38,7 @@ typedef struct fmd_phase_spread {
     double above_mean;      /* relative to the mean of the ranks: 0.25 for 25 % more */
 } fmd_phase_spread;
 
-/* Local. How the seconds of `n` ranks compare, those of `earlier` not counted; NULL: all count. */
+/* Local. Compares the seconds of `n` ranks, minus `earlier`; NULL: nothing is subtracted. */
 fmd_phase_spread fmd_phases_compare(const fmd_phase_seconds *ranks,
                                     const fmd_phase_seconds *earlier, int n);
 

@@ -12,7 +12,7 @@
 
 enum { COLUMNS = sizeof(fmd_metrics) / sizeof(double) };
 
-/* There with and without a checkpointer, so that either can continue what the other wrote. */
+/* Present with and without a checkpointer, so that a run can be resumed with either setting. */
 static fmd_state_entry best_entry(fmd_training_state *s)
 {
     if (s->args->checkpointer != NULL)
@@ -161,7 +161,7 @@ static const char *text_there(const reading *r, const char *name)
     return "unknown"; /* written by another version */
 }
 
-/* Fails with the list of all that differs. */
+/* Fails with the list of all differences. */
 static fmd_status compare_fingerprints(reading *r)
 {
     const fmd_fit_args *a = r->state->args;
@@ -196,7 +196,7 @@ static const fmd_state_entry *find_entry(const reading *r, const char *name)
     return NULL;
 }
 
-/* The entry in the file for one of ours; NULL where there is none of its form. */
+/* The entry in the file that matches an entry of this program in name and form; NULL: none. */
 static const fmd_state_entry *find_like(const reading *r, const fmd_state_entry *ours)
 {
     const fmd_state_entry *e = find_entry(r, ours->name);
@@ -226,8 +226,8 @@ static fmd_status check_position(const reading *r, fmd_position *p)
     return FMD_OK;
 }
 
-/* The entries of the loop: all must be there, and possible. The history may be of more or of fewer
- * epochs, as long as it has those that are done. */
+/* The entries of the loop: all must be present and valid. The history may cover another number of
+ * epochs, but must include the completed ones. */
 static fmd_status check_own_entries(const reading *r, fmd_position *p)
 {
     const fmd_training_state *s = r->state;
@@ -251,8 +251,8 @@ static fmd_status check_own_entries(const reading *r, fmd_position *p)
     return memchr(reason->data, '\0', reason->count) != NULL ? FMD_OK : is_damaged(r, "reason");
 }
 
-/* Whether the file has the whole state of a callback. One that can be rebuilt from the history may
- * be missing: the options that ask for it may change. */
+/* Whether the file has the whole state of a callback. A state that can be rebuilt from the history
+ * may be missing, since the options for its callback may change. */
 static fmd_status check_callback(const reading *r, fmd_callback *c, bool *complete)
 {
     fmd_state_entry ours[FMD_CALLBACK_ENTRIES];
@@ -316,7 +316,7 @@ static void report_rate(const reading *r)
              fmd_schedule_rate(&s->schedule, step));
 }
 
-/* Callbacks whose options have changed judge the epochs that are done anew. */
+/* Callbacks with changed options evaluate the completed epochs again. */
 static fmd_status rebuild(const reading *r)
 {
     fmd_training_state *s = r->state;

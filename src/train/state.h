@@ -1,5 +1,5 @@
-/* The state of a training: what a checkpoint holds, how it is restored, and how it stays equal on
- * all ranks. Rank 0 restores and decides; the others receive. */
+/* The state of a training: its checkpoint entries, and how it is restored and kept equal on all
+ * ranks. Rank 0 restores and decides; the others receive. */
 #ifndef FMD_TRAIN_STATE_H
 #define FMD_TRAIN_STATE_H
 
@@ -30,8 +30,8 @@ typedef struct fmd_training_state {
     const fmd_fit_args *args;
     fmd_state file;
     fmd_state_entry entries[FMD_TRAINING_ENTRIES];
-    size_t n_own;   /* entries of the loop; those of checkpointer and callbacks follow */
-    double no_best; /* NAN: what a checkpoint holds where there is no checkpointer */
+    size_t n_own;   /* entries of the loop; entries of checkpointer and callbacks follow */
+    double no_best; /* NAN: the entry of a run without a checkpointer */
     char *message;  /* the values that rank 0 sends after an epoch */
     size_t message_bytes;
 } fmd_training_state;
@@ -43,12 +43,12 @@ FMD_CHECKED fmd_status fmd_training_state_create(fmd_training_state *s, fmd_comm
                                                  int32_t *scales);
 void fmd_training_state_destroy(fmd_training_state *s);
 
-/* Local. All of it, for a checkpoint. */
+/* Local. The complete state, for a checkpoint. */
 const fmd_state *fmd_training_state_now(fmd_training_state *s);
 
 /* Collective. Continues where an earlier process stopped, if there is a checkpoint: the newest one
  * of the run folder, else args->resume_from. FMD_EUSAGE: it belongs to another run, or an option
- * was changed that must not change; FMD_EDATA, FMD_EIO. */
+ * changed that must stay; FMD_EDATA, FMD_EIO. */
 FMD_CHECKED fmd_status fmd_training_state_restore(fmd_training_state *s, bool *found);
 
 /* Local. The epoch is over: moves on to the next one. */

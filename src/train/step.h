@@ -1,4 +1,4 @@
-/* One step of training: a global batch, seen from one rank. */
+/* One training step: the part of one rank in a global batch. */
 #ifndef FMD_TRAIN_STEP_H
 #define FMD_TRAIN_STEP_H
 

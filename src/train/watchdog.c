@@ -12,11 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Seconds between looks at the clock. Seconds in which a requested stop must happen; if it does
- * not, some rank is dead (Open MPI leaves one second between SIGTERM and SIGKILL). Seconds in one
- * phase before a warning. */
+/* Seconds between checks of the clock. Seconds until a requested stop must have happened; otherwise
+ * a rank is dead (Open MPI leaves one second between SIGTERM and SIGKILL). Seconds in one phase
+ * before a warning. */
 static const double poll_seconds = 0.05, grace_seconds = 0.1, warn_seconds = 60;
-/* A gap between looks that means that the job was suspended. The delay of ranks that wait in a
+/* A gap between checks that indicates a suspended job. The delay of ranks that wait in a
  * collective, so that the rank that they wait for reports first. */
 static const double suspended_seconds = 5, courtesy_seconds = 2;
 

@@ -47,8 +47,8 @@ void fmd_watchdog_files(fmd_watchdog *g, const char *phase);
 void fmd_watchdog_unlock(fmd_watchdog *g);
 void fmd_watchdog_lock(fmd_watchdog *g);
 
-/* Runs the statement behind it with the state unlocked: one that waits for other ranks. The
- * statement must not be left by return, break or goto. */
+/* Runs the following statement, which waits for other ranks, with the state unlocked. The statement
+ * must not contain return, break or goto. */
 #define FMD_WHILE_UNLOCKED(g)                                                                      \
     for (bool fmd_unlocked = (fmd_watchdog_unlock(g), true); fmd_unlocked;                         \
          fmd_unlocked = (fmd_watchdog_lock(g), false))

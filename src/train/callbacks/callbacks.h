@@ -16,9 +16,9 @@ FMD_CHECKED fmd_status fmd_cb_progress_create(fmd_callback **out, fmd_progress k
 /* Writes history.csv at `path`, as Keras' CSVLogger does. */
 FMD_CHECKED fmd_status fmd_cb_csv_create(fmd_callback **out, const char *path);
 
-/* events.jsonl at `path`: the lines of one process of a run. `head` is the first of them, with
- * "type", "time", "epoch", "step" and "global_step" to be filled in, and its "hosts" are those of
- * the ranks; it belongs to the callback. */
+/* Appends the events of this process to events.jsonl at `path`. `head` is the first line, with the
+ * "hosts" of the ranks; the callback owns it and fills in "type", "time", "epoch", "step" and
+ * "global_step". */
 FMD_CHECKED fmd_status fmd_cb_events_create(fmd_callback **out, const char *path,
                                             struct fmd_json *head);
 

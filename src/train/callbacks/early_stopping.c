@@ -33,7 +33,7 @@ static bool is_better(const early_stopping *s, double value, double than)
 
 typedef enum verdict { NO_BETTER, BEST_SO_FAR, STOP } verdict;
 
-/* Moves the state on by one epoch. */
+/* Advances the state by one epoch. */
 static verdict judge(const early_stopping *s, early_stopping_state *t, int epoch, double value)
 {
     if (epoch < s->args.start_from_epoch)
@@ -50,7 +50,7 @@ static verdict judge(const early_stopping *s, early_stopping_state *t, int epoch
     t->has_best = true;
     t->best = value;
     t->best_epoch = epoch;
-    /* Short of the baseline the patience runs on, but this epoch was better: do not stop here. */
+    /* Below the baseline the wait continues, but this epoch improved: do not stop now. */
     if (isnan(s->args.baseline) || is_better(s, value, s->args.baseline))
         t->wait = 0;
     return BEST_SO_FAR;
@@ -92,7 +92,7 @@ static void shared(fmd_callback *c, const fmd_event *e)
         keep_weights(s, e->model);
 }
 
-/* Of the epochs before the last, the weights of one alone are known: those in the checkpoint. */
+/* For the epochs before the last, only the weights in the checkpoint are known. */
 static fmd_status restored(fmd_callback *c, const fmd_event *e, fmd_control *control)
 {
     early_stopping *s = (early_stopping *)c;
@@ -114,7 +114,7 @@ static fmd_status restored(fmd_callback *c, const fmd_event *e, fmd_control *con
     return FMD_OK;
 }
 
-/* Also where training was not stopped early. */
+/* Applies even if training was not stopped early. */
 static fmd_status train_end(fmd_callback *c, const fmd_event *e, fmd_final_weights *weights)
 {
     (void)e;

@@ -19,7 +19,7 @@ typedef struct style {
     const char *bold, *done, *to_come, *plain;
 } style;
 
-/* Signs of the bar for the steps done and to come. */
+/* Symbols of the bar for completed and remaining steps. */
 typedef struct signs {
     const char *done, *to_come;
 } signs;
@@ -254,7 +254,7 @@ static fmd_status line_epoch_end(fmd_callback *c, const fmd_event *e, fmd_contro
     return FMD_OK;
 }
 
-/* A message has a line of its own, whatever it interrupts. */
+/* Ends the unfinished line of the bar, so that a message starts on a new line. */
 static void end_line(void *self)
 {
     progress *p = self;
