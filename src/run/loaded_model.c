@@ -143,9 +143,9 @@ static fmd_status check_fit(const fmd_model *m, const fmd_dataset_info *d)
     const fmd_shape in = fmd_model_in(m);
     char model_shape[FMD_SHAPE_TEXT], data_shape[FMD_SHAPE_TEXT];
     if (!fmd_weights_same_images(in, d->image))
-        return FMD_FAIL(FMD_EUSAGE, "the model expects images of shape %s, but images of %s have shape %s",
-                        fmd_shape_text(in, 0, model_shape), d->name,
-                        fmd_shape_text(d->image, 0, data_shape));
+        return FMD_FAIL(
+            FMD_EUSAGE, "the model expects images of shape %s, but images of %s have shape %s",
+            fmd_shape_text(in, 0, model_shape), d->name, fmd_shape_text(d->image, 0, data_shape));
     return fmd_model_check_classes(m, d->classes, fmd_class_name(d, d->classes - 1));
 }
 
