@@ -4,7 +4,7 @@
 
 #include "fmd/dataset.h"
 
-/* Local. Reads the names from `file` in `folder`; *n is how many, 0 where there is no such file.
+/* Local. Reads the names from `file` in `folder`; *n: their number, 0 if the file does not exist.
  * FMD_EIO; FMD_EDATA names file, line and fault. */
 FMD_CHECKED fmd_status fmd_class_names_read(int *n, char names[][FMD_CLASS_NAME_BYTES],
                                             const char *folder, const char *file);

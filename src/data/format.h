@@ -11,7 +11,7 @@ typedef struct fmd_source_file {
     size_t bytes, unpacked_bytes;
 } fmd_source_file;
 
-/* Where the parts of a data set go, and their hashes. */
+/* The destination of each part of a data set, and its hash. */
 typedef struct fmd_parts {
     uint8_t *part[FMD_DATASET_FILES];
     fmd_hash hash[FMD_DATASET_FILES];

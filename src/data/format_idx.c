@@ -1,4 +1,5 @@
-/* Four IDX files, packed or not: those of the MNIST family, and of any other set. */
+/* Data sets in four IDX files, plain or gzipped: the MNIST family and any other set in this
+ * format. */
 #include "base/mem.h"
 #include "data/format.h"
 #include "data/idx.h"

@@ -26,16 +26,16 @@ struct fmd_idx {
     char *path;
     fmd_idx_header header;
     int fd;
-    size_t disk_bytes; /* of the file as it lies there, when it was opened */
-    size_t read_bytes; /* of them, so far */
-    size_t unpacked;   /* bytes of the IDX file that came out so far */
+    size_t disk_bytes; /* size of the file on disk when it was opened */
+    size_t read_bytes; /* bytes read so far */
+    size_t unpacked;   /* unpacked bytes so far */
     bool packed;
     bool ended; /* the last gzip member seen is complete */
     z_stream stream;
     bool stream_open;
     size_t head_bytes;
     uint8_t head[MAX_HEADER_BYTES];
-    uint8_t *next; /* what was read, and not taken yet */
+    uint8_t *next; /* bytes read but not consumed yet */
     size_t left;
     uint8_t buffer[BUFFER_BYTES];
 };
@@ -48,8 +48,8 @@ static fmd_status open_file(fmd_idx *f)
     return FMD_OK;
 }
 
-/* Reads the next `want` bytes of the file; *got is less only at its end. It is read and not mapped: a
- * map of a file that shrinks, or whose server is gone, ends the process. */
+/* Reads the next `want` bytes of the file; *got is less only at its end. The file is read, not
+ * mapped: a mapped file that shrinks, or loses its server, kills the process. */
 static fmd_status read_bytes(fmd_idx *f, uint8_t *to, size_t want, size_t *got)
 {
     ssize_t n = 1;
@@ -64,7 +64,7 @@ static fmd_status read_bytes(fmd_idx *f, uint8_t *to, size_t want, size_t *got)
     return FMD_OK;
 }
 
-/* Sees to it that `want` bytes are left in the buffer, or all that the file still has. */
+/* Fills the buffer to at least `want` bytes, or to the end of the file. */
 static fmd_status fill(fmd_idx *f, size_t want)
 {
     size_t got;
@@ -77,7 +77,7 @@ static fmd_status fill(fmd_idx *f, size_t want)
     return FMD_OK;
 }
 
-/* Bytes of the file that were taken. */
+/* Consumed bytes of the file. */
 static size_t taken(const fmd_idx *f)
 {
     return f->read_bytes - f->left;
@@ -170,7 +170,7 @@ static fmd_status cut_off(const fmd_idx *f, const char *part, size_t expected)
                     part, f->unpacked, f->packed ? " unpacked" : "", expected);
 }
 
-/* Takes the next `bytes` bytes of the header. */
+/* Reads the next `bytes` bytes of the header. */
 static fmd_status take_head(fmd_idx *f, size_t bytes)
 {
     size_t got;
@@ -179,8 +179,8 @@ static fmd_status take_head(fmd_idx *f, size_t bytes)
     return got == bytes ? FMD_OK : cut_off(f, "header", f->head_bytes - got + bytes);
 }
 
-/* Files that people have in place of IDX files, by their first bytes. A server answers with a page
- * where a file is gone, and browsers save it under the file's name. */
+/* Recognises other kinds of files by their first bytes. If a file is gone, a server sends a web
+ * page, which browsers save under the file's name. */
 static const char *looks_like(const fmd_idx *f)
 {
     const uint8_t *p = f->head;
@@ -201,7 +201,7 @@ static const char *looks_like(const fmd_idx *f)
     return p[0] == '<' ? " (a web page?)" : " (a text file, perhaps CSV?)";
 }
 
-/* Types other than bytes: what they are for, and why they are refused. */
+/* Explains common data types other than bytes, and why they are refused. */
 static const char *type_name(const uint8_t *p)
 {
     if (p[2] == 0x0b && p[3] == 1)
@@ -277,7 +277,7 @@ static fmd_status read_dims(fmd_idx *f, fmd_idx_kind kind, int dims)
     return FMD_OK;
 }
 
-/* What the size on disk shows, before anybody allocates what the header asks for. */
+/* Compares the header with the size on disk, before the caller allocates memory. */
 static fmd_status check_size(const fmd_idx *f)
 {
     size_t expected = f->head_bytes + f->header.bytes;

@@ -1,8 +1,8 @@
 /* IDX files (http://yann.lecun.com/exdb/mnist), plain or gzipped: images or labels as bytes.
  *
- * Opening checks the header, so that the caller knows how much memory the payload
- * takes; reading fills that memory and then checks that the file ends where it must. Every message
- * names the file, the byte or field, what was found and what was expected. */
+ * Opening checks the header and yields the size of the payload; reading fills the caller's memory
+ * and checks that the file ends after the payload. Every message names the file, the byte or field,
+ * the found and the expected value. */
 #ifndef FMD_DATA_IDX_H
 #define FMD_DATA_IDX_H
 
@@ -23,14 +23,14 @@ typedef struct fmd_idx_header {
 
 typedef struct fmd_idx fmd_idx;
 
-/* Local. Opens a file that must hold `kind`; gzip is told by the content, not by the name.
- * FMD_ENOINPUT where it does not exist, FMD_EIO where it cannot be read, FMD_EDATA for the rest. */
+/* Local. Opens a file of the given kind; gzip is recognised by content, not by name. FMD_ENOINPUT:
+ * it does not exist; FMD_EIO: it cannot be read; FMD_EDATA: any other fault. */
 FMD_CHECKED fmd_status fmd_idx_open(fmd_idx **out, const char *path, fmd_idx_kind kind);
 void fmd_idx_close(fmd_idx *f);
 
 const fmd_idx_header *fmd_idx_header_of(const fmd_idx *f);
 const char *fmd_idx_path(const fmd_idx *f);
-size_t fmd_idx_disk_bytes(const fmd_idx *f); /* of the file as it lies there, maybe packed */
+size_t fmd_idx_disk_bytes(const fmd_idx *f); /* size on disk, possibly gzipped */
 size_t fmd_idx_bytes(const fmd_idx *f);      /* of the whole IDX file as unpacked */
 
 /* Local. Reads the payload, once, into `payload` (header's bytes long); *hash receives the hash of

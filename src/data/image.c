@@ -30,8 +30,8 @@ void fmd_images_free(fmd_images *images)
     *images = (fmd_images){.n = 0};
 }
 
-/* The part of pixel `i` of `n` that pixel `k` of `m` covers, where both rows are equally long. Of
- * `m` parts that make up pixel i. */
+/* The overlap of pixel `i` of `n` with pixel `k` of `m` in rows of equal length, in units of 1/m of
+ * pixel i. */
 static uint64_t overlap(size_t i, size_t n, size_t k, size_t m)
 {
     const uint64_t begin = i * m > k * n ? i * m : k * n;

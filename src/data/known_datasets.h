@@ -9,18 +9,18 @@ enum { FMD_KNOWN_DATASET_CLASSES = 10 };
 typedef struct fmd_known_dataset {
     const char *name;
     const char *content;
-    const char *torchvision; /* torchvision's name of it */
+    const char *torchvision; /* its name in torchvision */
     const char *archive;     /* the folder in its own archive, NULL: files without a folder */
     bool hashed;             /* the hashes are known */
     fmd_hash hash[FMD_DATASET_FILES]; /* of the unpacked IDX files */
     const char *classes[FMD_KNOWN_DATASET_CLASSES];
 } fmd_known_dataset;
 
-/* Local. By its name, also as Keras (fashion_mnist) or torchvision (FashionMNIST) spells it; NULL:
- * none. */
+/* Local. Looks up a name, also in the spelling of Keras (fashion_mnist) or torchvision
+ * (FashionMNIST); NULL: unknown. */
 const fmd_known_dataset *fmd_known_dataset_find(const char *name);
 
-/* Local. The one that has a file with this hash; NULL: none. */
+/* Local. Looks up the data set with a file of this hash; NULL: unknown. */
 const fmd_known_dataset *fmd_known_dataset_owner(fmd_hash h, int file);
 
 #endif

@@ -15,11 +15,11 @@
 
 enum { MAX_LOCATIONS = 12 };
 
-/* The file's name is stem, '-' or '.', idx<dimensions>-ubyte, and ".gz" where it is packed. Those of
- * EMNIST have the name of the set in front: emnist-letters-train-images-idx3-ubyte.gz. */
+/* A file name is stem, '-' or '.', idx<dimensions>-ubyte, and ".gz" if gzipped. Files of EMNIST
+ * start with the name of the set: emnist-letters-train-images-idx3-ubyte.gz. */
 static const struct {
     const char *stem, *other; /* EMNIST has test, not t10k */
-    const char *dims;         /* each digit is one that may be in the name, the usual one first */
+    const char *dims;         /* digits allowed in the name, the usual one first */
 } files[FMD_DATASET_FILES] = {[FMD_TRAIN_IMAGES] = {"train-images", "train-images", "34"},
                               [FMD_TRAIN_LABELS] = {"train-labels", "train-labels", "1"},
                               [FMD_TEST_IMAGES] = {"t10k-images", "test-images", "34"},
@@ -34,7 +34,7 @@ static const char emnist[] = "emnist-";
 /* The folders to search, in this order. */
 typedef struct places {
     char path[MAX_LOCATIONS][FMD_PATH_BYTES];
-    bool shared[MAX_LOCATIONS]; /* with other sets: only files with the prefix count */
+    bool shared[MAX_LOCATIONS]; /* shared with other sets: only files with the prefix count */
     int n;
     bool given;      /* by the user, not the usual ones */
     char prefix[64]; /* "emnist-letters-", or empty */
@@ -45,7 +45,7 @@ typedef struct folder {
     fmd_files files;
     char file[FMD_CIFAR_FILES][FMD_PATH_BYTES];
     int found;
-    int present, missing; /* one file that is there and one that is not, or -1 */
+    int present, missing; /* one present and one missing file, or -1 */
     bool denied;
 } folder;
 
@@ -54,7 +54,7 @@ static int n_files(fmd_files kind)
     return kind == FMD_FILES_CIFAR ? FMD_CIFAR_FILES : FMD_DATASET_FILES;
 }
 
-/* Leaves out a path that is too long to exist. */
+/* Skips a path that is too long to exist. */
 __attribute__((format(printf, 2, 3))) static void add_place(places *p, const char *format, ...)
 {
     va_list args;
@@ -66,7 +66,7 @@ __attribute__((format(printf, 2, 3))) static void add_place(places *p, const cha
         p->n++;
 }
 
-/* A folder that may hold several data sets, or the files of the one asked for. */
+/* Adds a folder that may contain several data sets, or the files of the requested one. */
 static void add_root(places *p, const char *root, const char *name, const fmd_known_dataset *set)
 {
     const bool of_emnist = *p->prefix != '\0';
@@ -175,8 +175,8 @@ static fmd_status list_locations(places *p, const char *name, const char *dir)
     return FMD_OK;
 }
 
-/* Whether there is a file at the path. Anything else, such as the folder that some programs unpack a
- * file into, counts only where no file is: *other has its path. */
+/* Whether there is a file at the path. *other receives the path of any other object, such as the
+ * folder that some programs unpack a file into; it counts only if no file is found. */
 static bool is_file(const char *path, char other[FMD_PATH_BYTES], bool *denied)
 {
     struct stat st;
@@ -189,7 +189,7 @@ static bool is_file(const char *path, char other[FMD_PATH_BYTES], bool *denied)
     return S_ISREG(st.st_mode);
 }
 
-/* The path of IDX file `i` of the folder, plain rather than packed; false where it has none. */
+/* The path of IDX file `i` in the folder, plain before gzipped; false if it is missing. */
 static bool find_idx(folder *f, const char *path, const char *prefix, int i)
 {
     static const char *const ends[] = {"", ".gz"};
@@ -274,7 +274,8 @@ static const struct {
                {"*.png", "pictures"},
                {"*.jpg", "pictures"}};
 
-/* ": found 'mnist.npz' (arrays of NumPy)", for the first such file of a folder; empty: none. */
+/* ": found 'mnist.npz' (arrays of NumPy)", for the first file of another kind in a folder; empty:
+ * none. */
 static void name_foreign(const char *path, char text[FMD_PATH_BYTES])
 {
     struct dirent **entries;
@@ -293,7 +294,7 @@ static void name_foreign(const char *path, char text[FMD_PATH_BYTES])
         free(entries);
 }
 
-/* The first set of EMNIST in a folder; empty: there is none. */
+/* The first set of EMNIST in a folder; empty: none. */
 static void find_emnist(const char *path, char set[64])
 {
     static const char end[] = "-train-images";
@@ -310,7 +311,7 @@ static void find_emnist(const char *path, char set[64])
         free(entries);
 }
 
-/* Where the user named the folder itself, that is the only place. */
+/* A folder that the user named is the only place to search. */
 static fmd_status not_found(const char *name, const places *p, const bool denied[MAX_LOCATIONS])
 {
     const fmd_known_dataset *set = fmd_known_dataset_find(name);
@@ -350,7 +351,7 @@ static fmd_status not_found(const char *name, const places *p, const bool denied
 static fmd_status search(const places *p, const char *name, folder *f, const char **path)
 {
     bool denied[MAX_LOCATIONS] = {false};
-    folder part; /* of the first place that has some of the files */
+    folder part; /* the first place with some of the files */
     const char *part_path = NULL;
     for (int i = 0; i < p->n; i++) {
         *path = p->path[i];
@@ -383,7 +384,8 @@ fmd_status fmd_locate(fmd_place *out, const char *name, const char *dir)
     return FMD_OK;
 }
 
-/* Adds the folder if it holds a data set. A name without '/' could be taken for that of a set. */
+/* Adds the folder if it contains a data set. A name without '/' could be mistaken for a data set's
+ * name. */
 static void list_folder(char paths[][FMD_PATH_BYTES], size_t *n, size_t most, const char *path)
 {
     places p = {.n = 0};

@@ -1,4 +1,4 @@
-/* Where data sets are looked for, and the names of their files. */
+/* The search path of data sets, and the names of their files. */
 #ifndef FMD_DATA_LOCATE_H
 #define FMD_DATA_LOCATE_H
 
@@ -13,18 +13,18 @@ typedef struct fmd_place {
     char path[FMD_PATH_BYTES];
     fmd_files files;
     char file[FMD_CIFAR_FILES][FMD_PATH_BYTES]; /* of IDX: FMD_DATASET_FILES */
-    bool emnist; /* the name of the set stands before those of the files */
+    bool emnist;                                /* file names start with the name of the set */
 } fmd_place;
 
-/* Local. The first folder with all files of data set `name` in `dir`, or where `dir` is empty in the
- * usual places. FMD_ENOINPUT, FMD_EIO, FMD_EUSAGE. */
+/* Local. The first folder with all files of data set `name`, in `dir`, or in the default places if
+ * `dir` is empty. FMD_ENOINPUT, FMD_EIO, FMD_EUSAGE. */
 FMD_CHECKED fmd_status fmd_locate(fmd_place *out, const char *name, const char *dir);
 
-/* Local. Whether `name` is a folder by its form, and not the name of a data set. */
+/* Local. Whether `name` has the form of a path rather than a data set's name. */
 bool fmd_locate_is_path(const char *name);
 
-/* Local. The folders that hold all files of a data set, in the usual places or where `dir` is not
- * empty there, in the order in which they are looked in; at most `most`. Returns how many. */
+/* Local. The folders with all files of a data set, in `dir`, or in the default places if `dir` is
+ * empty, in search order; at most `most`. Returns their number. */
 size_t fmd_locate_list(char paths[][FMD_PATH_BYTES], size_t most, const char *dir);
 
 #endif

@@ -46,8 +46,8 @@ void fmd_sampler_destroy(fmd_sampler *s)
     free(s);
 }
 
-/* A number below `bound`, the upper half of the product of `bound` and the 64-bit random number
- * whose halves are given: biased by less than 2^-32, without a division or a loop. */
+/* A random number below `bound`: the upper half of the product of `bound` and a 64-bit random
+ * number, given in two halves. The bias is below 2^-32; no division or loop is needed. */
 static uint32_t below(uint32_t bound, uint32_t high, uint32_t low)
 {
     return (uint32_t)(((uint64_t)high * bound + ((uint64_t)low * bound >> 32)) >> 32);
@@ -82,7 +82,7 @@ fmd_range fmd_share(size_t total, int rank, int size)
     return (fmd_range){r * least + (r < longer ? r : longer), least + (r < longer)};
 }
 
-/* Images lie anywhere in memory: those some rows ahead are asked for early. */
+/* Shuffled images are scattered in memory: prefetches the images a few rows ahead. */
 enum { ROWS_AHEAD = 8, CACHE_LINE = 64 };
 
 static inline void ask_for(const uint8_t *image, size_t bytes)
@@ -91,8 +91,8 @@ static inline void ask_for(const uint8_t *image, size_t bytes)
         __builtin_prefetch(image + j);
 }
 
-/* A division, since Keras divides: a product with 1/255 differs in the last bit for 126 of the 256
- * bytes, and takes as long, as the memory is what limits both. */
+/* Divides, as Keras does: multiplying by 1/255 changes the last bit for 126 of the 256 byte values,
+ * and is no faster, since memory bandwidth limits both. */
 FMD_SIMD static void gather_samples(const uint8_t *images, size_t bytes, const uint32_t *order,
                                     size_t n, float divisor, float *x)
 {

@@ -1,8 +1,8 @@
 /* The assignment of samples to batches, as index arithmetic.
  *
  * The order of an epoch is a permutation of all training samples, a pure function of the seed and
- * the epoch, the same on every rank. Each sample occurs exactly once an epoch, whatever the batch
- * size and the number of ranks. */
+ * the epoch, the same on every rank. Each sample occurs exactly once per epoch, for any batch size
+ * and number of ranks. */
 #ifndef FMD_DATA_SAMPLER_H
 #define FMD_DATA_SAMPLER_H
 
@@ -15,7 +15,7 @@ typedef struct fmd_sampler fmd_sampler;
 FMD_CHECKED fmd_status fmd_sampler_create(fmd_sampler **out, size_t n, uint64_t seed);
 void fmd_sampler_destroy(fmd_sampler *s);
 
-/* Local. Makes the order that of `epoch` (from 0): Fisher-Yates over counter-based numbers. */
+/* Local. Shuffles for `epoch` (from 0): Fisher-Yates with counter-based random numbers. */
 void fmd_sampler_shuffle(fmd_sampler *s, uint32_t epoch);
 
 /* Local. The whole order: the sample at each position, n of them. */

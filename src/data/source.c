@@ -15,7 +15,7 @@ struct fmd_source {
     fmd_dataset_info info;
     const fmd_format *format;
     void *reader;
-    int n_names; /* of classes, from the folder itself; 0: it brings none */
+    int n_names; /* class names in the folder; 0: it has no names file */
 };
 
 /* The name of a known data set or of one of EMNIST as it is, otherwise the last part of the path. */
@@ -76,8 +76,8 @@ size_t fmd_source_bytes(const fmd_source *s)
     return fmd_dataset_layout(&s->info, offset);
 }
 
-/* Mirrors are known to serve the digits of MNIST under the name of Fashion-MNIST, and nothing but
- * the hash tells: sizes and counts are equal. Files of both, mixed, are a mistake too. */
+/* Some mirrors serve the digits of MNIST under the name of Fashion-MNIST. Sizes and counts are
+ * equal, so only the hash reveals it. A mixture of both data sets is an error too. */
 static fmd_status identify(const fmd_source *s, fmd_dataset_info *info)
 {
     const fmd_known_dataset *expected = fmd_known_dataset_find(info->name);
@@ -108,7 +108,7 @@ static int count_classes(const uint8_t *labels, size_t n)
     return max + 1;
 }
 
-/* Without names from the folder a published data set has its own. */
+/* Without names in the folder, a published data set uses its own. */
 static void name_known(fmd_dataset_info *info)
 {
     const fmd_known_dataset *set = fmd_known_dataset_find(info->name);
@@ -116,7 +116,7 @@ static void name_known(fmd_dataset_info *info)
         snprintf(info->class_names[i], FMD_CLASS_NAME_BYTES, "%s", set->classes[i]);
 }
 
-/* Names from the folder must be enough. */
+/* The folder must name every class. */
 static fmd_status name_classes(const fmd_source *s, fmd_dataset_info *info)
 {
     if (s->n_names == 0)
@@ -169,7 +169,7 @@ const char *fmd_source_published(const fmd_dataset_info *info, bool same[FMD_DAT
     for (int i = 0; i < FMD_DATASET_FILES && set == NULL; i++)
         set = fmd_known_dataset_owner(info->hash[i], i);
     if (set != NULL && !set->hashed)
-        set = NULL; /* there is nothing to compare with */
+        set = NULL; /* no published hashes to compare with */
     for (int i = 0; i < FMD_DATASET_FILES; i++)
         same[i] = set != NULL && fmd_known_dataset_owner(info->hash[i], i) == set;
     return set != NULL ? set->name : NULL;

@@ -21,7 +21,8 @@ fmd_status fmd_atomic_file_read(void **out, size_t *bytes, const char *path)
         return FMD_FAIL(errno == ENOENT || errno == ENOTDIR ? FMD_ENOINPUT : FMD_EIO,
                         "cannot open '%s': %s", path, strerror(errno));
 
-    /* One byte more than a regular file has, so that the end shows without growing. */
+    /* One byte more than a regular file has, so that the end is found without growing the
+     * buffer. */
     struct stat info;
     if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
         capacity = (size_t)info.st_size + 1;

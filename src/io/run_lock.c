@@ -46,7 +46,7 @@ static fmd_status write_generation(const char *folder, int64_t generation)
     return FMD_FAIL(FMD_EIO, "cannot write '%s': %s", path, strerror(error));
 }
 
-/* The owner of the lock, as it has written itself down. */
+/* The owner of the lock, as recorded in the file. */
 static void read_owner(int fd, char owner[FMD_RUN_LOCK_OWNER])
 {
     const ssize_t n = pread(fd, owner, FMD_RUN_LOCK_OWNER - 1, 0);

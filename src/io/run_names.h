@@ -1,5 +1,5 @@
-/* The names in a run folder, for those who write them and those who read them: files, keys of the
- * JSON files, and their fixed words. docs/logs.md says what the values mean. */
+/* The names in a run folder, shared by writers and readers: files, keys of the JSON files, and
+ * fixed values. docs/logs.md explains the values. */
 #ifndef FMD_IO_RUN_NAMES_H
 #define FMD_IO_RUN_NAMES_H
 

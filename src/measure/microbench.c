@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* In less time, the clock and other processes would disturb the result. */
+/* A shorter measurement would suffer from clock resolution and other processes. */
 static const double least_seconds = 0.002;
 
 typedef void work(void *self);

@@ -40,7 +40,7 @@ size_t fmd_scaling_knee(const fmd_scaling_point *points, size_t n)
     return best;
 }
 
-/* Speed-up times efficiency at a rate, but for a factor that all points share. */
+/* Speed-up times efficiency at a rate, up to a factor common to all points. */
 static double power_of(const fmd_scaling_point *p, double rate)
 {
     return rate * rate / p->ranks;
@@ -112,7 +112,7 @@ int fmd_scaling_model_knee(const fmd_allreduce_model *m, double divided, double 
     double best_power = 0;
     for (int p = 1; p <= most; p *= 2) {
         const double rate = 1 / (divided / p + fmd_allreduce_seconds(m, p, bytes));
-        const double power = rate * rate / p; /* speed-up times efficiency, but for a factor */
+        const double power = rate * rate / p; /* speed-up times efficiency, up to a factor */
         if (power > best_power) {
             best_power = power;
             best = p;

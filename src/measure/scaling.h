@@ -8,7 +8,7 @@
 /* Measurements on one number of ranks; NAN where a value is unknown. */
 typedef struct fmd_scaling_point {
     int ranks;
-    double rate;             /* work a second: of the same problem, or of one that grows alike */
+    double rate; /* work per second: same problem size, or a size proportional to the ranks */
     double slowest, fastest; /* ends of the interval of the rate */
     bool counts;             /* false: left out, since ranks shared cores */
     double speedup;          /* over the first point that counts, times the ranks of that point */
@@ -29,9 +29,9 @@ double fmd_karp_flatt(double speedup, double p);
  * and Lazowska, "Speedup versus efficiency in parallel systems", 1989). SIZE_MAX for none. */
 size_t fmd_scaling_knee(const fmd_scaling_point *points, size_t n);
 
-/* Local. A point that counts and may be the knee as well as `knee`: at its fastest, speed-up times
- * efficiency is more than that of the knee at its slowest. The one with the widest interval, compared
- * with its rate; SIZE_MAX for none. */
+/* Local. Another point that counts and could be the knee: speed-up times efficiency at its fastest
+ * exceeds the value of `knee` at its slowest. The one with the widest interval, compared with its
+ * rate; SIZE_MAX for none. */
 size_t fmd_scaling_rival(const fmd_scaling_point *points, size_t n, size_t knee);
 
 /* Time of an allreduce of m bytes over p ranks: 2 ceil(log2 p) alpha + 2 (p - 1) / p m beta, for a
@@ -47,7 +47,7 @@ typedef struct fmd_allreduce_sample {
 } fmd_allreduce_sample;
 
 /* Local. The alpha and beta of least squared relative error; neither is negative. False: there are
- * not two samples of different size on more than one rank. */
+ * fewer than two sample sizes on more than one rank. */
 bool fmd_allreduce_fit(const fmd_allreduce_sample *samples, size_t n, fmd_allreduce_model *out);
 
 /* Local. Seconds by the model; 0 for one rank. */

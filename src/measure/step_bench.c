@@ -13,7 +13,7 @@
 /* Products of a step that are measured, and measurements of each. */
 enum { PRODUCTS = 48, TRIES = 5 };
 
-/* Sides of the square products that compete for the peak. */
+/* Sizes of the square products among the candidates for the peak. */
 static const size_t squares[] = {128, 192, 256, 384, 512};
 
 typedef struct bench {
@@ -165,7 +165,7 @@ fmd_status fmd_bench_steps(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fm
         st = fmd_alloc(&scratch, most, sizeof(double), "the times");
     if (st == FMD_OK)
         st = fmd_alloc(&result->ranks, (size_t)fmd_comm_size(c), sizeof mine, "the times");
-    const bool has_room = st == FMD_OK; /* the analyzer does not know what ranks agree on */
+    const bool has_room = st == FMD_OK; /* the static analyzer cannot see that the ranks agree */
     if ((st = fmd_comm_agree(c, st)) == FMD_OK && has_room)
         st = measure(&b, result->seconds, scratch, &mine, result);
     if (st == FMD_OK)

@@ -49,8 +49,8 @@ FMD_CHECKED fmd_status fmd_bench_sizes(fmd_comm *c, fmd_model *m, fmd_optimizer 
                                        const fmd_fit_args *fit, size_t *message_bytes,
                                        size_t *rows);
 
-/* Local. The bound of each part on the slowest rank: matrix products at the peak, an update at the
- * rate of the memory, the message alone. */
+/* Local. The bound of each part on the slowest rank: matrix products at peak rate, an update at
+ * memory bandwidth, the message alone. */
 fmd_roofline fmd_roofline_of(const fmd_bench_result *r, int size);
 
 #endif

@@ -45,7 +45,7 @@ typedef struct fmd_study_mode {
     fmd_scaling_point scaling[FMD_STUDY_COUNTS];
     fmd_study_point points[FMD_STUDY_COUNTS];
     size_t knee;       /* SIZE_MAX: none */
-    size_t rival;      /* a point that the runs do not tell from the knee; SIZE_MAX: none */
+    size_t rival;      /* a point within the spread of the knee; SIZE_MAX: none */
     size_t widest;     /* the point that counts with the widest interval */
     bool inconclusive; /* the spread of the runs is too wide for advice */
     double compute;    /* seconds of a step on one rank without communication */
@@ -77,8 +77,8 @@ const char *fmd_study_path(const fmd_study *s, char path[FMD_STUDY_PATH], const 
  * a batch system. FMD_ESTOPPED, FMD_EIO, FMD_EUSAGE. */
 FMD_CHECKED fmd_status fmd_study_measure(fmd_study *s, int *queued);
 
-/* Local. Whether there would be more ranks than cores on this machine; never where a batch system
- * assigns the nodes. */
+/* Local. Whether the ranks exceed the cores of this machine; false if a batch system assigns the
+ * nodes. */
 bool fmd_study_too_many_here(const fmd_study *s, int ranks);
 
 /* Local. Reads all points of the folder, and compares them. FMD_EDATA, FMD_ENOINPUT: none. */
@@ -91,7 +91,7 @@ double fmd_study_model_speedup(const fmd_study *s, const fmd_study_mode *m, int 
 /* Local. The advice of a mode; several lines, each of which ends in '\n'. */
 void fmd_study_advice(const fmd_study *s, const fmd_study_mode *m, FILE *out);
 
-/* The two tables of a mode: speeds, and where the time goes. */
+/* The two tables of a mode: speeds, and the breakdown of the time. */
 enum { FMD_STUDY_TABLES = 2, FMD_STUDY_COLUMNS = 8, FMD_STUDY_CELL = 40 };
 typedef struct fmd_study_table {
     const char *name, *caption; /* name: "speed", for ids */

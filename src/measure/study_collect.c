@@ -12,7 +12,8 @@
 
 enum { MOST_RUNS = 10000, MOST_MODEL_RANKS = 1 << 16 };
 
-/* Intervals as shares of the rate: a wider one allows no advice where it decides; none at all. */
+/* Width limits of intervals, as shares of the rate: no advice if a deciding interval is wider; no
+ * advice at all. */
 static const double too_wide = 0.1, useless = 0.5;
 
 /* Milliseconds of a phase; NAN: the run has no such phase. */
@@ -186,7 +187,7 @@ static void fit_model(fmd_study *s)
     s->has_model = fmd_allreduce_fit(counted, n, &s->model);
 }
 
-/* The point that others are compared with; -1: none counts. */
+/* The base of the comparison; -1: no point counts. */
 static int base_of(const fmd_study_mode *m)
 {
     for (int i = 0; i < m->n; i++)
@@ -204,7 +205,7 @@ static double spread_of(const fmd_scaling_point *p)
 static void compare(const fmd_study *s, fmd_study_mode *m)
 {
     fmd_scaling_compare(m->scaling, (size_t)m->n);
-    if (!m->strong) /* Karp and Flatt speak of one problem */
+    if (!m->strong) /* Karp and Flatt assume a fixed problem size */
         for (int i = 0; i < m->n; i++)
             m->scaling[i].serial_fraction = (double)NAN;
     m->rival = SIZE_MAX;

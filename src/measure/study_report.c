@@ -17,7 +17,7 @@ double fmd_study_model_speedup(const fmd_study *s, const fmd_study_mode *m, int 
     return (m->strong ? 1 : ranks) * m->compute / step;
 }
 
-/* A number, or a dash where there is none. */
+/* A number, or a dash for an unknown one. */
 static void put(char cell[FMD_STUDY_CELL], double value, int decimals, const char *unit)
 {
     if (isnan(value))
@@ -70,7 +70,7 @@ static void put_speeds(const fmd_study_mode *m, int i, char cells[][FMD_STUDY_CE
     snprintf(cells[3], FMD_STUDY_CELL, "%s", fmd_format_count((size_t)rint(s->rate), count));
     put(cells[4], s->speedup, 2, "");
     put(cells[5], s->efficiency * 100, 0, " %");
-    if (s->serial_fraction > 1) /* slower than the base: there is no such fraction */
+    if (s->serial_fraction > 1) /* slower than the base: the fraction is undefined */
         snprintf(cells[6], FMD_STUDY_CELL, ">100 %%");
     else
         put(cells[6], s->serial_fraction * 100, 1, " %");
@@ -124,7 +124,7 @@ static int count_marked(const fmd_study_mode *m)
     return marked;
 }
 
-/* Where the time goes that an ideal speed-up would save. */
+/* The causes of the difference to an ideal speed-up. */
 static void explain_loss(const fmd_study_mode *m, FILE *out)
 {
     const fmd_study_point *p = &m->points[m->knee];
@@ -144,11 +144,10 @@ static void explain_loss(const fmd_study_mode *m, FILE *out)
         fprintf(out, ": messages dominate; a larger batch needs fewer of them");
     fprintf(out, ".");
     if (longer > 0.02)
-        fprintf(
-            out,
-            " The computation takes %.0f %% longer than an even share of it: every rank updates "
-            "all parameters, and ranks share memory, caches and clock frequency.",
-            longer * 100);
+        fprintf(out,
+                " The computation takes %.0f %% longer than an ideal split: every rank updates "
+                "all parameters, and ranks share memory, caches and clock frequency.",
+                longer * 100);
     fprintf(out, "\n");
 }
 

@@ -48,7 +48,7 @@ bool fmd_study_too_many_here(const fmd_study *s, int ranks)
     return (long)ranks * s->config->distribution.threads > CPU_COUNT(&cores);
 }
 
-/* The measuring program, after the words of the launcher. */
+/* The command of the measurement, after the launcher's words. */
 static fmd_status add_program(const fmd_study *s, const task *t, fmd_command_line *c)
 {
     const fmd_config *config = s->config;
@@ -89,7 +89,7 @@ static fmd_status add_launcher(const fmd_study *s, const task *t, fmd_command_li
                : fmd_command_line_split(c, s->config->study.launcher_options);
 }
 
-/* The script of a job: the command, whose output gets its name when it is complete. */
+/* The script of a job: runs the command, and renames its output file when complete. */
 static fmd_status write_script(FILE *out, const fmd_command_line *inner, const char *path)
 {
     char part[FMD_STUDY_PATH + 8], whole[FMD_STUDY_PATH + 8];
@@ -156,7 +156,7 @@ static fmd_status build_command(const fmd_study *s, const task *t, fmd_command_l
     return add_program(s, t, c);
 }
 
-/* The error line of the program, or else the first line that is not a ruler of mpirun. */
+/* The error line of the program, else the first line that is not a separator line of mpirun. */
 static void find_error(const char *path, char text[256])
 {
     char line[512];
@@ -175,7 +175,7 @@ static void find_error(const char *path, char text[256])
         fclose(file);
 }
 
-/* Waits for the run; its output gets its name when it is complete. */
+/* Waits for the run, and renames its output file when complete. */
 static fmd_status run_task(const fmd_study *s, const task *t, const fmd_command_line *c)
 {
     char part[FMD_STUDY_PATH], whole[FMD_STUDY_PATH], err[FMD_STUDY_PATH], said[256];

@@ -65,7 +65,7 @@ static fmd_status read_files(fmd_run_view *v)
         present(FMD_FAIL(FMD_ENOINPUT, "no epoch is complete yet"), &v->no_history);
     present(fmd_json_read(&v->record, file_of(v, FMD_FILE_RECORD, path)), &v->no_record);
     if (v->no_record.status == FMD_ENOINPUT)
-        present(FMD_FAIL(FMD_ENOINPUT, "the run has not finished, so it has no run.json"),
+        present(FMD_FAIL(FMD_ENOINPUT, "the run has no run.json: it has not finished"),
                 &v->no_record);
     present(fmd_json_read(&v->status, file_of(v, FMD_FILE_STATUS, path)), &v->no_status);
     v->running = fmd_run_lock_is_held(v->path);

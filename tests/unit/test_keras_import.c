@@ -409,7 +409,7 @@ static void test_keras_import__what_the_program_lacks_is_named(void **state)
          ": its model has no list of layers"},
         {"{\"class_name\":\"Mine\",\"config\":{}}", NULL,
          " has a model of the class 'Mine', expected Sequential or Functional"},
-        {SEQUENTIAL(FLATTEN), NULL, " does not say what shape its input has"},
+        {SEQUENTIAL(FLATTEN), NULL, " does not give the shape of its input"},
         {SEQUENTIAL(INPUT), NULL, " has no layer but its input"},
         {SEQUENTIAL("{\"class_name\":\"InputLayer\",\"config\":{\"batch_shape\":[null,null,3]}}"),
          NULL,

@@ -1,4 +1,4 @@
-/* The group of our own in a checkpoint, which Keras ignores. */
+/* The program's own group in a checkpoint, which Keras ignores. */
 #ifndef FMD_IO_CHECKPOINT_FORMAT_H
 #define FMD_IO_CHECKPOINT_FORMAT_H
 
@@ -11,7 +11,7 @@
 #define FMD_FORMAT_STATE       FMD_STATE_GROUP
 enum { FMD_FORMAT_VERSION = 1 };
 
-/* Local. The type of a state entry in memory; that in the file is its little-endian form. */
+/* Local. The type of a state entry in memory; the file has its little-endian form. */
 hid_t fmd_format_type(fmd_state_kind kind);
 
 #endif

@@ -1,4 +1,4 @@
-/* Fingerprint and state entries of a file whose names are not known before. */
+/* Reads all fingerprint and state entries of a file, whatever their names. */
 #include "base/mem.h"
 #include "fmd/checkpoint.h"
 #include "io/checkpoint/format.h"

@@ -45,7 +45,7 @@ static fmd_status read_tensor(const fmd_reader *r, const char *at, const char *w
     return status;
 }
 
-/* Finds layers and variables beyond those of the model, which reading tensors does not show. */
+/* Detects surplus layers and variables, which reading the model's tensors would miss. */
 static fmd_status check_count(const fmd_reader *r, const char *group, const char *what,
                               size_t expected)
 {
@@ -114,7 +114,7 @@ fmd_status fmd_checkpoint_read_info(const char *path, fmd_checkpoint_info *info)
     return status;
 }
 
-/* Reads all parameters. The file must not have more than these. */
+/* Reads all parameters. FMD_EDATA if the file has more. */
 static fmd_status read_params(const fmd_reader *r, const fmd_keras_layout *k, float *values)
 {
     const fmd_model *m = k->model;

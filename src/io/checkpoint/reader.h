@@ -1,4 +1,4 @@
-/* A checkpoint that is open for reading: its user block fits, and this program reads its format. */
+/* A checkpoint open for reading, with a valid user block and a supported format. */
 #ifndef FMD_IO_CHECKPOINT_READER_H
 #define FMD_IO_CHECKPOINT_READER_H
 
@@ -12,7 +12,7 @@ typedef struct fmd_reader {
     uint64_t step;
 } fmd_reader;
 
-/* Local. The bytes of a regular file whose user block fits them; *data is released by free().
+/* Local. The bytes of a regular file, checked against its user block; *data is released by free().
  * FMD_ENOINPUT, FMD_EIO, FMD_EDATA. */
 FMD_CHECKED fmd_status fmd_reader_bytes(void **data, size_t *bytes, const char *path,
                                         uint64_t *step);

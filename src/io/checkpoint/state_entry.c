@@ -14,7 +14,7 @@ size_t fmd_state_entry_bytes(const fmd_state_entry *entry)
     return entry->count * bytes[entry->kind];
 }
 
-/* The values lie at any address, as those of a file do before they are taken over. */
+/* The values may be unaligned, as in a buffer read from a file. */
 static double value_at(const fmd_state_entry *e, const void *values, size_t i)
 {
     union {

@@ -12,8 +12,8 @@ enum { FMD_USER_BLOCK_BYTES = 512 };
 /* Local. Fills the block of a file whose image, block included, is `bytes` long. */
 void fmd_user_block_fill(void *image, size_t bytes, uint64_t step);
 
-/* Local. Checks the block against the image. FMD_EDATA names `path` and what is wrong;
- * FMD_EUSAGE: an undamaged file of another version. */
+/* Local. Checks the block against the image. FMD_EDATA names `path` and the fault; FMD_EUSAGE: an
+ * undamaged file of another version. */
 FMD_CHECKED fmd_status fmd_user_block_check(const void *image, size_t bytes, const char *path,
                                             uint64_t *step);
 

@@ -1,4 +1,4 @@
-/* Writes checkpoints: the two layouts of Keras, and a group of our own. */
+/* Writes checkpoints: the two layouts of Keras, and the program's own group. */
 #include "base/mem.h"
 #include "fmd/checkpoint.h"
 #include "io/atomic_file.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Keras 2 takes a missing or older version for Keras 1, and flips kernels of other backends. */
+/* Keras 2 treats a missing or older version as Keras 1, and flips kernels of other backends. */
 static const char keras_version[] = "2.15.0", keras_backend[] = "tensorflow";
 
 /* The variables of a layer: by number for Keras 3, and links to them with a list of names for Keras

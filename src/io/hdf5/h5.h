@@ -15,8 +15,8 @@
 /* Capacity of the texts below. */
 enum { FMD_H5_TEXT = 160 };
 
-/* Local. Access properties of a file in memory, to be closed by H5Pclose; negative on failure. From
- * now on HDF5 prints nothing of its own. */
+/* Local. Access properties of a file in memory, to be closed by H5Pclose; negative on failure. Also
+ * turns off HDF5's own error output. */
 hid_t fmd_h5_memory_access(void);
 
 /* Local. The cause of HDF5's last failure. */

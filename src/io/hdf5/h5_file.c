@@ -112,8 +112,8 @@ static fmd_status lay_out(fmd_strings *out, size_t n, const char *const *strings
     return FMD_OK;
 }
 
-/* Reads `n` strings of this type. HDF5 cannot convert between kinds of strings or character sets, so
- * the type in memory has those of the file. */
+/* Reads `n` strings of this type. HDF5 cannot convert between kinds of strings or character sets,
+ * so the type in memory matches the file. */
 static fmd_status read_strings(fmd_strings *out, const fmd_h5_file *f, hid_t attribute, hid_t type,
                                hid_t space, size_t n)
 {

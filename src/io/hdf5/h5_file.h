@@ -1,8 +1,8 @@
 /* HDF5 files of any origin, opened for reading.
  *
- * A file lies in memory, so no lock is asked of a file system that has none. Nothing in it is
- * trusted: objects are reached along hard links alone, and the data of a dataset lie in the file
- * itself, never in another one. Every fault is FMD_EDATA and names file and object. */
+ * A file is read into memory first, so HDF5 needs no file locks. Its content is untrusted: only
+ * hard links are followed, and the data of a dataset must lie in the file itself. Every fault is
+ * FMD_EDATA and names file and object. */
 #ifndef FMD_IO_HDF5_H5_FILE_H
 #define FMD_IO_HDF5_H5_FILE_H
 
@@ -21,8 +21,8 @@ typedef struct fmd_strings {
     char **at; /* n pointers, followed by the text */
 } fmd_strings;
 
-/* Local. Opens the file whose bytes are `data`; takes them over, also on failure. Borrows `path`.
- * *f must not move. FMD_EDATA. */
+/* Local. Opens the file with the bytes `data` and takes ownership of them, even on failure. Borrows
+ * `path`. *f must not move. FMD_EDATA. */
 FMD_CHECKED fmd_status fmd_h5_file_open(fmd_h5_file *f, const char *path, void *data, size_t bytes);
 void fmd_h5_file_close(fmd_h5_file *f);
 
@@ -46,7 +46,7 @@ FMD_CHECKED fmd_status fmd_h5_string(char **out, const fmd_h5_file *f, hid_t obj
 FMD_CHECKED fmd_status fmd_h5_open(hid_t *out, const fmd_h5_file *f, hid_t from, const char *where,
                                    const char *path);
 
-/* Local. The same, and the object is a group; or a dataset whose data lie in the file itself. */
+/* Local. The same for a group, and for a dataset with its data in the file itself. */
 FMD_CHECKED fmd_status fmd_h5_open_group(hid_t *out, const fmd_h5_file *f, hid_t from,
                                          const char *where, const char *path);
 FMD_CHECKED fmd_status fmd_h5_open_dataset(hid_t *out, const fmd_h5_file *f, hid_t from,

@@ -1,6 +1,6 @@
 /* An HDF5 file under construction in memory: format 1.8, no times, equal calls give equal bytes.
  *
- * Calls go on after a failure, with ids that HDF5 refuses; the cause of the first one is kept until
+ * After a failure, later calls fail too, harmlessly; the first cause is kept until
  * fmd_h5_writer_finish. */
 #ifndef FMD_IO_HDF5_H5_WRITER_H
 #define FMD_IO_HDF5_H5_WRITER_H
@@ -10,16 +10,16 @@
 typedef struct fmd_h5_writer {
     hid_t file;
     hid_t new_group, new_dataset; /* creation properties */
-    size_t front, size;           /* bytes of room in front of the file, and in all */
+    size_t front, size;           /* bytes reserved before the file, and in total */
     char *data;
     char why[FMD_H5_TEXT]; /* "": no failure yet */
 } fmd_h5_writer;
 
-/* Local. Begins a file with `front` bytes of room in front. *w must not move. */
+/* Local. Begins a file after `front` reserved bytes. *w must not move. */
 void fmd_h5_writer_begin(fmd_h5_writer *w, size_t front);
 
-/* Local. Ends the file. *data, released by free(), is the room followed by the file, `bytes` in all:
- * the only copy, handed over. FMD_EIO names `path` and the first failure. */
+/* Local. Ends the file. *data, released by free(), holds the reserved bytes and the file, `bytes`
+ * in total; ownership passes to the caller. FMD_EIO names `path` and the first failure. */
 FMD_CHECKED fmd_status fmd_h5_writer_finish(fmd_h5_writer *w, const char *path, char **data,
                                             size_t *bytes);
 

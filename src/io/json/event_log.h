@@ -1,7 +1,7 @@
 /* events.jsonl: the events of a run for programs that follow it, one JSON object per line.
  *
- * Lines are whole: each appears at once or not at all. A fragment that a killed process left is cut
- * off when the next process opens the file. */
+ * Each line is appended atomically. If a killed process left an incomplete line, the next process
+ * removes it when it opens the file. */
 #ifndef FMD_IO_JSON_EVENT_LOG_H
 #define FMD_IO_JSON_EVENT_LOG_H
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <zip.h>
 
-/* Deflate makes no file more than 1,032 times smaller: a greater size is a lie. */
+/* Deflate compresses at most 1,032 times: a larger announced size is false. */
 enum { MAX_RATIO = 1032 };
 
 static fmd_status cannot_open(const char *path, int code)
@@ -27,7 +27,7 @@ static fmd_status cannot_open(const char *path, int code)
     return status;
 }
 
-/* Where the archive has the file, and how large it is. */
+/* The index of the file in the archive, and its size. */
 static fmd_status find(zip_t *archive, const char *path, const char *name, zip_stat_t *info)
 {
     const zip_uint64_t needed = ZIP_STAT_INDEX | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE;

@@ -99,7 +99,7 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* Keras' objects in place of their numbers; those that do nothing are left out. */
+/* Replaces numbers by Keras' objects, and omits objects without effect. */
 static int nest_regularizers(json_t *config)
 {
     const char *key;

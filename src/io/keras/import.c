@@ -26,11 +26,11 @@ typedef struct source {
     fmd_h5_file h5;
     layout layout;
     const char *group; /* where the weights are */
-    bool described;    /* the file says which layers it has */
+    bool described;    /* the file describes its layers */
     bool archive;      /* *.keras: a description beside weights by number */
 } source;
 
-/* What is read so far of a model's parameters. */
+/* The progress of reading a model's parameters. */
 typedef struct target {
     const source *from;
     const fmd_model *model;
@@ -40,8 +40,8 @@ typedef struct target {
 
 static const char hdf5_magic[] = "\x89HDF\r\n\x1a\n", zip_magic[] = "PK\x03\x04";
 
-/* Whether this is a regular file with these first bytes. False if it cannot be opened: the reader of
- * our own files then says why. */
+/* Whether this is a regular file with these first bytes. False if it cannot be opened: the
+ * checkpoint reader then reports the cause. */
 static bool begins_with(const char *path, const char *magic)
 {
     const size_t n = strlen(magic);
@@ -133,8 +133,8 @@ static fmd_status read_description(char **json, const source *s)
     return FMD_OK;
 }
 
-/* A part that this program lacks is no reason to refuse the file: the user may describe a model that
- * its weights fit. */
+/* An unsupported layer or option is not an error here: the user may describe a model that matches
+ * the weights. */
 static fmd_status describe(const source *s, fmd_weights_info *info)
 {
     char *json = NULL;

@@ -1,20 +1,18 @@
-/* Models and weights from any file that has them: our checkpoints, and files of Keras.
+/* Models and weights from checkpoints of this program and from files of Keras.
  *
- * The first bytes and the contents of a file say what it is, never its name. Keras' *.h5 and *.keras
- * describe their layers; its *.weights.h5 does not, and fits a model that the user describes. Nothing
- * in a Keras file is trusted: every fault is FMD_EDATA and names the file, the object, what was found
- * and what was expected. But these files have no hash, and HDF5 1.10 itself may crash on a damaged
- * one: run/probe.h. */
+ * The kind of a file is recognised by its content, never by its name. Keras' *.h5 and *.keras
+ * describe their layers; for *.weights.h5 the user describes the model. Keras files are untrusted:
+ * every fault is FMD_EDATA and names the file, the object, the found and the expected value. These
+ * files have no hash, and HDF5 1.10 itself may crash on a damaged one: see run/probe.h. */
 #ifndef FMD_IO_KERAS_IMPORT_H
 #define FMD_IO_KERAS_IMPORT_H
 
 #include "fmd/checkpoint.h"
 
 typedef struct fmd_weights_info {
-    fmd_checkpoint_info model; /* layers "" and a shape of rank 0: not known */
+    fmd_checkpoint_info model; /* layers "" and a shape of rank 0: unknown */
     bool keras; /* a file of Keras: whether pixels were divided by 255 is not known */
-    char
-        unknown[FMD_ERROR_BYTES]; /* the layers are not known as this program lacks a part: which */
+    char unknown[FMD_ERROR_BYTES]; /* names the unsupported part if the layers are unknown */
 } fmd_weights_info;
 
 /* Local. Whether the file is one of Keras: HDF5 without our block in front, or a ZIP archive. */

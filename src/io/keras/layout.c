@@ -29,7 +29,8 @@ static void set_depths(const fmd_model *m, rank *ranks)
     }
 }
 
-/* The walk, with a stack of its own as graphs may be deep; `stack` has room for all inputs. */
+/* Walks the graph with an explicit stack, since graphs may be deep; `stack` has a place for each
+ * input. */
 static void set_met(const fmd_model *m, rank *ranks, size_t *stack)
 {
     size_t n = 0, met = 0;

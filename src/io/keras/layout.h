@@ -1,4 +1,4 @@
-/* Where Keras 3 has the layers and variables of a model and of its optimizer.
+/* The paths of layers and variables of a model and its optimizer in Keras 3.
  *
  * Keras orders the layers of a graph by itself: by depth, the longest way to the output; at equal
  * depth, by a walk from the output that goes depth first through the inputs in their order
@@ -13,10 +13,10 @@ enum { FMD_KERAS_PATH = 160 };
 
 typedef struct fmd_keras_layout {
     const fmd_model *model;
-    bool functional; /* not each layer takes the one before: Keras' Functional, else Sequential */
-    size_t *order;   /* numbers of the layers in Keras' order */
+    bool functional;                /* a graph, Keras' Functional; false: a chain, Sequential */
+    size_t *order;                  /* numbers of the layers in Keras' order */
     char (*groups)[FMD_LAYER_NAME]; /* of each layer, below /layers: the class, then its count */
-    size_t *places; /* of each trainable tensor, its place among those in Keras' order */
+    size_t *places;                 /* position of each trainable tensor in Keras' order */
 } fmd_keras_layout;
 
 /* Local. Borrows the model. FMD_ENOMEM. */

@@ -19,7 +19,7 @@ typedef struct spec {
     bool has_weights; /* so initialisers do not matter */
 } spec;
 
-/* [null, 28, 28]: the batch and what is in it. */
+/* [null, 28, 28]: the batch axis and the shape of a sample. */
 static fmd_status read_shape(spec *s, json_t *shape)
 {
     const size_t n = json_array_size(shape);
@@ -44,7 +44,7 @@ static fmd_status read_shape(spec *s, json_t *shape)
     return FMD_EDATA;
 }
 
-/* Under one of the names that Keras had for it; not there: nothing. */
+/* Reads the shape under any of Keras' names for it; leaves it unchanged if it is missing. */
 static fmd_status find_shape(spec *s, json_t *config)
 {
     static const char *const keys[] = {"batch_shape", "batch_input_shape", "build_input_shape"};
@@ -104,7 +104,7 @@ static fmd_status too_many(const spec *s)
 static fmd_status check_model(const spec *s)
 {
     if (s->has_weights && s->in.rank == 0)
-        return FMD_FAIL(FMD_EDATA, "'%s' does not say what shape its input has", s->path);
+        return FMD_FAIL(FMD_EDATA, "'%s' does not give the shape of its input", s->path);
     if (s->text.used == 0)
         return FMD_FAIL(FMD_EDATA, "'%s' has no layer but its input", s->path);
     return s->text.used < s->text.size ? FMD_OK : too_many(s);

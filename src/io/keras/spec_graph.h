@@ -8,8 +8,8 @@
  */
 FMD_CHECKED fmd_status fmd_keras_input_of(json_t **out, const char *path, json_t *layers);
 
-/* Local. Appends the layers of a Functional model, inputs first; `flatten` puts that layer behind the
- * input. FMD_EDATA names the layer and what this program lacks. */
+/* Local. Appends the layers of a Functional model, inputs first; `flatten` puts that layer behind
+ * the input. FMD_EDATA names the layer and the unsupported part. */
 FMD_CHECKED fmd_status fmd_keras_graph_text(fmd_keras_text *out, const char *path, bool has_weights,
                                             bool flatten, json_t *config);
 

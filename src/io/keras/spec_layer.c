@@ -202,7 +202,7 @@ static bool is_harmless(const char *key)
     return false;
 }
 
-/* Settings whose usual value changes nothing. */
+/* Settings with no effect at their usual value. */
 static bool is_neutral(const fmd_keras_layer *l, const char *key, json_t *value)
 {
     static const struct {
@@ -227,7 +227,7 @@ static bool is_neutral(const fmd_keras_layer *l, const char *key, json_t *value)
     return l->rank > 0 ? strcmp(text, last) == 0 : strcmp(text, "1") == 0 || strcmp(text, "3") == 0;
 }
 
-/* What an array starts with, where no option of the layer says it. */
+/* The initialiser of an array without an initialiser option. */
 static fmd_status check_initializer(const fmd_keras_layer *l, const char *key, json_t *value)
 {
     char text[FMD_OPTION_TEXT_BYTES];
@@ -242,8 +242,8 @@ static fmd_status check_initializer(const fmd_keras_layer *l, const char *key, j
                     l->name, key, text, expected);
 }
 
-/* Settings that no option stands for: one that changes the result is refused, one that changes
- * further training is a warning. Keras writes null or false for most of them. */
+/* Settings without a matching option: refused if they change the result, a warning if they change
+ * only further training. Keras writes null or false for most of them. */
 static fmd_status check_settings(const fmd_keras_layer *l, const fmd_layer_ops *ops)
 {
     const char *key, *format = fmd_keras_string(l->config, "data_format");

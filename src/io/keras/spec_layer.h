@@ -34,11 +34,11 @@ const char *fmd_keras_string(json_t *object, const char *key);
 FMD_CHECKED fmd_status fmd_keras_layer_of(fmd_keras_layer *l, const char *path, bool has_weights,
                                           json_t *item);
 
-/* Local. Whether layers of this class take several inputs. */
+/* Local. Whether layers of this class have several inputs. */
 bool fmd_keras_merges(const char *class_name);
 
 /* Local. Appends "dense:128:relu"; `inputs`, such as ":a:b", follows the name. FMD_EDATA names the
- * layer and what this program lacks. */
+ * layer and the unsupported part. */
 FMD_CHECKED fmd_status fmd_keras_layer_text(fmd_keras_text *out, const fmd_keras_layer *l,
                                             const char *inputs);
 

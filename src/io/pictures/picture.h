@@ -29,14 +29,14 @@ FMD_CHECKED fmd_status fmd_picture_create(fmd_picture *out, size_t width, size_t
 void fmd_picture_free(fmd_picture *p);
 
 /* Local. Reads a PNG or JPEG file of any kind as 8-bit grey (1 channel) or RGB (3). Where a PNG is
- * transparent, `ground` (0: black, 255: white) shows. Released by fmd_picture_free. FMD_ENOINPUT
- * where there is no such file, FMD_EDATA where it is of another kind, damaged or too large, FMD_EIO,
+ * transparent, `ground` (0: black, 255: white) shows. Released by fmd_picture_free. FMD_ENOINPUT:
+ * the file does not exist; FMD_EDATA: it is of another kind, damaged or too large; FMD_EIO,
  * FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_picture_read(fmd_picture *out, const char *path, size_t channels,
                                         uint8_t ground);
 
-/* Local. Whether the bytes begin as those of a JPEG file; and the picture in them, as fmd_picture_read
- * returns it. `path` is for messages. */
+/* Local. Whether the bytes start like a JPEG file; and the decoded picture, as from
+ * fmd_picture_read. `path` is for messages. */
 bool fmd_picture_is_jpeg(const void *data, size_t bytes);
 FMD_CHECKED fmd_status fmd_picture_decode_jpeg(fmd_picture *out, const void *data, size_t bytes,
                                                const char *path, size_t channels);

@@ -33,7 +33,8 @@ static void put_number(FILE *file, uint64_t value, int bytes)
         putc((int)(value >> (8 * i) & 0xff), file);
 }
 
-/* TensorFlow masks checksums, as those of data that contain checksums are weak: rotate and add. */
+/* TensorFlow masks checksums, since checksums over data with embedded checksums are weak: rotate
+ * and add. */
 static uint32_t masked(uint32_t crc)
 {
     return ((crc >> 15) | (crc << 17)) + 0xa282ead8;
