@@ -13,18 +13,18 @@
 /* OpenBLAS takes its small-matrix path up to this many multiply-adds (interface/gemm.c). */
 enum { SMALL_PRODUCT = 1000000 };
 
-/* Rows of C that one call computes at most and at least; kernels work on vectors of 16 columns. */
+/* Maximum and minimum rows of C per call; kernels work on vectors of 16 columns. */
 enum { MOST_ROWS = 8, FEWEST_ROWS = 4, VECTOR = 16 };
 
-/* Values of a sum that stay in the first cache, beside the operands; and with OpenBLAS, whose
- * products go through a buffer, in the second. */
+/* Values of a sum that fit in the L1 cache beside the operands; with OpenBLAS, whose products go
+ * through a buffer, in the L2 cache. */
 enum { SUM_VALUES = 2048, BUFFER_VALUES = 65536, BLAS_SUM_VALUES = 16384 };
 
 static const fmd_kernels *own; /* NULL: OpenBLAS */
 static const fmd_openblas *openblas;
 static int blas_threads = 1;
 
-/* The fastest table for this CPU; NULL where none has a fused multiply-add behind it. */
+/* The fastest table for this CPU; NULL if none uses fused multiply-add instructions. */
 static const fmd_kernels *best_kernels(void)
 {
 #if defined(__x86_64__) && !defined(FMD_ISA_BASELINE)
@@ -97,7 +97,7 @@ void fmd_plain_gemm(size_t m, size_t n, size_t k, const float *a, const float *b
                     1, a, (blasint)k, b, (blasint)n, 0, c, (blasint)n);
 }
 
-/* Cuts `total` into pieces of at most `most`, all but the last equal and whole vectors. */
+/* Cuts `total` into pieces of at most `most`. All pieces but the last are equal, in whole vectors. */
 static size_t piece(size_t total, size_t most)
 {
     if (total <= most)
@@ -120,8 +120,8 @@ size_t fmd_gemm_panel(size_t products, size_t m, size_t n, size_t k)
     return piece(m, most > VECTOR ? most : VECTOR);
 }
 
-/* How to cut C into calls that take OpenBLAS's small-matrix path: by rows; or where a few rows are
- * all there is, by columns, as a large call would copy all of B for them; or not at all. */
+/* Cuts C into calls that take OpenBLAS's small-matrix path: by rows, or by columns if C has few rows,
+ * since a large call would copy all of B. Large products are not cut. */
 static void choose_panel(size_t m, size_t n, size_t k, size_t *rows, size_t *columns)
 {
     *rows = SMALL_PRODUCT / (n * k);
@@ -188,7 +188,7 @@ void fmd_gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, const
 void fmd_gemm_at_fixed(size_t microbatches, size_t m, size_t n, size_t k, const float *a,
                        size_t lda, const float *b, fmd_fixed *fixed, size_t offset)
 {
-    static float buffer[BUFFER_VALUES]; /* at least a row: a layer has at most as many units */
+    static float buffer[BUFFER_VALUES]; /* holds at least one row: layers have no more units */
     if (own != NULL) {
         own->gemm_at_fixed(microbatches, m, n, k, a, lda, b, fixed, offset);
         return;

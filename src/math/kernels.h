@@ -1,8 +1,8 @@
-/* Matrix products of our own, one table for each instruction set.
+/* Our own matrix products, one table for each instruction set.
  *
- * Each element of a product is one chain of fused multiply-adds over the inner dimension, from its
- * first to its last. So its bits do not depend on the other rows and columns, nor on the instruction
- * set: the tables differ in speed alone. */
+ * Each element of a product is one chain of fused multiply-adds over the inner dimension, in
+ * ascending order. Its bits depend neither on other rows and columns nor on the instruction set: the
+ * tables differ in speed only. */
 #ifndef FMD_MATH_KERNELS_H
 #define FMD_MATH_KERNELS_H
 
@@ -26,7 +26,8 @@ typedef struct fmd_kernels {
     void (*gemm_at)(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                     float *c);
 
-    /* The same of each microbatch, a block of k rows of A and of B, added to the m n lanes from `offset`. */
+    /* gemm_at for each microbatch, a block of k rows of A and B; adds the m x n products to the
+     * fixed-point sums from `offset` on. */
     void (*gemm_at_fixed)(size_t microbatches, size_t m, size_t n, size_t k, const float *a,
                           size_t lda, const float *b, fmd_fixed *fixed, size_t offset);
 
@@ -38,7 +39,7 @@ extern const fmd_kernels fmd_kernels_plain;
 extern const fmd_kernels fmd_kernels_avx512, fmd_kernels_avx2;
 #endif
 
-/* Local. The fastest table for this CPU; plain C where there are no others. */
+/* Local. The fastest table for this CPU; plain C if no other fits. */
 const fmd_kernels *fmd_kernels_best(void);
 
 #endif

@@ -16,7 +16,7 @@ enum {
     THREE_PIXELS = 10
 };
 
-/* The first n lanes, from a window over ones and zeros. */
+/* The first n lanes, read from a sliding window over ones and zeros. */
 static inline mask first_lanes(size_t n)
 {
     static const int32_t ones[16] = {-1, -1, -1, -1, -1, -1, -1, -1};

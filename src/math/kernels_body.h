@@ -1,32 +1,32 @@
 /* The matrix products, for the vector type that the including file defines:
  *
- *   vec, ivec, mask       a vector of VL floats, of VL 32-bit integers, and which lanes to use
+ *   vec, ivec, mask       a vector of VL floats, of VL 32-bit integers, and a set of lanes
  *   MASK(n)               the first n lanes
- *   LOAD STORE ILOAD ISTORE   all lanes; LOAD_SOME ... (.., mask): memory of the others is not touched
+ *   LOAD STORE ILOAD ISTORE   all lanes; LOAD_SOME ... (.., mask): the others stay untouched
  *   SPREAD FMA MUL        one float in all lanes; a b + c, rounded once; product
  *   MAGNITUDE IMAX IADD   bits without the sign; unsigned maximum; sum modulo 2^32
  *   ROUND                 to the nearest int32, ties to even
  *   LARGEST               the largest of all lanes, as uint32_t
- *   ONCE                  keeps what was loaded in a register; a compiler would load it for each use
+ *   ONCE                  keeps a loaded value in a register; the compiler would load it for each use
  *   NONZERO               the bits of the lanes that are not zero
  *   ROWS                  rows of C in one block, 4 or more; its columns are 2 * VL
  *   FIXED_ROWS            rows of a block whose fixed-point sums stay in registers as well
- *   PAIR_VECTORS          vectors to a row of a block that leaves out zeros
+ *   PAIR_VECTORS          vectors per row of a block that skips zeros
  *
- * A block of C, ROWS x 2 VL, stays in registers over the whole inner dimension: a row of it takes
- * one float of A, a column of it one vector of B. */
+ * A block of C, ROWS x 2 VL, stays in registers over the whole inner dimension. For each term, a row
+ * of the block needs one float of A, a vector of columns one vector of B. */
 #include "math/kernels.h"
 
 enum { VECTORS = 2, WIDTH = VECTORS * VL };
 
-/* B's columns of a block are packed where its rows are far apart, so many rows of it at a time. */
+/* If the rows of B are far apart, B's columns of a block are packed, this many rows at a time. */
 enum { PACK_ROWS = 256, PACK_STRIDE = 384, PACK_USES = 64 };
 
 #define INLINE static inline __attribute__((always_inline))
 
 /* Initial value and destination of a block. */
 typedef struct target {
-    const float *bias; /* of the block's columns; or NULL */
+    const float *bias; /* for the block's columns; or NULL */
     float *c;          /* floats, row stride ldc; or NULL */
     bool go_on;        /* c holds the sums over the first part of the inner dimension */
     uint32_t *fixed;   /* fixed-point sums, used if c is NULL; row stride ldc */
@@ -35,13 +35,13 @@ typedef struct target {
     ivec *largest;
 } target;
 
-/* Where an operand's element (row, p) is: row * row_step + p * inner_step. */
+/* An operand: element (row, p) is at row * row_step + p * inner_step. */
 typedef struct operand {
     const float *at;
     size_t row_step, inner_step;
 } operand;
 
-/* Where the block begins whose first element is `values` further on. */
+/* The target of the block whose first element is `values` elements further on. */
 INLINE target moved(target t, size_t values)
 {
     if (t.c != NULL)
@@ -51,10 +51,10 @@ INLINE target moved(target t, size_t values)
     return t;
 }
 
-/* How wide a block is; all but `last` are constants once they are inlined. */
+/* The width of a block; after inlining all fields but `last` are constants. */
 typedef struct shape {
     int vectors;
-    bool partial; /* the last vector has the lanes `last` only */
+    bool partial; /* the last vector uses only the lanes `last` */
     mask last;
 } shape;
 
@@ -79,7 +79,7 @@ INLINE void add(shape s, int v, uint32_t *x, ivec values)
         ISTORE(x, IADD(ILOAD(x), values));
 }
 
-/* Adds k terms of a block, from the first to the last. */
+/* Adds k terms of a block, in ascending order. */
 INLINE void add_products(const int rows, const shape s, size_t k, operand a, const float *b,
                          size_t ldb, vec sum[][VECTORS])
 {
@@ -165,7 +165,7 @@ static inline size_t least(size_t x, size_t y)
     return x < y ? x : y;
 }
 
-/* A few rows and n columns of B, side by side. */
+/* Packs a few rows and n columns of B. */
 static void pack(float *to, size_t stride, size_t rows, size_t n, const float *b, size_t ldb)
 {
     for (size_t p = 0; p < rows; p++)
@@ -173,7 +173,7 @@ static void pack(float *to, size_t stride, size_t rows, size_t n, const float *b
             to[p * stride + j] = b[p * ldb + j];
 }
 
-/* The same of B^T. */
+/* Packs a few rows and n columns of B^T. */
 static void pack_transposed(float *to, size_t rows, size_t n, const float *b, size_t ldb)
 {
     for (size_t p = 0; p < rows; p++)
@@ -215,7 +215,7 @@ static void gemm(size_t m, size_t n, size_t k, const float *a, const float *b, c
         by_parts(false, m, n, k, a, b, n, bias, c);
         return;
     }
-    /* Few rows at a time, so that they stay in the first cache from one block to the next. */
+    /* Few rows at a time, so that they stay in the L1 cache from block to block. */
     for (size_t i = 0; i < m; i += ROWS)
         for (size_t j = 0; j < n; j += WIDTH) {
             const target t = {.bias = bias != NULL ? bias + j : NULL, .c = c + i * n + j, .ldc = n};
@@ -229,7 +229,7 @@ static void gemm_bt(size_t m, size_t n, size_t k, const float *a, const float *b
     by_parts(true, m, n, k, a, b, k, NULL, c);
 }
 
-/* A^T B, block by block; `t` says where the first one goes. */
+/* A^T B, block by block; `t` is the target of the first block. */
 INLINE void transposed_blocks(size_t m, size_t n, size_t k, const float *a, size_t lda,
                               const float *b, target t)
 {
@@ -239,7 +239,7 @@ INLINE void transposed_blocks(size_t m, size_t n, size_t k, const float *a, size
                    moved(t, i * n + j));
 }
 
-/* The same, without zeros where there are enough of them. */
+/* A^T B, without the terms of zeros if A has enough zeros. */
 INLINE void transposed(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                        target t)
 {
@@ -303,8 +303,8 @@ INLINE void block_of_microbatches(size_t microbatches, size_t k, operand a, cons
             add(s, v, t->fixed + r * t->ldc + (size_t)v * VL, total[r][v]);
 }
 
-/* A^T B of each microbatch, where these have so few terms that most of the work is rounding: the whole numbers
- * of a block are added up in registers. For whole blocks only. */
+/* A^T B of each microbatch, if microbatches have so few terms that rounding dominates: the fixed-point
+ * sums of a block stay in registers. Whole blocks only. */
 INLINE void short_microbatches(size_t microbatches, size_t m, size_t n, size_t k, const float *a,
                                size_t lda, const float *b, target t)
 {

@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Any CPU: loops that the compiler turns into its vectors where it has some. fmaf rounds once, by an
- * instruction or, slowly, without one. */
+/* Any CPU: loops that the compiler vectorizes where it can. fmaf rounds once, in hardware or, slowly,
+ * in software. */
 
 enum {
     VL = 4,
@@ -80,7 +80,7 @@ static inline ivec iadd(ivec x, ivec y)
     return x;
 }
 
-/* Out of range the conversion is undefined in C; the step is repeated then. */
+/* The conversion is undefined in C out of range; a step with such a value is repeated. */
 static inline ivec round_lanes(vec x)
 {
     ivec v;

@@ -1,13 +1,13 @@
-/* Products A B and A^T B where A has zeros: half the pixels of an image, many values behind relu.
+/* Products A B and A^T B for a sparse A: half the pixels of an image are zero, as are many outputs of
+ * relu.
  *
- * A term with a zero of A adds nothing to its sum, so that a block of C may leave out the terms for
- * which all its rows have zeros; docs/exactness.md says why no bit of a training changes. Such blocks
- * have few rows, PAIR, and many columns, STRIP. The terms of a block are the bits of one word. */
+ * A zero of A adds nothing to a sum, so a block of C may skip the terms that are zero in all its rows;
+ * docs/exactness.md explains why no bit of a training changes. These blocks have few rows (PAIR) and
+ * many columns (STRIP). A word has one bit for each term of a block. */
 
 enum { PAIR = 2, STRIP = PAIR_VECTORS * VL, TERMS = 64, GROUP = 16, SLICE = 512 };
 
-/* With fewer rows or terms than this, or with more than this share of the terms left, whole blocks are
- * faster. */
+/* With fewer rows or terms, or with a larger share of nonzero terms, dense blocks are faster. */
 enum { FEWEST_ROWS = 16, FEWEST_TERMS = 16, MOST_LEFT_PERCENT = 80 };
 
 typedef vec pair_sums[PAIR][PAIR_VECTORS];
@@ -74,7 +74,7 @@ INLINE void pair_to_fixed(uint64_t terms, operand a, const float *b, size_t ldb,
     *t->largest = largest;
 }
 
-/* Which of n columns, at most TERMS, are not zero in both rows. */
+/* One bit for each of n <= TERMS columns: set unless the column is zero in both rows. */
 INLINE uint64_t terms_of_rows(size_t n, const float *a, size_t lda)
 {
     uint64_t terms = 0;
@@ -87,7 +87,7 @@ INLINE uint64_t terms_of_rows(size_t n, const float *a, size_t lda)
     return terms;
 }
 
-/* Whether it pays to look for zeros in A, by some of its rows. */
+/* Samples rows of A to decide whether skipping zeros pays off. */
 static bool rows_have_zeros(size_t m, size_t k, const float *a)
 {
     enum { LOOKS = 16 };
@@ -100,8 +100,8 @@ static bool rows_have_zeros(size_t m, size_t k, const float *a)
     return left * 100 <= all * MOST_LEFT_PERCENT;
 }
 
-/* C = A B for whole pairs of rows and strips of columns. A part of B, TERMS x STRIP, stays in the first
- * cache for all rows; it is packed where B's rows are far apart. */
+/* C = A B for whole pairs of rows and strips of columns. A part of B, TERMS x STRIP, stays in the L1
+ * cache for all rows; it is packed if the rows of B are far apart. */
 static void gemm_zeros(size_t m, size_t n, size_t k, const float *a, const float *b,
                        const float *bias, float *c)
 {
@@ -130,7 +130,7 @@ static void gemm_zeros(size_t m, size_t n, size_t k, const float *a, const float
         }
 }
 
-/* Which of k rows of A, at most 32, are not zero, for each of GROUP columns. */
+/* For each of GROUP columns, one bit for each of k <= 32 rows of A: set if not zero. */
 INLINE void nonzero_rows(size_t k, const float *a, size_t lda, uint32_t *rows)
 {
     uint32_t bits[GROUP] = {0};
@@ -142,7 +142,7 @@ INLINE void nonzero_rows(size_t k, const float *a, size_t lda, uint32_t *rows)
         rows[i] = bits[i];
 }
 
-/* The terms, of k at most TERMS, of the pairs of GROUP columns, and whether it pays to know them. */
+/* The terms of the pairs of GROUP columns, of k <= TERMS, and whether skipping zeros pays off. */
 static bool columns_have_zeros(size_t k, const float *a, size_t lda, uint64_t *terms)
 {
     uint32_t low[GROUP], high[GROUP] = {0};

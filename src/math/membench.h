@@ -1,4 +1,4 @@
-/* What the machine does when nothing is in the way: what our own arithmetic is compared with. */
+/* Memory benchmark, for the roofline bound of memory traffic. */
 #ifndef FMD_MATH_MEMBENCH_H
 #define FMD_MATH_MEMBENCH_H
 

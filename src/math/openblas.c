@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static fmd_openblas loaded; /* sgemm NULL: not yet */
+static fmd_openblas loaded; /* sgemm NULL: not loaded yet */
 
 static void *find_library(void)
 {
@@ -39,7 +39,7 @@ fmd_status fmd_openblas_load(const fmd_openblas **out, int threads)
 {
     char number[16];
     snprintf(number, sizeof number, "%d", threads);
-    setenv("OPENBLAS_NUM_THREADS", number, 1); /* how many it starts */
+    setenv("OPENBLAS_NUM_THREADS", number, 1); /* threads that OpenBLAS starts */
     if (loaded.sgemm == NULL)
         FMD_TRY(load());
     loaded.set_num_threads(threads);

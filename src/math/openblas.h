@@ -1,7 +1,7 @@
-/* OpenBLAS, loaded where it is first needed.
+/* OpenBLAS, loaded on first use.
  *
- * As it is loaded it starts a thread for each core that the process may use: on every rank of a node,
- * and for nothing where our own kernels multiply. */
+ * On loading, OpenBLAS starts a thread for each core that the process may use, on every rank of a
+ * node; with our own kernels these threads would be useless. */
 #ifndef FMD_MATH_OPENBLAS_H
 #define FMD_MATH_OPENBLAS_H
 
@@ -16,8 +16,8 @@ typedef struct fmd_openblas {
     __typeof__(openblas_get_config) *get_config;
 } fmd_openblas;
 
-/* Local. OpenBLAS with so many threads, from where the build found it, or else from where the system
- * does. FMD_EINTERNAL: it is not there. */
+/* Local. Loads OpenBLAS with `threads` threads, from the folder known to the build, else from the
+ * system's library path. FMD_EINTERNAL: not found. */
 FMD_CHECKED fmd_status fmd_openblas_load(const fmd_openblas **out, int threads);
 
 #endif

@@ -1,7 +1,7 @@
-/* Elementary functions and vector loops of our own.
+/* Our own elementary functions and vector loops.
  *
- * libm's float functions differ in the last bit from CPU to CPU; these are fixed polynomials, the
- * same bits from every instruction set. All work on whole arrays; y may be x. */
+ * libm's float functions differ in the last bit between CPUs. These functions are fixed polynomials
+ * and give the same bits with every instruction set. All work on arrays; y may be x. */
 #ifndef FMD_MATH_VEC_H
 #define FMD_MATH_VEC_H
 

@@ -1,7 +1,8 @@
 /* Convolutions of images: forward, and the gradients of input and weights.
  *
  * Each element of a result is one chain of fused multiply-adds, from its first term to its last,
- * the same bits from AVX-512, AVX2 and plain C and whatever other images are in the call:
+ * with the same bits in AVX-512, AVX2 and plain C and for any other images in the call. The order of
+ * the terms:
  *
  *   output             bias or 0, then the kernel's rows, columns, input channels of the group
  *   input's gradient   0, then dy's rows, columns, output channels of the group
@@ -12,11 +13,10 @@
  * the other's at most FMD_CONV_FEW_CHANNELS. The input's gradient of a depthwise layer (groups =
  * in_c > 1) begins with the channels of the multiplier.
  *
- * Terms outside of an image are left out, or added as zeros; where most values of dy are zero,
- * their terms are left out. Which ones follows from the geometry and from the image's own dy,
- * for weights from the microbatch's. It changes no bit of a finite sum but the sign of a zero,
- * which reaches no other value, as in kernels_zeros.h; an infinity or NaN may or may not reach
- * the sums to which it is added times zero.
+ * Terms outside of an image are skipped or added as zeros. If most values of dy are zero, their terms
+ * are skipped. The choice depends on the geometry and the dy of the image, for weights on the dy of the
+ * microbatch. Skipping changes no bit of a finite sum except the sign of a zero, which affects no other
+ * value (see kernels_zeros.h). The product of zero and an infinity or NaN may or may not be added.
  *
  * Arrays are dense and row-major: images (n, h, w, channels), kernels (rows, columns, input
  * channels of a group, output channels). Groups are neighbouring channels, of the input and of
@@ -38,8 +38,8 @@ typedef struct fmd_conv {
     int kernel_h, kernel_w;
     int stride_h, stride_w;
     int dilation_h, dilation_w;
-    int pad_top, pad_left; /* pixels outside of the image at which the first window begins */
-    int groups;            /* divides in_c and out_c; in_c: depthwise */
+    int pad_top, pad_left;           /* pixels of padding before the first pixel */
+    int groups;                      /* divides in_c and out_c; in_c: depthwise */
     const fmd_conv_kernels *kernels; /* of this CPU */
 } fmd_conv;
 
@@ -54,10 +54,10 @@ size_t fmd_conv_input_packed_floats(const fmd_conv *c);
 /* Local. Floats of scratch memory that any of the functions below needs. */
 size_t fmd_conv_scratch_floats(const fmd_conv *c);
 
-/* Local. Packs a kernel for the output, after each change of it. */
+/* Local. Packs a kernel for the output; repeat after each change of the kernel. */
 void fmd_conv_pack(const fmd_conv *c, const float *kernel, float *packed);
 
-/* Local. Packs a kernel for the input's gradient, after each change of it. */
+/* Local. Packs a kernel for the input's gradient; repeat after each change of the kernel. */
 void fmd_conv_input_pack(const fmd_conv *c, const float *kernel, float *packed);
 
 /* Local. y = x * kernel, plus out_c values `bias` unless it is NULL; `relu`: negative sums
@@ -65,12 +65,12 @@ void fmd_conv_input_pack(const fmd_conv *c, const float *kernel, float *packed);
 void fmd_conv_forward(const fmd_conv *c, size_t n, const float *x, const float *packed,
                       const float *bias, bool relu, float *scratch, float *y);
 
-/* Local. dx from dy, shaped as x and y. */
+/* Local. dx from dy; shapes as x and y. */
 void fmd_conv_input_gradient(const fmd_conv *c, size_t n, const float *dy,
                              const float *input_packed, float *scratch, float *dx);
 
-/* Local. The kernel's gradient, summed over the n images of one microbatch. That of the bias is
- * fmd_sum_rows of dy. x: (n, in_h, in_w, in_c), dy: (n, out_h, out_w, out_c). */
+/* Local. The kernel's gradient, summed over the n images of one microbatch. The gradient of the bias
+ * is fmd_sum_rows of dy. x: (n, in_h, in_w, in_c), dy: (n, out_h, out_w, out_c). */
 void fmd_conv_weight_gradient(const fmd_conv *c, size_t n, const float *x, const float *dy,
                               float *scratch, float *dkernel);
 

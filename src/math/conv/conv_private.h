@@ -1,4 +1,4 @@
-/* What the parts of a convolution know of its geometry. */
+/* Geometry shared by the parts of a convolution. */
 #ifndef FMD_MATH_CONV_CONV_PRIVATE_H
 #define FMD_MATH_CONV_CONV_PRIVATE_H
 
@@ -9,14 +9,14 @@ static inline bool is_depthwise(const fmd_conv *c)
     return c->groups == c->in_c && c->groups > 1;
 }
 
-/* Pixel for pixel: all images are one line of pixels. */
+/* A 1 x 1 kernel without strides: all images can be treated as one line of pixels. */
 static inline bool is_pointwise(const fmd_conv *c)
 {
     return c->kernel_h * c->kernel_w * c->stride_h * c->stride_w == 1 && c->out_h == c->in_h &&
            c->out_w == c->in_w;
 }
 
-/* Packed columns are filled up to whole vectors, of which this is a multiple. */
+/* Rounds columns up to a multiple of FMD_CHANNEL_BLOCK, itself a multiple of every vector width. */
 static inline size_t filled_up(int columns)
 {
     return ((size_t)columns + FMD_CHANNEL_BLOCK - 1) / FMD_CHANNEL_BLOCK * FMD_CHANNEL_BLOCK;
@@ -47,7 +47,7 @@ static inline size_t out_floats(const fmd_conv *c)
     return out_pixels(c) * (size_t)c->out_c;
 }
 
-/* Values of an image with a frame of zeros around it, as large as the windows reach. */
+/* Values of an image with a frame of zeros that covers all windows. */
 static inline int framed_h(const fmd_conv *c)
 {
     return (c->out_h - 1) * c->stride_h + (c->kernel_h - 1) * c->dilation_h + 1;
@@ -61,30 +61,29 @@ static inline int framed_w(const fmd_conv *c)
 /* Local. x as the image, y as the grid; of depthwise layers x with as many channels as y. */
 fmd_walk fmd_conv_walk(const fmd_conv *c);
 
-/* Local. All n images of a pointwise layer as one, of which n becomes the number; other layers
- * as they are. */
+/* Local. Merges all n images of a pointwise layer into one and sets n to 1; leaves other layers
+ * unchanged. */
 fmd_conv fmd_conv_as_one_line(const fmd_conv *c, size_t *n);
 
-/* Local. An image each of whose channels comes as often as it has outputs, in `scratch`; or the
- * image itself. */
+/* Local. The image, with each channel repeated once per output in `scratch`; the image itself if
+ * nothing is repeated. */
 const float *fmd_conv_spread_channels(const fmd_conv *c, const float *x, float *scratch);
 
 /* Local. Floats of scratch memory of the dense and of the sparse forms of gradients. */
 size_t fmd_conv_weights_scratch(const fmd_conv *c);
 size_t fmd_conv_sparse_scratch(const fmd_conv *c);
 
-/* Local. Whether dy has so many zeros that it pays to leave out their terms: of one image for
- * the input's gradient, of the n images of a microbatch for the weights'. False where there is
- * no sparse form. */
+/* Local. Whether dy has enough zeros for the sparse form: dy of one image for the input's gradient,
+ * of the n images of a microbatch for the weights' gradient. False if there is no sparse form. */
 bool fmd_conv_input_is_sparse(const fmd_conv *c, const float *dy);
 bool fmd_conv_weights_are_sparse(const fmd_conv *c, size_t n, const float *dy);
 
-/* Local. Floats of the kernel packed for the sparse form of the input's gradient; 0 if it has
- * none. */
+/* Local. Floats of the kernel packed for the sparse form of the input's gradient; 0 if there
+ * is no sparse form. */
 size_t fmd_conv_sparse_packed_floats(const fmd_conv *c);
 void fmd_conv_sparse_pack(const fmd_conv *c, const float *kernel, float *packed);
 
-/* Local. The gradients without the terms of zeros; of one image, and of all of a microbatch. */
+/* Local. Sparse gradients: input of one image; weights of one microbatch. */
 void fmd_conv_sparse_input_gradient(const fmd_conv *c, const float *dy, const float *packed,
                                     float *scratch, float *dx);
 void fmd_conv_sparse_weight_gradient(const fmd_conv *c, size_t n, const float *x, const float *dy,
