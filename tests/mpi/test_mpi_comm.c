@@ -1,4 +1,4 @@
-/* The communicator: what all ranks learn from one, and one from all. */
+/* The communicator: from one rank to all, and from all ranks to one. */
 #include "support/mpi_main.h"
 
 #include <math.h>
@@ -24,7 +24,7 @@ static void host_of(int wanted, char host[HOST_BYTES])
     free(all);
 }
 
-/* Collective. What agree says on every rank when rank `who` failed with `message`. */
+/* Collective. The result of agree on every rank when rank `who` fails with `message`. */
 static void expect_message(int who, const char *message, char text[FMD_ERROR_BYTES])
 {
     char host[HOST_BYTES];
@@ -113,7 +113,7 @@ static void broadcasts_carry_any_number_of_bytes(void **state)
     }
 }
 
-/* Needs a quarter of a gigabyte on each rank but the first, so it is done on two ranks only. */
+/* Needs 256 MB on each rank but the first, so it runs on two ranks only. */
 static void broadcasts_of_more_than_256_mebibytes_arrive_whole(void **state)
 {
     (void)state;
@@ -247,7 +247,7 @@ static void more_than_256_bytes_are_not_compared(void **state)
                     "their bytes: 257 bytes are too many to compare");
 }
 
-/* Each rank keeps to one core of those that it may use; then all are free again. */
+/* Binds each rank to one of its cores, then restores the binding. */
 static void the_cores_of_a_node_are_those_of_all_its_ranks(void **state)
 {
     (void)state;
@@ -268,7 +268,7 @@ static void the_cores_of_a_node_are_those_of_all_its_ranks(void **state)
     const int restored = sched_setaffinity(0, sizeof before, &before);
     assert_all_ranks(narrowed == 0 && restored == 0);
     const int ranks = fmd_comm_node_size(mpi_comm);
-    /* Bound ranks have different cores to choose from: then there is one to each rank at most. */
+    /* Bound ranks may have different cores to choose from; then there is at most one core per rank. */
     assert_all_ranks(fewer >= 1 && fewer <= ranks);
     assert_all_ranks(cores != CPU_COUNT(&before) || fewer == (ranks < cores ? ranks : cores));
 }
@@ -299,7 +299,7 @@ static void shared_memory_filled_on_rank_0_is_read_on_all(void **state)
         wrong += bytes[i] != pattern(i);
     assert_all_ranks(wrong == 0);
 
-    /* It lies on each node once: what one rank writes, the others of its node read. */
+    /* Memory is shared per node: ranks of a node read the writes of one rank. */
     const int64_t ranks = fmd_comm_node_size(mpi_comm);
     fmd_comm_share(mpi_comm, memory, 0);
     bytes[fmd_comm_node_rank(mpi_comm)] = (uint8_t)(100 + fmd_comm_node_rank(mpi_comm));
@@ -328,7 +328,7 @@ static void shared_memory_may_be_released_and_asked_for_again(void **state)
     }
 }
 
-/* Uses up all windows, so it comes last. */
+/* Uses all windows, so this test comes last. */
 static void shared_memory_may_be_empty_and_ends_after_four_times(void **state)
 {
     (void)state;

@@ -20,7 +20,7 @@
 
 enum { CLASSES = 4, PIXELS = 16, SAMPLES = 1201, SEED = 42, LOG_BYTES = 1024 };
 
-/* Rows to a microbatch of an evaluation. */
+/* Samples per microbatch of an evaluation. */
 enum { EVALUATE_MICROBATCH = 32 };
 
 static const fmd_shape image_shape = {.rank = 2, .dim = {4, 4}};
@@ -81,7 +81,7 @@ static fmd_fit_args plain_args(size_t n, size_t batch_size)
                           .shuffle = true};
 }
 
-/* The schedule has the new length, too. */
+/* The schedule has the new length too. */
 static void set_epochs(fmd_fit_args *args, int epochs)
 {
     args->epochs = epochs;
@@ -89,7 +89,7 @@ static void set_epochs(fmd_fit_args *args, int epochs)
                                  args->batch_size, epochs);
 }
 
-/* What became of a training. */
+/* The result of a training. */
 typedef struct outcome {
     fmd_status status;
     char message[FMD_ERROR_BYTES];
@@ -97,7 +97,7 @@ typedef struct outcome {
     fmd_fit_result result;
 } outcome;
 
-/* Room for all rows of a batch on one process, too. */
+/* Space for all samples of a batch, even on one process. */
 static fmd_model *create_model(const fmd_fit_args *args, uint64_t seed)
 {
     fmd_model *m = NULL;
@@ -108,7 +108,7 @@ static fmd_model *create_model(const fmd_fit_args *args, uint64_t seed)
     return m;
 }
 
-/* Collective. Trains a new model, whose first weights follow from `init`. */
+/* Collective. Trains a new model, with initial weights from the seed `init`. */
 static outcome fit_from(const fmd_fit_args *args, const char *optimizer, uint64_t init)
 {
     outcome out;
@@ -130,7 +130,7 @@ static outcome fit(const fmd_fit_args *args, const char *optimizer)
     return fit_from(args, optimizer, args->seed);
 }
 
-/* Collective. The ranks came to the same end; times differ. */
+/* Collective. All ranks have the same result; only times differ. */
 static void assert_same_end(const outcome *o)
 {
     assert_equal_on_all_ranks(&o->status, sizeof o->status);
@@ -159,7 +159,8 @@ static void assert_ended_with(const outcome *o, fmd_status status, const char *m
     assert_same_end(o);
 }
 
-/* The reference: the same training as a loop on one process, all microbatches of a batch in one pass. */
+/* The reference: the same training in a loop on one process, all microbatches of a batch in one
+ * pass. */
 
 typedef struct reference {
     fmd_hash weights;
@@ -168,7 +169,7 @@ typedef struct reference {
     fmd_metrics metrics; /* of the last epoch */
 } reference;
 
-/* Sums up into a serial_sum, and checks nothing: tests of the layers do. */
+/* Adds to a serial_sum without checks; the tests of the layers check the contract. */
 typedef struct serial_sink {
     serial_sum sum;
     float room[1024];
@@ -305,7 +306,7 @@ static void training_gives_the_bits_of_one_process_with_any_settings(void **stat
     args.schedule = schedule_of("constant", 0.01, 60, 20, 2);
     args.shuffle = false;
     assert_same_training(&args, "sgd:momentum=0.9:nesterov");
-    args.microbatch_size = 7; /* 20 rows are two microbatches and a short one */
+    args.microbatch_size = 7; /* 20 samples are two full microbatches and a short one */
     args.seed = UINT64_MAX;
     assert_same_training(&args, "rmsprop");
 }
@@ -320,7 +321,7 @@ static void a_repeated_step_changes_no_bit(void **state)
     assert_all_ranks(o.result.repeats > 0);
 }
 
-/* The control: equal hashes mean something. */
+/* Control: different trainings have different hashes. */
 static void another_seed_gives_other_bits(void **state)
 {
     (void)state;
@@ -350,7 +351,7 @@ static void native_training_is_close_to_exact_and_equal_on_all_ranks(void **stat
         assert_all_ranks(native.result.repeats == 0);
         assert_all_ranks(fabs(native.result.metrics.loss - exact.result.metrics.loss) < 1e-4);
         assert_all_ranks(memcmp(&native.weights, &again.weights, sizeof again.weights) == 0);
-        /* The control: bits tell them apart. */
+        /* Control: their bits differ. */
         assert_all_ranks(memcmp(&native.weights, &exact.weights, sizeof exact.weights) != 0);
     }
 }
@@ -393,13 +394,13 @@ static void replicas_that_differ_are_found_after_the_first_epoch(void **state)
     assert_ended_with(&o, FMD_EDESYNC, expected);
 }
 
-/* Callbacks: rank 0 has one that writes down what it sees and does what it is told. */
+/* Callbacks: on rank 0, a recorder logs its hooks and follows instructions. */
 
 typedef struct recorder {
     fmd_callback base;
     char log[LOG_BYTES];
     uint64_t samples;          /* of the epoch, so far */
-    bool wrong;                /* a batch of another size than expected */
+    bool wrong;                /* a batch had an unexpected size */
     size_t batch, n;           /* to expect */
     int stop_step, stop_epoch; /* where to ask to stop: counted from 1, over all epochs */
     const char *fails;         /* the hook that fails */
@@ -571,7 +572,7 @@ static void a_stop_within_an_epoch_stops_all_ranks_one_step_later(void **state)
     assert_all_ranks(strcmp(o.result.reason, "asked in step 6") == 0);
 }
 
-/* What follows the last step is done by whoever goes on. */
+/* The work after the last step is left to the resumed training. */
 static void a_stop_before_the_last_step_of_an_epoch_ends_after_it(void **state)
 {
     (void)state;
@@ -661,7 +662,7 @@ static void divergence_ends_training_on_all_ranks_alike(void **state)
 
 /* Evaluation. */
 
-/* The sums over the first n samples, 32 rows at a time, on one process. */
+/* The sums over the first n samples, 32 samples at a time, on one process. */
 static fmd_loss_sums evaluate_alone(fmd_model *m, size_t n)
 {
     fmd_loss_sums sums = {0};
@@ -695,7 +696,7 @@ static void evaluation_counts_each_sample_once(void **state)
     fmd_model_destroy(m);
 }
 
-/* How often the watchdog was told of a phase; its own function does not take part. */
+/* Counts calls to the watchdog, in place of its own function. */
 static size_t words;
 
 void __wrap_fmd_watchdog_phase(fmd_watchdog *g, const char *phase);
@@ -718,7 +719,7 @@ static void evaluation_tells_the_watchdog_that_it_goes_on(void **state)
     assert_all_ok(fmd_evaluate(mpi_comm, m, &split, 255, NULL, &e));
     const size_t mine = fmd_share(microbatches, rank_of(), fmd_comm_size(mpi_comm)).count;
     const size_t group = fmd_model_max_samples(m) / EVALUATE_MICROBATCH;
-    assert_all_ranks(words == 1 + (mine + group - 1) / group); /* and once before */
+    assert_all_ranks(words == 1 + (mine + group - 1) / group); /* plus one call before */
     fmd_model_destroy(m);
 }
 
@@ -766,9 +767,9 @@ static void a_loss_that_is_not_finite_fails_evaluation_on_all_ranks(void **state
     fmd_model_destroy(m);
 }
 
-/* The feed: files that rank 0 alone reads. */
+/* The loader: only rank 0 reads files. */
 
-/* Collective. A folder that rank 0 makes, with a data set in it. */
+/* Collective. A folder with a data set, created by rank 0. */
 static void make_data_folder(char path[TEST_PATH_BYTES])
 {
     memset(path, 0, TEST_PATH_BYTES);
@@ -815,7 +816,7 @@ static void a_data_set_that_is_bad_fails_on_all_ranks_alike(void **state)
                     "cannot open the data folder './there-is-no-such-folder': No such file or "
                     "directory");
 
-    /* A fault that only loading shows: bytes behind the last label. */
+    /* A fault found only while loading: bytes after the last label. */
     make_data_folder(path);
     uint8_t file[64];
     const size_t header = put_idx_header(file, 1, (uint32_t[]){17});

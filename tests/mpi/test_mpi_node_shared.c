@@ -1,5 +1,5 @@
-/* Sums through the memory of nodes. All ranks are on one machine here, so the nodes are pretended: the
- * ranks of a node are those that a table puts together. */
+/* Sums through shared memory. All ranks run on one machine, so the nodes are simulated by splitting
+ * the ranks into groups. */
 #include "support/mpi_main.h"
 
 #include "base/mem.h"
@@ -10,8 +10,8 @@
 
 enum { ELEMENTS = 5003 };
 
-/* Collective. A communicator whose ranks are spread over nodes, `per_node` of them on each, the rest
- * on the last. */
+/* Collective. A communicator with simulated nodes of `per_node` ranks each; the last node has the
+ * rest. */
 static void pretend_nodes(fmd_comm *c, int per_node)
 {
     *c = *mpi_comm;
@@ -44,7 +44,7 @@ static int wrong_elements(fmd_node_shared *s, int size, uint32_t shift)
     return wrong;
 }
 
-/* Message after message, without waiting for one another in between. */
+/* Successive messages, without a barrier in between. */
 static void every_rank_gets_the_total_whatever_the_nodes(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Predictions over the ranks, against the same model run over the images on one process. */
+/* Predictions on all ranks, compared with the same model on one process. */
 #include "support/mpi_main.h"
 
 #include "base/rng.h"
@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Two and a half rounds of a rank, and a last microbatch that is not full. */
+/* Two and a half rounds per rank, with a partial last microbatch. */
 enum { CLASSES = 4, PIXELS = 16, IMAGES = 651, MICROBATCH = 32 };
 
 static const fmd_shape image_shape = {.rank = 2, .dim = {4, 4}};
@@ -26,7 +26,7 @@ static fmd_model *create_model(void)
     return m;
 }
 
-/* Row after row as the model gives them, a microbatch at a time. */
+/* Output rows of the model, one microbatch at a time. */
 static void predict_alone(fmd_model *m, size_t n, float *probabilities, uint8_t *predicted)
 {
     for (size_t first = 0; first < n; first += MICROBATCH) {

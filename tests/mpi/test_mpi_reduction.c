@@ -1,4 +1,4 @@
-/* Sums of gradients over microbatches and ranks, against the same sums made by one process. */
+/* Sums of gradients over microbatches and ranks, compared with the same sums on one process. */
 #include "support/mpi_main.h"
 #include "support/serial_sum.h"
 
@@ -22,7 +22,7 @@ typedef struct batch {
     float microbatch[MICROBATCHES][VALUES];
 } batch;
 
-/* Which rank has which microbatch, and which microbatch a rank adds first. */
+/* Assignment of microbatches to ranks, and the order of additions on a rank. */
 typedef struct assignment {
     int owner[MICROBATCHES];
     bool backwards;
@@ -86,13 +86,13 @@ static assignment all_on_one(int rank)
     return a;
 }
 
-/* The last microbatch's owner: where a fault is put that one rank alone sees. */
+/* The owner of the last microbatch: the place for a fault that only one rank sees. */
 static int culprit(const batch *b, const assignment *a)
 {
     return a->owner[b->n - 1];
 }
 
-/* The program is built twice. */
+/* This file is built twice: for `shared` and for `mpi`. */
 #ifndef ALLREDUCE
 #define ALLREDUCE FMD_ALLREDUCE_SHARED
 #endif
@@ -104,7 +104,7 @@ static fmd_reduction *create(fmd_reduction_mode mode, int n_counters)
     return r;
 }
 
-/* Values come in order and once each. */
+/* Values arrive in order, each exactly once. */
 typedef struct taken {
     float *sums;
     size_t n;
@@ -175,7 +175,7 @@ static fmd_reduced sum_native(fmd_reduction *r, const batch *b, const assignment
     return finish(r, counters, scale, sums);
 }
 
-/* The same step on one process, in the order of the microbatches. */
+/* The same step on one process, in microbatch order. */
 static fmd_reduced sum_serial(serial_sum *r, const batch *b, double scale, float *sums)
 {
     serial_sum_begin(r, b->n);
@@ -185,7 +185,7 @@ static fmd_reduced sum_serial(serial_sum *r, const batch *b, double scale, float
     return serial_sum_finish(r, scale, sums);
 }
 
-/* Collective. Repeats both until the sums are there; every outcome and all bits must be equal. */
+/* Collective. Repeats both steps until the sums are complete; all outcomes and bits must be equal. */
 static fmd_reduced same_step(fmd_reduction *r, serial_sum *serial, const batch *b,
                              const assignment *a, double scale, float *sums)
 {
@@ -268,8 +268,8 @@ static void exact_sums_are_within_the_grid_of_sums_of_doubles(void **state)
     fmd_reduction_destroy(r);
 }
 
-/* Told of two microbatches, the reduction lets each take half of the 32 bits. Four of them with one sign
- * pass the whole, on one rank and on the way between ranks; the other four bring the sum back. */
+/* With two microbatches announced, each may use half of the 32-bit range. Four values of one sign
+ * overflow, within a rank and between ranks; the four values of the other sign undo the overflow. */
 static void partial_sums_may_wrap_around(void **state)
 {
     (void)state;
@@ -280,9 +280,9 @@ static void partial_sums_may_wrap_around(void **state)
     for (int i = 0; i < MICROBATCHES; i++) {
         if (a.owner[i] != rank_of())
             continue;
-        float *room = fmd_reduction_begin_range(r, 1, 0, counts[1]);
+        float *range = fmd_reduction_begin_range(r, 1, 0, counts[1]);
         for (size_t j = 0; j < counts[1]; j++)
-            room[j] = i < MICROBATCHES / 2 ? 500 : -499;
+            range[j] = i < MICROBATCHES / 2 ? 500 : -499;
         fmd_reduction_commit_range(r, 1, 0, counts[1]);
     }
     assert_all_ranks(finish(r, NULL, 1, sums) == FMD_REDUCED);
@@ -346,8 +346,8 @@ static void a_value_near_the_largest_float_ends_in_not_finite(void **state)
     fmd_reduction_destroy(r);
 }
 
-/* Collective. One step: each of `microbatches` microbatches has the value, or its opposite, all over a tensor.
- * True if the sums are right, or the step is to be repeated. */
+/* Collective. One step: each of `microbatches` microbatches fills a tensor with the value or its
+ * negative. True if the sums are right or the step must be repeated. */
 static bool right_or_repeated(int microbatches, float value, bool *repeated)
 {
     fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
@@ -356,9 +356,9 @@ static bool right_or_repeated(int microbatches, float value, bool *repeated)
     int wrong = 0;
     fmd_reduction_begin_step(r, microbatches, (int)mine.count);
     for (size_t i = 0; i < mine.count; i++) {
-        float *room = fmd_reduction_begin_range(r, 1, 0, counts[1]);
+        float *range = fmd_reduction_begin_range(r, 1, 0, counts[1]);
         for (size_t j = 0; j < counts[1]; j++)
-            room[j] = j % 2 != 0 ? value : -value;
+            range[j] = j % 2 != 0 ? value : -value;
         fmd_reduction_commit_range(r, 1, 0, counts[1]);
     }
     *repeated = finish(r, NULL, 1, sums) == FMD_REDUCED_REPEAT;
@@ -370,7 +370,7 @@ static bool right_or_repeated(int microbatches, float value, bool *repeated)
     return wrong == 0;
 }
 
-/* Rounding must not carry the sum of many microbatches, each at the edge of its share of the range, over
+/* Many microbatches, each at the edge of its part of the range: rounding must not push the sum over
  * 2^31. Starts one float above the edge. */
 static void many_microbatches_at_the_edge_of_the_range_do_not_overflow(void **state)
 {
@@ -409,7 +409,7 @@ static void a_gradient_that_is_not_finite_on_one_rank_is_seen_on_all(void **stat
                 assert_all_ranks(counter == 1000 + size_of() - 1);
             }
         assert_all_ranks(fmd_reduction_repeats(r) == 0);
-        /* Nothing of it stays behind. */
+        /* The next step is unaffected. */
         const batch b = random_batch(13, ones);
         int64_t counter = 0;
         assert_all_ranks((mode == FMD_REDUCE_EXACT
@@ -457,7 +457,7 @@ static void the_grid_becomes_finer_after_small_gradients(void **state)
     const assignment a = contiguous(MICROBATCHES);
     float sums[VALUES];
 
-    /* On the first scale such values vanish. */
+    /* These values round to zero on the first scale. */
     assert_all_ranks(same_step(r, &serial, &fine, &a, 1, sums) == FMD_REDUCED);
     int zeros = 0, right = 0;
     for (size_t i = 0; i < VALUES; i++)
@@ -489,7 +489,7 @@ static void gradients_that_are_all_zero_sum_to_zero(void **state)
         for (size_t i = 0; i < VALUES; i++)
             zeros += sums[i] == 0;
         assert_all_ranks(zeros == VALUES);
-        /* Whatever the scale is by now, it widens until values fit. */
+        /* The scale widens until the values fit. */
         fmd_reduced outcome = FMD_REDUCED_REPEAT;
         for (int i = 0; i < 20 && outcome == FMD_REDUCED_REPEAT; i++)
             outcome = same_step(r, &serial, &b, &a, 1, sums);
@@ -499,8 +499,9 @@ static void gradients_that_are_all_zero_sum_to_zero(void **state)
     fmd_reduction_destroy(r);
 }
 
-/* A deep sigmoid network starts with gradients far below the first scale; they must not stay lost. */
-static void gradients_below_the_grid_are_found_within_three_steps(void **state)
+/* A deep sigmoid network starts with gradients far below the first scale; later steps must recover
+ * them. */
+static void gradients_below_the_first_scale_are_found_within_three_steps(void **state)
 {
     (void)state;
     fmd_reduction *r = create(FMD_REDUCE_EXACT, 0);
@@ -547,7 +548,7 @@ static void native_sums_are_close_to_sums_of_doubles(void **state)
     fmd_reduction_destroy(r);
 }
 
-/* As models with batch statistics do it. The second step starts from zero. */
+/* The pattern of models with batch statistics. The second step starts from zero. */
 static void native_sums_may_be_fed_microbatch_by_microbatch(void **state)
 {
     (void)state;
@@ -563,8 +564,8 @@ static void native_sums_may_be_fed_microbatch_by_microbatch(void **state)
     fmd_reduction_destroy(r);
 }
 
-/* The control of the tests above: other ranks for the microbatches change the bits of float sums, and of
- * nothing else. On one rank there is no other. */
+/* Control for the tests above: a different assignment of microbatches changes the bits of float sums
+ * only. With one rank there is only one assignment. */
 static void other_ranks_for_the_microbatches_change_native_sums_but_not_exact_ones(void **state)
 {
     (void)state;
@@ -666,7 +667,7 @@ int main(void)
         cmocka_unit_test(counters_of_either_sign_and_64_bits_add_up_exactly),
         cmocka_unit_test(the_grid_becomes_finer_after_small_gradients),
         cmocka_unit_test(gradients_that_are_all_zero_sum_to_zero),
-        cmocka_unit_test(gradients_below_the_grid_are_found_within_three_steps),
+        cmocka_unit_test(gradients_below_the_first_scale_are_found_within_three_steps),
         cmocka_unit_test(native_sums_are_close_to_sums_of_doubles),
         cmocka_unit_test(native_sums_may_be_fed_microbatch_by_microbatch),
         cmocka_unit_test(other_ranks_for_the_microbatches_change_native_sums_but_not_exact_ones),

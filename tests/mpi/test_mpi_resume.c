@@ -1,5 +1,5 @@
-/* A training that was stopped, anywhere and any number of times, ends as if it had not been: the
- * same weights, history and files. */
+/* A training that is stopped anywhere, any number of times, has the same result as an uninterrupted
+ * one: weights, history and files. */
 #include "support/idx_files.h"
 #include "support/mpi_main.h"
 #include "train/callbacks/callbacks.h"
@@ -84,7 +84,7 @@ static const fmd_callback_ops stopper_ops = {.name = "stopper",
                                              .batch_end = on_batch_end,
                                              .train_end = on_train_end};
 
-/* What a process is told, and what came out. */
+/* Settings of one process, and its result. */
 typedef struct process {
     const char *folder;          /* NULL: no checkpointer */
     double save_steps;           /* 0: a checkpoint after each epoch */
@@ -105,7 +105,7 @@ typedef struct process {
     fmd_metrics history[EPOCHS];
 } process;
 
-/* Collective. Trains with objects that know nothing of earlier processes. */
+/* Collective. Trains with new objects, without memory of earlier processes. */
 static void train(process *p)
 {
     fmd_fingerprint_entry entry = {.name = "seed"};
@@ -155,7 +155,7 @@ static void train(process *p)
         snprintf(plateau.monitor, sizeof plateau.monitor, "loss");
         assert_all_ok(fmd_cb_plateau_create(&callbacks[args.n_callbacks++], &plateau, true));
     }
-    const int kept = args.n_callbacks; /* the stopper is not to be destroyed */
+    const int kept = args.n_callbacks; /* the stopper must not be destroyed */
     if (is_root())
         callbacks[args.n_callbacks++] = &s.base;
     if (p->folder != NULL) {
@@ -195,7 +195,7 @@ static void train(process *p)
     }
 }
 
-/* Collective. A run folder that rank 0 makes. */
+/* Collective. A run folder, created by rank 0. */
 static void open_folder(char path[TEST_PATH_BYTES])
 {
     memset(path, 0, TEST_PATH_BYTES);
@@ -209,7 +209,7 @@ static void open_folder(char path[TEST_PATH_BYTES])
 /* Collective. */
 static void close_folder(const char *path)
 {
-    int64_t ready = 1; /* nobody looks at it any more */
+    int64_t ready = 1; /* no longer read */
     fmd_comm_sum_i64(mpi_comm, &ready, 1);
     if (is_root())
         remove_folder(path);
@@ -228,7 +228,7 @@ static const char *step_file(const char *folder, int step, char path[TEST_PATH_B
     return in_folder(folder, name, path);
 }
 
-/* Rank 0. The hash of a file; of nothing if it is not there. */
+/* Rank 0. The hash of a file; of no bytes if the file is missing. */
 static fmd_hash file_hash(const char *path)
 {
     static char bytes[BYTES_MAX];
@@ -249,7 +249,7 @@ static bool same_file(const char *a, const char *b, const char *name)
     return access(path_a, F_OK) == 0 && memcmp(&first, &second, sizeof first) == 0;
 }
 
-/* Collective. They trained, and came to the same end. */
+/* Collective. Both trainings succeeded with the same result. */
 static void assert_same_end(const process *found, const process *expected)
 {
     fmd_error_set("%s", found->message);
@@ -265,7 +265,7 @@ static void assert_same_end(const process *found, const process *expected)
     assert_all_ranks(memcmp(found->history, expected->history, sizeof found->history) == 0);
 }
 
-/* Collective. The run that nobody stops. */
+/* Collective. The uninterrupted run. */
 static process undisturbed(const char *folder, process p)
 {
     p.folder = folder;
@@ -276,7 +276,7 @@ static process undisturbed(const char *folder, process p)
     return p;
 }
 
-/* Collective. Stops the run `p` after each step in turn, and goes on in the same folder. */
+/* Collective. Stops the run `p` after each step in turn, then resumes it in the same folder. */
 static void stop_after_each_step(process p)
 {
     char whole[TEST_PATH_BYTES], parts[TEST_PATH_BYTES];
@@ -318,7 +318,7 @@ static void early_stopping_and_the_best_weights_survive(void **state)
     stop_after_each_step((process){.patient = true, .best = true, .higher_is_better = true});
 }
 
-/* Bytes that rank 0 has sent to all, by the linker's --wrap. */
+/* Bytes broadcast by rank 0, counted through the linker's --wrap. */
 static size_t sent;
 void __real_fmd_comm_bcast(fmd_comm *c, void *data, size_t bytes);
 void __wrap_fmd_comm_bcast(fmd_comm *c, void *data, size_t bytes);
@@ -349,7 +349,7 @@ static void the_learning_rate_on_a_plateau_survives(void **state)
     const process p = {.plateau = true};
     stop_after_each_step(p);
     const process whole = undisturbed(NULL, p);
-    double rate = (double)0.01f; /* the loss decreases, and more counts as better */
+    double rate = (double)0.01f; /* the loss decreases, but higher counts as better */
     for (int epoch = 0; epoch < EPOCHS; epoch++) {
         assert_all_ranks(!is_root() || whole.history[epoch].learning_rate == rate);
         if (epoch > 0)
@@ -410,7 +410,7 @@ static void each_of_the_checkpoints_leads_to_the_same_end(void **state)
     }
 }
 
-/* With a process that ends after an epoch's checkpoint, whatever it had done since. */
+/* The process ends after the checkpoint of an epoch; later work is lost. */
 static void the_best_weights_are_those_of_the_whole_run(void **state)
 {
     (void)state;
@@ -514,7 +514,7 @@ static void a_checkpoint_of_another_run_is_refused_by_all_ranks(void **state)
     close_folder(folder);
 }
 
-/* Rank 0. The file again, with another value for an state entry. */
+/* Rank 0. Rewrites the file with another value for a state entry. */
 static void forge(const char *path, const char *name, int64_t value)
 {
     fmd_checkpoint_contents c;
@@ -538,7 +538,7 @@ static void forge(const char *path, const char *name, int64_t value)
     fmd_model_destroy(m);
 }
 
-/* Its hash is right, so it is some program that is wrong. */
+/* The hash is right, so a faulty program wrote the file. */
 static void a_checkpoint_of_no_place_in_the_run_is_refused_by_all_ranks(void **state)
 {
     (void)state;
@@ -592,7 +592,7 @@ static void without_a_good_checkpoint_no_rank_begins_again(void **state)
     close_folder(folder);
 }
 
-/* The last test: a signal is never forgotten. */
+/* This test comes last: a received signal stays pending. */
 static void a_signal_to_one_rank_stops_all_of_them(void **state)
 {
     (void)state;

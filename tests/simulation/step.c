@@ -2,9 +2,9 @@
  *
  *   step ELEMENTS SUM mpi|shared CASE...    CASE: UNITS:COMPUTE:UPDATE, times in seconds
  *
- * In each case a rank that has one of the UNITS (microbatches, or images) computes, the message of ELEMENTS
- * values is summed over all ranks, and all ranks update. SUM is the time in which a rank adds up a
- * message's worth of values. Prints "STEP MESSAGE" for each case: milliseconds, over the ranks. */
+ * In each case, each rank with one of the UNITS (microbatches or images) computes, all ranks sum the
+ * message of ELEMENTS values, and all ranks update. SUM is the time to add one message on one rank.
+ * Prints "STEP MESSAGE" for each case: milliseconds, maximum over the ranks. */
 #include <mpi.h>
 #include <smpi/smpi.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@ typedef struct sum {
     uint32_t *message;
 } sum;
 
-/* As src/dist/reduce/node_shared.c: a slice for each rank of a node; equal slices meet. */
+/* As src/dist/reduce/node_shared.c: one slice per rank of a node, summed over the nodes. */
 static void share(sum *s)
 {
     int rank, ranks, mine;
@@ -32,7 +32,7 @@ static void share(sum *s)
     s->elements = (int)((int64_t)elements * (mine + 1) / ranks - (int64_t)elements * mine / ranks);
 }
 
-/* SMPI charges nothing for the arithmetic of a reduction: that is added here. */
+/* SMPI does not model the arithmetic of a reduction; its time is added here. */
 static void run(const sum *s)
 {
     int size;

@@ -1,4 +1,4 @@
-/* Many comparisons, one verdict: keeps the worst of them and where it was. */
+/* Combines many comparisons into one verdict; records the worst and its place. */
 #ifndef FMD_TEST_CLOSENESS_H
 #define FMD_TEST_CLOSENESS_H
 
@@ -22,7 +22,7 @@ void closeness_add(closeness *c, double difference, double limit, const char *fo
 /* Prints the worst; fails if it passes its limit, or if nothing was compared. */
 void closeness_check(const closeness *c);
 
-/* The largest |a - b| and |a| of n values; infinite if there is a NaN. */
+/* The largest |a - b| and |a| of n values; infinite if any is NaN. */
 double largest_difference(size_t n, const float *a, const float *b);
 double largest_difference64(size_t n, const float *a, const double *b);
 double largest(size_t n, const float *a);

@@ -1,4 +1,4 @@
-/* cmocka with the headers that it needs before it. */
+/* cmocka, after the headers that it requires. */
 #ifndef FMD_TEST_H
 #define FMD_TEST_H
 

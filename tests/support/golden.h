@@ -1,7 +1,7 @@
 /* Reads tests/golden/NAME.golden.
  *
- * The form is in tests/golden/README.md. Every reader ends the test where something is missing or
- * has another size than the caller expects, so no comparison can pass for want of numbers. */
+ * The format is described in tests/golden/README.md. Readers fail the test if an entry is missing or
+ * its size is unexpected, so no comparison passes for lack of numbers. */
 #ifndef FMD_TEST_GOLDEN_H
 #define FMD_TEST_GOLDEN_H
 

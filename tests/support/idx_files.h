@@ -8,11 +8,11 @@
 
 enum { TEST_PATH_BYTES = 512 };
 
-/* Makes an empty folder in $TMPDIR or /tmp, and removes it with all that is in it. */
+/* Creates an empty folder in $TMPDIR or /tmp; removes it with its contents. */
 void make_folder(char path[TEST_PATH_BYTES]);
 void remove_folder(const char *path);
 
-/* The same as setup and teardown of a cmocka test, which works inside the folder, so that the names
+/* The same as setup and teardown of a cmocka test. The test runs inside the folder, so that the paths
  * in messages do not change from run to run. */
 int enter_folder(void **state);
 int leave_folder(void **state);
@@ -21,7 +21,7 @@ int leave_folder(void **state);
 void make_subfolder(const char *folder, const char *name);
 void write_file(const char *folder, const char *name, const void *data, size_t n);
 
-/* One gzip member; level 0 stores the bytes as they are. Returns its length. */
+/* Writes one gzip member; level 0 stores the bytes uncompressed. Returns its length. */
 size_t pack_gzip(const void *data, size_t n, int level, uint8_t *out, size_t capacity);
 
 /* Writes the header of an IDX file of unsigned bytes; returns its length. */

@@ -1,4 +1,5 @@
-/* For tests of callbacks: traces of Keras' own in tests/golden/, and what a checkpoint has of ours. */
+/* For tests of callbacks: traces of Keras callbacks from tests/golden/, and callback state in
+ * checkpoints. */
 #ifndef FMD_TEST_KERAS_TRACE_H
 #define FMD_TEST_KERAS_TRACE_H
 
@@ -8,7 +9,7 @@
 
 enum { TRACE_EPOCHS = 64 };
 
-/* tests/golden/NAME, behind the comment at its beginning. */
+/* Opens tests/golden/NAME and skips the comment at its start. */
 FILE *trace_open(const char *name);
 
 /* The name of the next trace; false at the end of the file. */
@@ -19,16 +20,16 @@ int trace_row(FILE *file, const char *name, double *values);
 
 fmd_monitor_mode trace_mode(const char *word);
 
-/* With this value of the metric; the others stand still, as if nothing got better. */
+/* Metrics with this value; all other metrics stay constant, without improvement. */
 fmd_metrics trace_metrics(const char *monitor, double value);
 
-/* NaN is as good as NaN. */
+/* Equality in which NaN equals NaN. */
 bool trace_same(double a, double b);
 
-/* The single number of this name that a checkpoint has of the callback. */
+/* The single number under this name in the checkpoint state of the callback. */
 double callback_entry(fmd_callback *c, const char *name);
 
-/* Gives what a checkpoint has of one callback to another, and destroys the first. */
+/* Transfers the checkpoint state of one callback to another, and destroys the first. */
 void callback_hand_over(fmd_callback *from, fmd_callback *to);
 
 #endif

@@ -6,11 +6,11 @@
 
 fmd_comm *mpi_comm;
 
-/* The stderr of every rank, also of those that print nothing else. */
+/* The stderr of every rank, even of silenced ranks. */
 static FILE *loud;
 
-/* Silences what is printed through C streams. The descriptors stay, so that the MPI library and the
- * sanitizers are still heard. */
+/* Silences C streams. The file descriptors stay open, so that the MPI library and the sanitizers can
+ * still print. */
 static int mute(void)
 {
     FILE *nowhere = fopen("/dev/null", "w");

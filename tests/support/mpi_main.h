@@ -10,15 +10,15 @@
 
 #include "fmd/comm.h"
 
-/* The job, while a group runs. */
+/* The communicator, while a group runs. */
 extern fmd_comm *mpi_comm;
 
-/* Collective. What main returns: 0 where every test passed on every rank. Ranks other than 0 print
- * nothing but what assertions tell of them. */
+/* Collective. Returns the exit code for main: 0 if every test passed on every rank. Ranks other than 0
+ * print only the messages of failed assertions. */
 #define mpi_run_tests(tests) mpi_run_group(#tests, tests, sizeof(tests) / sizeof((tests)[0]))
 int mpi_run_group(const char *name, const struct CMUnitTest *tests, size_t n);
 
-/* Collective. The condition holds on every rank; each rank where it does not says so. */
+/* Collective. The condition holds on every rank; ranks where it fails print a message. */
 #define assert_all_ranks(condition) mpi_assert((condition), #condition, __FILE__, __LINE__)
 void mpi_assert(int condition, const char *text, const char *file, int line);
 

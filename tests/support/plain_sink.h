@@ -1,5 +1,5 @@
-/* A sink that adds gradient sums into one array in the order of the parameters, and checks that the
- * layers keep the rules: one range at a time, filled whole, every value once for each microbatch. */
+/* Adds gradient sums to one array in the order of the parameters, and checks the contract of the
+ * layers: one range at a time, filled completely, every value once for each microbatch. */
 #ifndef FMD_TEST_PLAIN_SINK_H
 #define FMD_TEST_PLAIN_SINK_H
 
@@ -9,7 +9,7 @@ typedef struct plain_sink {
     fmd_gradient_sink sink;
     const fmd_model *model;
     float *sums;     /* n_params values */
-    unsigned *times; /* how often each was added */
+    unsigned *times; /* number of additions to each value */
     float *scratch;
     size_t tensor, offset, n; /* of the range that is begun; n 0: none */
 } plain_sink;

@@ -73,7 +73,7 @@ fmd_reduced serial_sum_finish(serial_sum *s, double scale, float *sums)
         int exponent = s->exponent[i] - 31;
         for (int64_t span = 1; most > 0 && span < 64 * most; span *= 2)
             exponent++;
-        /* Nothing in sight: look closer, but no closer than 2^-60. */
+        /* The total is zero: a finer scale, down to 2^-60. */
         if (most == 0 && s->exponent[i] > -60)
             s->exponent[i] = s->exponent[i] < -44 ? -60 : s->exponent[i] - 16;
         else if (most > 0)

@@ -1,5 +1,5 @@
-/* The gradient sum of a batch as one process makes it, in 64-bit integers: what an exact reduction
- * must give, to the bit, on any number of ranks. Shares no code with src/dist. */
+/* The gradient sum of a batch on one process, in 64-bit integers. An exact reduction must give the
+ * same bits on any number of ranks. Shares no code with src/dist. */
 #ifndef FMD_TEST_SERIAL_SUM_H
 #define FMD_TEST_SERIAL_SUM_H
 

@@ -1,4 +1,4 @@
-/* A folder for the files of a test, gone with everything in it when the group of tests ends. */
+/* A folder for the files of tests, removed with its contents when the group of tests ends. */
 #ifndef TEMP_FOLDER_H
 #define TEMP_FOLDER_H
 
@@ -14,7 +14,7 @@
 
 static char temp_folder[256];
 
-/* The path of a file in the folder; good until eight more were asked for. */
+/* The path of a file in the folder; valid until eight more calls. */
 static inline const char *temp_path(const char *name)
 {
     static char paths[8][512];
@@ -24,7 +24,7 @@ static inline const char *temp_path(const char *name)
     return path;
 }
 
-/* Writes a file below `root`, "/proc/meminfo" or the like, and makes the folders that it lies in. */
+/* Writes a file below `root`, e.g. "/proc/meminfo", and creates its folders. */
 static inline void temp_put(const char *root, const char *name, const char *text)
 {
     char path[2048];

@@ -50,7 +50,7 @@ void trained_make(trained *t, const char *optimizer)
     for (size_t slot = 0; slot < fmd_optimizer_n_slots(t->o); slot++)
         for (size_t i = 0; i < n; i++)
             fmd_optimizer_slot(t->o, slot)[i] = (float)(1000 * (slot + 1) + i);
-    /* What conversions would lose. */
+    /* Values that conversions would lose. */
     const int32_t scales[] = {INT32_MIN, -1, INT32_MAX};
     const double history[] = {(double)NAN, -0.0, 0.1, (double)-INFINITY, 5e-324};
     const float best[] = {NAN, -0.0f, 0.1f, 1e-45f};
@@ -74,7 +74,7 @@ static size_t copy_part(char *to, const void *from, size_t bytes)
     return bytes;
 }
 
-/* Puts all values one behind another, or counts their bytes. */
+/* Concatenates all values, or counts their bytes. */
 static size_t copy_all(const trained *t, char *to)
 {
     const size_t bytes = fmd_model_n_params(t->m) * sizeof(float);

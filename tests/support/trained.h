@@ -1,5 +1,5 @@
-/* A whole state for checkpoints: a model, an optimizer, fingerprint, and state entries of every kind, in which
- * every value differs from every other. */
+/* A complete state for checkpoints: model, optimizer, fingerprint and state entries of every kind. All
+ * values differ from each other. */
 #ifndef TRAINED_H
 #define TRAINED_H
 
@@ -24,9 +24,9 @@ typedef struct trained {
 extern const char trained_layers[];
 extern const fmd_shape trained_image;
 
-/* Fills *t, which must stay where it is, as after three steps with this optimizer. */
+/* Fills *t with the state after three steps with this optimizer; *t must not move. */
 void trained_make(trained *t, const char *optimizer);
-/* The same with nothing learned: what a program has before it reads a checkpoint. */
+/* The untrained state, as before a checkpoint is read. */
 void trained_make_new(trained *t, const char *optimizer);
 void trained_release(trained *t);
 
@@ -38,7 +38,7 @@ void trained_assert_equal(const trained *t, const void *copy);
 /* Writes a good file, with Adam; its bytes are released by free(). */
 char *trained_write(const char *path, size_t *n);
 
-/* A new state with Adam, and a copy of what it was before a file was read. */
+/* A new state with Adam, and a copy from before a file was read. */
 typedef struct victim {
     trained t;
     void *before;
@@ -46,11 +46,11 @@ typedef struct victim {
 void victim_make(victim *v);
 void victim_release(victim *v);
 
-/* The bytes of a file, released by free(), and back. */
+/* Reads a file, whose bytes are released by free(); writes a file. */
 char *read_bytes(const char *path, size_t *n);
 void write_bytes(const char *path, const char *bytes, size_t n);
 
-/* Whether what is done between begin and end prints on stderr: how many bytes. */
+/* Counts the bytes printed to stderr between begin and end. */
 void watch_stderr_begin(void);
 size_t watch_stderr_end(void);
 
