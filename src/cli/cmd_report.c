@@ -55,7 +55,7 @@ static fmd_status run_report(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_report = {
     .name = "report",
     .usage = "RUN_DIR [OPTIONS]",
-    .help = "write one HTML file about a run: test accuracy, curves, mistakes, how to repeat it",
+    .help = "writes one HTML file about a run: test accuracy, curves, mistakes, how to repeat it",
     .section = FMD_TO_LOOK,
     .example = "runs/20260131-120000 --output report.html",
     .groups = "data|weights|file",

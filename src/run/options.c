@@ -14,8 +14,8 @@ const fmd_option fmd_config_table[] = {
      .help = "list the data sets found, describe one, or verify its files"},
     /* data */
     {.name = "dataset", .group = "data", .kind = FMD_OPTION_TEXT, FIELD(data.dataset),
-     .initial = "fashion-mnist", .value = "fashion-mnist|mnist|DIR",
-     .help = "fashion-mnist, mnist, or a folder with four IDX files; a trained run knows its data set"},
+     .initial = "fashion-mnist", .value = "fashion-mnist|mnist|cifar-10|DIR",
+     .help = "a data set by its name, or a folder with its files; a trained run knows its data set"},
     {.name = "data-dir", .group = "data", .kind = FMD_OPTION_TEXT, FIELD(data.dir), .initial = "",
      .value = "DIR", .help = "folder with the data set; empty: the standard places"},
     {.name = "validation-split", .group = "training data", .kind = FMD_OPTION_FLOAT,

@@ -89,7 +89,7 @@ void fmd_completion_fish(void)
         putchar('\n');
     }
     printf("complete -c fmnist-dist -n __fmnist_dist_first -a help "
-           "-d 'explain the program or a command'\n"
+           "-d 'explains the program or a command'\n"
            "complete -c fmnist-dist -n '__fmnist_dist_is help; and not __fmnist_dist_first' -a '");
     print_takers(NULL);
     printf("'\n"

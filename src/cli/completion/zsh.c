@@ -85,7 +85,7 @@ void fmd_completion_zsh(void)
         print_text(fmd_commands[i]->help);
         printf("'\n");
     }
-    printf("        'help:explain the program or a command'\n"
+    printf("        'help:explains the program or a command'\n"
            "    )\n"
            "    if ((CURRENT == 2)) && [[ $words[2] != -* ]]; then\n"
            "        _describe command commands\n"
