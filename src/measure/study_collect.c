@@ -12,8 +12,8 @@
 
 enum { MOST_RUNS = 10000, MOST_MODEL_RANKS = 1 << 16 };
 
-/* Width limits of intervals, as shares of the rate: no advice if a deciding interval is wider; no
- * advice at all. */
+/* Limits for the width of an interval, relative to the rate: above the first, an interval that
+ * decides the advice makes it inconclusive; above the second, any interval does. */
 static const double too_wide = 0.1, useless = 0.5;
 
 /* Milliseconds of a phase; NAN: the run has no such phase. */

@@ -50,7 +50,8 @@ static verdict judge(const early_stopping *s, early_stopping_state *t, int epoch
     t->has_best = true;
     t->best = value;
     t->best_epoch = epoch;
-    /* Below the baseline the wait continues, but this epoch improved: do not stop now. */
+    /* Until the baseline is reached the wait continues, but this epoch improved: do not stop
+     * now. */
     if (isnan(s->args.baseline) || is_better(s, value, s->args.baseline))
         t->wait = 0;
     return BEST_SO_FAR;
@@ -114,7 +115,7 @@ static fmd_status restored(fmd_callback *c, const fmd_event *e, fmd_control *con
     return FMD_OK;
 }
 
-/* Applies even if training was not stopped early. */
+/* Restores the best weights even if training was not stopped early. */
 static fmd_status train_end(fmd_callback *c, const fmd_event *e, fmd_final_weights *weights)
 {
     (void)e;
