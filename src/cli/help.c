@@ -133,7 +133,7 @@ static const char *list_text(const char *choices, char text[FMD_HELP_BYTES])
 {
     size_t used = 0;
     for (const char *c = choices; *c != '\0' && used + 3 < FMD_HELP_BYTES; c++) {
-        text[used++] = *c == '|' ? ',' : *c;
+        text[used++] = (char)(*c == '|' ? ',' : *c);
         if (*c == '|')
             text[used++] = ' ';
     }

@@ -102,7 +102,7 @@ static fmd_status read_batch(reader *r, int file, uint8_t **images, uint8_t **la
                                 CLASSES - 1);
             *(*labels)++ = record[0];
             interleave(record + 1, *images);
-            *images += PIXELS * CHANNELS;
+            *images += (size_t)PIXELS * CHANNELS;
         }
     }
     return FMD_OK;

@@ -372,7 +372,7 @@ static fmd_status search(const places *p, const char *name, folder *f, const cha
 fmd_status fmd_locate(fmd_place *out, const char *name, const char *dir)
 {
     places p;
-    folder f;
+    folder f = {.found = 0};
     const char *path = NULL;
     FMD_TRY(list_locations(&p, name, dir));
     FMD_TRY(search(&p, name, &f, &path));

@@ -172,5 +172,6 @@ void fmd_bias_gradient(const fmd_pass *p, size_t pixels, size_t channels, const 
 
 double fmd_convolution_flops(const fmd_conv *c)
 {
-    return 2.0 * c->out_h * c->out_w * c->out_c * c->kernel_h * c->kernel_w * (c->in_c / c->groups);
+    const int group_c = c->in_c / c->groups;
+    return 2.0 * c->out_h * c->out_w * c->out_c * c->kernel_h * c->kernel_w * group_c;
 }

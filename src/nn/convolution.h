@@ -61,7 +61,7 @@ typedef struct fmd_conv_args {
          .offset = offsetof(args, conv.init),                                                      \
          .initial = "glorot_uniform",                                                              \
          .choices = FMD_INIT_NAMES,                                                                \
-         .keras = init_keras,                                                                      \
+         .keras = (init_keras),                                                                    \
          .help = "initialiser of the kernel"},                                                     \
     {                                                                                              \
         .name = "bias", .kind = FMD_OPTION_BOOL, .offset = offsetof(args, conv.bias),              \

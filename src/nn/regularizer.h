@@ -8,6 +8,7 @@
 
 #include "fmd/model.h"
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a field and parts of string literals take none */
 /* Rows of an option table whose struct has the fmd_regularizer `field`. `prefix` stands in front of
  * the names here, `keras` in front of those of Keras. */
 #define FMD_REGULARIZER_OPTIONS(args, field, prefix, keras_prefix)                                 \
@@ -25,6 +26,7 @@
         .keras = keras_prefix "_constraint",                                                       \
         .help = "largest norm of the kernel along its first axis; 0: any"                          \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* Local. Whether a kernel of the model has a penalty or a largest norm. */
 bool fmd_regularizer_exists(const fmd_model *m);

@@ -59,9 +59,9 @@ static fmd_status make_dated_folder(fmd_run_folder *f)
 /* A folder named by the user may contain other files, unless the run would overwrite them. */
 static fmd_status check_unused(const fmd_run_folder *f)
 {
-    static const char *const names[] = {FMD_FILE_STATUS,  FMD_FILE_CONFIG,
-                                        FMD_FILE_HISTORY, FMD_FILE_EVENTS,
-                                        FMD_FILE_RECORD,  FMD_FILE_CHECKPOINTS "/" FMD_FILE_FINAL};
+    static const char *const names[] = {
+        FMD_FILE_STATUS, FMD_FILE_CONFIG, FMD_FILE_HISTORY,
+        FMD_FILE_EVENTS, FMD_FILE_RECORD, (FMD_FILE_CHECKPOINTS "/" FMD_FILE_FINAL)};
     char path[FMD_RUN_PATH_BYTES];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (access(fmd_run_folder_file(f, names[i], path), F_OK) == 0)

@@ -21,6 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* How the file begins by which a rank claims an emergency checkpoint. */
+#define FMD_EMERGENCY_CLAIM ".emergency-"
+
 enum { PATH_BYTES = 1200, NAME_BYTES = 64, STEP_DIGITS = 10, MAX_FAILURES = 3, EMERGENCIES = 2 };
 static const char prefix[] = "step-", suffix[] = ".weights.h5", best_name[] = FMD_FILE_BEST;
 
@@ -126,7 +129,9 @@ static int is_bad_file(const struct dirent *entry)
 
 static int is_remains(const struct dirent *entry)
 {
-    return strstr(entry->d_name, ".tmp-") != NULL || strncmp(entry->d_name, ".emergency-", 6) == 0;
+    static const char claim[] = FMD_EMERGENCY_CLAIM;
+    return strstr(entry->d_name, ".tmp-") != NULL ||
+           strncmp(entry->d_name, claim, sizeof claim - 1) == 0;
 }
 
 /* The names that `filter` accepts, newest step first; released by free_names. -1 and errno. */
@@ -276,7 +281,7 @@ void fmd_checkpointer_emergency(fmd_checkpointer *s, const fmd_state *state)
             nanosleep(&turn, NULL);
         if (access(file_path(s, name, path), F_OK) == 0)
             return;
-        snprintf(claim, sizeof claim, ".emergency-%" PRIu64 "-%d", state->step, i);
+        snprintf(claim, sizeof claim, FMD_EMERGENCY_CLAIM "%" PRIu64 "-%d", state->step, i);
         const int fd =
             open(file_path(s, claim, path), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
         if (fd < 0)

@@ -24,9 +24,9 @@ typedef struct fmd_phase_seconds {
 } fmd_phase_seconds;
 
 /* The phases of training: "assemble", "forward", "backward", "reduce", "update". */
-#define COUNT(...) +1
+#define COUNT(name, ...) FMD_PHASE_##name,
 #define SKIP(...)
-enum { FMD_PHASES = 0 FMD_PHASE_LIST(COUNT, SKIP) };
+enum { FMD_PHASE_LIST(COUNT, SKIP) FMD_PHASES };
 #undef COUNT
 #undef SKIP
 extern const char *const fmd_phase_names[FMD_PHASES];

@@ -149,7 +149,7 @@ static int count_files(void)
     DIR *dir = opendir("checkpoints");
     assert_non_null(dir);
     for (struct dirent *e; (e = readdir(dir)) != NULL;)
-        n += e->d_name[0] != '.' || strncmp(e->d_name, ".emergency", 5) == 0;
+        n += e->d_name[0] != '.' || strncmp(e->d_name, ".emerge", 7) == 0;
     closedir(dir);
     return n;
 }
@@ -490,8 +490,9 @@ static void remains_of_writes_that_were_cut_off_are_deleted(void **state)
     write_file("checkpoints", "step-0000000003.weights.h5.tmp-77-0", "half", 4);
     write_file("checkpoints", "latest.weights.h5.tmp-link", "half", 4);
     write_file("checkpoints", ".emergency-3", "", 0);
+    write_file("checkpoints", ".emergence", "somebody else's", 15);
     assert_loads(2);
-    assert_int_equal(count_files(), 3);
+    assert_int_equal(count_files(), 4);
 }
 
 /* A folder in the place of the file: it cannot be replaced by one. */

@@ -52,9 +52,10 @@ int fmd_keyboard_wait(double seconds)
                                   .tv_nsec = (long)(fmod(seconds, 1) * 1e9)};
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     unsigned char key = 0;
-    if (!enter())
+    const bool there = enter();
+    const bool gone =
+        there && ppoll(&input, 1, &time, NULL) == 1 && read(STDIN_FILENO, &key, 1) != 1;
+    if (!there || gone)
         nanosleep(&time, NULL);
-    else if (ppoll(&input, 1, &time, NULL) == 1 && read(STDIN_FILENO, &key, 1) != 1)
-        nanosleep(&time, NULL); /* the terminal is gone */
     return key;
 }

@@ -383,7 +383,7 @@ static fmd_status find_needs(fmd_needs *needs, fmd_comm *c, const fmd_config *co
 /* Collective. All checks; rank 0 has all findings. */
 static fmd_status examine(fmd_findings *f, fmd_comm *c, const fmd_config *config)
 {
-    fmd_needs needs;
+    fmd_needs needs = {.ranks = 0};
     const bool named = strcmp(config->run.dir, "auto") != 0 && strcmp(config->run.dir, "none") != 0;
     FMD_TRY(fmd_comm_agree(c, find_needs(&needs, c, config)));
     FMD_TRY(check_cores(f, c, needs.threads));

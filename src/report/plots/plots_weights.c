@@ -191,7 +191,7 @@ fmd_status fmd_plot_weights(const fmd_plot_target *target, const fmd_run_view *v
     enum { SCALE = 2 };
     tiles t;
     fmd_weight_tiles facts;
-    fmd_picture picture;
+    fmd_picture picture = {.width = 0};
     fmd_plot_draft d;
     if (!lay_tiles(v, &t))
         return FMD_FAIL(FMD_EDATA,

@@ -46,8 +46,8 @@ static void forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
 {
     (void)sink;
     const size_t rows = fmd_pass_samples(p), h = (size_t)l->out.dim[0];
-    const size_t in_row = (size_t)(l->in[0].dim[1] * l->in[0].dim[2]);
-    const size_t out_row = (size_t)(l->out.dim[1] * l->out.dim[2]);
+    const size_t in_row = (size_t)l->in[0].dim[1] * (size_t)l->in[0].dim[2];
+    const size_t out_row = (size_t)l->out.dim[1] * (size_t)l->out.dim[2];
     int top = l->in[0].dim[0] - l->out.dim[0], left = l->in[0].dim[1] - l->out.dim[1];
     float u[FMD_AUGMENT_NUMBERS];
     fmd_augment_draw(l, p, 0, u);
