@@ -189,7 +189,7 @@ void fmd_html_table_begin(fmd_html *h, const char *id, const char *caption, cons
     fprintf(h->body, "\"><table id=\"%s\"><caption><span>", id);
     put_escaped(h->body, caption);
     if (n_columns > MOST_ON_A_PHONE)
-        fputs("<span class=\"more\"> This table scrolls sideways \u2192</span>", h->body);
+        fputs("<span class=\"more\">. This table scrolls sideways \u2192</span>", h->body);
     fputs("</span></caption>\n<thead><tr>", h->body);
     h->n_columns = 0;
     for (const char *c = columns; h->n_columns < MAX_COLUMNS;) {

@@ -125,18 +125,25 @@ static void put_options(fmd_html *h, const fmd_run_view *v, const char *id, cons
                         bool changed)
 {
     char text[FMD_OPTION_TEXT_BYTES];
-    fmd_html_table_begin(h, id, caption, changed ? "Option|Value|Default" : "Option|Value|Meaning");
+    bool any = false;
     for (size_t i = 0; i < fmd_config_table_length; i++) {
         const fmd_option *o = &fmd_config_table[i];
         char name[80];
         const char *value = fmd_option_text(o, &v->config, text);
         if (!fmd_config_has(FMD_TRAIN_GROUPS, o) || (changed && is_default(v, o, value)))
             continue;
+        if (!any)
+            fmd_html_table_begin(h, id, caption,
+                                 changed ? "Option|Value|Default" : "Option|Value|Meaning");
+        any = true;
         snprintf(name, sizeof name, "--%s", o->name);
         fmd_html_row(h, (const char *const[]){name, *value != '\0' ? value : "(empty)",
                                               changed ? o->initial : o->help});
     }
-    fmd_html_table_end(h);
+    if (any)
+        fmd_html_table_end(h);
+    else
+        fmd_html_paragraph(h, "", "All options have their defaults.");
 }
 
 void fmd_page_configuration(fmd_html *h, const fmd_run_view *v)

@@ -53,7 +53,7 @@ static void put_matrix(fmd_html *h, const fmd_run_view *v)
            "aria-label=\"Confusion matrix\"><table id=\"confusion\" class=\"matrix\">"
            "<caption><span>Confusion matrix: a row for each actual class, a column for each "
            "predicted class; the stronger the colour, the larger the share of the row"
-           "<span class=\"more\"> This table scrolls sideways →</span></span></caption>\n"
+           "<span class=\"more\">. This table scrolls sideways →</span></span></caption>\n"
            "<thead><tr><th scope=\"col\">actual \\ predicted</th>");
     for (size_t k = 0; k < r->classes; k++) {
         fmd_html_markup(h, "<th scope=\"col\" class=\"n\">");

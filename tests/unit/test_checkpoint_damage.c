@@ -148,7 +148,8 @@ static void test_checkpoint_damage__the_message_tells_what_is_wrong(void **state
                 "evaluate and --weights read files of Keras");
     bytes[0] ^= 1;
     write_bytes(path, bytes, n);
-    assert_says(path, "", " is not a checkpoint of fmnist-dist, or its head is damaged");
+    assert_says(path, "",
+                " is not a weights file of fmnist-dist or Keras, or its header is damaged");
     free(bytes);
 }
 

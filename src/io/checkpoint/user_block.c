@@ -57,8 +57,9 @@ fmd_status fmd_user_block_check(const void *image, size_t bytes, const char *pat
                         path, bytes);
     memcpy(&b, data, sizeof b);
     if (memcmp(b.magic, magic, sizeof magic) != 0)
-        return FMD_FAIL(FMD_EDATA,
-                        "'%s' is not a checkpoint of fmnist-dist, or its head is damaged", path);
+        return FMD_FAIL(
+            FMD_EDATA,
+            "'%s' is not a weights file of fmnist-dist or Keras, or its header is damaged", path);
     if (!same_hash(b.own, hash_fields(&b)) || memcmp(data + sizeof b, zeros, sizeof zeros) != 0)
         return FMD_FAIL(FMD_EDATA, "'%s' is damaged: its first %d bytes", path,
                         FMD_USER_BLOCK_BYTES);
