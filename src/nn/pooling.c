@@ -73,3 +73,33 @@ fmd_cost fmd_pooling_cost(const fmd_layer *l, size_t samples)
                       .backward_flops = l->sends_gradient ? out : 0,
                       .backward_bytes = l->sends_gradient ? sizeof(float) * (in + out) : 0};
 }
+
+const fmd_option fmd_global_pool_options[] = {
+    {.name = "keepdims",
+     .kind = FMD_OPTION_BOOL,
+     .offset = offsetof(fmd_global_pool_args, keepdims),
+     .initial = "false",
+     .keras = "keepdims",
+     .help = "the output is an image of one pixel"},
+};
+
+fmd_status fmd_global_pooling_build(fmd_layer *l, fmd_plan *plan)
+{
+    (void)plan;
+    const fmd_global_pool_args *a = l->args;
+    FMD_TRY(fmd_layer_check_image(l));
+    const int channels = l->in[0].dim[2];
+    l->out = a->keepdims ? (fmd_shape){.rank = 3, .dim = {1, 1, channels}}
+                         : (fmd_shape){.rank = 1, .dim = {channels}};
+    return FMD_OK;
+}
+
+size_t fmd_image_pixels(const fmd_layer *l)
+{
+    return (size_t)l->in[0].dim[0] * (size_t)l->in[0].dim[1];
+}
+
+size_t fmd_image_channels(const fmd_layer *l)
+{
+    return (size_t)l->in[0].dim[2];
+}
