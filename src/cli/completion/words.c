@@ -1,4 +1,5 @@
 #include "cli/completion/completion.h"
+#include "cli/preset/preset.h"
 #include "cli/tutorial/lessons.h"
 #include "fmd/optimizer.h"
 #include "nn/layer.h"
@@ -35,6 +36,12 @@ static void add_names(char text[FMD_WORDS_BYTES], const char *option)
     if (strcmp(option, "lr-schedule") == 0)
         for (size_t i = 0; (name = fmd_schedule_at(i, &args, &n)) != NULL; i++)
             add_word(text, name);
+    if (strcmp(option, "model") == 0) {
+        char names[FMD_OPTION_TEXT_BYTES];
+        fmd_preset_names(names);
+        add_word(text, names);
+        add_word(text, "FILE");
+    }
     if (strcmp(option, "lesson") == 0) {
         add_word(text, "list|all");
         for (int i = 0; i < fmd_lessons_length; i++)
