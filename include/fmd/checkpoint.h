@@ -60,12 +60,11 @@ FMD_CHECKED fmd_status fmd_checkpoint_read_info(const char *path, fmd_checkpoint
 FMD_CHECKED fmd_status fmd_checkpoint_read_params(const char *path, fmd_model *m);
 
 /* Local. Reads the whole state into the model, the optimizer and the state entries of `s`, all or
- * nothing. As fmd_checkpoint_verify; FMD_EUSAGE lists the fingerprint entries that differ. */
+ * nothing. As fmd_checkpoint_verify. Does not compare the fingerprint. */
 FMD_CHECKED fmd_status fmd_checkpoint_read(const char *path, const fmd_state *s);
 
 /* All fingerprint and state entries of a file, by name. fmd_checkpoint_read reads any checkpoint
- * into these state entries, without a fingerprint, given a model and an optimizer built from the
- * file. */
+ * into these state entries, given a model and an optimizer built from the file. */
 typedef struct fmd_checkpoint_contents {
     char program_version[32];
     uint64_t step; /* steps done when the file was written */
@@ -79,5 +78,14 @@ typedef struct fmd_checkpoint_contents {
 /* Local. As fmd_checkpoint_verify; also reads fingerprint and state entries with their values. */
 FMD_CHECKED fmd_status fmd_checkpoint_read_contents(const char *path, fmd_checkpoint_contents *out);
 void fmd_checkpoint_free_contents(fmd_checkpoint_contents *c);
+
+/* Local. The text of a fingerprint entry of the file; NULL: it has none of this name. */
+const char *fmd_fingerprint_text(const fmd_checkpoint_contents *file, const char *name);
+
+/* Local. The number of entries of `ours` that differ in the file, without those that may change.
+ * `list` gets them as "seed is 1 there, 0 here; ...". */
+size_t fmd_fingerprint_compare(const fmd_checkpoint_contents *file,
+                               const fmd_fingerprint_entry *ours, size_t n,
+                               char list[FMD_ERROR_BYTES]);
 
 #endif

@@ -39,14 +39,6 @@ static const fmd_state_entry *find_entry(const checkpoint *c, const char *name, 
     return NULL;
 }
 
-static const char *find_fingerprint(const checkpoint *c, const char *name)
-{
-    for (size_t i = 0; i < c->contents.n_fingerprint; i++)
-        if (strcmp(c->contents.fingerprint[i].name, name) == 0)
-            return c->contents.fingerprint[i].text;
-    return NULL;
-}
-
 /* Reads how far the training had come. */
 static fmd_status read_position(checkpoint *c)
 {
@@ -77,7 +69,7 @@ static fmd_status open_checkpoint(checkpoint *c, const char *given)
     FMD_TRY(fmd_checkpoint_read_info(c->path, &c->info));
     FMD_TRY(fmd_checkpoint_read_contents(c->path, &c->contents));
     FMD_TRY(read_position(c));
-    const char *optimizer = find_fingerprint(c, "optimizer");
+    const char *optimizer = fmd_fingerprint_text(&c->contents, "optimizer");
     if (optimizer == NULL)
         return FMD_FAIL(FMD_EDATA, "'%s' does not name its optimizer", c->path);
     FMD_TRY(fmd_model_create(&c->model, c->info.layers, c->info.in, 1));
@@ -172,7 +164,7 @@ static const char *entry_text(const fmd_state_entry *item, char *text, size_t si
 /* "step 487: epoch 3 of 10, step 17 of 235" */
 static const char *position_text(const checkpoint *c, char *text, size_t size)
 {
-    const char *of = find_fingerprint(c, "epochs");
+    const char *of = fmd_fingerprint_text(&c->contents, "epochs");
     const int64_t steps = c->epochs > 0 ? ((int64_t)c->info.step - c->step) / c->epochs : 0;
     int n = snprintf(text, size, "step %" PRIu64 ": ", c->info.step);
     if (c->step == 0)
@@ -289,7 +281,7 @@ static void compare_fingerprints(comparison *d)
     static const char none[] = "none";
     for (size_t i = 0; i < d->a->contents.n_fingerprint; i++) {
         const fmd_fingerprint_entry *t = &d->a->contents.fingerprint[i];
-        const char *other = find_fingerprint(d->b, t->name);
+        const char *other = fmd_fingerprint_text(&d->b->contents, t->name);
         if (other != NULL && strcmp(other, t->text) == 0)
             continue;
         fmd_print("fingerprint %s: %s | %s\n", t->name, t->text, other != NULL ? other : none);
@@ -297,7 +289,7 @@ static void compare_fingerprints(comparison *d)
     }
     for (size_t i = 0; i < d->b->contents.n_fingerprint; i++) {
         const fmd_fingerprint_entry *t = &d->b->contents.fingerprint[i];
-        if (find_fingerprint(d->a, t->name) != NULL)
+        if (fmd_fingerprint_text(&d->a->contents, t->name) != NULL)
             continue;
         fmd_print("fingerprint %s: %s | %s\n", t->name, none, t->text);
         note(d, "fingerprint");

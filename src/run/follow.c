@@ -181,7 +181,7 @@ static bool judge_end(fmd_follow *r)
         int n = snprintf(r->verdict, sizeof r->verdict, "%s, exit code %.0f", state,
                          number(last, FMD_KEY_EXIT_CODE));
         if (message != NULL && *message != '\0')
-            n += snprintf(r->verdict + n, sizeof r->verdict - (size_t)n, ": %.300s", message);
+            n += snprintf(r->verdict + n, sizeof r->verdict - (size_t)n, ": %.1000s", message);
         const double accuracy = fmd_json_get_real(last, NULL, FMD_KEY_TEST_ACCURACY);
         if (!isnan(accuracy))
             snprintf(r->verdict + n, sizeof r->verdict - (size_t)n,

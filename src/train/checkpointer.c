@@ -35,6 +35,7 @@ struct fmd_checkpointer {
     fmd_checkpointer_args args;
     double best; /* of the monitored metric; NAN: none yet */
     int written, failures;
+    uint64_t last_step; /* of the newest file that this process wrote; valid if written > 0 */
     double seconds, last_cost, last_time;
 };
 
@@ -235,6 +236,7 @@ fmd_status fmd_checkpointer_write(fmd_checkpointer *s, const fmd_state *state)
     }
     s->failures = 0;
     s->written++;
+    s->last_step = state->step;
     link_latest(s, name);
     prune(s, s->args.keep);
     return FMD_OK;
@@ -259,9 +261,35 @@ fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fmd_state *sta
     return st;
 }
 
-fmd_status fmd_checkpointer_write_final(const fmd_checkpointer *s, const fmd_state *state)
+/* Gives the newest step file a second name, which takes no space. false: some file systems have no
+ * hard links. */
+static bool link_final(const fmd_checkpointer *s, uint64_t step)
 {
-    return write_file(s, FMD_FILE_FINAL, state);
+    char name[NAME_BYTES], source[PATH_BYTES], temp[PATH_BYTES], path[PATH_BYTES];
+    file_path(s, step_name(step, name), source);
+    file_path(s, FMD_FILE_FINAL ".tmp-link", temp);
+    file_path(s, FMD_FILE_FINAL, path);
+    unlink(temp);
+    if (link(source, temp) != 0)
+        return false;
+    /* rename() keeps both names if they are links to the same file already. */
+    const bool done = rename(temp, path) == 0;
+    unlink(temp);
+    return done;
+}
+
+fmd_status fmd_checkpointer_write_final(const fmd_checkpointer *s, const fmd_state *state,
+                                        bool replaced)
+{
+    FMD_TRY(check_folder(s));
+    if (!replaced && s->written > 0 && s->last_step == state->step && link_final(s, state->step))
+        return FMD_OK;
+    fmd_status st = write_file(s, FMD_FILE_FINAL, state);
+    if (st == FMD_EIO && is_full(s)) {
+        prune(s, 1);
+        st = write_file(s, FMD_FILE_FINAL, state);
+    }
+    return st;
 }
 
 fmd_state_entry fmd_checkpointer_entry(fmd_checkpointer *s)
@@ -374,15 +402,9 @@ static bool is_of_step(const char *path, const fmd_state *state, uint64_t step)
     fmd_checkpoint_contents c;
     if (access(path, F_OK) != 0 || fmd_checkpoint_read_contents(path, &c) != FMD_OK)
         return false;
-    size_t equal = 0, asked = 0;
-    for (size_t i = 0; i < state->n_fingerprint; i++) {
-        const fmd_fingerprint_entry *e = &state->fingerprint[i];
-        asked += !e->may_change;
-        for (size_t k = 0; !e->may_change && k < c.n_fingerprint; k++)
-            equal += strcmp(c.fingerprint[k].name, e->name) == 0 &&
-                     strcmp(c.fingerprint[k].text, e->text) == 0;
-    }
-    const bool is = c.step == step && equal == asked;
+    char list[FMD_ERROR_BYTES];
+    const bool is = c.step == step && fmd_fingerprint_compare(&c, state->fingerprint,
+                                                              state->n_fingerprint, list) == 0;
     fmd_checkpoint_free_contents(&c);
     return is;
 }

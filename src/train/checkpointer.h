@@ -60,9 +60,11 @@ FMD_CHECKED fmd_status fmd_checkpointer_write(fmd_checkpointer *s, const fmd_sta
 FMD_CHECKED fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fmd_state *state,
                                                    const fmd_metrics *metrics);
 
-/* Rank 0. Writes final.weights.h5, the end of the run. FMD_EIO, FMD_EBUSY. */
+/* Rank 0. Makes final.weights.h5, the end of the run: a hard link to the newest checkpoint if that
+ * has the same step and a callback has not `replaced` the weights since; else a file of its own.
+ * FMD_EIO, FMD_EBUSY. */
 FMD_CHECKED fmd_status fmd_checkpointer_write_final(const fmd_checkpointer *s,
-                                                    const fmd_state *state);
+                                                    const fmd_state *state, bool replaced);
 
 /* Local. The state entry with the metric of best.weights.h5. */
 fmd_state_entry fmd_checkpointer_entry(fmd_checkpointer *s);

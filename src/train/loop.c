@@ -183,6 +183,7 @@ static fmd_status train_epoch(loop *l, bool *interrupted)
         l->state.at.step++;
         l->state.at.loss += sums.loss;
         l->state.at.correct += sums.correct;
+        l->result->steps = now(l)->step;
         *interrupted = sums.stop > 0;
 
         l->event.step++;
@@ -277,7 +278,8 @@ static fmd_status end_training(loop *l)
     l->result->weights_epoch = weights.epoch;
     st = FMD_OK;
     if (l->root && l->args->checkpointer != NULL)
-        st = fmd_checkpointer_write_final(l->args->checkpointer, now(l));
+        st = fmd_checkpointer_write_final(l->args->checkpointer, now(l),
+                                          weights.epoch != l->result->epochs - 1);
     return share_decision(l, st, NULL);
 }
 

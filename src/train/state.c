@@ -153,34 +153,21 @@ static fmd_status is_damaged(const reading *r, const char *name)
                     name);
 }
 
-static const char *text_there(const reading *r, const char *name)
-{
-    for (size_t i = 0; i < r->contents.n_fingerprint; i++)
-        if (strcmp(r->contents.fingerprint[i].name, name) == 0)
-            return r->contents.fingerprint[i].text;
-    return "unknown"; /* written by another version */
-}
-
 /* Fails with the list of all differences. */
 static fmd_status compare_fingerprints(reading *r)
 {
     const fmd_fit_args *a = r->state->args;
-    char list[FMD_ERROR_BYTES] = "";
-    size_t used = 0;
+    char list[FMD_ERROR_BYTES];
     for (size_t i = 0; i < a->n_fingerprint; i++) {
         const fmd_fingerprint_entry *here = &a->fingerprint[i];
-        const char *there = text_there(r, here->name);
-        if (strcmp(there, here->text) == 0)
+        const char *there = fmd_fingerprint_text(&r->contents, here->name);
+        if (!here->may_change || (there != NULL && strcmp(there, here->text) == 0))
             continue;
-        if (here->may_change) {
-            r->changed = true;
-            if (strcmp(here->name, "epochs") == 0)
-                snprintf(r->epochs, sizeof r->epochs, "%s", there);
-        } else if (used < sizeof list)
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s is %s there, %s here",
-                                     used > 0 ? "; " : "", here->name, there, here->text);
+        r->changed = true;
+        if (there != NULL && strcmp(here->name, "epochs") == 0)
+            snprintf(r->epochs, sizeof r->epochs, "%s", there);
     }
-    if (used > 0)
+    if (fmd_fingerprint_compare(&r->contents, a->fingerprint, a->n_fingerprint, list) > 0)
         return FMD_FAIL(FMD_EUSAGE,
                         "'%s' is of another run: %.600s: give the options of that run (its "
                         "config.json has them), or another --run-dir",

@@ -19,6 +19,19 @@ static const double poll_seconds = 0.05, grace_seconds = 0.1, warn_seconds = 60;
 /* A gap between checks that indicates a suspended job. The delay of ranks that wait in a
  * collective, so that the rank that they wait for reports first. */
 static const double suspended_seconds = 5, courtesy_seconds = 2;
+/* A rank whose watchdog has not run for this long is stopped. The time to record a hang. */
+static const double silent_seconds = 1.5, record_seconds = 3;
+
+/* One rank's place on the board of its node. */
+typedef struct slot {
+    _Atomic double beat; /* the watchdog ran */
+    int rank;
+} slot;
+
+typedef struct board {
+    atomic_flag reported; /* a rank has reported the hang */
+    slot slots[];
+} board;
 
 struct fmd_watchdog {
     pthread_t thread;
@@ -32,6 +45,13 @@ struct fmd_watchdog {
     atomic_bool end, waits; /* `waits`: the state is unlocked */
     void (*write)(void *);  /* these two are protected by `state` */
     void *self;
+    _Atomic(board *) board; /* of the node, in shared memory; NULL: none */
+    int node_rank, node_size, nodes;
+    void (*record)(void *, const char *); /* protected by `recording` */
+    void *recorder;
+    pthread_mutex_t recording;
+    char message[512]; /* of the hang */
+    atomic_bool recorded;
 };
 
 /* Global, since a handler has no argument; lock-free, since it may use nothing else. */
@@ -117,12 +137,57 @@ static void emergency(fmd_watchdog *g)
     pthread_mutex_unlock(&g->state);
 }
 
+/* The rank of this node that has been silent for longest, and its seconds; -1: none is silent. */
+static int find_silent(const board *b, int n, double now, double *seconds)
+{
+    int silent = -1;
+    *seconds = silent_seconds;
+    for (int i = 0; i < n; i++) {
+        const double age = now - b->slots[i].beat;
+        if (age <= *seconds)
+            continue;
+        *seconds = age;
+        silent = b->slots[i].rank;
+    }
+    return silent;
+}
+
+static void *call_record(void *arg)
+{
+    fmd_watchdog *g = arg;
+    pthread_mutex_lock(&g->recording);
+    if (g->record != NULL)
+        g->record(g->recorder, g->message);
+    pthread_mutex_unlock(&g->recording);
+    g->recorded = true;
+    return NULL;
+}
+
+/* Ends the process. One rank of the node reports: the others wait for mpirun to end them, or the
+ * record would be cut off. A disk may be what hangs, so the record has a time limit. */
+static _Noreturn void end_hang(fmd_watchdog *g)
+{
+    const struct timespec poll = {.tv_nsec = (long)(poll_seconds * 1e9)};
+    const board *b = g->board;
+    const bool reports = b == NULL || !atomic_flag_test_and_set(&g->board->reported);
+    pthread_t thread;
+    if (reports) {
+        fprintf(stderr, "fmnist-dist: error: %s\n", g->message);
+        g->recorded = pthread_create(&thread, NULL, call_record, g) != 0;
+    }
+    for (double left = record_seconds; left > 0 && !(reports && g->recorded); left -= poll_seconds)
+        nanosleep(&poll, NULL);
+    _exit(FMD_EHANG);
+}
+
 static void check_progress(fmd_watchdog *g, double now, bool *warned)
 {
     const char *phase = g->phase;
+    const board *b = g->board;
     const double limit = g->hang_seconds * (g->files ? FMD_WATCHDOG_FILES : 1);
     const double idle = now - g->since;
     const bool waits = g->waits;
+    double seconds = 0;
     if (idle < warn_seconds)
         *warned = false;
     if (g->hang_seconds <= 0)
@@ -134,11 +199,24 @@ static void check_progress(fmd_watchdog *g, double now, bool *warned)
     }
     if (idle < limit + (waits ? courtesy_seconds : 0))
         return;
-    fprintf(stderr,
-            "fmnist-dist: error: rank %d (%s): no progress for %.0f s in %s; ended by "
-            "--hang-timeout\n",
-            g->rank, g->host, idle, phase);
-    _exit(FMD_EHANG);
+    const int silent = waits && b != NULL ? find_silent(b, g->node_size, now, &seconds) : -1;
+    /* Nobody here is silent: the node with the silent rank reports first. */
+    if (waits && silent < 0 && g->nodes > 1 && idle < limit + 2 * courtesy_seconds)
+        return;
+    if (silent >= 0)
+        snprintf(g->message, sizeof g->message,
+                 "rank %d (%s) has been silent for %.0f s, stopped or stuck in the system, while "
+                 "the others wait in %s; ended by --hang-timeout",
+                 silent, g->host, seconds, phase);
+    else if (waits && g->nodes > 1)
+        snprintf(g->message, sizeof g->message,
+                 "%s waits for another node for %.0f s in %s; ended by --hang-timeout", g->host,
+                 idle, phase);
+    else
+        snprintf(g->message, sizeof g->message,
+                 "rank %d (%s): no progress for %.0f s in %s; ended by --hang-timeout", g->rank,
+                 g->host, idle, phase);
+    end_hang(g);
 }
 
 static void *watch(void *arg)
@@ -154,6 +232,9 @@ static void *watch(void *arg)
         if (sigtimedwait(&set, NULL, &poll) == SIGTERM)
             note_signal(SIGTERM);
         const double now = fmd_now();
+        board *b = g->board;
+        if (b != NULL)
+            b->slots[g->node_rank].beat = now;
         if (terminated && asked <= 0)
             asked = now;
         if (now - last > suspended_seconds) {
@@ -180,6 +261,8 @@ fmd_status fmd_watchdog_start(fmd_watchdog **out, int rank, const char *host, do
     g->since = fmd_now();
     g->phase = "start";
     g->files = true;
+    g->nodes = 1;
+    pthread_mutex_init(&g->recording, NULL);
     pthread_mutex_init(&g->state, NULL);
     pthread_mutex_lock(&g->state);
 
@@ -205,7 +288,26 @@ void fmd_watchdog_stop(fmd_watchdog *g)
     pthread_join(g->thread, NULL);
     pthread_mutex_unlock(&g->state);
     pthread_mutex_destroy(&g->state);
+    pthread_mutex_destroy(&g->recording);
     free(g);
+}
+
+fmd_status fmd_watchdog_share(fmd_watchdog *g, fmd_comm *c)
+{
+    void *shared;
+    const int n = fmd_comm_node_size(c);
+    FMD_TRY(fmd_comm_shared(c, sizeof(board) + (size_t)n * sizeof(slot), &shared));
+    board *b = shared;
+    g->node_rank = fmd_comm_node_rank(c);
+    g->node_size = n;
+    g->nodes = fmd_comm_nodes(c);
+    b->slots[g->node_rank].rank = g->rank;
+    b->slots[g->node_rank].beat = fmd_now();
+    if (g->node_rank == 0)
+        atomic_flag_clear(&b->reported);
+    fmd_comm_barrier(c);
+    g->board = b;
+    return FMD_OK;
 }
 
 int fmd_watchdog_signal(const fmd_watchdog *g)
@@ -257,4 +359,15 @@ void fmd_watchdog_on_emergency(fmd_watchdog *g, void (*write)(void *), void *sel
         return;
     g->self = self;
     g->write = write;
+}
+
+void fmd_watchdog_on_hang(fmd_watchdog *g, void (*record)(void *self, const char *message),
+                          void *self)
+{
+    if (g == NULL)
+        return;
+    pthread_mutex_lock(&g->recording);
+    g->record = record;
+    g->recorder = self;
+    pthread_mutex_unlock(&g->recording);
 }

@@ -10,7 +10,7 @@
 #ifndef FMD_TRAIN_WATCHDOG_H
 #define FMD_TRAIN_WATCHDOG_H
 
-#include "fmd/error.h"
+#include "fmd/comm.h"
 
 #include <stdbool.h>
 
@@ -30,6 +30,10 @@ enum { FMD_WATCHDOG_FILES = 10 };
  * FMD_EHANG; 0: never. The start is a phase with file access. FMD_EINTERNAL, FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_watchdog_start(fmd_watchdog **out, int rank, const char *host,
                                           double hang_seconds);
+
+/* Collective. Gives the ranks of a node a board in shared memory on which each shows that it is
+ * alive. The message of --hang-timeout then names the rank that the others wait for. FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_watchdog_share(fmd_watchdog *g, fmd_comm *c);
 
 /* Local. Ends the thread. NULL is allowed. */
 void fmd_watchdog_stop(fmd_watchdog *g);
@@ -56,5 +60,10 @@ void fmd_watchdog_lock(fmd_watchdog *g);
 /* Local. Sets the function that writes the emergency checkpoint; it is called with the state
  * locked. NULL: none. The caller holds the lock. */
 void fmd_watchdog_on_emergency(fmd_watchdog *g, void (*write)(void *), void *self);
+
+/* Local. Sets the function that records the message of --hang-timeout before the process ends; a
+ * thread of its own calls it once, on one rank of a node, at any moment. */
+void fmd_watchdog_on_hang(fmd_watchdog *g, void (*record)(void *self, const char *message),
+                          void *self);
 
 #endif

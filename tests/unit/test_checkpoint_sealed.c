@@ -244,9 +244,11 @@ static void test_checkpoint_sealed__traits_of_another_form_are_refused(void **st
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         hid_t file = open_good();
         replace_attribute(file, "/fmnist_dist/fingerprint", "layers", cases[i].type, cases[i].n);
-        assert_sealed_refused(file, " is damaged: layers is not text of at most 1023 characters");
+        close_and_seal(file);
         fmd_checkpoint_contents contents;
         assert_int_equal(fmd_checkpoint_read_contents(temp_path(name), &contents), FMD_EDATA);
+        assert_non_null(strstr(fmd_error_message(),
+                               " is damaged: layers is not text of at most 1023 characters"));
     }
     H5Tclose(variable);
     H5Tclose(huge);
@@ -277,21 +279,6 @@ static void test_checkpoint_sealed__another_format_is_not_damage(void **state)
     assert_info_fails(file, FMD_EUSAGE,
                       " has format 2, written by fmnist-dist " FMD_VERSION "; this is " FMD_VERSION
                       " and reads format 1");
-}
-
-/* Nor is a file that lacks a fingerprint entry, which a later version may know. */
-static void test_checkpoint_sealed__an_unknown_trait_is_a_difference(void **state)
-{
-    (void)state;
-    victim v;
-    victim_make(&v);
-    hid_t file = open_good();
-    replace_attribute(file, "/fmnist_dist/fingerprint", "layers", -1, 0);
-    close_and_seal(file);
-    assert_int_equal(fmd_checkpoint_read(temp_path(name), &v.t.state), FMD_EUSAGE);
-    assert_non_null(strstr(fmd_error_message(), "is of another run: layers is unknown there"));
-    trained_assert_equal(&v.t, v.before);
-    victim_release(&v);
 }
 
 static void test_checkpoint_sealed__a_description_that_cannot_be_is_refused(void **state)
@@ -531,7 +518,6 @@ int main(void)
         cmocka_unit_test(test_checkpoint_sealed__values_that_are_not_finite_are_refused),
         cmocka_unit_test(test_checkpoint_sealed__traits_of_another_form_are_refused),
         cmocka_unit_test(test_checkpoint_sealed__another_format_is_not_damage),
-        cmocka_unit_test(test_checkpoint_sealed__an_unknown_trait_is_a_difference),
         cmocka_unit_test(test_checkpoint_sealed__a_description_that_cannot_be_is_refused),
         cmocka_unit_test(test_checkpoint_sealed__items_that_are_no_arrays_are_not_listed),
         cmocka_unit_test(test_checkpoint_sealed__a_model_larger_than_the_file_is_refused),

@@ -10,10 +10,12 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,7 +113,13 @@ static bool exists(const char *path)
 
 static fmd_status read_state(void *self, const char *path)
 {
-    return fmd_checkpoint_read(path, self);
+    const fmd_state *ours = self;
+    char list[FMD_ERROR_BYTES];
+    fmd_checkpoint_contents c;
+    FMD_TRY(fmd_checkpoint_read_contents(path, &c));
+    const size_t n = fmd_fingerprint_compare(&c, ours->fingerprint, ours->n_fingerprint, list);
+    fmd_checkpoint_free_contents(&c);
+    return n > 0 ? FMD_FAIL(FMD_EUSAGE, "%s", list) : fmd_checkpoint_read(path, ours);
 }
 
 /* What a new process finds: FMD_OK and the step, or 0 for nothing. */
@@ -477,8 +485,7 @@ static void the_newest_of_another_run_is_refused_and_stays(void **state)
     const fmd_status st = load(&step);
     memcpy(entry.text, "42", 3);
     assert_int_equal(st, FMD_EUSAGE);
-    assert_string_equal(fmd_error_message(), "'./checkpoints/step-0000000002.weights.h5' is of "
-                                             "another run: seed is 42 there, 43 here");
+    assert_string_equal(fmd_error_message(), "seed is 42 there, 43 here");
     assert_int_equal(count_files(), 3);
     assert_loads(2);
 }
@@ -606,7 +613,7 @@ static void a_replaced_process_writes_nothing(void **state)
     assert_int_equal(
         fmd_checkpointer_write_best(s, state_after(s, 2), &(fmd_metrics){.accuracy = 1}),
         FMD_EBUSY);
-    assert_int_equal(fmd_checkpointer_write_final(s, state_after(s, 2)), FMD_EBUSY);
+    assert_int_equal(fmd_checkpointer_write_final(s, state_after(s, 2), false), FMD_EBUSY);
     fmd_checkpointer_emergency(s, state_after(s, 3));
     fmd_checkpointer_destroy(s);
     fmd_run_lock_release(&l);
@@ -640,17 +647,55 @@ static void a_last_checkpoint_is_written_once(void **state)
     assert_loads(3);
 }
 
+static ino_t inode(const char *path)
+{
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    return info.st_ino;
+}
+
 static void the_end_is_in_a_file_of_its_own(void **state)
 {
     (void)state;
     uint64_t step;
     fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH});
-    assert_ok(fmd_checkpointer_write_final(s, state_after(s, 12)));
+    assert_ok(fmd_checkpointer_write_final(s, state_after(s, 12), false));
     fmd_checkpointer_destroy(s);
     assert_ok(fmd_checkpoint_verify("checkpoints/final.weights.h5", &step));
     assert_int_equal(step, 12);
     assert_int_equal(count_files(), 1);
     assert_loads(0);
+}
+
+/* A disk that is full by now does not spoil a finished run. */
+static void the_end_needs_no_space_if_the_newest_checkpoint_has_it(void **state)
+{
+    (void)state;
+    uint64_t step;
+    const struct rlimit none = {0, RLIM_INFINITY};
+    struct rlimit before;
+    fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH});
+    assert_ok(write_step(s, 12));
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &none);
+    const fmd_status linked = fmd_checkpointer_write_final(s, state_after(s, 12), false);
+    const fmd_status again = fmd_checkpointer_write_final(s, state_after(s, 12), false);
+    const fmd_status replaced = fmd_checkpointer_write_final(s, state_after(s, 12), true);
+    const fmd_status later = fmd_checkpointer_write_final(s, state_after(s, 13), false);
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_int_equal(linked, FMD_OK);
+    assert_int_equal(again, FMD_OK);
+    assert_int_equal(replaced, FMD_EIO);
+    assert_int_equal(later, FMD_EIO);
+    assert_int_equal(inode("checkpoints/final.weights.h5"), inode(step_path(12)));
+    assert_int_equal(count_files(), 3);
+    /* Weights that a callback has replaced since are in a file of their own. */
+    assert_ok(fmd_checkpointer_write_final(s, state_after(s, 12), true));
+    assert_int_not_equal(inode("checkpoints/final.weights.h5"), inode(step_path(12)));
+    fmd_checkpointer_destroy(s);
+    assert_ok(fmd_checkpoint_verify("checkpoints/final.weights.h5", &step));
+    assert_loads(12);
 }
 
 #define in_folder(test) cmocka_unit_test_setup_teardown(test, enter_run_folder, leave_folder)
@@ -682,6 +727,7 @@ int main(void)
         in_folder(a_replaced_process_writes_nothing),
         in_folder(a_last_checkpoint_is_written_once),
         in_folder(the_end_is_in_a_file_of_its_own),
+        in_folder(the_end_needs_no_space_if_the_newest_checkpoint_has_it),
     };
     return cmocka_run_group_tests(tests, create_training, destroy_training);
 }

@@ -356,15 +356,32 @@ static fmd_status write_verdict(const fmd_job *j, fmd_status st)
     char message[FMD_ERROR_BYTES];
     const bool stopped = st == FMD_OK || st == FMD_ESTOPPED;
     snprintf(message, sizeof message, "%s", stopped ? j->result.reason : fmd_error_message());
+    const size_t used = strlen(message);
+    if (st == FMD_EIO && j->folder.path[0] != '\0')
+        snprintf(message + used, sizeof message - used,
+                 "; free space or repair the disk, then repeat the command with --run-dir %.600s: "
+                 "it continues from the newest checkpoint",
+                 j->folder.path);
     const char *state = !stopped           ? FMD_RUN_FAILED
                         : *message != '\0' ? FMD_RUN_STOPPED
                                            : FMD_RUN_DONE;
-    fmd_status written = fmd_run_folder_status(&j->folder, state, st, message, j->result.steps);
-    if (written == FMD_OK)
-        written = fmd_report_end(j, state, st, message);
+    const fmd_status written =
+        fmd_run_folder_status(&j->folder, state, st, message, j->result.steps);
+    const fmd_status ended = written == FMD_EBUSY ? written : fmd_report_end(j, state, st, message);
     if (st == FMD_OK)
-        return written;
+        return written != FMD_OK ? written : ended;
     return stopped ? FMD_FAIL_SILENTLY(st) : FMD_FAIL(st, "%s", message);
+}
+
+/* Called by the watchdog of any rank, while the training hangs. */
+static void record_hang(void *self, const char *message)
+{
+    const fmd_job *j = self;
+    fmd_status st =
+        fmd_run_folder_status(&j->folder, FMD_RUN_FAILED, FMD_EHANG, message, j->result.steps);
+    if (st == FMD_OK)
+        st = fmd_report_end(j, FMD_RUN_FAILED, FMD_EHANG, message);
+    (void)st; /* the process ends; a record that cannot be written is lost */
 }
 
 static fmd_status run_train(fmd_comm *c, const fmd_config *config)
@@ -389,10 +406,15 @@ fmd_status fmd_train(fmd_comm *c, const fmd_config *config, fmd_outcome *out)
         fmd_comm_agree(c, fmd_watchdog_start(&j->fit.watchdog, fmd_comm_rank(c), fmd_comm_host(c),
                                              config->checkpoints.hang_timeout));
     if (st == FMD_OK)
+        st = fmd_watchdog_share(j->fit.watchdog, c);
+    if (st == FMD_OK)
         st = prepare(j);
     const bool begun = st == FMD_OK;
-    if (begun)
+    if (begun) {
+        fmd_watchdog_on_hang(j->fit.watchdog, record_hang, j);
         st = train(j);
+        fmd_watchdog_on_hang(j->fit.watchdog, NULL, NULL);
+    }
     for (int i = 0; i < j->fit.n_callbacks; i++)
         j->callbacks[i]->ops->destroy(j->callbacks[i]);
     /* A checkpoint of another run leaves the folder as it is, and a new one is gone again. */

@@ -163,29 +163,6 @@ fmd_status fmd_checkpoint_read_params(const char *path, fmd_model *m)
     return status;
 }
 
-/* Fails with the list of all fingerprint entries that differ. */
-static fmd_status check_fingerprint(const fmd_reader *r, const fmd_state *s)
-{
-    char list[FMD_ERROR_BYTES] = "";
-    size_t used = 0;
-    FMD_TRY(check_count(r, FMD_FORMAT_FINGERPRINT, "links", 0)); /* a group of attributes */
-    for (size_t i = 0; i < s->n_fingerprint; i++) {
-        const fmd_fingerprint_entry *t = &s->fingerprint[i];
-        char text[FMD_OPTION_TEXT_BYTES];
-        if (H5Aexists_by_name(r->h5.id, FMD_FORMAT_FINGERPRINT, t->name, H5P_DEFAULT) == 0)
-            snprintf(text, sizeof text,
-                     "unknown"); /* a file of another version, not a damaged one */
-        else
-            FMD_TRY(fmd_reader_text(r, FMD_FORMAT_FINGERPRINT, t->name, text, sizeof text));
-        if (strcmp(text, t->text) != 0 && used < sizeof list)
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s is %s there, %s here",
-                                     used > 0 ? "; " : "", t->name, text, t->text);
-    }
-    if (used > 0)
-        return FMD_FAIL(FMD_EUSAGE, "'%s' is of another run: %.800s", r->h5.path, list);
-    return FMD_OK;
-}
-
 /* The slots follow each other in `values`, each in the order of the parameters. */
 static fmd_status read_slots(const fmd_reader *r, const fmd_keras_layout *k, const fmd_state *s,
                              float *values)
@@ -210,7 +187,7 @@ static fmd_status read_all(const fmd_reader *r, const fmd_keras_layout *k, const
 {
     const size_t params = fmd_model_n_params(s->model) * sizeof(float);
     const size_t slots = fmd_optimizer_n_slots(s->optimizer);
-    FMD_TRY(check_fingerprint(r, s));
+    FMD_TRY(check_count(r, FMD_FORMAT_FINGERPRINT, "links", 0)); /* a group of attributes */
     FMD_TRY(read_params(r, k, (float *)(void *)memory));
     FMD_TRY(read_slots(r, k, s, (float *)(void *)(memory + params)));
     char *at = memory + params + slots * fmd_model_n_trainable_params(s->model) * sizeof(float);
