@@ -191,15 +191,15 @@ fmd_status fmd_measure_memory(fmd_comm *c, double footprint, size_t n, double *r
     return st;
 }
 
-/* A message without counters has three words besides the values. */
-enum { ELEMENT_BYTES = sizeof(uint32_t), OTHER_WORDS = 3 };
+/* Besides the values, a message without counters has a cache line. */
+enum { ELEMENT_BYTES = sizeof(uint32_t), OTHER_WORDS = FMD_ALIGN / sizeof(uint32_t) };
 
 fmd_status fmd_measure_allreduce(fmd_comm *c, fmd_reduction_mode mode, fmd_allreduce allreduce,
                                  size_t bytes, size_t warmup, size_t n, double *seconds)
 {
     const size_t values = bytes / ELEMENT_BYTES - OTHER_WORDS;
     fmd_reduction *r = NULL;
-    FMD_TRY(fmd_reduction_create(&r, mode, allreduce, c, &values, 1, 0));
+    FMD_TRY(fmd_reduction_create(&r, mode, allreduce, 0, c, &values, 1, 0));
     fmd_status st = FMD_OK;
     for (size_t i = 0; i < warmup + n; i++) {
         fmd_reduction_seconds s = {0};

@@ -35,6 +35,9 @@ typedef struct fmd_gradient_sink {
     /* Fixed-point sums that a matrix product may add to directly. NULL, or a return value of NULL:
      * the sink has none. */
     fmd_fixed *(*fixed)(void *self, size_t tensor);
+    /* The model's backward says that `tensor` and all tensors behind it are committed. NULL: more
+     * passes follow. */
+    void (*complete)(void *self, size_t tensor);
 } fmd_gradient_sink;
 
 /* The arrays that a pass of a layer reads and writes: rows of samples, without gaps. */

@@ -276,6 +276,8 @@ void fmd_model_backward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink
             continue;
         l->ops->backward(l, p, &m->storage.values[i], sink);
         fmd_storage_add_gradients(&m->storage, i, fmd_pass_samples(p));
+        if (sink->complete != NULL && l->n_tensors > 0)
+            sink->complete(sink->self, l->first_tensor);
     }
 }
 

@@ -101,6 +101,7 @@ typedef struct fmd_config {
     struct {
         int reduce;    /* fmd_reduction_mode */
         int allreduce; /* fmd_allreduce */
+        double bucket_size; /* MB */
         int gemm;      /* fmd_gemm_kind */
         int64_t microbatch_size;
         int64_t threads;

@@ -149,6 +149,7 @@ static fmd_status plan(fmd_job *j, const fmd_weights_file *weights)
     j->fit.batch_size = (size_t)batch;
     j->fit.reduce = (fmd_reduction_mode)c->distribution.reduce;
     j->fit.allreduce = (fmd_allreduce)c->distribution.allreduce;
+    j->fit.bucket_bytes = (size_t)(c->distribution.bucket_size * 1e6);
     j->fit.seed = (uint64_t)c->training.seed;
     j->fit.shuffle = c->training.shuffle;
     fmd_model_size size;

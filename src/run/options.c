@@ -156,6 +156,10 @@ const fmd_option fmd_config_table[] = {
     {.name = "allreduce", .group = "distribution", .kind = FMD_OPTION_CHOICE, FIELD(distribution.allreduce),
      .initial = "shared", .choices = FMD_ALLREDUCE_NAMES,
      .help = "shared: shared memory within a node, MPI between nodes; mpi: MPI_Allreduce only"},
+    {.name = "bucket-size", .group = "distribution", .kind = FMD_OPTION_FLOAT,
+     FIELD(distribution.bucket_size), .initial = "1", .min = 0, .max = 4096, .value = "MB",
+     .help = "send gradients to other nodes in pieces of this size while the step still computes; 0: as "
+             "one message, at the end"},
     {.name = "gemm", .group = "distribution", .kind = FMD_OPTION_CHOICE, FIELD(distribution.gemm),
      .initial = "auto", .choices = FMD_GEMM_NAMES,
      .help = "kernels for matrix products; auto: our own, or OpenBLAS with several threads"},

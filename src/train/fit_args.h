@@ -18,6 +18,7 @@ typedef struct fmd_fit_args {
     fmd_schedule schedule;
     fmd_reduction_mode reduce;
     fmd_allreduce allreduce;
+    size_t bucket_bytes; /* fmd_reduction_create's */
     uint64_t seed;
     bool shuffle;
     fmd_callback **callbacks; /* called on rank 0, in this order */

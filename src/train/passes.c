@@ -6,6 +6,11 @@
 /* Places `first` to first + n - 1 in one pass. */
 static void run_group(const fmd_passes *p, size_t first, size_t n)
 {
+    fmd_gradient_sink sink = {0};
+    if (p->sink != NULL)
+        sink = *p->sink;
+    if (first + n < p->first + p->count)
+        sink.complete = NULL;
     fmd_model *m = p->model;
     const size_t microbatches = (n + p->microbatch_size - 1) / p->microbatch_size;
     const size_t rows = microbatches * p->microbatch_size;
@@ -23,11 +28,11 @@ static void run_group(const fmd_passes *p, size_t first, size_t n)
     fmd_gather_images(&from, bytes, p->order == NULL ? NULL : p->order + first, n, rows, p->divisor,
                       fmd_model_input(m));
     const double t1 = fmd_now();
-    const float *logits = fmd_model_forward(m, &pass, p->sink);
+    const float *logits = fmd_model_forward(m, &pass, p->sink != NULL ? &sink : NULL);
     p->score(p->self, first, n, rows, logits, p->training ? fmd_model_logit_grads(m) : NULL);
     const double t2 = fmd_now();
     if (p->training)
-        fmd_model_backward(m, &pass, p->sink);
+        fmd_model_backward(m, &pass, &sink);
     if (p->seconds == NULL)
         return;
     p->seconds->assemble += t1 - t0;

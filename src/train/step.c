@@ -44,6 +44,11 @@ static fmd_fixed *sink_fixed(void *self, size_t tensor)
     return fmd_reduction_fixed(self, tensor);
 }
 
+static void sink_complete(void *self, size_t tensor)
+{
+    fmd_reduction_complete(self, tensor);
+}
+
 /* Local. */
 static fmd_status create(fmd_stepper **out, const fmd_model *m, size_t **counts)
 {
@@ -72,12 +77,15 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
     s->optimizer = o;
     s->args = args;
     s->regularized = fmd_regularizer_exists(m);
-    st = fmd_reduction_create(&s->reduction, args->reduce, args->allreduce, c, counts, s->n_tensors,
-                              COUNTERS);
+    st = fmd_reduction_create(&s->reduction, args->reduce, args->allreduce, args->bucket_bytes, c,
+                              counts, s->n_tensors, COUNTERS);
     if (st != FMD_OK)
         goto out;
-    s->sink = (fmd_gradient_sink){
-        .self = s->reduction, .begin = sink_begin, .commit = sink_commit, .fixed = sink_fixed};
+    s->sink = (fmd_gradient_sink){.self = s->reduction,
+                                  .begin = sink_begin,
+                                  .commit = sink_commit,
+                                  .fixed = sink_fixed,
+                                  .complete = sink_complete};
     memcpy(s->scales, fmd_reduction_scales(s->reduction), s->n_tensors * sizeof *s->scales);
     *out = s;
     s = NULL;

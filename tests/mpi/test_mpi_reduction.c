@@ -1,5 +1,6 @@
 /* Sums of gradients over microbatches and ranks, compared with the same sums on one process. */
 #include "support/mpi_main.h"
+#include "support/pretend_nodes.h"
 #include "support/serial_sum.h"
 
 #include "base/rng.h"
@@ -92,15 +93,28 @@ static int culprit(const batch *b, const assignment *a)
     return a->owner[b->n - 1];
 }
 
-/* This file is built twice: for `shared` and for `mpi`. */
+/* This file is built three times: for `shared` on one node, for `shared` on nodes of two ranks, and for
+ * `mpi`. The last two send a bucket for each tensor. */
 #ifndef ALLREDUCE
 #define ALLREDUCE FMD_ALLREDUCE_SHARED
 #endif
+#ifndef RANKS_PER_NODE
+#define RANKS_PER_NODE 0
+#endif
+enum { BUCKET_BYTES = 16 };
 
 static fmd_reduction *create(fmd_reduction_mode mode, int n_counters)
 {
+    static fmd_comm nodes;
+    fmd_comm *c = mpi_comm;
     fmd_reduction *r = NULL;
-    assert_all_ok(fmd_reduction_create(&r, mode, ALLREDUCE, mpi_comm, counts, TENSORS, n_counters));
+    if (RANKS_PER_NODE > 0) {
+        if (nodes.size == 0)
+            nodes = pretend_nodes(mpi_comm, RANKS_PER_NODE);
+        c = &nodes;
+    }
+    assert_all_ok(
+        fmd_reduction_create(&r, mode, ALLREDUCE, BUCKET_BYTES, c, counts, TENSORS, n_counters));
     return r;
 }
 
@@ -138,7 +152,7 @@ static fmd_reduced sum_exact(fmd_reduction *r, const batch *b, const assignment 
     for (int i = 0; i < b->n; i++)
         mine += a->owner[i] == rank_of();
     fmd_reduction_begin_step(r, b->n, mine);
-    for (size_t s = 0; s < TENSORS; s++)
+    for (size_t s = TENSORS; s-- > 0; fmd_reduction_complete(r, s))
         for (size_t at = 0; at < counts[s]; at += PANEL) {
             const size_t n = counts[s] - at < PANEL ? counts[s] - at : PANEL;
             for (int i = 0; i < b->n; i++) {
@@ -167,7 +181,7 @@ static fmd_reduced sum_native(fmd_reduction *r, const batch *b, const assignment
             mine[j] += b->microbatch[i][j];
     }
     fmd_reduction_begin_step(r, size_of(), any);
-    for (size_t s = 0; any && s < TENSORS; s++) {
+    for (size_t s = TENSORS; any && s-- > 0; fmd_reduction_complete(r, s)) {
         memcpy(fmd_reduction_begin_range(r, s, 0, counts[s]), mine + offsets[s],
                counts[s] * sizeof(float));
         fmd_reduction_commit_range(r, s, 0, counts[s]);
@@ -603,7 +617,7 @@ static void more_values_than_one_message_holds_are_refused(void **state)
     (void)state;
     fmd_reduction *r = NULL;
     const size_t huge[] = {(size_t)1 << 30, (size_t)1 << 30};
-    assert_all_fail(fmd_reduction_create(&r, FMD_REDUCE_EXACT, ALLREDUCE, mpi_comm, huge, 2, 0),
+    assert_all_fail(fmd_reduction_create(&r, FMD_REDUCE_EXACT, ALLREDUCE, 0, mpi_comm, huge, 2, 0),
                     FMD_EUSAGE, "the model has 2147483648 parameters: more than one message holds");
     assert_all_ranks(r == NULL);
 }
@@ -644,12 +658,14 @@ static void waiting_for_a_late_rank_is_not_the_time_of_the_message(void **state)
     }
 }
 
-static void a_message_has_the_bytes_of_its_lanes(void **state)
+static void a_message_has_the_bytes_of_its_elements(void **state)
 {
     (void)state;
     fmd_reduction *r = create(FMD_REDUCE_EXACT, COUNTERS);
-    /* values; one element for each tensor, one for values not finite, 8 for each counter, a checksum */
-    assert_all_ranks(fmd_reduction_bytes(r) == 4 * (VALUES + TENSORS + 1 + 8 * COUNTERS + 1));
+    /* one element for each tensor, one for values not finite, 8 for each counter, a checksum: two cache
+     * lines; then the values */
+    assert_true(TENSORS + 1 + 8 * COUNTERS + 1 == 29);
+    assert_all_ranks(fmd_reduction_bytes(r) == 2 * 64 + 4 * VALUES);
     fmd_reduction_destroy(r);
 }
 
@@ -674,7 +690,7 @@ int main(void)
         cmocka_unit_test(only_exact_reductions_are_fed_microbatch_by_microbatch),
         cmocka_unit_test(more_values_than_one_message_holds_are_refused),
         cmocka_unit_test(waiting_for_a_late_rank_is_not_the_time_of_the_message),
-        cmocka_unit_test(a_message_has_the_bytes_of_its_lanes),
+        cmocka_unit_test(a_message_has_the_bytes_of_its_elements),
     };
     return mpi_run_tests(tests);
 }

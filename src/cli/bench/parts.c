@@ -52,7 +52,7 @@ static fmd_status allreduce_row(fmd_bench *b, const fmd_bench_table *t, size_t b
 
 fmd_status fmd_bench_allreduce(fmd_bench *b)
 {
-    enum { SMALLEST = 16, LARGEST = 4 << 20 };
+    enum { SMALLEST = 128, LARGEST = 4 << 20 };
     static const fmd_bench_column none = {0}, columns[] = {
                                                   {"bytes", "Size(B)", 7, 0},
                                                   {"avg_us", "Avg(us)", 9, 2},

@@ -26,7 +26,7 @@ static void begin_step(fmd_reduction *r)
 {
     for (size_t i = 0; i < r->n_tensors; i++) {
         fmd_reduced_tensor *t = &r->tensors[i];
-        t->fixed = (fmd_fixed){.at = r->fixed + t->offset, .inverse = ldexpf(1, -*t->exponent)};
+        t->fixed = (fmd_fixed){.at = r->fixed + t->element, .inverse = ldexpf(1, -*t->exponent)};
         t->largest = 0;
     }
 }
@@ -56,7 +56,7 @@ static void flag(fmd_reduction *r)
         memcpy(&largest, &t->fixed.largest, sizeof largest);
         if (largest < limit)
             continue;
-        r->fixed[fmd_element_of_tensor(r, i)] = 1;
+        r->fixed[i] = 1;
         if (*t->exponent + WIDEN_BITS > FMD_SCALE_MAX || !isfinite(largest))
             r->fixed[fmd_element_not_finite(r)] = 1;
     }
@@ -121,17 +121,23 @@ static void get_counters(const fmd_reduction *r, int64_t *counters)
     }
 }
 
+/* A message that is summed in place is gone by the end of the step. */
+static void complete(fmd_reduction *r, size_t first)
+{
+    r->checksum += sum_elements(r->completed - first, r->fixed + first);
+}
+
 static fmd_reduced finish(fmd_reduction *r, int64_t *counters)
 {
     const size_t checksum = fmd_element_checksum(r);
-    const bool check = fmd_reduction_travels(r);
+    const bool check = r->travels;
     flag(r);
     put_counters(r, counters);
     if (check)
-        r->fixed[checksum] = sum_elements(checksum, r->fixed);
-    (void)fmd_reduction_sum(r, FMD_ELEMENT_U32);
+        r->fixed[checksum] = r->checksum + sum_elements(r->completed, r->fixed);
+    (void)fmd_reduction_sum(r);
     const uint32_t *total = r->fixed_total;
-    if (check && total[checksum] != sum_elements(checksum, total)) {
+    if (check && 2 * total[checksum] != sum_elements(r->n_elements, total)) {
         fmd_error_set("the sum of the gradients was damaged on its way between the ranks");
         fmd_comm_abort(r->comm, FMD_EDESYNC);
     }
@@ -141,7 +147,7 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters)
         return FMD_REDUCED_NOT_FINITE;
     bool repeat = false;
     for (size_t i = 0; i < r->n_tensors; i++)
-        if (total[fmd_element_of_tensor(r, i)] > 0) {
+        if (total[i] > 0) {
             r->exponents[i] += WIDEN_BITS;
             repeat = true;
         }
@@ -151,7 +157,7 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters)
 static void values(fmd_reduction *r, fmd_reduced_tensor *t, size_t offset, size_t n, double scale,
                    float *out)
 {
-    const uint32_t largest = scale_totals(n, r->fixed_total + t->offset + offset,
+    const uint32_t largest = scale_totals(n, r->fixed_total + t->element + offset,
                                           (float)ldexp(scale, *t->exponent), out);
     t->largest = largest > t->largest ? largest : t->largest;
 }
@@ -164,10 +170,12 @@ static void rescale(fmd_reduction *r)
     }
 }
 
-const fmd_reduction_ops fmd_reduction_exact = {.by_microbatch = true,
+const fmd_reduction_ops fmd_reduction_exact = {.type = FMD_ELEMENT_U32,
+                                               .by_microbatch = true,
                                                .begin_step = begin_step,
                                                .begin_range = begin_range,
                                                .commit_range = commit_range,
+                                               .complete = complete,
                                                .finish = finish,
                                                .values = values,
                                                .rescale = rescale};

@@ -6,7 +6,7 @@
 
 static float *begin_range(fmd_reduction *r, const fmd_reduced_tensor *t, size_t offset)
 {
-    return r->mine > 1 ? r->scratch : r->floats + t->offset + offset;
+    return r->mine > 1 ? r->scratch : r->floats + t->element + offset;
 }
 
 FMD_SIMD static void add_to(size_t n, const float *restrict x, float *restrict sum)
@@ -18,7 +18,7 @@ FMD_SIMD static void add_to(size_t n, const float *restrict x, float *restrict s
 static void commit_range(fmd_reduction *r, fmd_reduced_tensor *t, size_t offset, size_t n)
 {
     if (r->mine > 1)
-        add_to(n, r->scratch, r->floats + t->offset + offset);
+        add_to(n, r->scratch, r->floats + t->element + offset);
 }
 
 FMD_SIMD static void scale_values(size_t n, const float *restrict x, float scale, float *restrict y)
@@ -32,7 +32,7 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters)
     float *element = r->floats + fmd_element_counters(r);
     for (int i = 0; i < r->n_counters * FMD_LIMBS; i++)
         element[i] = (float)fmd_limb(counters[i / FMD_LIMBS], i % FMD_LIMBS);
-    const bool finite = fmd_reduction_sum(r, FMD_ELEMENT_FLOAT);
+    const bool finite = fmd_reduction_sum(r);
     const float *total = r->float_total + fmd_element_counters(r);
     for (int i = 0; i < r->n_counters; i++) {
         uint64_t sum = 0;
@@ -46,8 +46,11 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters)
 static void values(fmd_reduction *r, fmd_reduced_tensor *t, size_t offset, size_t n, double scale,
                    float *out)
 {
-    scale_values(n, r->float_total + t->offset + offset, (float)scale, out);
+    scale_values(n, r->float_total + t->element + offset, (float)scale, out);
 }
 
-const fmd_reduction_ops fmd_reduction_native = {
-    .begin_range = begin_range, .commit_range = commit_range, .finish = finish, .values = values};
+const fmd_reduction_ops fmd_reduction_native = {.type = FMD_ELEMENT_FLOAT,
+                                                .begin_range = begin_range,
+                                                .commit_range = commit_range,
+                                                .finish = finish,
+                                                .values = values};

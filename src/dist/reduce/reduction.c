@@ -19,44 +19,66 @@ static const fmd_reduction_ops *const kinds[] = {
     [FMD_REDUCE_NATIVE] = &fmd_reduction_native,
 };
 
-/* Local. */
+/* Local. The message: the header, then the tensors from the start of a cache line on. */
 static fmd_status lay_out(fmd_reduction *r, const size_t *tensor_counts)
 {
+    enum { LINE = FMD_ALIGN / 4 };
     FMD_TRY(fmd_alloc(&r->tensors, r->n_tensors, sizeof *r->tensors, "the reduction"));
     FMD_TRY(fmd_alloc(&r->exponents, r->n_tensors, sizeof *r->exponents, "the reduction"));
     size_t largest = PIECE;
+    r->n_header = (fmd_element_checksum(r) + 1 + LINE - 1) / LINE * LINE;
     for (size_t i = 0; i < r->n_tensors; i++) {
         const size_t count = tensor_counts[i];
         r->exponents[i] = FIRST_EXPONENT;
-        r->tensors[i] = (fmd_reduced_tensor){r->n_values, count, &r->exponents[i], {0}, 0};
+        r->tensors[i] = (fmd_reduced_tensor){.offset = r->n_values,
+                                             .count = count,
+                                             .element = r->n_header + r->n_values,
+                                             .exponent = &r->exponents[i]};
         r->n_values += count;
         largest = count > largest ? count : largest;
     }
-    r->n_elements = fmd_element_checksum(r) + 1;
+    r->n_elements = r->n_header + r->n_values;
     if (r->n_elements > INT32_MAX)
         return FMD_FAIL(FMD_EUSAGE, "the model has %zu parameters: more than one message holds",
                         r->n_values);
     return fmd_alloc(&r->scratch, largest, sizeof(float), "the gradient");
 }
 
-/* Collective. Memory for message and total: shared memory if any node has several ranks. */
-static fmd_status make_message(fmd_reduction *r, fmd_allreduce allreduce)
+/* Local. Where the buckets of the message begin, from its end: at tensors, once a bucket has the size.
+ * The tensors before the last such place and the header are the last bucket. */
+static fmd_status cut_buckets(const fmd_reduction *r, size_t bucket_bytes, size_t **cuts,
+                              size_t *n_buckets)
 {
-    int most = r->comm->node_size;
-    FMD_MPI(r->comm, MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_INT, MPI_MAX, r->comm->world));
-    if (allreduce == FMD_ALLREDUCE_SHARED && most > 1) {
-        FMD_TRY(fmd_node_shared_create(&r->node, r->comm, r->n_elements));
-        r->message = fmd_node_shared_message(r->node);
-        r->total = fmd_node_shared_total(r->node);
-        return FMD_OK;
-    }
-    fmd_status st = fmd_alloc(&r->message, r->n_elements, sizeof(uint32_t), "the gradient");
-    r->total = r->message;
-    return fmd_comm_agree(r->comm, st);
+    FMD_TRY(fmd_alloc(cuts, r->n_tensors + 2, sizeof **cuts, "the reduction"));
+    size_t n = 0;
+    (*cuts)[0] = r->n_elements;
+    for (size_t i = r->n_tensors; i-- > 1 && bucket_bytes > 0;)
+        if (((*cuts)[n] - r->tensors[i].element) * sizeof(uint32_t) >= bucket_bytes)
+            (*cuts)[++n] = r->tensors[i].element;
+    (*cuts)[++n] = 0;
+    *n_buckets = n;
+    return FMD_OK;
+}
+
+/* Collective. Within one node there is nothing to send while ranks compute. */
+static fmd_status create_summation(fmd_reduction *r, fmd_allreduce allreduce, size_t bucket_bytes)
+{
+    size_t *cuts = NULL, n_buckets = 0;
+    const bool shared = allreduce == FMD_ALLREDUCE_SHARED && fmd_summation_can_share(r->comm);
+    r->travels = shared ? r->comm->nodes > 1 : r->comm->size > 1;
+    fmd_status st = cut_buckets(r, r->travels ? bucket_bytes : 0, &cuts, &n_buckets);
+    if ((st = fmd_comm_agree(r->comm, st)) == FMD_OK)
+        st = fmd_summation_create(&r->summation, r->comm, shared, r->ops->type, cuts, n_buckets);
+    free(cuts);
+    if (st != FMD_OK)
+        return st;
+    r->message = fmd_summation_message(r->summation);
+    r->total = fmd_summation_total(r->summation);
+    return FMD_OK;
 }
 
 fmd_status fmd_reduction_create(fmd_reduction **out, fmd_reduction_mode mode,
-                                fmd_allreduce allreduce, fmd_comm *comm,
+                                fmd_allreduce allreduce, size_t bucket_bytes, fmd_comm *comm,
                                 const size_t *tensor_counts, size_t n_tensors, int n_counters)
 {
     fmd_reduction *r = NULL;
@@ -67,7 +89,7 @@ fmd_status fmd_reduction_create(fmd_reduction **out, fmd_reduction_mode mode,
         st = lay_out(r, tensor_counts);
     }
     if ((st = fmd_comm_agree(comm, st)) == FMD_OK)
-        st = make_message(r, allreduce);
+        st = create_summation(r, allreduce, bucket_bytes);
     if (st != FMD_OK) {
         fmd_reduction_destroy(r);
         return st;
@@ -80,9 +102,7 @@ void fmd_reduction_destroy(fmd_reduction *r)
 {
     if (r == NULL)
         return;
-    if (r->node == NULL)
-        free(r->message);
-    fmd_node_shared_destroy(r->node);
+    fmd_summation_destroy(r->summation);
     free(r->tensors);
     free(r->exponents);
     free(r->scratch);
@@ -102,10 +122,12 @@ int fmd_reduction_by_microbatch(const fmd_reduction *r)
 void fmd_reduction_begin_step(fmd_reduction *r, int microbatches, int mine)
 {
     /* In native mode a single microbatch overwrites every value; several are added to zeros. */
-    const size_t kept = !r->ops->by_microbatch && mine == 1 ? r->n_values : 0;
+    const bool overwrites = !r->ops->by_microbatch && mine == 1;
     r->microbatches = microbatches;
     r->mine = mine;
-    memset(r->fixed + kept, 0, (r->n_elements - kept) * sizeof *r->fixed);
+    r->completed = r->n_elements;
+    r->checksum = 0;
+    memset(r->message, 0, (overwrites ? r->n_header : r->n_elements) * sizeof *r->fixed);
     if (r->ops->begin_step != NULL)
         r->ops->begin_step(r);
 }
@@ -147,32 +169,25 @@ void fmd_reduction_apply(fmd_reduction *r, double scale, fmd_apply *apply, void 
         r->ops->rescale(r);
 }
 
-bool fmd_reduction_travels(const fmd_reduction *r)
+void fmd_reduction_complete(fmd_reduction *r, size_t tensor)
 {
-    return r->node != NULL ? r->comm->nodes > 1 : r->comm->size > 1;
+    const size_t first = r->tensors[tensor].element;
+    if (!r->travels || first >= r->completed)
+        return;
+    if (r->ops->complete != NULL)
+        r->ops->complete(r, first);
+    r->completed = first;
+    fmd_summation_complete(r->summation, first);
 }
 
-static bool sum(fmd_reduction *r, fmd_element_type type)
+bool fmd_reduction_sum(fmd_reduction *r)
 {
-    if (r->node != NULL)
-        return fmd_node_shared_run(r->node, type);
-    FMD_MPI(r->comm, MPI_Allreduce(MPI_IN_PLACE, r->message, (int)r->n_elements,
-                                   type == FMD_ELEMENT_U32 ? MPI_UINT32_T : MPI_FLOAT, MPI_SUM,
-                                   r->comm->world));
-    return type != FMD_ELEMENT_FLOAT || fmd_all_finite(r->n_elements, r->floats);
-}
-
-bool fmd_reduction_sum(fmd_reduction *r, fmd_element_type type)
-{
-    if (r->seconds == NULL) {
-        if (r->node == NULL)
-            fmd_comm_await_all(r->comm);
-        return sum(r, type);
-    }
+    if (r->seconds == NULL)
+        return fmd_summation_finish(r->summation);
     const double here = fmd_now();
     fmd_comm_await(r->comm, r->comm->world);
     const double all_here = fmd_now();
-    const bool finite = sum(r, type);
+    const bool finite = fmd_summation_finish(r->summation);
     r->seconds->wait += all_here - here;
     r->seconds->allreduce += fmd_now() - all_here;
     return finite;

@@ -26,18 +26,20 @@ typedef enum fmd_reduced {
 #define FMD_REDUCTION_NAMES "exact|native"
 typedef enum fmd_reduction_mode { FMD_REDUCE_EXACT, FMD_REDUCE_NATIVE } fmd_reduction_mode;
 
-/* How messages are summed. `mpi`: one MPI_Allreduce. `shared`: each rank of a node sums one slice in
- * shared memory, then MPI_Allreduce sums the slices over the nodes. Exact mode gives the same result
- * either way. */
+/* How messages are summed. `mpi`: MPI over all ranks. `shared`: each rank of a node sums one slice in
+ * shared memory, then MPI sums the slices over the nodes. Exact mode gives the same result either
+ * way. */
 #define FMD_ALLREDUCE_NAMES "shared|mpi"
 typedef enum fmd_allreduce { FMD_ALLREDUCE_SHARED, FMD_ALLREDUCE_MPI } fmd_allreduce;
 
 /* Collective. `tensor_counts` has the number of values of each of `n_tensors` tensors;
- * `n_counters` 64-bit counters travel in the same message. Destroy is collective too. FMD_ENOMEM. */
+ * `n_counters` 64-bit counters travel in the same message. Messages between nodes are sent in buckets
+ * of whole tensors, of about `bucket_bytes` or more, while the step still computes; 0: as one, at
+ * the end. Exact mode gives the same result either way. Destroy is collective too. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_reduction_create(fmd_reduction **out, fmd_reduction_mode mode,
-                                            fmd_allreduce allreduce, fmd_comm *comm,
-                                            const size_t *tensor_counts, size_t n_tensors,
-                                            int n_counters);
+                                            fmd_allreduce allreduce, size_t bucket_bytes,
+                                            fmd_comm *comm, const size_t *tensor_counts,
+                                            size_t n_tensors, int n_counters);
 void fmd_reduction_destroy(fmd_reduction *r);
 
 /* Local. The state that a checkpoint holds: for each tensor the exponent of its scale. */
@@ -57,6 +59,10 @@ void fmd_reduction_begin_step(fmd_reduction *r, int microbatches, int mine);
  * open at a time. */
 float *fmd_reduction_begin_range(fmd_reduction *r, size_t tensor, size_t offset, size_t n);
 void fmd_reduction_commit_range(fmd_reduction *r, size_t tensor, size_t offset, size_t n);
+
+/* Local. This rank has added all its microbatches to `tensor` and the tensors behind it: their buckets
+ * may be sent. Optional: finish completes the rest. */
+void fmd_reduction_complete(fmd_reduction *r, size_t tensor);
 
 /* Local. The fixed-point sums of a tensor, for callers that round and add themselves; NULL in native
  * mode. */
