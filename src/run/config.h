@@ -99,10 +99,10 @@ typedef struct fmd_config {
         double hang_timeout;
     } checkpoints;
     struct {
-        int reduce;    /* fmd_reduction_mode */
-        int allreduce; /* fmd_allreduce */
+        int reduce;         /* fmd_reduction_mode */
+        int allreduce;      /* fmd_allreduce */
         double bucket_size; /* MB */
-        int gemm;      /* fmd_gemm_kind */
+        int gemm;           /* fmd_gemm_kind */
         int64_t microbatch_size;
         int64_t threads;
     } distribution;
