@@ -22,10 +22,14 @@ enum { FMD_PATH_BYTES = 1024, FMD_CLASSES_MAX = 256, FMD_CLASS_NAME_BYTES = 48 }
 enum { FMD_TRAIN_IMAGES, FMD_TRAIN_LABELS, FMD_TEST_IMAGES, FMD_TEST_LABELS, FMD_DATASET_FILES };
 
 /* The training images or the test images, with their labels: a view, owns nothing. */
+typedef struct fmd_stream fmd_stream;
+
 typedef struct fmd_split {
     size_t n;              /* images */
-    const uint8_t *images; /* n times the image's bytes, row-major */
+    const uint8_t *images; /* n times the image's bytes, row-major; NULL: they are in the stream */
     const uint8_t *labels; /* n */
+    fmd_stream *stream;    /* NULL: the images are in memory */
+    size_t first;          /* image of the stream */
 } fmd_split;
 
 /* A description of a data set; plain bytes, so that it can be broadcast. */
@@ -40,6 +44,7 @@ typedef struct fmd_dataset_info {
         hash[FMD_DATASET_FILES]; /* of the unpacked IDX files, or of files with the same content
                                        * in other formats; known after loading */
     bool verified;               /* the hashes match the published data set */
+    bool streamed;               /* images stay in their files; their hashes are samples */
     /* from classes.txt in the folder, or of the published data set of this name; empty: none */
     char class_names[FMD_CLASSES_MAX][FMD_CLASS_NAME_BYTES];
 } fmd_dataset_info;
@@ -50,11 +55,17 @@ typedef struct fmd_dataset {
     fmd_split train, test;
 } fmd_dataset;
 
+/* Local. The images of a split from number `first` on, n of them, each `bytes` long. */
+fmd_split fmd_split_part(const fmd_split *s, size_t first, size_t n, size_t bytes);
+
 /* Local. The views of a data set that fmd_source_load has loaded at `memory`. */
 void fmd_dataset_view(fmd_dataset *out, const fmd_dataset_info *info, const void *memory);
 
 /* Local. The offset of each part in memory, aligned; returns the size of all. */
 size_t fmd_dataset_layout(const fmd_dataset_info *info, size_t offset[FMD_DATASET_FILES]);
+
+/* Local. The shape of an image for a part with images; rank 0 for a part with labels. */
+fmd_shape fmd_dataset_part_shape(const fmd_dataset_info *info, int part);
 
 /* Local. "train_images" and so on: the key of a part in JSON files. */
 const char *fmd_dataset_key(int part);

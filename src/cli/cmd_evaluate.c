@@ -206,7 +206,7 @@ static fmd_status run_evaluate(fmd_comm *c, const fmd_config *config)
     fmd_loaded_model t;
     fmd_prediction p = {.n = 0};
     verdict v = {.model = &t};
-    FMD_TRY(fmd_loaded_model_open(&t, c, config, FMD_NEEDS_IMAGES));
+    FMD_TRY(fmd_loaded_model_open(&t, c, config, FMD_NEEDS_STREAM));
     fmd_status st = fmd_evaluate(c, t.model, &t.split, t.divisor, NULL, &v.means);
     if (st == FMD_OK)
         st = fmd_predict(c, t.model, &t.split, t.divisor, &p);
@@ -223,7 +223,7 @@ const fmd_command fmd_command_evaluate = {
     .help = "computes loss, accuracy, scores per class and the confusion matrix",
     .section = FMD_TO_TRAIN,
     .example = "runs/20260131-120000",
-    .groups = "data|model|weights|images|metrics|json|output",
+    .groups = "data|streaming|model|weights|images|metrics|json|output",
     .words = "weights",
     .needs_mpi = true,
     .run = run_evaluate,

@@ -252,6 +252,9 @@ static fmd_status check_effect(const fmd_config *config, const bool *given)
     if (is_given("learning-rate", given) && fmd_schedule_has_rates(config->training.lr_schedule))
         return FMD_FAIL(FMD_EUSAGE, "--learning-rate has no effect with --lr-schedule step, whose "
                                     "values are the rates");
+    if (is_given("shuffle-window", given) && (!config->data.stream || !config->training.shuffle))
+        return FMD_FAIL(FMD_EUSAGE,
+                        "--shuffle-window has no effect without --stream and --shuffle");
     static const char *const names[] = {"monitor", "min-delta", "mode", "baseline"};
     const bool watching = config->stopping.patience != FMD_UNSET_INT ||
                           config->stopping.restore_best || config->checkpoints.save_best;

@@ -9,4 +9,9 @@
 FMD_CHECKED fmd_status fmd_class_names_read(int *n, char names[][FMD_CLASS_NAME_BYTES],
                                             const char *folder, const char *file);
 
+/* Local. The same for EMNIST's mapping: lines with a label and the codes of the characters that it stands
+ * for, as in "1 65 97", which becomes "A a". Labels without a line are named "-". */
+FMD_CHECKED fmd_status fmd_class_names_read_mapping(int *n, char names[][FMD_CLASS_NAME_BYTES],
+                                                    const char *path);
+
 #endif

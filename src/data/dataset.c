@@ -5,7 +5,7 @@
 /* The readers' limits on images keep the sum from overflowing. */
 size_t fmd_dataset_layout(const fmd_dataset_info *info, size_t offset[FMD_DATASET_FILES])
 {
-    size_t image = fmd_shape_count(info->image), total = 0;
+    size_t image = info->streamed ? 0 : fmd_shape_count(info->image), total = 0;
     size_t bytes[FMD_DATASET_FILES] = {[FMD_TRAIN_IMAGES] = info->n_train * image,
                                        [FMD_TRAIN_LABELS] = info->n_train,
                                        [FMD_TEST_IMAGES] = info->n_test * image,
@@ -24,9 +24,28 @@ void fmd_dataset_view(fmd_dataset *out, const fmd_dataset_info *info, const void
     fmd_dataset_layout(info, offset);
     *out = (fmd_dataset){
         .info = *info,
-        .train = {info->n_train, base + offset[FMD_TRAIN_IMAGES], base + offset[FMD_TRAIN_LABELS]},
-        .test = {info->n_test, base + offset[FMD_TEST_IMAGES], base + offset[FMD_TEST_LABELS]},
+        .train = {.n = info->n_train,
+                  .images = info->streamed ? NULL : base + offset[FMD_TRAIN_IMAGES],
+                  .labels = base + offset[FMD_TRAIN_LABELS]},
+        .test = {.n = info->n_test,
+                 .images = info->streamed ? NULL : base + offset[FMD_TEST_IMAGES],
+                 .labels = base + offset[FMD_TEST_LABELS]},
     };
+}
+
+fmd_split fmd_split_part(const fmd_split *s, size_t first, size_t n, size_t bytes)
+{
+    return (fmd_split){.n = n,
+                       .images = s->images != NULL ? s->images + first * bytes : NULL,
+                       .labels = s->labels != NULL ? s->labels + first : NULL,
+                       .stream = s->stream,
+                       .first = s->first + first};
+}
+
+fmd_shape fmd_dataset_part_shape(const fmd_dataset_info *info, int part)
+{
+    return part == FMD_TRAIN_IMAGES || part == FMD_TEST_IMAGES ? info->image
+                                                               : (fmd_shape){.rank = 0};
 }
 
 const char *fmd_dataset_key(int part)

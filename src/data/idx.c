@@ -18,6 +18,8 @@ enum {
     MAX_DIMS = 4,
     MAX_HEADER_BYTES = MAGIC_BYTES + MAX_DIMS * DIM_BYTES,
     TYPE_UBYTE = 0x08,
+    TYPE_INT = 0x0c,
+    INT_BYTES = 4,
     DEFLATE_RATIO = 1032, /* one byte of deflate data never holds more than this many */
     BUFFER_BYTES = 1 << 16,
 };
@@ -207,19 +209,29 @@ static const char *type_name(const uint8_t *p)
     if (p[2] == 0x0b && p[3] == 1)
         return " (labels of 16 bits: at most 256 classes are supported, labels as bytes)";
     if (p[2] == 0x0c && p[3] == 2)
-        return " (the labels of QMNIST: docs/data.md shows how to convert them)";
+        return " (the labels of QMNIST: convert them with fmnist-dist data import)";
     return "";
 }
 
 static fmd_status check_magic(const fmd_idx *f, fmd_idx_kind kind)
 {
     const uint8_t *p = f->head;
-    const char *expected = kind == FMD_IDX_LABELS ? "00 00 08 01" : "00 00 08 03";
+    static const char *const magics[] = {[FMD_IDX_LABELS] = "00 00 08 01",
+                                         [FMD_IDX_IMAGES] = "00 00 08 03",
+                                         [FMD_IDX_TABLE] = "00 00 0c 02"};
+    const char *expected = magics[kind];
     if (p[0] != 0 || p[1] != 0)
         return FMD_FAIL(FMD_EDATA,
                         "'%s': bytes 0 to 3: found %02x %02x %02x %02x%s, expected %s: not an IDX "
                         "file",
                         f->path, p[0], p[1], p[2], p[3], looks_like(f), expected);
+    if (kind == FMD_IDX_TABLE && (p[2] != TYPE_INT || p[3] != 2))
+        return FMD_FAIL(FMD_EDATA,
+                        "'%s': bytes 2 and 3: found 0x%02x and %d, expected 0x0c and 2: a table of "
+                        "32-bit integers",
+                        f->path, p[2], p[3]);
+    if (kind == FMD_IDX_TABLE)
+        return FMD_OK;
     if (p[2] != TYPE_UBYTE)
         return FMD_FAIL(
             FMD_EDATA,
@@ -248,7 +260,10 @@ static fmd_status read_dims(fmd_idx *f, fmd_idx_kind kind, int dims)
 {
     static const char *const label_fields[] = {"labels"};
     static const char *const image_fields[] = {"images", "height", "width", "channels"};
-    const char *const *fields = kind == FMD_IDX_LABELS ? label_fields : image_fields;
+    static const char *const table_fields[] = {"rows", "columns"};
+    const char *const *fields = kind == FMD_IDX_LABELS   ? label_fields
+                                : kind == FMD_IDX_IMAGES ? image_fields
+                                                         : table_fields;
     fmd_idx_header *h = &f->header;
     size_t image = 1;
     for (int i = 0; i < dims; i++) {
@@ -269,6 +284,8 @@ static fmd_status read_dims(fmd_idx *f, fmd_idx_kind kind, int dims)
         h->image.dim[h->image.rank++] = (int)dim;
     }
     /* So far below SIZE_MAX that the sum of a data set's files cannot overflow either. */
+    if (kind == FMD_IDX_TABLE)
+        image *= INT_BYTES;
     if (__builtin_mul_overflow(h->n, image, &h->bytes) || h->bytes > SIZE_MAX / 8)
         return FMD_FAIL(FMD_EDATA,
                         "'%s': byte 4, images: found %zu of %zu bytes each, expected a "
@@ -370,6 +387,11 @@ size_t fmd_idx_bytes(const fmd_idx *f)
     return f->head_bytes + f->header.bytes;
 }
 
+bool fmd_idx_is_packed(const fmd_idx *f)
+{
+    return f->packed;
+}
+
 /* Reading on makes zlib compare the CRC and the length of the last member. */
 static fmd_status check_end(fmd_idx *f)
 {
@@ -402,4 +424,24 @@ fmd_status fmd_idx_read(fmd_idx *f, uint8_t *payload, fmd_hash *hash)
     FMD_TRY(check_end(f));
     *hash = fmd_hash_parts(f->head, f->head_bytes, payload, f->header.bytes);
     return FMD_OK;
+}
+
+size_t fmd_idx_put_header(uint8_t out[FMD_IDX_HEADER], size_t n, fmd_shape image)
+{
+    out[0] = out[1] = 0;
+    out[2] = TYPE_UBYTE;
+    out[3] = (uint8_t)(1 + image.rank);
+    for (int i = 0; i <= image.rank; i++)
+        for (int k = 0; k < DIM_BYTES; k++) {
+            const uint32_t dim = i == 0 ? (uint32_t)n : (uint32_t)image.dim[i - 1];
+            out[MAGIC_BYTES + i * DIM_BYTES + k] = (uint8_t)(dim >> (24 - 8 * k));
+        }
+    return (size_t)(MAGIC_BYTES + (1 + image.rank) * DIM_BYTES);
+}
+
+fmd_hash fmd_idx_hash(const uint8_t *payload, size_t n, fmd_shape image)
+{
+    uint8_t head[FMD_IDX_HEADER];
+    const size_t bytes = fmd_idx_put_header(head, n, image);
+    return fmd_hash_parts(head, bytes, payload, n * fmd_shape_count(image));
 }

@@ -13,11 +13,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum fmd_idx_kind { FMD_IDX_LABELS, FMD_IDX_IMAGES } fmd_idx_kind;
+typedef enum fmd_idx_kind {
+    FMD_IDX_LABELS,
+    FMD_IDX_IMAGES,
+    FMD_IDX_TABLE, /* rows of big-endian 32-bit integers: QMNIST's labels */
+} fmd_idx_kind;
 
 typedef struct fmd_idx_header {
     size_t n;        /* images or labels, at least 1 */
-    fmd_shape image; /* (H, W) or (H, W, C); of labels: rank 0 */
+    fmd_shape image; /* (H, W) or (H, W, C); of labels: rank 0; of a table: (columns) */
     size_t bytes;    /* of the payload */
 } fmd_idx_header;
 
@@ -32,9 +36,18 @@ const fmd_idx_header *fmd_idx_header_of(const fmd_idx *f);
 const char *fmd_idx_path(const fmd_idx *f);
 size_t fmd_idx_disk_bytes(const fmd_idx *f); /* size on disk, possibly gzipped */
 size_t fmd_idx_bytes(const fmd_idx *f);      /* of the whole IDX file as unpacked */
+bool fmd_idx_is_packed(const fmd_idx *f);
 
 /* Local. Reads the payload, once, into `payload` (header's bytes long); *hash receives the hash of
  * the whole unpacked file. FMD_EDATA for a damaged, cut or too long file. */
 FMD_CHECKED fmd_status fmd_idx_read(fmd_idx *f, uint8_t *payload, fmd_hash *hash);
+
+/* Local. Writes the header of a file of n images, or of n labels if the shape has rank 0; returns its
+ * length. */
+enum { FMD_IDX_HEADER = 20 };
+size_t fmd_idx_put_header(uint8_t out[FMD_IDX_HEADER], size_t n, fmd_shape image);
+
+/* Local. The hash of the IDX file with this payload. */
+fmd_hash fmd_idx_hash(const uint8_t *payload, size_t n, fmd_shape image);
 
 #endif

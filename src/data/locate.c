@@ -112,9 +112,21 @@ static void add_usual_locations(places *p, const char *name, const fmd_known_dat
         add_place(p, "%s/%s", roots.path[i], name);
 }
 
+/* A file of arrays, by the end of its name. */
+static bool is_array_file(const char *name)
+{
+    static const char *const ends[] = {".npz", ".h5", ".hdf5"};
+    const size_t n = strlen(name);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (n > strlen(ends[i]) && strcmp(name + n - strlen(ends[i]), ends[i]) == 0)
+            return true;
+    return false;
+}
+
 bool fmd_locate_is_path(const char *name)
 {
-    return strchr(name, '/') != NULL || strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+    return strchr(name, '/') != NULL || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+           is_array_file(name);
 }
 
 static bool is_folder(const char *path)
@@ -132,9 +144,9 @@ static fmd_status require_folder(const char *path)
                         "cannot open the data folder '%s': %s", path, strerror(errno));
     if (!S_ISDIR(st.st_mode))
         return FMD_FAIL(FMD_ENOINPUT,
-                        "'%s': found a file, expected a folder with four IDX files: docs/data.md "
-                        "shows how to convert other files",
-                        path);
+                        "'%s': found a file, expected a folder with four IDX files, or a file .npz "
+                        "or .h5: fmnist-dist data import %s FOLDER converts other files",
+                        path, path);
     return FMD_OK;
 }
 
@@ -256,23 +268,25 @@ static fmd_status incomplete(const char *name, const char *path, const folder *f
                     set_name);
 }
 
-/* Data sets in files of other kinds. */
+/* Data sets in files of other kinds, and whether data import reads them. */
 static const struct {
     const char *pattern, *kind;
-} foreign[] = {{"qmnist-*", "QMNIST's files"},
-               {"*.npz", "arrays of NumPy"},
-               {"*.npy", "arrays of NumPy"},
-               {"*.csv", "a table"},
-               {"*.csv.gz", "a table"},
-               {"*.parquet", "a table of Parquet"},
-               {"*.pt", "tensors of PyTorch"},
-               {"*.mat", "arrays of MATLAB"},
-               {"*.h5", "arrays in HDF5"},
-               {"data_batch_1", "CIFAR-10 for Python; its binary version is read directly"},
-               {"*.tar.gz", "an archive to unpack"},
-               {"*.zip", "an archive to unpack"},
-               {"*.png", "pictures"},
-               {"*.jpg", "pictures"}};
+    bool imported;
+} foreign[] = {{"qmnist-*", "QMNIST's files", true},
+               {"*.npz", "arrays of NumPy", true},
+               {"*.npy", "an array of NumPy: save images and labels in one .npz", false},
+               {"*.csv", "a table", true},
+               {"*.csv.gz", "a table", true},
+               {"*.parquet", "a table of Parquet: save it as CSV", false},
+               {"*.pt", "tensors of PyTorch: save them as .npz", false},
+               {"*.mat", "arrays of MATLAB: save them as .npz", false},
+               {"*.h5", "arrays in HDF5", true},
+               {"fine_label_names.txt", "CIFAR-100", true},
+               {"data_batch_1", "CIFAR-10 for Python: get the binary version", false},
+               {"*.tar.gz", "an archive to unpack", false},
+               {"*.zip", "an archive to unpack", false},
+               {"*.png", "pictures", true},
+               {"*.jpg", "pictures", true}};
 
 /* ": found 'mnist.npz' (arrays of NumPy)", for the first file of another kind in a folder; empty:
  * none. */
@@ -284,10 +298,9 @@ static void name_foreign(const char *path, char text[FMD_PATH_BYTES])
     for (int i = 0; i < n; i++) {
         for (size_t k = 0; *text == '\0' && k < sizeof foreign / sizeof *foreign; k++)
             if (fnmatch(foreign[k].pattern, entries[i]->d_name, 0) == 0)
-                snprintf(text, FMD_PATH_BYTES,
-                         ": found '%.200s' (%s): docs/data.md shows how to "
-                         "convert it",
-                         entries[i]->d_name, foreign[k].kind);
+                snprintf(text, FMD_PATH_BYTES, ": found '%.200s' (%s)%s", entries[i]->d_name,
+                         foreign[k].kind,
+                         foreign[k].imported ? ": convert it with fmnist-dist data import" : "");
         free(entries[i]);
     }
     if (n >= 0)
@@ -374,6 +387,15 @@ fmd_status fmd_locate(fmd_place *out, const char *name, const char *dir)
     places p;
     folder f = {.found = 0};
     const char *path = NULL;
+    if (is_array_file(name) && !is_folder(name)) {
+        if (access(name, F_OK) != 0)
+            return FMD_FAIL(errno == EACCES ? FMD_EIO : FMD_ENOINPUT, "cannot open '%s': %s", name,
+                            strerror(errno));
+        *out = (fmd_place){.files = FMD_FILES_ARRAYS};
+        snprintf(out->path, sizeof out->path, "%s", name);
+        snprintf(out->file[0], sizeof out->file[0], "%s", name);
+        return FMD_OK;
+    }
     FMD_TRY(list_locations(&p, name, dir));
     FMD_TRY(search(&p, name, &f, &path));
     const char *slash = strrchr(f.file[0], '/');

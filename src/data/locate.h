@@ -4,11 +4,11 @@
 
 #include "fmd/dataset.h"
 
-typedef enum fmd_files { FMD_FILES_IDX, FMD_FILES_CIFAR } fmd_files;
+typedef enum fmd_files { FMD_FILES_IDX, FMD_FILES_CIFAR, FMD_FILES_ARRAYS } fmd_files;
 
 enum { FMD_CIFAR_FILES = 6 };
 
-/* The folder of a data set and the paths of its files. */
+/* The folder of a data set and the paths of its files; of arrays: one file, and its own path. */
 typedef struct fmd_place {
     char path[FMD_PATH_BYTES];
     fmd_files files;
@@ -20,7 +20,8 @@ typedef struct fmd_place {
  * `dir` is empty. FMD_ENOINPUT, FMD_EIO, FMD_EUSAGE. */
 FMD_CHECKED fmd_status fmd_locate(fmd_place *out, const char *name, const char *dir);
 
-/* Local. Whether `name` has the form of a path rather than a data set's name. */
+/* Local. Whether `name` has the form of a path, or of a file of arrays, rather than a data set's
+ * name. */
 bool fmd_locate_is_path(const char *name);
 
 /* Local. The folders with all files of a data set, in `dir`, or in the default places if `dir` is

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/simd.h"
+#include "data/stream.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,13 @@ struct fmd_sampler {
     size_t n;
     uint64_t seed;
     uint32_t *order;
+    size_t window;    /* 0: all samples are shuffled together */
+    size_t shard;     /* samples of a shard */
+    uint32_t *shards; /* their order */
 };
+
+/* Streams of random numbers for the shuffle. */
+enum { ALL, SHARDS, WINDOWS };
 
 static void reset_order(fmd_sampler *s)
 {
@@ -43,6 +50,7 @@ void fmd_sampler_destroy(fmd_sampler *s)
     if (s == NULL)
         return;
     free(s->order);
+    free(s->shards);
     free(s);
 }
 
@@ -53,21 +61,59 @@ static uint32_t below(uint32_t bound, uint32_t high, uint32_t low)
     return (uint32_t)(((uint64_t)high * bound + ((uint64_t)low * bound >> 32)) >> 32);
 }
 
-/* Position i is swapped with one of 0 to i, drawn from the numbers 2i and 2i + 1 of the epoch. */
-void fmd_sampler_shuffle(fmd_sampler *s, uint32_t epoch)
+fmd_status fmd_sampler_set_window(fmd_sampler *s, size_t window)
 {
-    fmd_rng rng = {.seed = s->seed, .purpose = FMD_RNG_SHUFFLE, .time = epoch};
-    uint32_t *order = s->order, x[4] = {0};
-    reset_order(s);
-    for (size_t i = s->n; i-- > 0;) {
-        size_t half = i % 2 * 2;
-        if (half != 0 || i == s->n - 1)
-            fmd_rng_block(&rng, i / 2, x);
-        uint32_t j = below((uint32_t)i + 1, x[half], x[half + 1]);
-        uint32_t sample = order[i];
+    enum { LEAST_SHARDS = 64, MOST_SAMPLES = 1024 };
+    s->window = window;
+    s->shard = window / LEAST_SHARDS;
+    s->shard = s->shard < 1 ? 1 : s->shard > MOST_SAMPLES ? MOST_SAMPLES : s->shard;
+    return fmd_alloc(&s->shards, (s->n + s->shard - 1) / s->shard, sizeof *s->shards,
+                     "the order of the samples");
+}
+
+/* Shuffles n entries: position i is swapped with one of 0 to i, drawn from the random numbers 2k and
+ * 2k + 1, where k = first + i. */
+static void shuffle(uint32_t *order, size_t n, size_t first, const fmd_rng *rng)
+{
+    uint32_t x[4] = {0};
+    for (size_t i = n; i-- > 0;) {
+        const size_t k = first + i, half = k % 2 * 2;
+        if (half != 0 || i == n - 1)
+            fmd_rng_block(rng, k / 2, x);
+        const uint32_t j = below((uint32_t)i + 1, x[half], x[half + 1]);
+        const uint32_t sample = order[i];
         order[i] = order[j];
         order[j] = sample;
     }
+}
+
+static void shuffle_windows(fmd_sampler *s, fmd_rng rng)
+{
+    const size_t n = (s->n + s->shard - 1) / s->shard;
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++)
+        s->shards[i] = (uint32_t)i;
+    rng.stream = SHARDS;
+    shuffle(s->shards, n, 0, &rng);
+    for (size_t i = 0; i < n; i++) {
+        const size_t first = s->shards[i] * s->shard;
+        for (size_t k = first; k < first + s->shard && k < s->n; k++)
+            s->order[at++] = (uint32_t)k;
+    }
+    rng.stream = WINDOWS;
+    for (size_t first = 0; first < s->n; first += s->window)
+        shuffle(s->order + first, s->n - first < s->window ? s->n - first : s->window, first, &rng);
+}
+
+void fmd_sampler_shuffle(fmd_sampler *s, uint32_t epoch)
+{
+    const fmd_rng rng = {.seed = s->seed, .purpose = FMD_RNG_SHUFFLE, .stream = ALL, .time = epoch};
+    if (s->window > 0) {
+        shuffle_windows(s, rng);
+        return;
+    }
+    reset_order(s);
+    shuffle(s->order, s->n, 0, &rng);
 }
 
 const uint32_t *fmd_sampler_order(const fmd_sampler *s)
@@ -106,10 +152,23 @@ FMD_SIMD static void gather_samples(const uint8_t *images, size_t bytes, const u
     }
 }
 
+/* The same of images in a file. */
+static void gather_streamed(const fmd_split *split, size_t bytes, const uint32_t *order, size_t n,
+                            float divisor, float *x)
+{
+    for (size_t i = 0; i < n; i++)
+        gather_samples(
+            fmd_stream_read(split->stream, split->first + (order != NULL ? order[i] : i)), bytes,
+            NULL, 1, divisor, x + i * bytes);
+}
+
 void fmd_gather_images(const fmd_split *split, size_t image_bytes, const uint32_t *order, size_t n,
                        size_t rows, float divisor, float *x)
 {
-    gather_samples(split->images, image_bytes, order, n, divisor, x);
+    if (split->stream != NULL)
+        gather_streamed(split, image_bytes, order, n, divisor, x);
+    else
+        gather_samples(split->images, image_bytes, order, n, divisor, x);
     memset(x + n * image_bytes, 0, (rows - n) * image_bytes * sizeof *x);
 }
 

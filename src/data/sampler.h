@@ -18,6 +18,11 @@ void fmd_sampler_destroy(fmd_sampler *s);
 /* Local. Shuffles for `epoch` (from 0): Fisher-Yates with counter-based random numbers. */
 void fmd_sampler_shuffle(fmd_sampler *s, uint32_t epoch);
 
+/* Local. From now on epochs are shuffled in windows of this many samples, for samples that are read
+ * from a file: shards, ranges of consecutive samples, are put into a random order, and then each window
+ * of the resulting order is shuffled. FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_sampler_set_window(fmd_sampler *s, size_t window);
+
 /* Local. The whole order: the sample at each position, n of them. */
 const uint32_t *fmd_sampler_order(const fmd_sampler *s);
 

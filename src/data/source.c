@@ -9,7 +9,10 @@
 #include <string.h>
 
 static const fmd_format *const formats[] = {
-    [FMD_FILES_IDX] = &fmd_format_idx, [FMD_FILES_CIFAR] = &fmd_format_cifar};
+    [FMD_FILES_IDX] = &fmd_format_idx,
+    [FMD_FILES_CIFAR] = &fmd_format_cifar,
+    [FMD_FILES_ARRAYS] = &fmd_format_arrays,
+};
 
 struct fmd_source {
     fmd_dataset_info info;
@@ -32,6 +35,22 @@ static void set_name(fmd_dataset_info *info, const char *name, bool emnist)
     free(real);
 }
 
+/* Names of classes from the folder: those that the user wrote, or those that EMNIST has beside its
+ * files. */
+static fmd_status read_names(int *n, char names[][FMD_CLASS_NAME_BYTES], const fmd_place *place)
+{
+    FMD_TRY(fmd_class_names_read(n, names, place->path, formats[place->files]->names_file));
+    if (*n > 0 || !place->emnist)
+        return FMD_OK;
+    char path[FMD_PATH_BYTES + 16];
+    const char *end = strstr(strrchr(place->file[FMD_TRAIN_IMAGES], '/'), "-train-images");
+    if (end == NULL)
+        return FMD_OK;
+    snprintf(path, sizeof path, "%.*s-mapping.txt", (int)(end - place->file[FMD_TRAIN_IMAGES]),
+             place->file[FMD_TRAIN_IMAGES]);
+    return fmd_class_names_read_mapping(n, names, path);
+}
+
 fmd_status fmd_source_open(fmd_source **out, const char *name, const char *dir)
 {
     fmd_source *s = NULL;
@@ -43,8 +62,7 @@ fmd_status fmd_source_open(fmd_source **out, const char *name, const char *dir)
     s->format = formats[place.files];
     fmd_status st = s->format->open(&s->reader, &place, &s->info);
     if (st == FMD_OK)
-        st = fmd_class_names_read(&s->n_names, s->info.class_names, s->info.path,
-                                  s->format->names_file);
+        st = read_names(&s->n_names, s->info.class_names, &place);
     if (st == FMD_OK)
         *out = s;
     else
@@ -68,6 +86,18 @@ fmd_source_file fmd_source_file_at(const fmd_source *s, int part)
 const fmd_dataset_info *fmd_source_info(const fmd_source *s)
 {
     return &s->info;
+}
+
+fmd_status fmd_source_stream(fmd_source *s)
+{
+    if (s->format->stream == NULL)
+        return FMD_FAIL(FMD_EDATA,
+                        "--stream: '%s' is not a folder of IDX files: make one with fmnist-dist "
+                        "data import",
+                        s->info.path);
+    FMD_TRY(s->format->stream(s->reader));
+    s->info.streamed = true;
+    return FMD_OK;
 }
 
 size_t fmd_source_bytes(const fmd_source *s)
@@ -181,8 +211,7 @@ fmd_status fmd_source_names(fmd_dataset_info *info, const char *name, const char
     int n = 0;
     memset(info->class_names, 0, sizeof info->class_names);
     if (fmd_locate(&place, name, dir) == FMD_OK)
-        FMD_TRY(fmd_class_names_read(&n, info->class_names, place.path,
-                                     formats[place.files]->names_file));
+        FMD_TRY(read_names(&n, info->class_names, &place));
     snprintf(info->path, sizeof info->path, "%s", place.path);
     set_name(info, name, place.emnist);
     if (n == 0)

@@ -5,7 +5,7 @@
 #ifndef FMD_DATA_SOURCE_H
 #define FMD_DATA_SOURCE_H
 
-#include "data/format.h"
+#include "data/formats/format.h"
 
 typedef struct fmd_source fmd_source;
 
@@ -18,6 +18,10 @@ void fmd_source_close(fmd_source *s);
 
 /* Local. The shape of the images and their number; as long as the source. */
 const fmd_dataset_info *fmd_source_info(const fmd_source *s);
+
+/* Local. From now on the images stay in their files: load reads the labels alone. FMD_EDATA: the files
+ * are compressed, or of another kind than IDX. */
+FMD_CHECKED fmd_status fmd_source_stream(fmd_source *s);
 
 /* Local. The size of images and labels in bytes. */
 size_t fmd_source_bytes(const fmd_source *s);

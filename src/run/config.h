@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/option.h"
+#include "data/import/import_args.h"
 #include "dist/reduce/reduction.h"
 #include "fmd/callback.h"
 #include "fmd/comm.h"
@@ -31,7 +32,7 @@ typedef enum fmd_lr_scaling { FMD_LR_AS_IT_IS, FMD_LR_LINEAR, FMD_LR_SQRT } fmd_
 #define FMD_BENCH_OPS "train|allreduce|gemm|update|load"
 
 /* Actions of the data command, in the order of its table. */
-#define FMD_DATA_ACTIONS "list|info|verify|get"
+#define FMD_DATA_ACTIONS "list|info|verify|import|get"
 
 /* Shells of the completion command, in the order of its table. */
 #define FMD_SHELLS "bash|zsh|fish"
@@ -44,8 +45,18 @@ typedef struct fmd_config {
         int validation_data; /* fmd_validation_data */
         int64_t limit;
         bool normalize;
+        bool stream;
+        int64_t shuffle_window;
         int action; /* of FMD_DATA_ACTIONS */
     } data;
+    struct {
+        char dest[FMD_PATH_BYTES];
+        char size[32];
+        int channels; /* of "auto|1|3" */
+        int resize;   /* fmd_import_fit */
+        int label;    /* fmd_import_label */
+        double test_split;
+    } import;
     struct {
         char layers[FMD_CONFIG_LAYERS_BYTES];
         char hidden[128];
@@ -154,8 +165,8 @@ typedef enum fmd_sort_order { FMD_SORT_INDEX, FMD_SORT_CONFIDENCE, FMD_SORT_DOUB
 
 /* The groups of options of a training, which config.json stores. */
 #define FMD_TRAIN_GROUPS                                                                           \
-    "data|training "                                                                               \
-    "data|amount|model|weights|training|stopping|checkpoints|distribution|run|output"
+    "data|streaming|training data|"                                                                \
+    "amount|model|weights|training|stopping|checkpoints|distribution|run|output"
 
 /* Local. Whether `words`, as in "data|model", contains `word`. */
 bool fmd_word_is_among(const char *words, const char *word);

@@ -46,9 +46,8 @@ static fmd_status split_data(fmd_job *j)
     if (n == 0)
         return FMD_FAIL(FMD_EUSAGE, "--validation-split %g of %zu images leaves none to train on",
                         c->data.validation_split, all.n);
-    j->fit.train = (fmd_split){.n = n, .images = all.images, .labels = all.labels};
-    j->fit.validation = (fmd_split){
-        .n = all.n - n, .images = all.images + n * image_bytes, .labels = all.labels + n};
+    j->fit.train = fmd_split_part(&all, 0, n, image_bytes);
+    j->fit.validation = fmd_split_part(&all, n, all.n - n, image_bytes);
     warn_sorted(&j->fit.train, &j->fit.validation);
     return FMD_OK;
 }
@@ -152,6 +151,7 @@ static fmd_status plan(fmd_job *j, const fmd_weights_file *weights)
     j->fit.bucket_bytes = (size_t)(c->distribution.bucket_size * 1e6);
     j->fit.seed = (uint64_t)c->training.seed;
     j->fit.shuffle = c->training.shuffle;
+    j->fit.shuffle_window = c->data.stream ? (size_t)c->data.shuffle_window : 0;
     fmd_model_size size;
     FMD_TRY(fmd_weights_file_measure(&size, weights, c, j->data.info.image, j->data.info.classes));
     j->fit.microbatch_size =

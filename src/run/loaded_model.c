@@ -122,13 +122,16 @@ static fmd_status find_data(place *p, const fmd_weights_file *f, const fmd_confi
 
 /* Collective. Loads the images, or only the description of the data set. */
 static fmd_status open_data(fmd_loaded_model *t, fmd_comm *c, const fmd_config *config,
-                            bool with_images)
+                            fmd_loaded_model_needs needs)
 {
+    const bool with_images = needs >= FMD_NEEDS_STREAM;
     place p;
     memset(&p, 0, sizeof p);
     fmd_status st = fmd_comm_rank(c) == 0 ? find_data(&p, &t->file, config, with_images) : FMD_OK;
     FMD_TRY(fmd_comm_agree(c, st));
     fmd_comm_bcast(c, &p, sizeof p);
+    if (needs == FMD_NEEDS_STREAM && config->data.stream)
+        return fmd_loader_stream(c, p.dataset, p.dir, &t->data);
     if (with_images)
         return fmd_loader_read(c, p.dataset, p.dir, &t->data);
     st = fmd_comm_rank(c) == 0 ? fmd_source_names(&t->data.info, p.dataset, p.dir) : FMD_OK;
@@ -150,7 +153,7 @@ static fmd_status check_fit(const fmd_model *m, const fmd_dataset_info *d)
 }
 
 /* Rank 0. Whether the hashes of the split differ from those in run.json; false if either is
- * unknown. */
+ * unknown. Of streamed images, the first part of a split, there is no hash of the file. */
 static bool is_foreign(const fmd_loaded_model *t, fmd_split_name split)
 {
     const int first = split == FMD_SPLIT_TEST ? FMD_TEST_IMAGES : FMD_TRAIN_IMAGES;
@@ -159,7 +162,7 @@ static bool is_foreign(const fmd_loaded_model *t, fmd_split_name split)
     bool foreign = false;
     if (read_of_run(&record, &t->file, FMD_FILE_RECORD) != FMD_OK || record == NULL)
         return false;
-    for (int i = first; i < first + 2; i++) {
+    for (int i = first + t->data.info.streamed; i < first + 2; i++) {
         const char *known = fmd_json_get_text(record, FMD_KEY_DATA, fmd_dataset_key(i));
         foreign = foreign ||
                   (known != NULL && strcmp(known, fmd_hash_text(t->data.info.hash[i], text)) != 0);
@@ -197,7 +200,7 @@ static fmd_status create_model(fmd_loaded_model *t, const fmd_config *config)
 static fmd_status open_model(fmd_loaded_model *t, fmd_comm *c, const fmd_config *config,
                              fmd_loaded_model_needs needs)
 {
-    const bool with_images = needs >= FMD_NEEDS_IMAGES;
+    const bool with_images = needs >= FMD_NEEDS_STREAM;
     FMD_TRY(fmd_comm_agree(c, create_model(t, config)));
     FMD_TRY(fmd_weights_file_load(c, &t->file, t->model));
     FMD_TRY(with_images ? check_fit(t->model, &t->data.info)
@@ -217,7 +220,7 @@ fmd_status fmd_loaded_model_open(fmd_loaded_model *t, fmd_comm *c, const fmd_con
         *t->file.info.model.layers != '\0' ? t->file.info.model.in : FMD_MNIST_IMAGE;
     t->data.info.classes = 10;
     if (needs > FMD_NEEDS_NO_DATA)
-        FMD_TRY(open_data(t, c, config, needs >= FMD_NEEDS_IMAGES));
+        FMD_TRY(open_data(t, c, config, needs));
     t->split = config->view.split == FMD_SPLIT_TEST ? t->data.test : t->data.train;
     t->half = config->view.split == FMD_SPLIT_TEST ? "test" : "train";
     const fmd_status st = open_model(t, c, config, needs);
@@ -230,6 +233,7 @@ void fmd_loaded_model_close(fmd_loaded_model *t)
 {
     fmd_model_destroy(t->model);
     t->model = NULL;
+    fmd_loader_close(&t->data);
 }
 
 const char *fmd_class_text(const fmd_dataset_info *d, int label, char text[FMD_CLASS_TEXT])

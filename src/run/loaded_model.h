@@ -19,6 +19,7 @@ typedef struct fmd_loaded_model {
 typedef enum fmd_loaded_model_needs {
     FMD_NEEDS_NO_DATA,
     FMD_NEEDS_CLASS_NAMES,
+    FMD_NEEDS_STREAM,     /* images as below; with --stream they stay in their files */
     FMD_NEEDS_IMAGES,     /* the data set that the user names, else that of the run */
     FMD_NEEDS_OWN_IMAGES, /* as before, and the images must be the run's */
 } fmd_loaded_model_needs;

@@ -2,6 +2,7 @@
 
 #include "base/timer.h"
 #include "data/sampler.h"
+#include "data/stream.h"
 #include "nn/losses/loss.h"
 #include "nn/regularizer.h"
 #include "train/passes.h"
@@ -53,8 +54,11 @@ fmd_status fmd_evaluate(fmd_comm *c, fmd_model *m, const fmd_split *split, float
                                  .score = score,
                                  .self = &w});
     fmd_watchdog_phase(watchdog, "the sum of the evaluation");
-    int64_t total[] = {w.sums.loss, w.sums.correct, w.sums.failed};
-    fmd_comm_sum_i64(c, total, 3);
+    const fmd_status read = split->stream != NULL ? fmd_stream_status(split->stream) : FMD_OK;
+    int64_t total[] = {w.sums.loss, w.sums.correct, w.sums.failed, read != FMD_OK};
+    fmd_comm_sum_i64(c, total, 4);
+    if (total[3] > 0) /* only the rank that failed knows why */
+        return fmd_comm_agree(c, read);
     if (total[2] > 0)
         return FMD_FAIL(FMD_EDIVERGED, "the loss of %lld of %zu images is not finite",
                         (long long)total[2], split->n);

@@ -21,6 +21,7 @@ typedef struct fmd_fit_args {
     size_t bucket_bytes; /* fmd_reduction_create's */
     uint64_t seed;
     bool shuffle;
+    size_t shuffle_window;    /* samples that are shuffled together; 0: all */
     fmd_callback **callbacks; /* called on rank 0, in this order */
     int n_callbacks;
     fmd_checkpointer *checkpointer; /* NULL: no checkpoints */

@@ -3,31 +3,68 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "data/source.h"
+#include "data/stream.h"
+
+#include <stdio.h>
 
 /* The work of rank 0 before the shared memory exists. */
-static fmd_status open_source(fmd_comm *c, const char *name, const char *dir, fmd_source **source,
-                              uint64_t *bytes)
+static fmd_status open_source(fmd_comm *c, const char *name, const char *dir, bool streamed,
+                              fmd_source **source, uint64_t *bytes)
 {
     if (fmd_comm_rank(c) != 0)
         return FMD_OK;
     FMD_TRY(fmd_source_open(source, name, dir));
+    if (streamed)
+        FMD_TRY(fmd_source_stream(*source));
     *bytes = fmd_source_bytes(*source);
     return FMD_OK;
 }
 
-fmd_status fmd_loader_read(fmd_comm *c, const char *name, const char *dir, fmd_dataset *out)
+/* Local. */
+static fmd_status open_streams(fmd_dataset *d, char paths[2][FMD_PATH_BYTES])
+{
+    const fmd_shape image = d->info.image;
+    FMD_TRY(fmd_stream_open(&d->train.stream, paths[0], d->train.n, image));
+    return fmd_stream_open(&d->test.stream, paths[1], d->test.n, image);
+}
+
+/* Collective. Opens the files of the images on every rank. */
+static fmd_status share_streams(fmd_comm *c, const fmd_source *source, fmd_dataset *d)
+{
+    char paths[2][FMD_PATH_BYTES] = {"", ""};
+    for (int i = 0; source != NULL && i < 2; i++)
+        snprintf(paths[i], sizeof paths[i], "%s",
+                 fmd_source_file_at(source, i == 0 ? FMD_TRAIN_IMAGES : FMD_TEST_IMAGES).path);
+    fmd_comm_bcast(c, paths, sizeof paths);
+    const fmd_status st = fmd_comm_agree(c, open_streams(d, paths));
+    if (st != FMD_OK)
+        fmd_loader_close(d);
+    return st;
+}
+
+void fmd_loader_close(fmd_dataset *d)
+{
+    fmd_stream_close(d->train.stream);
+    fmd_stream_close(d->test.stream);
+    d->train.stream = d->test.stream = NULL;
+}
+
+/* Collective. */
+static fmd_status load(fmd_comm *c, const char *name, const char *dir, bool streamed,
+                       fmd_dataset *out)
 {
     fmd_source *source = NULL;
     fmd_dataset_info info = {.classes = 0};
     uint64_t bytes = 0;
     void *memory;
 
-    fmd_status st = fmd_comm_agree(c, open_source(c, name, dir, &source, &bytes));
+    fmd_status st = fmd_comm_agree(c, open_source(c, name, dir, streamed, &source, &bytes));
     if (st != FMD_OK)
         goto out;
     fmd_comm_bcast(c, &bytes, sizeof bytes);
     st = fmd_comm_agree(c, fmd_mem_check((double)bytes, "the data set",
-                                         "more memory for the job, or fewer images"));
+                                         streamed ? "more memory for the job"
+                                                  : "more memory for the job, or --stream"));
     if (st != FMD_OK)
         goto out;
     if ((st = fmd_comm_shared(c, bytes, &memory)) != FMD_OK)
@@ -39,9 +76,21 @@ fmd_status fmd_loader_read(fmd_comm *c, const char *name, const char *dir, fmd_d
     fmd_comm_share(c, memory, bytes);
     fmd_comm_bcast(c, &info, sizeof info);
     fmd_dataset_view(out, &info, memory);
+    if (streamed)
+        st = share_streams(c, source, out);
 out:
     fmd_source_close(source);
     return st;
+}
+
+fmd_status fmd_loader_read(fmd_comm *c, const char *name, const char *dir, fmd_dataset *out)
+{
+    return load(c, name, dir, false, out);
+}
+
+fmd_status fmd_loader_stream(fmd_comm *c, const char *name, const char *dir, fmd_dataset *out)
+{
+    return load(c, name, dir, true, out);
 }
 
 /* Four of five pixels are zero, about as many as in the MNIST family. */

@@ -178,6 +178,9 @@ static fmd_status train_epoch(loop *l, bool *interrupted)
                                             .save = l->root && a->checkpointer != NULL &&
                                                     fmd_checkpointer_due_by_time(a->checkpointer)};
         fmd_step_sums sums;
+        if (a->train.stream != NULL)
+            fmd_stepper_read_ahead(l->stepper, order + first + count,
+                                   left - count < a->batch_size ? left - count : a->batch_size);
         FMD_TRY(fmd_stepper_run(l->stepper, order + first, count, step, rate, requests, &sums));
         l->state.rate = rate;
         l->state.at.step++;
@@ -314,6 +317,8 @@ static fmd_status run(loop *l)
 static fmd_status allocate(loop *l)
 {
     FMD_TRY(fmd_sampler_create(&l->sampler, l->args->train.n, l->args->seed));
+    if (l->args->shuffle_window > 0)
+        FMD_TRY(fmd_sampler_set_window(l->sampler, l->args->shuffle_window));
     if (!l->root)
         return FMD_OK;
     return fmd_alloc(&l->phases, (size_t)fmd_comm_size(l->comm), sizeof *l->phases, "the times");

@@ -22,8 +22,8 @@ static void run_group(const fmd_passes *p, size_t first, size_t n)
                            .seed = p->seed,
                            .step = p->step,
                            .first_sample = first};
-    const fmd_split from = {.n = p->split->n - (p->order == NULL ? first : 0),
-                            .images = p->split->images + (p->order == NULL ? first * bytes : 0)};
+    const size_t skipped = p->order == NULL ? first : 0;
+    const fmd_split from = fmd_split_part(p->split, skipped, p->split->n - skipped, bytes);
     const double t0 = fmd_now();
     fmd_gather_images(&from, bytes, p->order == NULL ? NULL : p->order + first, n, rows, p->divisor,
                       fmd_model_input(m));

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "data/sampler.h"
+#include "data/stream.h"
 #include "nn/losses/loss.h"
 #include "train/evaluate.h"
 #include "train/passes.h"
@@ -123,6 +124,10 @@ fmd_status fmd_predict(fmd_comm *c, fmd_model *m, const fmd_split *split, float 
         if (p.probabilities != NULL) /* on rank 0 */
             put_predictions(&p, &all, size, i);
     }
+    if (split->stream != NULL)
+        st = fmd_comm_agree(c, fmd_stream_status(split->stream));
+    if (st != FMD_OK)
+        goto out;
     fmd_comm_sum_i64(c, &failed, 1);
     if (failed > 0) {
         st = FMD_FAIL(FMD_EDIVERGED, "the model's scores of %lld of %zu images are not finite",

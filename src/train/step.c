@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/timer.h"
 #include "data/sampler.h"
+#include "data/stream.h"
 #include "nn/losses/loss.h"
 #include "nn/regularizer.h"
 #include "train/passes.h"
@@ -11,7 +12,7 @@
 #include <string.h>
 
 /* The counters that travel with the gradient. */
-enum { LOSS, CORRECT, SAMPLES, FAILED, STOP, SAVE, COUNTERS };
+enum { LOSS, CORRECT, SAMPLES, FAILED, UNREAD, STOP, SAVE, COUNTERS };
 
 struct fmd_stepper {
     fmd_comm *comm;
@@ -202,6 +203,17 @@ static void update(void *self, size_t first, size_t n, const float *gradient)
         fmd_model_update_state(s->model, first, n, gradient);
 }
 
+void fmd_stepper_read_ahead(const fmd_stepper *s, const uint32_t *order, size_t count)
+{
+    const part p = part_of(s, count);
+    fmd_stream_read_ahead(s->args->train.stream, s->args->train.first, order + p.first, p.count);
+}
+
+static bool is_readable(const fmd_stepper *s)
+{
+    return s->args->train.stream == NULL || fmd_stream_status(s->args->train.stream) == FMD_OK;
+}
+
 fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, uint64_t step,
                            double learning_rate, fmd_step_requests requests, fmd_step_sums *sums)
 {
@@ -218,6 +230,7 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
         counters[CORRECT] = mine.correct;
         counters[SAMPLES] = (int64_t)p.count;
         counters[FAILED] = mine.failed;
+        counters[UNREAD] = !is_readable(s);
         counters[STOP] = requests.stop;
         counters[SAVE] = requests.save;
         fmd_watchdog_phase(watchdog, "the sum of the gradients");
@@ -227,6 +240,9 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
     } while (outcome == FMD_REDUCED_REPEAT);
     fmd_watchdog_lock(watchdog);
 
+    if (counters[UNREAD] > 0) /* only the rank that failed knows why */
+        return fmd_comm_agree(s->comm,
+                              is_readable(s) ? FMD_OK : fmd_stream_status(s->args->train.stream));
     if (outcome == FMD_REDUCED_NOT_FINITE || counters[FAILED] > 0)
         return FMD_FAIL(FMD_EDIVERGED,
                         "training diverged: %s is not finite; a smaller --learning-rate may help",

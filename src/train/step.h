@@ -29,10 +29,15 @@ typedef struct fmd_step_sums {
 } fmd_step_sums;
 
 /* Collective. Trains on the `count` samples of `order`, the global batch, after `step` earlier steps.
- * A request of one rank reaches all ranks. FMD_EDIVERGED leaves the parameters unchanged. */
+ * A request of one rank reaches all ranks. A failure leaves the parameters unchanged: FMD_EDIVERGED; or
+ * the status of a stream of images, if some rank could not read its images. */
 FMD_CHECKED fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count,
                                        uint64_t step, double learning_rate,
                                        fmd_step_requests requests, fmd_step_sums *sums);
+
+/* Local. Asks for this rank's images of the next batch, `count` samples of `order`, before they are
+ * needed. Only for images in a stream. */
+void fmd_stepper_read_ahead(const fmd_stepper *s, const uint32_t *order, size_t count);
 
 /* Local. The time of this rank, by phase. */
 fmd_phase_seconds fmd_stepper_seconds(const fmd_stepper *s);

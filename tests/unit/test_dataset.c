@@ -246,9 +246,10 @@ static void test_dataset__missing_set_names_places_and_command(void **state)
                      "cannot find a data set in './empty': expected train-images-idx3-ubyte and "
                      "train-labels-idx1-ubyte, and the same with t10k, plain or .gz");
     write_file(".", "file", "x", 1);
-    assert_load_says("./file", "", FMD_ENOINPUT,
-                     "'./file': found a file, expected a folder with four IDX files: docs/data.md "
-                     "shows how to convert other files");
+    assert_load_says(
+        "./file", "", FMD_ENOINPUT,
+        "'./file': found a file, expected a folder with four IDX files, or a file .npz "
+        "or .h5: fmnist-dist data import ./file FOLDER converts other files");
 }
 
 static void test_dataset__forbidden_place_is_named(void **state)

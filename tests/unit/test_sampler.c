@@ -191,6 +191,75 @@ static void test_share__huge_totals_do_not_overflow(void **state)
     assert_int_equal(last.first + last.count, SIZE_MAX);
 }
 
+static void assert_window_order(size_t n, size_t window)
+{
+    fmd_sampler *s;
+    assert_ok(fmd_sampler_create(&s, n, 5));
+    assert_ok(fmd_sampler_set_window(s, window));
+    bool *seen = calloc(n, sizeof *seen);
+    assert_non_null(seen);
+    fmd_sampler_shuffle(s, 3);
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t sample = fmd_sampler_order(s)[i];
+        assert_true(sample < n && !seen[sample]);
+        seen[sample] = true;
+    }
+    free(seen);
+    fmd_sampler_destroy(s);
+}
+
+static void test_sampler__windows_have_each_sample_once(void **state)
+{
+    (void)state;
+    static const size_t sizes[][2] = {{1, 1},       {7, 1},       {1000, 64},
+                                      {1000, 1000}, {1000, 5000}, {777, 100}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        assert_window_order(sizes[i][0], sizes[i][1]);
+}
+
+/* A window reads few ranges of the file: shards of window / 64 samples. */
+static void test_sampler__a_window_has_whole_shards(void **state)
+{
+    (void)state;
+    enum { N = 64 * 256, WINDOW = 64 * 16, SHARD = 16 };
+    fmd_sampler *s;
+    assert_ok(fmd_sampler_create(&s, N, 5));
+    assert_ok(fmd_sampler_set_window(s, WINDOW));
+    fmd_sampler_shuffle(s, 0);
+    int in_place = 0;
+    for (size_t first = 0; first < N; first += WINDOW) {
+        int found[N / SHARD] = {0}, shards = 0;
+        for (size_t i = first; i < first + WINDOW; i++) {
+            const uint32_t sample = fmd_sampler_order(s)[i];
+            shards += found[sample / SHARD]++ == 0;
+            in_place += sample == i;
+        }
+        assert_int_equal(shards, WINDOW / SHARD);
+        for (int k = 0; k < N / SHARD; k++)
+            assert_true(found[k] == 0 || found[k] == SHARD);
+    }
+    assert_true(in_place < 32); /* it is shuffled */
+    fmd_sampler_destroy(s);
+}
+
+static void test_sampler__windows_depend_on_seed_and_epoch(void **state)
+{
+    (void)state;
+    enum { N = 2000 };
+    fmd_sampler *a, *b;
+    assert_ok(fmd_sampler_create(&a, N, 5));
+    assert_ok(fmd_sampler_create(&b, N, 5));
+    assert_ok(fmd_sampler_set_window(a, 200));
+    assert_ok(fmd_sampler_set_window(b, 200));
+    fmd_sampler_shuffle(a, 1);
+    fmd_sampler_shuffle(b, 7);
+    assert_memory_not_equal(fmd_sampler_order(a), fmd_sampler_order(b), N * sizeof(uint32_t));
+    fmd_sampler_shuffle(b, 1);
+    assert_memory_equal(fmd_sampler_order(a), fmd_sampler_order(b), N * sizeof(uint32_t));
+    fmd_sampler_destroy(a);
+    fmd_sampler_destroy(b);
+}
+
 /* Image i has the bytes i, i + 1, ... modulo 256; label i is i % 10. */
 enum { IMAGES = 300, IMAGE_BYTES = 37 };
 
@@ -204,7 +273,7 @@ static fmd_split fill_split(split_bytes *b)
         b->images[i] = (uint8_t)(i / IMAGE_BYTES + i % IMAGE_BYTES);
     for (int i = 0; i < IMAGES; i++)
         b->labels[i] = (uint8_t)(i % 10);
-    return (fmd_split){IMAGES, b->images, b->labels};
+    return (fmd_split){.n = IMAGES, .images = b->images, .labels = b->labels};
 }
 
 /* float(double(x) / 255.0) is what Keras' x_train / 255.0 becomes. */
@@ -265,6 +334,9 @@ int main(void)
         cmocka_unit_test(test_sampler__too_many_samples_are_refused),
         cmocka_unit_test(test_share__covers_each_exactly_once),
         cmocka_unit_test(test_share__huge_totals_do_not_overflow),
+        cmocka_unit_test(test_sampler__windows_have_each_sample_once),
+        cmocka_unit_test(test_sampler__a_window_has_whole_shards),
+        cmocka_unit_test(test_sampler__windows_depend_on_seed_and_epoch),
         cmocka_unit_test(test_gather__images_are_divided_as_in_keras),
         cmocka_unit_test(test_gather__rows_follow_the_order_and_the_rest_is_zero),
         cmocka_unit_test(test_gather__labels_follow_the_order),

@@ -155,7 +155,7 @@ static fmd_status open_folder(fmd_job *j)
 /* Local. Every option that has a part in the result, and what else it depends on. */
 static fmd_status collect_fingerprint(fmd_job *j)
 {
-    enum { OTHERS = 7 }; /* that are no options */
+    enum { OTHERS = 8 }; /* that are no options */
     static const char *const groups[] = {"training data", "amount",   "model",
                                          "training",      "stopping", "distribution"};
     static const char *const without[] = {"layers",        "hidden",          "model",
@@ -204,6 +204,8 @@ static fmd_status collect_fingerprint(fmd_job *j)
                 *j->config->model.weights == '\0' ? "random"
                                                   : fmd_hash_text(fmd_model_hash(j->model), hash));
     FINGERPRINT("matrix products", "%s", f->reduce == FMD_REDUCE_EXACT ? fmd_math_core() : "any");
+    if (f->shuffle_window > 0)
+        FINGERPRINT("shuffle-window", "%zu", f->shuffle_window);
 #undef FINGERPRINT
     j->fit.fingerprint = j->fingerprint;
     j->fit.n_fingerprint = n;
@@ -278,7 +280,8 @@ static fmd_status prepare(fmd_job *j)
     fmd_checkpointer_args saving;
     fmd_weights_file weights = {.path = ""};
     const double begun = fmd_now();
-    FMD_TRY(fmd_loader_read(j->comm, c->data.dataset, c->data.dir, &j->data));
+    FMD_TRY((c->data.stream ? fmd_loader_stream : fmd_loader_read)(j->comm, c->data.dataset,
+                                                                   c->data.dir, &j->data));
     const double loaded = fmd_now();
     if (*c->model.weights != '\0')
         FMD_TRY(fmd_weights_file_open(j->comm, &weights, c->model.weights));
@@ -430,6 +433,7 @@ fmd_status fmd_train(fmd_comm *c, const fmd_config *config, fmd_outcome *out)
     fmd_checkpointer_destroy(j->fit.checkpointer);
     fmd_optimizer_destroy(j->optimizer);
     fmd_model_destroy(j->model);
+    fmd_loader_close(&j->data);
     *out = (fmd_outcome){.result = j->result, .test = j->test};
     free(j->hosts);
     free(j);

@@ -75,7 +75,10 @@ static void report_data(const fmd_job *j)
     if (f->validation.n > 0 && !on_test)
         snprintf(validation, sizeof validation, "%s validation, ",
                  fmd_format_count(f->validation.n, n));
-    fmd_print_fact(&at, "%s %s (%s)", d->name, d->path, d->verified ? "verified" : "unverified");
+    fmd_print_fact(&at, "%s %s (%s)", d->name, d->path,
+                   d->streamed   ? "streamed"
+                   : d->verified ? "verified"
+                                 : "unverified");
     fmd_print_fact(&at, "%s train, %s%s test%s", fmd_format_count(f->train.n, train), validation,
                    fmd_format_count(d->n_test, test), on_test ? " and validation" : "");
     fmd_print_fact(&at, "%s, %d class%s", fmd_format_shape(d->image, text), d->classes,
@@ -138,7 +141,8 @@ void fmd_report_waste(const fmd_job *j)
                  j->config->distribution.threads == 1 ? "" : "s", cores, cores == 1 ? "" : "s",
                  fmd_comm_host(j->comm));
     bool same[FMD_DATASET_FILES];
-    if (!j->data.info.verified && !fmd_locate_is_path(j->config->data.dataset) &&
+    if (!j->data.info.verified && !j->data.info.streamed &&
+        !fmd_locate_is_path(j->config->data.dataset) &&
         fmd_source_published(&j->data.info, same) != NULL)
         fmd_warn("the files in %s are not those of the published data set", j->data.info.path);
 }
@@ -187,8 +191,9 @@ fmd_status fmd_report_record(const fmd_job *j, const char *weights)
     fmd_json_text(r, FMD_KEY_DATA, FMD_KEY_PATH, j->data.info.path);
     fmd_json_bool(r, FMD_KEY_DATA, FMD_KEY_VERIFIED, j->data.info.verified);
     for (int i = 0; i < FMD_DATASET_FILES; i++)
-        fmd_json_text(r, FMD_KEY_DATA, fmd_dataset_key(i),
-                      fmd_hash_text(j->data.info.hash[i], hash));
+        if (!j->data.info.streamed || fmd_dataset_part_shape(&j->data.info, i).rank == 0)
+            fmd_json_text(r, FMD_KEY_DATA, fmd_dataset_key(i),
+                          fmd_hash_text(j->data.info.hash[i], hash));
     fmd_json_int(r, FMD_KEY_DATA, "n_train", (long long)j->fit.train.n);
     fmd_json_int(r, FMD_KEY_DATA, "n_validation", (long long)j->fit.validation.n);
     fmd_json_int(r, FMD_KEY_DATA, FMD_KEY_N_TEST, (long long)j->data.test.n);

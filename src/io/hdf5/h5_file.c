@@ -77,6 +77,23 @@ fmd_status fmd_h5_file_open(fmd_h5_file *f, const char *path, void *data, size_t
     return status;
 }
 
+fmd_status fmd_h5_file_open_at(fmd_h5_file *f, const char *path)
+{
+    char why[FMD_H5_TEXT];
+    *f = (fmd_h5_file){.path = path};
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+#if H5_VERSION_GE(1, 10, 7)
+    H5Pset_file_locking(access, 0, 1);
+#endif
+    f->id = H5Fopen(path, H5F_ACC_RDONLY, access);
+    H5Pclose(access);
+    return f->id >= 0
+               ? FMD_OK
+               : FMD_FAIL(FMD_EDATA, "'%s': not a sound HDF5 file: %s", path, fmd_h5_why(why));
+}
+
 void fmd_h5_file_close(fmd_h5_file *f)
 {
     H5Fclose(f->id);

@@ -1,8 +1,6 @@
-/* HDF5 files of any origin, opened for reading.
- *
- * A file is read into memory first, so HDF5 needs no file locks. Its content is untrusted: only
- * hard links are followed, and the data of a dataset must lie in the file itself. Every fault is
- * FMD_EDATA and names file and object. */
+/* HDF5 files of any origin, opened for reading without file locks: as bytes in memory, or where they
+ * lie. Their content is untrusted: only hard links are followed, and the data of a dataset must lie in
+ * the file itself. Every fault is FMD_EDATA and names file and object. */
 #ifndef FMD_IO_HDF5_H5_FILE_H
 #define FMD_IO_HDF5_H5_FILE_H
 
@@ -11,7 +9,7 @@
 typedef struct fmd_h5_file {
     const char *path; /* for messages */
     hid_t id;
-    void *data; /* the bytes, which HDF5 reads in place */
+    void *data; /* the bytes, which HDF5 reads in place; NULL: they stay on disk */
     size_t bytes;
 } fmd_h5_file;
 
@@ -24,6 +22,8 @@ typedef struct fmd_strings {
 /* Local. Opens the file with the bytes `data` and takes ownership of them, even on failure. Borrows
  * `path`. *f must not move. FMD_EDATA. */
 FMD_CHECKED fmd_status fmd_h5_file_open(fmd_h5_file *f, const char *path, void *data, size_t bytes);
+/* Local. Opens a file that may be larger than memory, without a lock. *f must not move. FMD_EDATA. */
+FMD_CHECKED fmd_status fmd_h5_file_open_at(fmd_h5_file *f, const char *path);
 void fmd_h5_file_close(fmd_h5_file *f);
 
 /* Local. FMD_EDATA: a part of the file is damaged, with HDF5's reason. */

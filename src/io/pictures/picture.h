@@ -35,6 +35,10 @@ void fmd_picture_free(fmd_picture *p);
 FMD_CHECKED fmd_status fmd_picture_read(fmd_picture *out, const char *path, size_t channels,
                                         uint8_t ground);
 
+/* Local. Size and channels of a PNG or JPEG file by its header alone; *out has no pixels. FMD_ENOINPUT,
+ * FMD_EDATA, FMD_EIO, FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_picture_examine(fmd_picture *out, const char *path);
+
 /* Local. Whether the bytes start like a JPEG file; and the decoded picture, as from
  * fmd_picture_read. `path` is for messages. */
 bool fmd_picture_is_jpeg(const void *data, size_t bytes);

@@ -1,4 +1,4 @@
-#include "cli/data_get.h"
+#include "cli/data/data.h"
 
 #include "data/known_datasets.h"
 

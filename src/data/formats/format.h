@@ -1,7 +1,7 @@
 /* File formats of data sets. A format is one file with a `const fmd_format`, and one line in the
  * table of source.c. */
-#ifndef FMD_DATA_FORMAT_H
-#define FMD_DATA_FORMAT_H
+#ifndef FMD_DATA_FORMATS_FORMAT_H
+#define FMD_DATA_FORMATS_FORMAT_H
 
 #include "data/locate.h"
 
@@ -27,8 +27,11 @@ typedef struct fmd_format {
     /* Local. Path and sizes of a part; the path is as long as the reader. */
     fmd_source_file (*file_at)(const void *reader, int part);
     void (*close)(void *reader); /* NULL is allowed */
+    /* Local. FMD_EDATA unless the images can stay in their files; then read loads the labels alone.
+     * NULL: they cannot. */
+    fmd_status (*stream)(void *reader);
 } fmd_format;
 
-extern const fmd_format fmd_format_idx, fmd_format_cifar;
+extern const fmd_format fmd_format_idx, fmd_format_cifar, fmd_format_arrays;
 
 #endif

@@ -1,8 +1,9 @@
 /* Data sets in four IDX files, plain or gzipped: the MNIST family and any other set in this
  * format. */
 #include "base/mem.h"
-#include "data/format.h"
+#include "data/formats/format.h"
 #include "data/idx.h"
+#include "data/stream.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 typedef struct reader {
     fmd_idx *file[FMD_DATASET_FILES];
     bool sideways; /* EMNIST's files have rows and columns of an image exchanged */
+    bool streamed; /* images stay in their files */
 } reader;
 
 static void close_files(void *r)
@@ -84,11 +86,40 @@ static fmd_status transpose(uint8_t *images, size_t n, fmd_shape image)
     return FMD_OK;
 }
 
+/* Images that are streamed are not read as a whole. */
+static fmd_status sample_images(const reader *r, int part, const fmd_dataset_info *info,
+                                fmd_hash *hash)
+{
+    fmd_stream *s;
+    FMD_TRY(fmd_stream_open(&s, fmd_idx_path(r->file[part]),
+                            part == FMD_TRAIN_IMAGES ? info->n_train : info->n_test, info->image));
+    const fmd_status st = fmd_stream_hash(s, hash);
+    fmd_stream_close(s);
+    return st;
+}
+
+static fmd_status stream_files(void *files)
+{
+    reader *r = files;
+    if (r->sideways)
+        return FMD_FAIL(FMD_EDATA, "--stream: images of EMNIST are turned as they are read: "
+                                   "convert them with fmnist-dist data import");
+    for (int i = 0; i < FMD_DATASET_FILES; i += FMD_TEST_IMAGES)
+        if (fmd_idx_is_packed(r->file[i]))
+            return FMD_FAIL(FMD_EDATA, "--stream: '%s' is compressed: unpack it with gzip -d",
+                            fmd_idx_path(r->file[i]));
+    r->streamed = true;
+    return FMD_OK;
+}
+
 static fmd_status read_files(void *files, const fmd_dataset_info *info, fmd_parts *to)
 {
     reader *r = files;
     for (int i = 0; i < FMD_DATASET_FILES; i++)
-        FMD_TRY(fmd_idx_read(r->file[i], to->part[i], &to->hash[i]));
+        if (r->streamed && (i == FMD_TRAIN_IMAGES || i == FMD_TEST_IMAGES))
+            FMD_TRY(sample_images(r, i, info, &to->hash[i]));
+        else
+            FMD_TRY(fmd_idx_read(r->file[i], to->part[i], &to->hash[i]));
     if (!r->sideways)
         return FMD_OK;
     FMD_TRY(transpose(to->part[FMD_TRAIN_IMAGES], info->n_train, info->image));
@@ -104,4 +135,5 @@ static fmd_source_file file_at(const void *files, int part)
                              .unpacked_bytes = fmd_idx_bytes(f)};
 }
 
-const fmd_format fmd_format_idx = {"classes.txt", open_files, read_files, file_at, close_files};
+const fmd_format fmd_format_idx = {"classes.txt", open_files,  read_files,
+                                   file_at,       close_files, stream_files};

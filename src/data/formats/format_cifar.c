@@ -2,7 +2,8 @@
  * the red, green and blue pixels of an image, plane after plane. */
 #include "base/mem.h"
 #include "base/system/regular_file.h"
-#include "data/format.h"
+#include "data/formats/format.h"
+#include "data/idx.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -108,17 +109,6 @@ static fmd_status read_batch(reader *r, int file, uint8_t **images, uint8_t **la
     return FMD_OK;
 }
 
-/* The hash of the IDX file with this content. */
-static fmd_hash hash_as_idx(const uint8_t *payload, size_t n, bool images)
-{
-    const uint32_t dims[] = {(uint32_t)n, SIDE, SIDE, CHANNELS};
-    const int rank = images ? 4 : 1;
-    uint8_t head[4 + sizeof dims] = {0, 0, 8, (uint8_t)rank};
-    for (int i = 0; i < 4 * rank; i++)
-        head[4 + i] = (uint8_t)(dims[i / 4] >> (24 - i % 4 * 8));
-    return fmd_hash_parts(head, 4 + 4 * (size_t)rank, payload, images ? n * PIXELS * CHANNELS : n);
-}
-
 static fmd_status read_files(void *files, const fmd_dataset_info *info, fmd_parts *to)
 {
     reader *r = files;
@@ -129,8 +119,8 @@ static fmd_status read_files(void *files, const fmd_dataset_info *info, fmd_part
     labels = to->part[FMD_TEST_LABELS];
     FMD_TRY(read_batch(r, BATCHES, &images, &labels));
     for (int i = 0; i < FMD_DATASET_FILES; i++)
-        to->hash[i] = hash_as_idx(to->part[i], i < FMD_TEST_IMAGES ? info->n_train : info->n_test,
-                                  i == FMD_TRAIN_IMAGES || i == FMD_TEST_IMAGES);
+        to->hash[i] = fmd_idx_hash(to->part[i], i < FMD_TEST_IMAGES ? info->n_train : info->n_test,
+                                   fmd_dataset_part_shape(info, i));
     return FMD_OK;
 }
 
@@ -147,4 +137,4 @@ static fmd_source_file file_at(const void *files, int part)
 }
 
 const fmd_format fmd_format_cifar = {"batches.meta.txt", open_files, read_files, file_at,
-                                     close_files};
+                                     close_files,        NULL};
