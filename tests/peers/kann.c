@@ -20,10 +20,24 @@ typedef struct trainer {
     int *order;
 } trainer;
 
+/* KANN's convolutions have no bias. */
+static kad_node_t *conv_relu_pool(kad_node_t *x, int filters)
+{
+    return kad_max2d(kad_relu(kann_layer_conv2d(x, filters, 3, 3, 1, 1, 1, 1)), 2, 2, 2, 2, 0, 0);
+}
+
+static kad_node_t *net_a(void)
+{
+    kad_node_t *x = kad_feed(4, 1, 1, 28, 28);
+    x->ext_flag |= KANN_F_IN;
+    return kad_relu(kann_layer_dense(conv_relu_pool(conv_relu_pool(x, 32), 64), 128));
+}
+
 static trainer create(const peer_options *o, const peer_samples *s)
 {
     trainer t;
-    kad_node_t *hidden = kad_relu(kann_layer_dense(kann_layer_input(s->pixels), o->hidden));
+    kad_node_t *hidden =
+        o->net_a ? net_a() : kad_relu(kann_layer_dense(kann_layer_input(s->pixels), o->hidden));
     t.net = kann_new(kann_layer_cost(hidden, PEER_CLASSES, KANN_C_CEM), 0);
     t.x = malloc(sizeof *t.x * (size_t)o->batch_size * (size_t)s->pixels);
     t.y = malloc(sizeof *t.y * (size_t)o->batch_size * PEER_CLASSES);

@@ -15,6 +15,7 @@ enum { PEER_CLASSES = 10 };
 typedef struct peer_options {
     const char *data_dir;
     int hidden, batch_size, epochs, threads; /* epochs: timed ones, after one to warm up */
+    int net_a; /* the network of models/net_a.txt, instead of a perceptron */
     float learning_rate;
 } peer_options;
 
@@ -27,17 +28,19 @@ typedef struct peer_samples {
 static peer_options peer_parse(int argc, char **argv)
 {
     static const struct option known[] = {
-        {"data-dir", 1, NULL, 'd'}, {"hidden", 1, NULL, 'h'},        {"batch-size", 1, NULL, 'b'},
-        {"epochs", 1, NULL, 'e'},   {"learning-rate", 1, NULL, 'l'}, {"threads", 1, NULL, 't'},
-        {NULL, 0, NULL, 0},
+        {"data-dir", 1, NULL, 'd'},      {"hidden", 1, NULL, 'h'},
+        {"batch-size", 1, NULL, 'b'},    {"epochs", 1, NULL, 'e'},
+        {"learning-rate", 1, NULL, 'l'}, {"threads", 1, NULL, 't'},
+        {"net-a", 0, NULL, 'a'},         {NULL, 0, NULL, 0},
     };
-    peer_options o = {NULL, 128, 256, 1, 1, 1e-3F};
+    peer_options o = {NULL, 128, 256, 1, 1, 0, 1e-3F};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (c) {
         case 'd': o.data_dir = optarg; break;
         case 'h': o.hidden = atoi(optarg); break;
         case 'b': o.batch_size = atoi(optarg); break;
         case 'e': o.epochs = atoi(optarg); break;
+        case 'a': o.net_a = 1; break;
         case 'l': o.learning_rate = strtof(optarg, NULL); break;
         case 't': o.threads = atoi(optarg); break;
         default: exit(64);
@@ -45,7 +48,7 @@ static peer_options peer_parse(int argc, char **argv)
     }
     if (o.data_dir == NULL || o.hidden < 1 || o.batch_size < 1) {
         fprintf(stderr,
-                "usage: %s --data-dir FOLDER [--hidden N] [--batch-size N] [--epochs N] "
+                "usage: %s --data-dir FOLDER [--hidden N | --net-a] [--batch-size N] [--epochs N] "
                 "[--threads N] [--learning-rate X]\n",
                 argv[0]);
         exit(64);
