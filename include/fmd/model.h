@@ -99,6 +99,12 @@ void fmd_model_backward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink
  * `mean` holds their means over the samples of the global batch. */
 void fmd_model_update_state(fmd_model *m, size_t first, size_t n, const float *mean);
 
+/* Makes the call by fmd_layer_run, and may measure it. */
+typedef void fmd_layer_hook(void *self, const fmd_layer_call *call);
+
+/* Local. From now on passes leave each call of a layer to `hook`; NULL: they make it themselves. */
+void fmd_model_hook(fmd_model *m, fmd_layer_hook *hook, void *self);
+
 /* Local. The arrays that forward and backward of layer i read and write; for tests. */
 const fmd_values *fmd_model_values(const fmd_model *m, size_t i);
 

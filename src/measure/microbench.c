@@ -4,6 +4,7 @@
 #include "base/timer.h"
 #include "math/gemm.h"
 #include "math/membench.h"
+#include "measure/stats.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -127,6 +128,37 @@ fmd_status fmd_measure_product(fmd_comm *c, const fmd_product *p, size_t n, doub
     free(w.b);
     free(w.c);
     return st;
+}
+
+/* Measurements of a product in the search for the peak, and most products of a model. */
+enum { TRIES = 5, PRODUCTS = 48 };
+
+/* Collective. Keeps the best rate of a product, by our kernels or by BLAS. */
+static fmd_status try_product(fmd_comm *c, const fmd_product *p, fmd_peak *peak)
+{
+    double seconds[2][TRIES];
+    FMD_TRY(fmd_measure_product(c, p, TRIES, seconds[0], seconds[1]));
+    for (int way = 0; way < 2; way++) {
+        const double rate = fmd_product_flops(p) / fmd_stats_of(seconds[way], TRIES).min;
+        if (rate > peak->rate)
+            *peak = (fmd_peak){.rate = rate, .product = *p, .is_ours = way == 0};
+    }
+    return FMD_OK;
+}
+
+fmd_status fmd_measure_peak(fmd_comm *c, const fmd_model *m, size_t rows, fmd_peak *peak)
+{
+    static const size_t squares[] = {128, 192, 256, 384, 512};
+    fmd_product products[PRODUCTS];
+    *peak = (fmd_peak){.rate = 0};
+    for (size_t i = fmd_products_of(m, rows, products, PRODUCTS); i-- > 0;)
+        FMD_TRY(try_product(c, &products[i], peak));
+    for (size_t i = 0; i < sizeof squares / sizeof *squares; i++) {
+        fmd_product square = {.m = squares[i], .n = squares[i], .k = squares[i]};
+        snprintf(square.name, sizeof square.name, "square");
+        FMD_TRY(try_product(c, &square, peak));
+    }
+    return FMD_OK;
 }
 
 typedef struct update_work {

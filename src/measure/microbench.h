@@ -35,6 +35,18 @@ double fmd_product_flops(const fmd_product *p);
 FMD_CHECKED fmd_status fmd_measure_product(fmd_comm *c, const fmd_product *p, size_t n,
                                            double *ours, double *plain);
 
+/* The fastest matrix product. */
+typedef struct fmd_peak {
+    double rate; /* FLOP per second of this rank */
+    fmd_product product;
+    bool is_ours; /* by our kernels, not by BLAS */
+} fmd_peak;
+
+/* Collective. The fastest product among those of a step on `rows` rows and some square ones.
+ * FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_measure_peak(fmd_comm *c, const fmd_model *m, size_t rows,
+                                        fmd_peak *peak);
+
 /* Collective. `n` times in seconds of one step of the optimizer. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_measure_update(fmd_comm *c, fmd_optimizer *o, size_t n_params, size_t n,
                                           double *seconds);

@@ -7,14 +7,10 @@
 #include "train/step.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-/* Products of a step that are measured, and measurements of each. */
-enum { PRODUCTS = 48, TRIES = 5 };
-
-/* Sizes of the square products among the candidates for the peak. */
-static const size_t squares[] = {128, 192, 256, 384, 512};
+/* Measurements of a bandwidth. */
+enum { TRIES = 5 };
 
 typedef struct bench {
     fmd_comm *comm;
@@ -60,11 +56,20 @@ static fmd_status repeat(bench *b, double *seconds)
 }
 
 /* Collective. Further steps, for the breakdown. */
-static fmd_status measure_breakdown(bench *b, double *seconds, fmd_bench_rank *mine)
+static fmd_status measure_breakdown(bench *b, double *seconds, fmd_bench_rank *mine,
+                                    fmd_layer_seconds *layers)
 {
     const double steps = (double)(b->args->repetitions * b->args->steps);
     fmd_stepper_breakdown(b->stepper);
+    if (b->args->profile)
+        fmd_model_hook(b->model, fmd_layer_time, layers);
     FMD_TRY(repeat(b, seconds));
+    fmd_model_hook(b->model, NULL, NULL);
+    for (size_t i = 0; i < fmd_model_n_layers(b->model); i++) {
+        double of[] = {layers[i].forward / steps, layers[i].backward / steps};
+        fmd_comm_mean(b->comm, of, 2);
+        layers[i] = (fmd_layer_seconds){of[0], of[1]};
+    }
     for (size_t i = 0; i < b->args->repetitions; i++)
         mine->step += seconds[i] / steps;
     const fmd_phase_seconds p = fmd_stepper_seconds(b->stepper);
@@ -74,39 +79,30 @@ static fmd_status measure_breakdown(bench *b, double *seconds, fmd_bench_rank *m
     return FMD_OK;
 }
 
-/* Collective. Keeps the best rate of a product, by our kernels or by BLAS. */
-static fmd_status try_product(bench *b, const fmd_product *p, fmd_bench_rank *mine,
-                              fmd_bench_result *result)
+/* Adds the shortest times of the passes of a layer to those of this rank. What is fused with a
+ * layer moves no memory of its own. */
+static void add_bound(double flops, double bytes, fmd_bench_rank *mine)
 {
-    double seconds[2][TRIES];
-    FMD_TRY(fmd_measure_product(b->comm, p, TRIES, seconds[0], seconds[1]));
-    for (int way = 0; way < 2; way++) {
-        const double rate = fmd_product_flops(p) / fmd_stats_of(seconds[way], TRIES).min;
-        if (rate <= mine->peak)
-            continue;
-        mine->peak = rate;
-        result->fastest = *p;
-        result->fastest_is_ours = way == 0;
-    }
-    return FMD_OK;
+    const double computing = flops / mine->peak, moving = bytes / mine->cache_bandwidth;
+    mine->flops += flops;
+    *(computing > moving ? &mine->compute : &mine->memory) += fmax(computing, moving);
 }
 
-/* Collective. The fastest product among those of a step and some square ones. */
-static fmd_status find_peak(bench *b, fmd_bench_rank *mine, fmd_bench_result *result)
+static void add_bounds(const bench *b, size_t samples, fmd_bench_rank *mine)
 {
-    fmd_product products[PRODUCTS];
-    size_t samples, rows;
-    fmd_stepper_share(b->stepper, b->batch, &samples, &rows);
-    const fmd_cost cost = fmd_model_cost(b->model, samples);
-    mine->flops = cost.forward_flops + cost.backward_flops;
-    fmd_comm_bcast(b->comm, &rows, sizeof rows);
-    for (size_t i = fmd_products_of(b->model, rows, products, PRODUCTS); i-- > 0;)
-        FMD_TRY(try_product(b, &products[i], mine, result));
-    for (size_t i = 0; i < sizeof squares / sizeof *squares; i++) {
-        fmd_product square = {.m = squares[i], .n = squares[i], .k = squares[i]};
-        snprintf(square.name, sizeof square.name, "square");
-        FMD_TRY(try_product(b, &square, mine, result));
+    for (size_t i = 0; i < fmd_model_n_layers(b->model); i++) {
+        const fmd_cost c = fmd_layer_cost(fmd_model_layer(b->model, i), samples);
+        add_bound(c.forward_flops, c.forward_bytes, mine);
+        add_bound(c.backward_flops, c.backward_bytes, mine);
     }
+}
+
+/* Collective. The best rate of a plain loop over `bytes` bytes of memory. */
+static fmd_status best_bandwidth(bench *b, double bytes, double *rate)
+{
+    double rates[TRIES];
+    FMD_TRY(fmd_measure_memory(b->comm, bytes, TRIES, rates));
+    *rate = fmd_stats_of(rates, TRIES).max;
     return FMD_OK;
 }
 
@@ -115,10 +111,18 @@ static fmd_status find_limits(bench *b, fmd_bench_rank *mine, fmd_bench_result *
                               double *seconds)
 {
     const size_t n = fmd_model_n_trainable_params(b->model), tries = b->args->steps;
-    double rates[TRIES];
-    FMD_TRY(find_peak(b, mine, result));
-    FMD_TRY(fmd_measure_memory(b->comm, fmd_update_footprint(b->optimizer, n), TRIES, rates));
-    mine->bandwidth = fmd_stats_of(rates, TRIES).max;
+    fmd_model_size size;
+    size_t samples, rows;
+    fmd_stepper_share(b->stepper, b->batch, &samples, &rows);
+    fmd_comm_bcast(b->comm, &rows, sizeof rows);
+    FMD_TRY(fmd_measure_peak(b->comm, b->model, rows, &result->peak));
+    mine->peak = result->peak.rate;
+    FMD_TRY(fmd_comm_agree(
+        b->comm, fmd_model_measure(&size, fmd_model_spec(b->model), fmd_model_in(b->model))));
+    FMD_TRY(best_bandwidth(b, (double)size.sample_bytes * (double)fmd_model_max_samples(b->model),
+                           &mine->cache_bandwidth));
+    FMD_TRY(best_bandwidth(b, fmd_update_footprint(b->optimizer, n), &mine->bandwidth));
+    add_bounds(b, samples, mine);
     FMD_TRY(fmd_measure_allreduce(b->comm, b->fit->reduce, b->fit->allreduce, result->message_bytes,
                                   b->args->warmup, tries, seconds));
     mine->allreduce = fmd_stats_of(seconds, tries).median;
@@ -136,7 +140,7 @@ static fmd_status measure(bench *b, double *seconds, double *scratch, fmd_bench_
         fmd_sampler_shuffle(b->sampler, 0);
     FMD_TRY(run_steps(b, b->args->warmup));
     FMD_TRY(repeat(b, seconds));
-    FMD_TRY(measure_breakdown(b, scratch, mine));
+    FMD_TRY(measure_breakdown(b, scratch, mine, result->layers));
     return find_limits(b, mine, result, scratch);
 }
 
@@ -162,6 +166,8 @@ fmd_status fmd_bench_steps(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fm
     if (st == FMD_OK)
         st = fmd_alloc(&result->seconds, args->repetitions, sizeof(double), "the times");
     if (st == FMD_OK)
+        st = fmd_alloc(&result->layers, fmd_model_n_layers(m), sizeof *result->layers, "the times");
+    if (st == FMD_OK)
         st = fmd_alloc(&scratch, most, sizeof(double), "the times");
     if (st == FMD_OK)
         st = fmd_alloc(&result->ranks, (size_t)fmd_comm_size(c), sizeof mine, "the times");
@@ -179,6 +185,7 @@ fmd_status fmd_bench_steps(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fm
 void fmd_bench_release(fmd_bench_result *result)
 {
     free(result->seconds);
+    free(result->layers);
     free(result->ranks);
 }
 
@@ -202,7 +209,8 @@ fmd_roofline fmd_roofline_of(const fmd_bench_result *r, int size)
     fmd_roofline bound = {0};
     for (int i = 0; i < size; i++) {
         const fmd_bench_rank *k = &r->ranks[i];
-        bound.compute = fmax(bound.compute, k->flops / k->peak);
+        bound.compute = fmax(bound.compute, k->compute);
+        bound.memory = fmax(bound.memory, k->memory);
         bound.update = fmax(bound.update, r->update_bytes / k->bandwidth);
         bound.allreduce = fmax(bound.allreduce, k->allreduce);
     }

@@ -6,10 +6,12 @@
 #define FMD_MEASURE_STEP_BENCH_H
 
 #include "fmd/trainer.h"
+#include "measure/layer_bench.h"
 #include "measure/microbench.h"
 
 typedef struct fmd_bench_args {
     size_t warmup, steps, repetitions; /* steps before; steps in each repetition */
+    bool profile;                      /* also the time of each layer */
 } fmd_bench_args;
 
 /* The measurements of one rank; plain bytes. */
@@ -19,21 +21,23 @@ typedef struct fmd_bench_rank {
     double flops;             /* of its samples in forward and backward of a step */
     double peak;              /* FLOP per second of the fastest product */
     double bandwidth;         /* bytes per second of a plain loop over the memory of an update */
+    double cache_bandwidth;   /* of one over as much memory as a group of microbatches has */
+    double compute, memory;   /* shortest seconds of the layers that these limit */
     double allreduce;         /* median seconds of a message of the same size */
 } fmd_bench_rank;
 
 typedef struct fmd_bench_result {
     size_t batch, message_bytes;
-    double update_bytes;   /* read and written */
-    double *seconds;       /* of each repetition, on the slowest rank */
-    fmd_bench_rank *ranks; /* all of them */
-    fmd_product fastest;   /* the product of the peak on rank 0 */
-    bool fastest_is_ours;  /* by our kernels, not by BLAS */
+    double update_bytes;       /* read and written */
+    double *seconds;           /* of each repetition, on the slowest rank */
+    fmd_bench_rank *ranks;     /* all of them */
+    fmd_layer_seconds *layers; /* of a step, means over the ranks; zeros without `profile` */
+    fmd_peak peak;             /* on rank 0 */
 } fmd_bench_result;
 
 /* The roofline bound: no step is faster. Seconds. */
 typedef struct fmd_roofline {
-    double compute, update, allreduce;
+    double compute, memory, update, allreduce;
 } fmd_roofline;
 
 /* Collective. Trains the model as fmd_fit would, in whole batches only. *result is complete on rank 0;
@@ -49,8 +53,9 @@ FMD_CHECKED fmd_status fmd_bench_sizes(fmd_comm *c, fmd_model *m, fmd_optimizer 
                                        const fmd_fit_args *fit, size_t *message_bytes,
                                        size_t *rows);
 
-/* Local. The bound of each part on the slowest rank: matrix products at peak rate, an update at
- * memory bandwidth, the message alone. */
+/* Local. The bound of each part on the slowest rank: layers at peak rate or, if that takes longer,
+ * with their inputs and outputs at the bandwidth of the cache; an update at memory bandwidth; the
+ * message alone. */
 fmd_roofline fmd_roofline_of(const fmd_bench_result *r, int size);
 
 #endif

@@ -51,3 +51,9 @@ fmd_cost fmd_layer_cost(const fmd_layer *l, size_t samples)
     }
     return c;
 }
+
+void fmd_layer_run(const fmd_layer_call *c)
+{
+    const fmd_layer_ops *ops = c->layer->ops;
+    (c->backward ? ops->backward : ops->forward)(c->layer, c->pass, c->values, c->sink);
+}

@@ -162,6 +162,18 @@ static inline bool fmd_layer_goes_back(const fmd_layer *l)
     return l->ops->backward != NULL && (l->n_tensors > 0 || l->sends_gradient);
 }
 
+/* One call of a layer's forward or backward. */
+typedef struct fmd_layer_call {
+    const fmd_layer *layer;
+    bool backward;
+    const fmd_pass *pass;
+    const fmd_values *values;
+    const fmd_gradient_sink *sink;
+} fmd_layer_call;
+
+/* Local. Makes the call. */
+void fmd_layer_run(const fmd_layer_call *c);
+
 /* Local. Rows of a pass, padding included. */
 static inline size_t fmd_pass_samples(const fmd_pass *p)
 {

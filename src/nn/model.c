@@ -19,6 +19,8 @@ struct fmd_model {
     bool softmax;    /* the last layer's softmax was left to the loss */
     float *params;   /* all tensors, one after another */
     float **tensors; /* each tensor's place in params */
+    fmd_layer_hook *hook;
+    void *hook_self;
 };
 
 /* A model without memory for its values. */
@@ -242,13 +244,33 @@ float *fmd_model_input(fmd_model *m)
     return fmd_storage_input(&m->storage);
 }
 
+void fmd_model_hook(fmd_model *m, fmd_layer_hook *hook, void *self)
+{
+    m->hook = hook;
+    m->hook_self = self;
+}
+
+static void run_layer(const fmd_model *m, size_t i, bool backward, const fmd_pass *p,
+                      const fmd_gradient_sink *sink)
+{
+    const fmd_layer_call call = {.layer = &m->graph.layers[i],
+                                 .backward = backward,
+                                 .pass = p,
+                                 .values = &m->storage.values[i],
+                                 .sink = sink};
+    if (m->hook != NULL)
+        m->hook(m->hook_self, &call);
+    else
+        fmd_layer_run(&call);
+}
+
 static const float *forward_to(fmd_model *m, const fmd_pass *p, size_t last,
                                const fmd_gradient_sink *sink)
 {
     for (size_t i = 0; i <= last; i++) {
         const fmd_layer *l = &m->graph.layers[i];
         if (l->ops->forward != NULL)
-            l->ops->forward(l, p, &m->storage.values[i], sink);
+            run_layer(m, i, false, p, sink);
     }
     return m->storage.values[last].y;
 }
@@ -274,7 +296,7 @@ void fmd_model_backward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink
         const fmd_layer *l = &m->graph.layers[i];
         if (!fmd_layer_goes_back(l))
             continue;
-        l->ops->backward(l, p, &m->storage.values[i], sink);
+        run_layer(m, i, true, p, sink);
         fmd_storage_add_gradients(&m->storage, i, fmd_pass_samples(p));
         if (sink->complete != NULL && l->n_tensors > 0)
             sink->complete(sink->self, l->first_tensor);

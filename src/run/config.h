@@ -29,7 +29,7 @@ typedef enum fmd_lr_scaling { FMD_LR_AS_IT_IS, FMD_LR_LINEAR, FMD_LR_SQRT } fmd_
 #define FMD_STUDY_LAUNCHERS "mpirun|srun|sbatch|dry"
 
 /* Measurements of bench, in the order of their values. */
-#define FMD_BENCH_OPS "train|allreduce|gemm|update|load"
+#define FMD_BENCH_OPS "train|allreduce|gemm|conv|update|load"
 
 /* Actions of the data command, in the order of its table. */
 #define FMD_DATA_ACTIONS "list|info|verify|import|get"
@@ -122,6 +122,7 @@ typedef struct fmd_config {
         int64_t warmup;
         int64_t steps;
         int64_t repetitions;
+        bool profile;
     } bench;
     struct {
         char ranks[128];

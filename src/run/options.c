@@ -225,6 +225,8 @@ const fmd_option fmd_config_table[] = {
     {.name = "repetitions", .group = "benchmark", .kind = FMD_OPTION_INT, FIELD(bench.repetitions),
      .initial = "10", .min = 1, .max = 10000, .value = "N",
      .help = "number of repetitions; the median counts"},
+    {.name = "profile", .group = "benchmark", .kind = FMD_OPTION_BOOL, FIELD(bench.profile), .initial = "false",
+     .help = "also show the time of each layer within a step"},
     /* output */
     {.name = "run-dir", .group = "run", .kind = FMD_OPTION_TEXT, FIELD(run.dir),
      .initial = "auto", .value = "DIR",

@@ -24,7 +24,11 @@ typedef struct fmd_bench {
 FMD_CHECKED fmd_status fmd_bench_train(fmd_bench *b);
 FMD_CHECKED fmd_status fmd_bench_allreduce(fmd_bench *b);
 FMD_CHECKED fmd_status fmd_bench_gemm(fmd_bench *b);
+FMD_CHECKED fmd_status fmd_bench_conv(fmd_bench *b);
 FMD_CHECKED fmd_status fmd_bench_update(fmd_bench *b);
 FMD_CHECKED fmd_status fmd_bench_load(fmd_bench *b);
+
+/* Rank 0. The table of the layers of a step. */
+void fmd_bench_profile(const fmd_bench *b, const fmd_bench_result *r);
 
 #endif

@@ -20,8 +20,8 @@ static const struct {
     bool needs_model;
     fmd_status (*run)(fmd_bench *b);
 } ops[] = {
-    {true, fmd_bench_train},  {true, fmd_bench_allreduce}, {true, fmd_bench_gemm},
-    {true, fmd_bench_update}, {false, fmd_bench_load},
+    {true, fmd_bench_train}, {true, fmd_bench_allreduce}, {true, fmd_bench_gemm},
+    {true, fmd_bench_conv},  {true, fmd_bench_update},    {false, fmd_bench_load},
 };
 
 /* Collective. Random images stand in for a published data set that is not installed. */
@@ -95,6 +95,8 @@ static fmd_status measure(fmd_bench *b)
 {
     const fmd_config *config = b->job->config;
     char name[FMD_OPTION_TEXT_BYTES];
+    if (config->bench.profile && ops[config->bench.op].run != fmd_bench_train)
+        return FMD_FAIL(FMD_EUSAGE, "--profile: shows the layers of a step: only with --op train");
     if (ops[config->bench.op].needs_model)
         FMD_TRY(prepare(b->job));
     const double crowd = threads_per_core(b->job);
@@ -108,7 +110,8 @@ static fmd_status run_bench(fmd_comm *c, const fmd_config *config)
 {
     fmd_bench b = {.args = {.warmup = (size_t)config->bench.warmup,
                             .steps = (size_t)config->bench.steps,
-                            .repetitions = (size_t)config->bench.repetitions}};
+                            .repetitions = (size_t)config->bench.repetitions,
+                            .profile = config->bench.profile}};
     const size_t n = b.args.repetitions * (b.args.steps > 2 ? b.args.steps : 2);
     fmd_status st = fmd_alloc(&b.job, 1, sizeof *b.job, "the benchmark");
     if (st == FMD_OK)

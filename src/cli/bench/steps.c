@@ -110,26 +110,28 @@ static void report_breakdown(const fmd_bench *b, const fmd_bench_result *r)
 }
 
 /* Means over the ranks: operations of a step, and their rate, reached and possible, per second. */
-typedef struct products {
+typedef struct rates {
     double flops, rate, peak;
-} products;
+} rates;
 
-static products products_of(const fmd_bench_result *r, int size)
+static rates rates_of(const fmd_bench_result *r, int size)
 {
-    products p = {0};
+    rates p = {0};
     for (int i = 0; i < size; i++) {
         const fmd_bench_rank *k = &r->ranks[i];
         p.flops += k->flops / size;
-        p.rate += k->flops / (k->phases.forward + k->phases.backward) / size;
+        const double busy = k->phases.forward + k->phases.backward; /* 0: no work for this rank */
+        p.rate += busy > 0 ? k->flops / busy / size : 0;
         p.peak += k->peak / size;
     }
     return p;
 }
 
-static const char *product_text(const fmd_bench_result *r, char text[128])
+static const char *product_text(const fmd_peak *peak, char text[128])
 {
-    snprintf(text, 128, "%s %zu x %zu x %zu by %s", r->fastest.name, r->fastest.m, r->fastest.n,
-             r->fastest.k, r->fastest_is_ours ? "our own kernels" : "a plain call of BLAS");
+    const fmd_product *p = &peak->product;
+    snprintf(text, 128, "%s %zu x %zu x %zu by %s", p->name, p->m, p->n, p->k,
+             peak->is_ours ? "our own kernels" : "a plain call of BLAS");
     return text;
 }
 
@@ -137,17 +139,18 @@ static void report_limits(const fmd_bench *b, const fmd_bench_result *r, double 
 {
     const int size = fmd_comm_size(b->job->comm);
     fmd_json *json = b->json;
-    const products p = products_of(r, size);
+    const rates p = rates_of(r, size);
     const fmd_roofline f = fmd_roofline_of(r, size);
-    const double sum = f.compute + f.update + f.allreduce;
+    const double sum = f.compute + f.memory + f.update + f.allreduce;
     char text[128];
-    product_text(r, text);
+    product_text(&r->peak, text);
     if (json != NULL) {
-        fmd_json_real(json, "gemm", "mflop_per_rank_and_step", p.flops * 1e-6);
-        fmd_json_real(json, "gemm", "gflops", p.rate * 1e-9);
-        fmd_json_real(json, "gemm", "peak_gflops", p.peak * 1e-9);
-        fmd_json_text(json, "gemm", "peak_from", text);
+        fmd_json_real(json, "compute", "mflop_per_rank_and_step", p.flops * 1e-6);
+        fmd_json_real(json, "compute", "gflops", p.rate * 1e-9);
+        fmd_json_real(json, "compute", "peak_gflops", p.peak * 1e-9);
+        fmd_json_text(json, "compute", "peak_from", text);
         fmd_json_real(json, "roofline", "compute_ms", f.compute * 1e3);
+        fmd_json_real(json, "roofline", "memory_ms", f.memory * 1e3);
         fmd_json_real(json, "roofline", "update_ms", f.update * 1e3);
         fmd_json_real(json, "roofline", "allreduce_ms", f.allreduce * 1e3);
         fmd_json_real(json, "roofline", "ms", sum * 1e3);
@@ -156,15 +159,16 @@ static void report_limits(const fmd_bench *b, const fmd_bench_result *r, double 
         fmd_json_int(json, "roofline", "message_bytes", (long long)r->message_bytes);
         return;
     }
-    fmd_print("\nGEMM     %.1f GFLOP/s, %.0f %% of peak; %.1f MFLOP per rank and step\n",
+    fmd_print("\ncompute  %.1f GFLOP/s, %.0f %% of peak; %.1f MFLOP per rank and step\n",
               p.rate * 1e-9, 100 * p.rate / p.peak, p.flops * 1e-6);
     fmd_print("peak     %.1f GFLOP/s per rank, all ranks at once:\n", p.peak * 1e-9);
     fmd_print("         %s\n", text);
     fmd_print("roofline %.0f %% of the limit (step %.4g ms; lower bound %.4g ms)\n",
               100 * sum / step, step * 1e3, sum * 1e3);
-    fmd_print("         = GEMM %.4f + update of %.2f MB %.4f + allreduce of %.2f MB %.4f\n",
-              f.compute * 1e3, r->update_bytes * 1e-6, f.update * 1e3,
-              (double)r->message_bytes * 1e-6, f.allreduce * 1e3);
+    fmd_print("         = compute %.4f + memory %.4f + update of %.2f MB %.4f\n", f.compute * 1e3,
+              f.memory * 1e3, r->update_bytes * 1e-6, f.update * 1e3);
+    fmd_print("         + allreduce of %.2f MB %.4f\n", (double)r->message_bytes * 1e-6,
+              f.allreduce * 1e3);
 }
 
 fmd_status fmd_bench_train(fmd_bench *b)
@@ -177,6 +181,8 @@ fmd_status fmd_bench_train(fmd_bench *b)
         if (b->json == NULL)
             putchar('\n');
         report_breakdown(b, &r);
+        if (b->args.profile)
+            fmd_bench_profile(b, &r);
         report_limits(b, &r, step);
     }
     fmd_bench_release(&r);
