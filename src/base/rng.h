@@ -16,6 +16,7 @@ typedef enum fmd_rng_purpose {
     FMD_RNG_SYNTHETIC = 4,    /* stream and time: 0, index: byte of the data set */
     FMD_RNG_AUGMENTATION = 5, /* stream: layer, time: step, index: position in the global batch */
     FMD_RNG_NOISE = 6,        /* the same, then value of the image and attempt */
+    FMD_RNG_SWEEP = 15,       /* stream: option, time: attempt, index: setting */
 } fmd_rng_purpose;
 
 typedef struct fmd_rng {

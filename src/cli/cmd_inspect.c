@@ -5,6 +5,7 @@
 #include "base/system/print.h"
 #include "cli/commands.h"
 #include "fmd/optimizer.h"
+#include "run/model_title.h"
 #include "run/weights_file.h"
 
 #include <errno.h>
@@ -232,11 +233,12 @@ static void print_file(const checkpoint *c, const char *verdict)
 
 static void print_checkpoint(const checkpoint *c)
 {
-    char text[512], hash[FMD_HASH_TEXT];
+    char text[512], hash[FMD_HASH_TEXT], name[FMD_MODEL_NAME], title[FMD_MODEL_TITLE];
     print_file(c, "valid");
     fmd_print("written  by fmnist-dist %s\n", c->contents.program_version);
     fmd_print("at       %s\n", position_text(c, text, sizeof text));
-    fmd_print("model    %s: %s\n", fmd_model_kind(c->model), fmd_model_spec(c->model));
+    fmd_print("model    %s: %s\n", fmd_model_kind(c->model),
+              fmd_model_title(fmd_model_name_of(c->path, name), fmd_model_spec(c->model), title));
     fmd_print("images   %s, pixels %s\n", fmd_shape_text(c->info.in, 0, text),
               c->info.normalize ? "divided by 255" : "0 to 255");
     fmd_print("weights  xxh3:%s\n", fmd_hash_text(fmd_model_hash(c->model), hash));

@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "io/run_names.h"
 #include "run/follow.h"
+#include "run/model_title.h"
 
 #include <errno.h>
 #include <math.h>
@@ -69,6 +70,7 @@ static void print_run(const watch *w, FILE *out)
 {
     const fmd_json *head = w->run.head;
     const double ranks = real(head, "ranks"), nodes = real(head, "nodes");
+    char title[FMD_MODEL_TITLE];
     fmd_print_to(out, "run     %s", w->run.folder);
     if (head == NULL) {
         fmd_print_to(out, " · training has not begun\n");
@@ -77,7 +79,10 @@ static void print_run(const watch *w, FILE *out)
     fmd_print_to(out, " · %.0f rank%s on %.0f node%s (%s%s)\n", ranks, ranks == 1 ? "" : "s", nodes,
                  nodes == 1 ? "" : "s", fmd_json_get_item(head, NULL, FMD_KEY_HOSTS, 0),
                  nodes > 1 ? ", ..." : "");
-    fmd_print_to(out, "model   %s\n", fmd_json_get_text(head, FMD_KEY_CONFIG, FMD_KEY_LAYERS));
+    const char *layers = fmd_json_get_text(head, FMD_KEY_CONFIG, FMD_KEY_LAYERS);
+    fmd_print_to(out, "model   %s\n",
+                 fmd_model_title(fmd_json_get_text(head, FMD_KEY_CONFIG, FMD_KEY_MODEL),
+                                 layers != NULL ? layers : "unknown", title));
     fmd_print_to(out, "train   %s · batch %.0f · %s %s\n",
                  fmd_json_get_text(head, FMD_KEY_CONFIG, FMD_KEY_DATASET),
                  setting(w, FMD_KEY_BATCH_SIZE),

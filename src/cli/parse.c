@@ -239,6 +239,16 @@ static fmd_status adopt_model(fmd_config *config, fmd_preset *preset)
     return FMD_OK;
 }
 
+/* Whether this source names a model, so that a name from a weaker source is that of another one. */
+static void forget_name(fmd_config *config, const bool *given)
+{
+    static const char *const names[] = {"layers", "hidden", "model"};
+    const fmd_option *o = option_named("model-name");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (given[option_named(names[i]) - fmd_config_table] && !given[o - fmd_config_table])
+            config->model.name[0] = '\0';
+}
+
 static bool is_given(const char *name, const bool *given)
 {
     return given[option_named(name) - fmd_config_table];
@@ -286,9 +296,11 @@ fmd_status fmd_config_parse(fmd_config *config, const fmd_command *command, int 
     FMD_TRY(adopt_model(config, &preset));
     FMD_TRY(read_environment(config, in_environment));
     FMD_TRY(resolve_alternatives(config, in_environment));
+    forget_name(config, in_environment);
     FMD_TRY(adopt_model(config, &preset));
     FMD_TRY(read_arguments(config, command, argc, argv, on_line));
     FMD_TRY(resolve_alternatives(config, on_line));
+    forget_name(config, on_line);
     FMD_TRY(adopt_model(config, &preset));
     for (size_t i = 0; i < fmd_config_table_length; i++)
         config->given[i] = in_file[i] || in_environment[i] || on_line[i];

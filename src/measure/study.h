@@ -8,11 +8,14 @@
 #define FMD_MEASURE_STUDY_H
 
 #include "io/json/json_object.h"
+#include "measure/engine.h"
 #include "measure/scaling.h"
 #include "measure/stats.h"
-#include "run/config.h"
 
 #include <stdio.h>
+
+/* The groups of options that the measurements depend on. A study may be extended by repetitions. */
+#define FMD_STUDY_MEASURED "benchmark|steps|data|training data|model|training|distribution"
 
 enum {
     FMD_STUDY_WAYS = 2,       /* strong, weak */
@@ -20,14 +23,6 @@ enum {
     FMD_STUDY_SAMPLES = 1024, /* of the allreduce */
     FMD_STUDY_PATH = FMD_PATH_BYTES + 64,
 };
-
-/* In the order of FMD_STUDY_LAUNCHERS. */
-typedef enum fmd_study_launcher {
-    FMD_LAUNCH_MPIRUN,
-    FMD_LAUNCH_SRUN,
-    FMD_LAUNCH_SBATCH,
-    FMD_LAUNCH_DRY,
-} fmd_study_launcher;
 
 /* Medians over the runs on one number of ranks. */
 typedef struct fmd_study_point {
@@ -55,8 +50,8 @@ typedef struct fmd_study_mode {
 
 typedef struct fmd_study {
     const fmd_config *config;
+    fmd_engine engine;
     char folder[FMD_PATH_BYTES];
-    char program[FMD_PATH_BYTES];
     char when[32], host[64], core[64], cpu[128], mpi[128];
     char layers[256]; /* of the model */
     int ranks[FMD_STUDY_COUNTS], n_ranks;
@@ -73,13 +68,9 @@ typedef struct fmd_study {
 const char *fmd_study_path(const fmd_study *s, char path[FMD_STUDY_PATH], const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Local. Runs the missing measurements, or prints their commands; *queued counts jobs in the queue of
- * a batch system. FMD_ESTOPPED, FMD_EIO, FMD_EUSAGE. */
-FMD_CHECKED fmd_status fmd_study_measure(fmd_study *s, int *queued);
-
-/* Local. Whether the ranks exceed the cores of this machine; false if a batch system assigns the
- * nodes. */
-bool fmd_study_too_many_here(const fmd_study *s, int ranks);
+/* Local. Runs the missing measurements, or prints their commands; `engine.queued` then counts jobs in
+ * the queue of a batch system. FMD_ESTOPPED, FMD_EIO, FMD_EUSAGE. */
+FMD_CHECKED fmd_status fmd_study_measure(fmd_study *s);
 
 /* Local. Reads all points of the folder, and compares them. FMD_EDATA, FMD_ENOINPUT: none. */
 FMD_CHECKED fmd_status fmd_study_collect(fmd_study *s);

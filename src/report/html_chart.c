@@ -6,8 +6,12 @@
 /* In units of the SVG, which are pixels where there is room. */
 enum { WIDTH = 480, HEIGHT = 274, LEFT = 52, RIGHT = 14, TOP = 34, BOTTOM = 48, MOST_POINTS = 60 };
 
-static const char *const colours[FMD_CHART_SERIES] = {"one", "two", "three", "four"};
-static const char *const dashes[FMD_CHART_SERIES] = {"none", "7 4", "2 3", "9 3 2 3"};
+static const char *const colours[FMD_CHART_SERIES] = {"one", "two", "three", "four",
+                                                      "one", "two", "three", "four"};
+static const char *const dashes[FMD_CHART_SERIES] = {"none", "7 4",  "2 3",     "9 3 2 3",
+                                                     "4 4",  "none", "9 3 2 3", "2 3"};
+/* Lines whose names have room above the chart. */
+enum { MOST_ABOVE = 2 };
 
 /* An axis: from `low` to `high`, both multiples of `step`, over `pixels` from `start`. */
 typedef struct axis {
@@ -131,6 +135,24 @@ static void put_key(fmd_html *h, const fmd_chart *c)
     }
 }
 
+/* The key of many lines, below the chart. */
+static void put_long_key(fmd_html *h, const fmd_chart *c)
+{
+    fmd_html_markup(h, "<ul class=\"legend\">\n");
+    for (size_t i = 0; i < c->n_series; i++) {
+        fmd_html_markup(h,
+                        "<li><svg aria-hidden=\"true\" role=\"img\" viewBox=\"0 0 34 12\" "
+                        "width=\"34\" height=\"12\"><g class=\"%s\"><path class=\"stroke\" "
+                        "stroke-dasharray=\"%s\" d=\"M1 6h32\"/>",
+                        colours[i], dashes[i]);
+        put_point(h, i, 17, 6, "");
+        fmd_html_markup(h, "</g></svg> ");
+        fmd_html_text(h, "%s", c->series[i].name);
+        fmd_html_markup(h, "</li>\n");
+    }
+    fmd_html_markup(h, "</ul>\n");
+}
+
 /* A description for screen readers: where each line begins and ends. */
 static void put_words(fmd_html *h, const fmd_chart *c)
 {
@@ -171,8 +193,12 @@ void fmd_html_chart(fmd_html *h, const fmd_chart *c)
                         HEIGHT - BOTTOM);
     for (size_t k = 0; k < c->n_series; k++)
         put_line(h, c, k, &x, &y);
-    put_key(h, c);
-    fmd_html_markup(h, "</svg><figcaption>");
+    if (c->n_series <= MOST_ABOVE)
+        put_key(h, c);
+    fmd_html_markup(h, "</svg>");
+    if (c->n_series > MOST_ABOVE)
+        put_long_key(h, c);
+    fmd_html_markup(h, "<figcaption>");
     fmd_html_text(h, "%s", c->caption);
     fmd_html_markup(h, "</figcaption></figure>\n");
 }

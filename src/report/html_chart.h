@@ -1,11 +1,12 @@
 /* Charts of a page: lines as inline SVG, bars as a table. Both use the colours of the page, and have a
- * description in words; lines also differ in dashes and points. */
+ * description in words; lines also differ in dashes and points. More than two lines have their key
+ * below the chart, where long names have room. */
 #ifndef FMD_REPORT_HTML_CHART_H
 #define FMD_REPORT_HTML_CHART_H
 
 #include "report/html.h"
 
-enum { FMD_CHART_SERIES = 4 };
+enum { FMD_CHART_SERIES = 8 };
 
 /* Lines over a common x. Borrows everything. */
 typedef struct fmd_chart {

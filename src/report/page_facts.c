@@ -108,6 +108,9 @@ fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v)
                                               fmd_format_count(n, count)});
     }
     fmd_html_table_end(h);
+    fmd_html_markup(h, "<details><summary>As --layers takes it</summary><pre>");
+    fmd_html_text(h, "%s", fmd_model_spec(v->trained.model));
+    fmd_html_markup(h, "</pre></details>\n");
     return put_weights(h, v);
 }
 
@@ -227,6 +230,7 @@ void fmd_page_environment(fmd_html *h, const fmd_run_view *v)
     static const struct fact {
         const char *group, *key, *name;
     } facts[] = {{NULL, "version", "fmnist-dist"},
+                 {NULL, "commit", "Commit"},
                  {NULL, "started", "Started"},
                  {NULL, "mpi", "MPI"},
                  {NULL, "blas", "BLAS"},

@@ -4,6 +4,7 @@
 #include "io/run_names.h"
 #include "report/html_chart.h"
 #include "report/page.h"
+#include "run/model_title.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -91,18 +92,38 @@ static void put_date(fmd_html *h, const fmd_run_view *v)
         fmd_html_fact(h, "Date", "%.10s %.5s UTC", started, started + 11);
 }
 
-/* A list of layers with room for breaks between them. */
-static void put_layers(fmd_html *h, const char *layers)
+/* The name of the model, or its layers with room for breaks between them. */
+static void put_layers(fmd_html *h, const char *name, const char *layers)
 {
-    char text[2 * FMD_CONFIG_LAYERS_BYTES];
+    char title[FMD_MODEL_TITLE], text[2 * FMD_MODEL_TITLE];
     size_t n = 0;
-    for (const char *c = layers; *c != '\0' && n + 3 < sizeof text; c++) {
+    for (const char *c = fmd_model_title(name, layers, title); *c != '\0'; c++) {
         text[n++] = *c;
-        if (*c == ',')
+        if (*c == ',' && c[1] != ' ')
             text[n++] = ' ';
     }
     text[n] = '\0';
     fmd_html_fact(h, "Model", "%s", text);
+}
+
+/* Seconds of training; of a resumed run, over all processes. */
+static double training_seconds(const fmd_run_view *v)
+{
+    return v->times.processes > 1
+               ? v->times.seconds
+               : fmd_run_view_real(v, FMD_KEY_TIME, FMD_KEY_TRAINING_SECONDS);
+}
+
+/* Seconds of a phase: the mean over the ranks (""), "_min" or "_max". run.json has those of the last
+ * process: "forward_seconds_min". */
+static double part_seconds(const fmd_run_view *v, size_t phase, const char *end)
+{
+    char key[64];
+    const fmd_run_times *t = &v->times;
+    if (t->processes > 1)
+        return *end == '\0' ? t->mean[phase] : strcmp(end, "_min") == 0 ? t->min[phase] : t->max[phase];
+    snprintf(key, sizeof key, "%s_seconds%s", fmd_phase_names[phase], end);
+    return fmd_run_view_real(v, FMD_KEY_TIME, key);
 }
 
 static void put_facts(fmd_html *h, const fmd_run_view *v)
@@ -111,18 +132,20 @@ static void put_facts(fmd_html *h, const fmd_run_view *v)
     const char *data = fmd_run_view_text(v, FMD_KEY_DATA, FMD_KEY_NAME);
     const double ranks = fmd_run_view_real(v, NULL, FMD_KEY_RANKS),
                  nodes = fmd_run_view_real(v, NULL, FMD_KEY_NODES);
-    const double seconds = fmd_run_view_real(v, FMD_KEY_TIME, FMD_KEY_TRAINING_SECONDS);
+    const double seconds = training_seconds(v);
     if (layers == NULL && v->trained.model != NULL)
         layers = fmd_model_spec(v->trained.model);
     fmd_html_facts_begin(h);
     if (layers != NULL)
-        put_layers(h, layers);
+        put_layers(h, v->config.model.name, layers);
     fmd_html_fact(h, "Data", "%s", data != NULL ? data : v->config.data.dataset);
     put_date(h, v);
     if (ranks >= 1)
         fmd_html_fact(h, "Ranks", nodes > 1 ? "%.0f on %.0f nodes" : "%.0f", ranks, nodes);
     fmd_html_fact(h, "Epochs", "%zu", v->history.n);
-    if (seconds > 0)
+    if (seconds > 0 && v->times.processes > 1)
+        fmd_html_fact(h, "Training time", "%.3g s in %d processes", seconds, v->times.processes);
+    else if (seconds > 0)
         fmd_html_fact(h, "Training time", "%.3g s", seconds);
     fmd_html_facts_end(h);
 }
@@ -179,9 +202,12 @@ static void put_confusion(fmd_html *h, const fmd_run_view *v)
 
 static void put_speed(fmd_html *h, const fmd_run_view *v)
 {
-    const double seconds = fmd_run_view_real(v, FMD_KEY_TIME, FMD_KEY_TRAINING_SECONDS);
-    const double rate = fmd_run_view_real(v, FMD_KEY_TIME, FMD_KEY_IMAGES_PER_SECOND);
-    const double reduce = fmd_run_view_real(v, FMD_KEY_TIME, "reduce_seconds");
+    const double seconds = training_seconds(v);
+    const double images = fmd_run_view_real(v, FMD_KEY_DATA, "n_train") * (double)v->history.n;
+    const double rate = v->times.processes > 1
+                            ? images / seconds
+                            : fmd_run_view_real(v, FMD_KEY_TIME, FMD_KEY_IMAGES_PER_SECOND);
+    const double reduce = part_seconds(v, FMD_PHASE_reduce, "");
     const double ranks = fmd_run_view_real(v, NULL, FMD_KEY_RANKS);
     char n[32];
     if (!(seconds > 0) || !(rate > 0))
@@ -311,19 +337,19 @@ fmd_status fmd_page_training(fmd_html *h, const fmd_run_view *v)
     return FMD_OK;
 }
 
-/* The scope of the times: all ranks, and the steps of the last process of the run. */
+/* The scope of the times: all ranks and processes. */
 static void put_whose(char *text, size_t size, const fmd_run_view *v, double seconds)
 {
     const double ranks = fmd_run_view_real(v, NULL, FMD_KEY_RANKS);
-    const double all = fmd_run_view_real(v, FMD_KEY_RESULT, FMD_KEY_STEPS);
-    const double steps = fmd_run_view_real(v, FMD_KEY_TIME, FMD_KEY_STEPS);
+    const double steps = fmd_run_view_real(v, FMD_KEY_RESULT, FMD_KEY_STEPS);
     size_t n = (size_t)snprintf(text, size, "%.2f s of training", seconds);
     if (steps > 0)
         n += (size_t)snprintf(text + n, size - n, ", %.3f ms a step", 1e3 * seconds / steps);
-    if (steps < all)
+    if (v->times.processes > 1)
         n += (size_t)snprintf(text + n, size - n,
-                              ", after the run was resumed: the last %.0f of %.0f steps", steps,
-                              all);
+                              ", in %d processes, with steps that were lost and repeated; parts are "
+                              "those of complete epochs",
+                              v->times.processes);
     if (ranks > 1)
         snprintf(text + n, size - n, ". Mean of %.0f ranks; brackets: fastest and slowest rank",
                  ranks);
@@ -339,21 +365,14 @@ static void put_slowest(fmd_html *h, const fmd_run_view *v)
         return;
     fmd_html_paragraph(
         h, "",
-        "Rank %.0f on %s was the slowest: it computed for %.2f s, %.0f %% above the mean "
+        "Rank %.0f on %s was the slowest%s: it computed for %.2f s, %.0f %% above the mean "
         "of the ranks. The others waited for it; their sums over the ranks include the wait.",
-        rank, host, fmd_run_view_real(v, FMD_KEY_SLOWEST, FMD_KEY_COMPUTE_SECONDS),
+        rank, host, v->times.processes > 1 ? " in the last process" : "",
+        fmd_run_view_real(v, FMD_KEY_SLOWEST, FMD_KEY_COMPUTE_SECONDS),
         100 * fmd_run_view_real(v, FMD_KEY_SLOWEST, FMD_KEY_ABOVE_MEAN));
 }
 
-/* A phase in run.json: "forward_seconds", and with _min and _max over the ranks. */
-static double part_seconds(const fmd_run_view *v, const char *phase, const char *end)
-{
-    char key[64];
-    snprintf(key, sizeof key, "%s_seconds%s", phase, end);
-    return fmd_run_view_real(v, FMD_KEY_TIME, key);
-}
-
-static void put_part(fmd_bar *bar, const fmd_run_view *v, const char *phase, double all)
+static void put_part(fmd_bar *bar, const fmd_run_view *v, size_t phase, double all)
 {
     const double mean = part_seconds(v, phase, ""), least = part_seconds(v, phase, "_min");
     const double seconds = fmax(mean, 0);
@@ -369,14 +388,15 @@ static void put_part(fmd_bar *bar, const fmd_run_view *v, const char *phase, dou
 void fmd_page_time(fmd_html *h, const fmd_run_view *v)
 {
     static const struct part {
-        const char *phase, *name, *colour;
-    } parts[] = {{"forward", "Forward pass", "one"},
-                 {"backward", "Backward pass", "one"},
-                 {"update", "Optimizer update", "one"},
-                 {"assemble", "Batch assembly", "three"},
-                 {"reduce", "Sums over the ranks, waiting included", "two"}};
+        size_t phase;
+        const char *name, *colour;
+    } parts[] = {{FMD_PHASE_forward, "Forward pass", "one"},
+                 {FMD_PHASE_backward, "Backward pass", "one"},
+                 {FMD_PHASE_update, "Optimizer update", "one"},
+                 {FMD_PHASE_assemble, "Batch assembly", "three"},
+                 {FMD_PHASE_reduce, "Sums over the ranks, waiting included", "two"}};
     enum { N_PARTS = sizeof parts / sizeof *parts };
-    const double seconds = fmd_run_view_real(v, FMD_KEY_TIME, FMD_KEY_TRAINING_SECONDS);
+    const double seconds = training_seconds(v);
     fmd_bar bars[N_PARTS + 1] = {[N_PARTS] = {.name = "Other", .colour = "rest"}};
     char caption[256];
     double rest = 1;

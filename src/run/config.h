@@ -61,6 +61,7 @@ typedef struct fmd_config {
         char layers[FMD_CONFIG_LAYERS_BYTES];
         char hidden[128];
         char file[FMD_PATH_BYTES]; /* "" once its layers are in `layers` */
+        char name[64];             /* of a preset, or given by the user */
         fmd_shape in;              /* the input that it names; rank 0: none */
         char weights[FMD_PATH_BYTES];
         char against[FMD_PATH_BYTES];
@@ -71,10 +72,10 @@ typedef struct fmd_config {
         char images[8 * FMD_PATH_BYTES];
         bool invert;
         bool misclassified;
-        int sort; /* fmd_sort_order */
+        char sort[64]; /* a choice of predict, or a key of runs */
         bool csv;
         bool values;
-        char grid[32];
+        char grid[4096]; /* of images, or of a sweep */
         int64_t scale;
         int64_t top_k;
         bool json;
@@ -127,15 +128,26 @@ typedef struct fmd_config {
     struct {
         char ranks[128];
         int mode;     /* of FMD_STUDY_MODES */
-        int launcher; /* fmd_study_launcher */
+        int launcher; /* fmd_launcher */
         char launcher_options[512];
         bool oversubscribe;
         char dir[FMD_PATH_BYTES];
+        int64_t random;
+        char choose_by[32];
     } study;
     struct {
         char dir[FMD_PATH_BYTES];
         bool tensorboard;
     } run;
+    struct {
+        char list[16 * FMD_PATH_BYTES]; /* run folders, separated by commas */
+        char folder[FMD_PATH_BYTES];
+        char filter[512];
+    } runs;
+    struct {
+        int task; /* 0: find */
+        double from, to;
+    } rate_test;
     struct {
         char run[FMD_PATH_BYTES];
         double interval;
@@ -160,9 +172,8 @@ typedef struct fmd_config {
 extern const fmd_option fmd_config_table[];
 extern const size_t fmd_config_table_length;
 
-/* The choices of --split and --sort. */
+/* The choices of --split. */
 typedef enum fmd_split_name { FMD_SPLIT_TEST, FMD_SPLIT_TRAIN } fmd_split_name;
-typedef enum fmd_sort_order { FMD_SORT_INDEX, FMD_SORT_CONFIDENCE, FMD_SORT_DOUBT } fmd_sort_order;
 
 /* The groups of options of a training, which config.json stores. */
 #define FMD_TRAIN_GROUPS                                                                           \

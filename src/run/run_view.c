@@ -68,6 +68,8 @@ static fmd_status read_files(fmd_run_view *v)
         present(FMD_FAIL(FMD_ENOINPUT, "the run has no run.json: it has not finished"),
                 &v->no_record);
     present(fmd_json_read(&v->status, file_of(v, FMD_FILE_STATUS, path)), &v->no_status);
+    if (fmd_run_times_read(&v->times, file_of(v, FMD_FILE_EVENTS, path)) != FMD_OK)
+        v->times = (fmd_run_times){0};
     v->running = fmd_run_lock_is_held(v->path);
     return FMD_OK;
 }

@@ -8,6 +8,7 @@
 #include "run/history.h"
 #include "run/loaded_model.h"
 #include "run/run_folder.h"
+#include "run/run_times.h"
 #include "train/classification.h"
 
 /* Why a part is absent; FMD_OK: it is present. */
@@ -23,6 +24,7 @@ typedef struct fmd_run_view {
     fmd_absence no_config, no_history, no_record, no_status;
     fmd_history history;
     fmd_json *record, *status; /* run.json and STATUS.json, or NULL */
+    fmd_run_times times;       /* of all processes; no process: unknown */
     bool running;              /* a process of this system holds the folder */
     /* every rank */
     fmd_absence no_model, no_data;

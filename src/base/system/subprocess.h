@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum { FMD_SUBPROCESS_ARGS = 64, FMD_SUBPROCESS_TEXT = 16384 };
+enum { FMD_SUBPROCESS_ARGS = 128, FMD_SUBPROCESS_TEXT = 81920 };
 
 /* The words of a command; argv points into `text`. */
 typedef struct fmd_command_line {

@@ -140,7 +140,7 @@ const fmd_command fmd_command_bench = {
     .help = "measures training speed, its breakdown, and single operations",
     .section = FMD_TO_MEASURE,
     .example = "--batch-size 32 --reduce native",
-    .groups = "benchmark|data|training data|amount|model|training|distribution|json",
+    .groups = "benchmark|steps|data|training data|amount|model|training|distribution|json",
     .needs_mpi = true,
     .run = run_bench,
 };

@@ -11,6 +11,8 @@
 /* Rows of a table without --limit. */
 enum { TABLE_ROWS = 20 };
 
+static const char orders[] = "auto|index|confidence|doubt";
+
 /* Rank 0. Applies --misclassified and --sort to the list. */
 static void narrow(fmd_index_list *list, const fmd_told *told, const fmd_config *config)
 {
@@ -20,9 +22,9 @@ static void narrow(fmd_index_list *list, const fmd_told *told, const fmd_config 
             told->prediction->predicted[list->at[i]] != told->labels[list->at[i]])
             list->at[n++] = list->at[i];
     list->n = n;
-    if (config->view.sort != FMD_SORT_INDEX)
-        fmd_sort_by_confidence(told->prediction, list->at, n,
-                               config->view.sort == FMD_SORT_CONFIDENCE);
+    const bool surest_first = strcmp(config->view.sort, "confidence") == 0;
+    if (surest_first || strcmp(config->view.sort, "doubt") == 0)
+        fmd_sort_by_confidence(told->prediction, list->at, n, surest_first);
 }
 
 /* Rank 0. The number of mistakes, and of rows that the table leaves out. */
@@ -65,6 +67,10 @@ static fmd_status tell(fmd_told *told, const fmd_config *config)
 
 static fmd_status check_options(const fmd_config *config)
 {
+    char hint[FMD_OPTION_TEXT_BYTES];
+    if (!fmd_word_is_among(orders, config->view.sort))
+        return FMD_FAIL(FMD_EUSAGE, "--sort: '%s' is not one of %s%s", config->view.sort, orders,
+                        fmd_did_you_mean(orders, config->view.sort, hint));
     if (*config->view.images != '\0' &&
         strspn(config->view.images, "0123456789,-") == strlen(config->view.images))
         return FMD_FAIL(FMD_EUSAGE,
@@ -123,7 +129,7 @@ const fmd_command fmd_command_predict = {
     .help = "classifies test images, or PNG and IDX files",
     .section = FMD_TO_TRAIN,
     .example = "runs/20260131-120000 --misclassified --sort confidence",
-    .groups = "data|model|weights|images|selection|predictions|amount|json|output",
+    .groups = "data|model|weights|images|selection|predictions|order|amount|json|output",
     .words = "weights|images",
     .needs_mpi = true,
     .run = run_predict,

@@ -149,6 +149,8 @@ fmd_status fmd_preset_read(fmd_preset *p, const char *path)
     void *data;
     size_t bytes;
     memset(p, 0, sizeof *p);
+    const char *slash = strrchr(path, '/'), *file = slash != NULL ? slash + 1 : path;
+    snprintf(p->name, sizeof p->name, "%.*s", (int)(strlen(file) - (sizeof ending - 1)), file);
     FMD_TRY(fmd_atomic_file_read_text(&data, &bytes, path));
     char *text = strndup(data, bytes), *rest = text;
     free(data);
@@ -189,6 +191,8 @@ static bool is_decided(const fmd_preset *p, size_t i, const fmd_config *config, 
 
 fmd_status fmd_preset_apply(const fmd_preset *p, fmd_config *config, const bool *given)
 {
+    if (*p->name != '\0' && *config->model.name == '\0')
+        snprintf(config->model.name, sizeof config->model.name, "%s", p->name);
     for (size_t i = 0; i < p->n; i++) {
         const fmd_option *o = p->option[i];
         if (!is_decided(p, i, config, given))

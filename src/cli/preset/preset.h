@@ -11,6 +11,7 @@ enum { FMD_PRESET_OPTIONS = 8, FMD_PRESET_TEXT = 128 };
 
 typedef struct fmd_preset {
     char layers[FMD_CONFIG_LAYERS_BYTES];
+    char name[64];                  /* of the file, without its ending */
     char about[FMD_PRESET_TEXT];    /* the first comment */
     char measured[FMD_PRESET_TEXT]; /* the comment that begins with "measured: ", or empty */
     size_t n;                       /* options */
@@ -25,8 +26,8 @@ FMD_CHECKED fmd_status fmd_preset_find(char path[FMD_PATH_BYTES], const char *na
 /* Local. Reads a file. FMD_ENOINPUT, FMD_EIO; FMD_EDATA names the line. */
 FMD_CHECKED fmd_status fmd_preset_read(fmd_preset *p, const char *path);
 
-/* Local. Sets the preset's options, but for those of which the user gave one or another that decides
- * the same. */
+/* Local. Sets the name of the model and the preset's options, but for those of which the user gave one
+ * or another that decides the same. */
 FMD_CHECKED fmd_status fmd_preset_apply(const fmd_preset *p, fmd_config *config, const bool *given);
 
 /* Local. The names of all presets in alphabetical order, "convnet|lenet5". */

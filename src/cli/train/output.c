@@ -10,6 +10,7 @@
 #include "io/run_names.h"
 #include "io/tensorboard/tensorboard.h"
 #include "math/gemm.h"
+#include "run/model_title.h"
 #include "run/provenance.h"
 
 #include <inttypes.h>
@@ -92,11 +93,12 @@ void fmd_report_header(const fmd_job *j)
     const size_t size = (size_t)fmd_comm_size(j->comm), n_params = fmd_model_n_params(j->model);
     const size_t microbatches = (f->batch_size + f->microbatch_size - 1) / f->microbatch_size;
     const size_t steps = (f->train.n + f->batch_size - 1) / f->batch_size;
-    char n[32], bytes[32];
+    char n[32], bytes[32], title[FMD_MODEL_TITLE];
     report_program(j);
     report_data(j);
     int at = label("model");
-    fmd_print_fact(&at, "%s: %s", fmd_model_kind(j->model), fmd_model_spec(j->model));
+    fmd_print_fact(&at, "%s: %s", fmd_model_kind(j->model),
+                   fmd_model_title(j->config->model.name, fmd_model_spec(j->model), title));
     fmd_print_fact(&at, "%s parameters (%s)", fmd_format_count(n_params, n),
                    fmd_format_bytes(n_params * sizeof(float), bytes));
     fmd_print("\n");
@@ -197,6 +199,7 @@ fmd_status fmd_report_record(const fmd_job *j, const char *weights)
     fmd_json_int(r, FMD_KEY_DATA, "n_train", (long long)j->fit.train.n);
     fmd_json_int(r, FMD_KEY_DATA, "n_validation", (long long)j->fit.validation.n);
     fmd_json_int(r, FMD_KEY_DATA, FMD_KEY_N_TEST, (long long)j->data.test.n);
+    fmd_json_text(r, FMD_KEY_MODEL, FMD_KEY_NAME, j->config->model.name);
     fmd_json_text(r, FMD_KEY_MODEL, FMD_KEY_LAYERS, fmd_model_spec(j->model));
     fmd_json_int(r, FMD_KEY_MODEL, "parameters", (long long)fmd_model_n_params(j->model));
     fmd_json_int(r, FMD_KEY_RESULT, FMD_KEY_EPOCHS, j->result.epochs);
@@ -251,6 +254,7 @@ fmd_status fmd_report_start(fmd_json **out, const fmd_job *j)
     fmd_json_int(r, FMD_KEY_CONFIG, FMD_KEY_TRAIN_IMAGES, (long long)f->train.n);
     fmd_json_int(r, FMD_KEY_CONFIG, "validation_images", (long long)f->validation.n);
     fmd_json_int(r, FMD_KEY_CONFIG, FMD_KEY_TEST_IMAGES, (long long)j->data.test.n);
+    fmd_json_text(r, FMD_KEY_CONFIG, FMD_KEY_MODEL, j->config->model.name);
     fmd_json_text(r, FMD_KEY_CONFIG, FMD_KEY_LAYERS, fmd_model_spec(j->model));
     fmd_json_int(r, FMD_KEY_CONFIG, "parameters", (long long)fmd_model_n_params(j->model));
     fmd_json_int(r, FMD_KEY_CONFIG, FMD_KEY_EPOCHS, f->epochs);
