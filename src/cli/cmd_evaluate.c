@@ -6,7 +6,7 @@
 #include "fmd/comm.h"
 #include "io/json/json_object.h"
 #include "run/loaded_model.h"
-#include "run/model_title.h"
+#include "run/reader/model_title.h"
 #include "train/classification.h"
 #include "train/evaluate.h"
 
@@ -31,9 +31,9 @@ static void print_head(const verdict *v)
     fmd_print("data   %s %s · %s %s images%s\n", t->data.info.name, t->data.info.path,
               fmd_format_count(t->split.n, n), t->half,
               t->foreign ? ", not the data set of the run" : "");
-    fmd_print("model  %s: %s\n", fmd_model_kind(t->model),
-              fmd_model_title(fmd_model_name_of(t->file.path, name), fmd_model_spec(t->model),
-                              title));
+    fmd_print(
+        "model  %s: %s\n", fmd_model_kind(t->model),
+        fmd_model_title(fmd_model_name_of(t->file.path, name), fmd_model_spec(t->model), title));
     if (t->file.info.keras)
         fmd_print("input  pixels %s; a Keras file does not tell\n",
                   t->divisor == 1 ? "0 to 255" : "divided by 255 (--no-normalize: 0 to 255)");

@@ -5,7 +5,7 @@
 #include "base/system/print.h"
 #include "cli/commands.h"
 #include "fmd/optimizer.h"
-#include "run/model_title.h"
+#include "run/reader/model_title.h"
 #include "run/weights_file.h"
 
 #include <errno.h>

@@ -118,7 +118,7 @@ static fmd_status run_plot(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_plot = {
     .name = "plot",
     .usage = "RUN_DIR [OPTIONS]",
-    .help = "draws curves, confusion matrix, predictions, weights and feature maps of a run",
+    .help = "draws a run: curves, confusions, predictions, weights, features",
     .section = FMD_TO_LOOK,
     .example = "runs/20260131-120000 --what curves --format svg",
     .groups = "data|weights|pictures|selection",

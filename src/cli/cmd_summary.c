@@ -289,7 +289,7 @@ static fmd_status run_summary(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_summary = {
     .name = "summary",
     .usage = "[RUN_DIR|FILE] [OPTIONS]",
-    .help = "lists the layers of a model with shapes, parameters, arithmetic and memory",
+    .help = "lists a model's layers: shapes, parameters, arithmetic, memory",
     .section = FMD_TO_LOOK,
     .example = "--layers 'conv2d:8:3:relu,max_pooling2d,flatten,dense:10:softmax'",
     .groups = "data|model|weights|json",

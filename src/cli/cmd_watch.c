@@ -5,7 +5,7 @@
 #include "cli/commands.h"
 #include "io/run_names.h"
 #include "run/follow.h"
-#include "run/model_title.h"
+#include "run/reader/model_title.h"
 
 #include <errno.h>
 #include <math.h>

@@ -65,8 +65,7 @@ static fmd_status add(fmd_comparison *c, const char *group, const char *name,
 static fmd_status compare_options(fmd_comparison *c)
 {
     char(*texts)[FMD_OPTION_TEXT_BYTES] = calloc(FMD_COMPARE_RUNS, sizeof *texts);
-    fmd_status st =
-        texts != NULL ? FMD_OK : FMD_FAIL(FMD_ENOMEM, "out of memory: comparing runs");
+    fmd_status st = texts != NULL ? FMD_OK : FMD_FAIL(FMD_ENOMEM, "out of memory: comparing runs");
     for (size_t k = 0; k < fmd_config_table_length && st == FMD_OK; k++) {
         const fmd_option *o = &fmd_config_table[k];
         const char *values[FMD_COMPARE_RUNS];

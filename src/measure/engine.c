@@ -26,8 +26,8 @@ fmd_status fmd_engine_check(const char *command)
     for (size_t i = 0; i < sizeof launched / sizeof *launched; i++) {
         const char *n = getenv(launched[i]);
         if (n != NULL && (i < 2 || atoi(n) > 1))
-            return FMD_FAIL(FMD_EUSAGE, "%s starts mpirun or srun itself: run it without a launcher",
-                            command);
+            return FMD_FAIL(FMD_EUSAGE,
+                            "%s starts mpirun or srun itself: run it without a launcher", command);
     }
     return FMD_OK;
 }
@@ -291,9 +291,10 @@ fmd_status fmd_engine_run(fmd_engine *e, const fmd_engine_job *job, fmd_job_stat
     fmd_print_to(e->progress, "%s ", job->name);
     fflush(e->progress);
     const fmd_status st = wait_for(e, job, &c, state);
-    fmd_print_to(e->progress, "%s\n", st == FMD_OK         ? "ok"
-                                      : st == FMD_ESTOPPED ? "stopped"
-                                                           : "failed");
+    fmd_print_to(e->progress, "%s\n",
+                 st == FMD_OK         ? "ok"
+                 : st == FMD_ESTOPPED ? "stopped"
+                                      : "failed");
     fflush(e->progress);
     return st == FMD_EIO && *state == FMD_JOB_FAILED ? FMD_OK : st;
 }

@@ -24,8 +24,8 @@ static double binomial_tail(size_t n, size_t k)
     const double all = (double)n, ln2 = log(2);
     double sum = 0;
     for (size_t i = 0; i <= k; i++)
-        sum += exp(lgamma(all + 1) - lgamma((double)i + 1) - lgamma(all - (double)i + 1) -
-                   all * ln2);
+        sum +=
+            exp(lgamma(all + 1) - lgamma((double)i + 1) - lgamma(all - (double)i + 1) - all * ln2);
     return sum;
 }
 

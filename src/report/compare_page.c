@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "io/run_names.h"
 #include "report/html_chart.h"
-#include "run/model_title.h"
+#include "run/reader/model_title.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -46,12 +46,12 @@ static void put_runs(fmd_html *h, const fmd_comparison *c)
             snprintf(cells[1], sizeof cells[1], "%.2f to %.2f", 100 * c->low[i], 100 * c->high[i]);
         snprintf(cells[2], sizeof cells[2], "%zu", v->history.n);
         snprintf(cells[3], sizeof cells[3], isnan(seconds) ? "-" : "%.2f", seconds);
-        fmd_html_row(h, (const char *const[]){
-                            fmd_comparison_letter(i, letter), v->path,
-                            fmd_model_title(v->config.model.name,
-                                            layers != NULL ? layers : v->config.model.layers,
-                                            title),
-                            cells[0], cells[1], cells[2], cells[3]});
+        fmd_html_row(h,
+                     (const char *const[]){
+                         fmd_comparison_letter(i, letter), v->path,
+                         fmd_model_title(v->config.model.name,
+                                         layers != NULL ? layers : v->config.model.layers, title),
+                         cells[0], cells[1], cells[2], cells[3]});
     }
     fmd_html_table_end(h);
 }
@@ -69,8 +69,9 @@ static void put_tests(fmd_html *h, const fmd_comparison *c)
     fmd_html_markup(h, "</ul>\n");
     if (c->n_tested == 0)
         return;
-    fmd_html_table_begin(h, "pairs", "Test images by who is right, and the probability of a "
-                                     "difference as large by chance",
+    fmd_html_table_begin(h, "pairs",
+                         "Test images by who is right, and the probability of a "
+                         "difference as large by chance",
                          "Pair|#Both right|#Only the first|#Only the second|#Both wrong|#p|#p, "
                          "adjusted");
     for (size_t i = 0; i < c->n_pairs; i++) {
@@ -92,7 +93,8 @@ static void put_tests(fmd_html *h, const fmd_comparison *c)
     fmd_html_table_end(h);
     fmd_html_paragraph(
         h, "",
-        "McNemar's test (1947) on the predictions for the same images: the exact binomial test where "
+        "McNemar's test (1947) on the predictions for the same images: the exact binomial test "
+        "where "
         "fewer than 25 images are right in one run alone, otherwise chi-squared with Edwards' "
         "correction. Values of p are adjusted for the number of pairs by Holm's method. The test "
         "compares these trained models; another seed gives other models, which a sweep over seeds "
@@ -104,8 +106,12 @@ static void put_curve(fmd_html *h, const fmd_comparison *c, const char *metric, 
 {
     char names[FMD_COMPARE_RUNS][96], letter[2];
     double *x = scratch;
-    fmd_chart chart = {
-        .id = metric, .title = title, .x_name = "epoch", .caption = "", .x = x, .mark = (double)NAN};
+    fmd_chart chart = {.id = metric,
+                       .title = title,
+                       .x_name = "epoch",
+                       .caption = "",
+                       .x = x,
+                       .mark = (double)NAN};
     size_t longest = 0;
     for (size_t i = 0; i < c->n; i++)
         longest = c->runs[i]->history.n > longest ? c->runs[i]->history.n : longest;
@@ -140,8 +146,8 @@ static fmd_status put_curves(fmd_html *h, const fmd_comparison *c)
                   {"val_accuracy", "Validation accuracy, %", 100, true}};
     double *scratch;
     bool validation = false;
-    FMD_TRY(fmd_alloc(&scratch, (FMD_COMPARE_RUNS + 1) * MOST_POINTS, sizeof *scratch,
-                      "the curves"));
+    FMD_TRY(
+        fmd_alloc(&scratch, (FMD_COMPARE_RUNS + 1) * MOST_POINTS, sizeof *scratch, "the curves"));
     for (size_t i = 0; i < c->n; i++)
         validation = validation || c->runs[i]->history.validation;
     fmd_html_section(h, "curves", "Curves");

@@ -242,13 +242,17 @@ static void put_base64(FILE *out, const unsigned char *data, size_t bytes)
 void fmd_html_png(fmd_html *h, const void *png, size_t bytes, int width, int height,
                   fmd_html_scaling scaling, bool on_white, const char *alt)
 {
+    if (scaling ==
+        FMD_HTML_SMOOTH) /* on a phone the picture scrolls, since its text would be tiny */
+        fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"picture\">",
+              h->body);
     fprintf(h->body, "<img class=\"%s%s\" width=\"%d\" height=\"%d\" alt=\"",
             scaling == FMD_HTML_PIXELS ? "pixels" : "smooth", on_white ? " white" : "", width,
             height);
     put_escaped(h->body, alt);
     fputs("\" src=\"data:image/png;base64,", h->body);
     put_base64(h->body, png, bytes);
-    fputs("\">", h->body);
+    fputs(scaling == FMD_HTML_SMOOTH ? "\"></div>\n" : "\">", h->body);
 }
 
 /* "<" would end the script where a string says "</script>". */

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 /* In units of the SVG, which are pixels where there is room. */
 enum { WIDTH = 480, HEIGHT = 274, LEFT = 52, RIGHT = 14, TOP = 34, BOTTOM = 48, MOST_POINTS = 60 };
@@ -10,8 +11,8 @@ static const char *const colours[FMD_CHART_SERIES] = {"one", "two", "three", "fo
                                                       "one", "two", "three", "four"};
 static const char *const dashes[FMD_CHART_SERIES] = {"none", "7 4",  "2 3",     "9 3 2 3",
                                                      "4 4",  "none", "9 3 2 3", "2 3"};
-/* Lines whose names have room above the chart. */
-enum { MOST_ABOVE = 2 };
+/* Lines, and letters of their names, that have room above the chart. */
+enum { MOST_ABOVE = 2, MOST_LETTERS = 14 };
 
 /* An axis: from `low` to `high`, both multiples of `step`, over `pixels` from `start`. */
 typedef struct axis {
@@ -135,7 +136,15 @@ static void put_key(fmd_html *h, const fmd_chart *c)
     }
 }
 
-/* The key of many lines, below the chart. */
+static bool fits_above(const fmd_chart *c)
+{
+    bool fits = c->n_series <= MOST_ABOVE;
+    for (size_t i = 0; i < c->n_series; i++)
+        fits = fits && strlen(c->series[i].name) <= MOST_LETTERS;
+    return fits;
+}
+
+/* The key of many lines, or of lines with long names, below the chart. */
 static void put_long_key(fmd_html *h, const fmd_chart *c)
 {
     fmd_html_markup(h, "<ul class=\"legend\">\n");
@@ -193,10 +202,10 @@ void fmd_html_chart(fmd_html *h, const fmd_chart *c)
                         HEIGHT - BOTTOM);
     for (size_t k = 0; k < c->n_series; k++)
         put_line(h, c, k, &x, &y);
-    if (c->n_series <= MOST_ABOVE)
+    if (fits_above(c))
         put_key(h, c);
     fmd_html_markup(h, "</svg>");
-    if (c->n_series > MOST_ABOVE)
+    if (!fits_above(c))
         put_long_key(h, c);
     fmd_html_markup(h, "<figcaption>");
     fmd_html_text(h, "%s", c->caption);

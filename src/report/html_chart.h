@@ -1,6 +1,6 @@
 /* Charts of a page: lines as inline SVG, bars as a table. Both use the colours of the page, and have a
- * description in words; lines also differ in dashes and points. More than two lines have their key
- * below the chart, where long names have room. */
+ * description in words; lines also differ in dashes and points. The key
+ * of more than two lines, or of long names, is below the chart. */
 #ifndef FMD_REPORT_HTML_CHART_H
 #define FMD_REPORT_HTML_CHART_H
 

@@ -229,14 +229,10 @@ void fmd_page_environment(fmd_html *h, const fmd_run_view *v)
 {
     static const struct fact {
         const char *group, *key, *name;
-    } facts[] = {{NULL, "version", "fmnist-dist"},
-                 {NULL, "commit", "Commit"},
-                 {NULL, "started", "Started"},
-                 {NULL, "mpi", "MPI"},
-                 {NULL, "blas", "BLAS"},
-                 {NULL, "blas_core", "Kernels"},
-                 {NULL, "compiler", "Compiler"},
-                 {"data", "name", "Data set"},
+    } facts[] = {{NULL, "version", "fmnist-dist"}, {NULL, "commit", "Commit"},
+                 {NULL, "started", "Started"},     {NULL, "mpi", "MPI"},
+                 {NULL, "blas", "BLAS"},           {NULL, "blas_core", "Kernels"},
+                 {NULL, "compiler", "Compiler"},   {"data", "name", "Data set"},
                  {"data", "path", "Data folder"}};
     char hosts[1024];
     fmd_html_section(h, "environment", "Environment");

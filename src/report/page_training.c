@@ -4,7 +4,7 @@
 #include "io/run_names.h"
 #include "report/html_chart.h"
 #include "report/page.h"
-#include "run/model_title.h"
+#include "run/reader/model_title.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -109,9 +109,8 @@ static void put_layers(fmd_html *h, const char *name, const char *layers)
 /* Seconds of training; of a resumed run, over all processes. */
 static double training_seconds(const fmd_run_view *v)
 {
-    return v->times.processes > 1
-               ? v->times.seconds
-               : fmd_run_view_real(v, FMD_KEY_TIME, FMD_KEY_TRAINING_SECONDS);
+    return v->times.processes > 1 ? v->times.seconds
+                                  : fmd_run_view_real(v, FMD_KEY_TIME, FMD_KEY_TRAINING_SECONDS);
 }
 
 /* Seconds of a phase: the mean over the ranks (""), "_min" or "_max". run.json has those of the last
@@ -121,7 +120,9 @@ static double part_seconds(const fmd_run_view *v, size_t phase, const char *end)
     char key[64];
     const fmd_run_times *t = &v->times;
     if (t->processes > 1)
-        return *end == '\0' ? t->mean[phase] : strcmp(end, "_min") == 0 ? t->min[phase] : t->max[phase];
+        return *end == '\0'               ? t->mean[phase]
+               : strcmp(end, "_min") == 0 ? t->min[phase]
+                                          : t->max[phase];
     snprintf(key, sizeof key, "%s_seconds%s", fmd_phase_names[phase], end);
     return fmd_run_view_real(v, FMD_KEY_TIME, key);
 }
@@ -346,10 +347,11 @@ static void put_whose(char *text, size_t size, const fmd_run_view *v, double sec
     if (steps > 0)
         n += (size_t)snprintf(text + n, size - n, ", %.3f ms a step", 1e3 * seconds / steps);
     if (v->times.processes > 1)
-        n += (size_t)snprintf(text + n, size - n,
-                              ", in %d processes, with steps that were lost and repeated; parts are "
-                              "those of complete epochs",
-                              v->times.processes);
+        n +=
+            (size_t)snprintf(text + n, size - n,
+                             ", in %d processes, with steps that were lost and repeated; parts are "
+                             "those of complete epochs",
+                             v->times.processes);
     if (ranks > 1)
         snprintf(text + n, size - n, ". Mean of %.0f ranks; brackets: fastest and slowest rank",
                  ranks);

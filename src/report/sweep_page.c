@@ -73,7 +73,7 @@ static void put_words(fmd_html *h, const fmd_sweep *s)
                            "The best setting leads all others by two standard errors of the "
                            "difference or more.");
     if (ended < s->n_runs)
-        fmd_html_paragraph(h, "bad", "%zu of %zu runs are not done; the last table has their states.",
+        fmd_html_paragraph(h, "bad", "%zu of %zu runs have no result; see the list of runs.",
                            s->n_runs - ended, s->n_runs);
     fmd_html_paragraph(h, "",
                        "Settings are compared by %s on %g %% of the training images, which no run "
@@ -114,10 +114,9 @@ static size_t rank_settings(const fmd_sweep *s, size_t drawn[FMD_CHART_SERIES])
             bool taken = isnan(s->settings[i].metric.mean);
             for (size_t k = 0; k < n; k++)
                 taken = taken || drawn[k] == i;
-            if (!taken && (next == SIZE_MAX ||
-                           fmd_metric_better(s->metric, FMD_MODE_AUTO, 0,
-                                             s->settings[i].metric.mean,
-                                             s->settings[next].metric.mean)))
+            if (!taken && (next == SIZE_MAX || fmd_metric_better(s->metric, FMD_MODE_AUTO, 0,
+                                                                 s->settings[i].metric.mean,
+                                                                 s->settings[next].metric.mean)))
                 next = i;
         }
         if (next == SIZE_MAX)
@@ -135,8 +134,8 @@ static fmd_status add_run(const fmd_sweep *s, const fmd_sweep_run *r, const char
     fmd_history history;
     if (r->state != FMD_SWEEP_DONE)
         return FMD_OK;
-    FMD_TRY(fmd_history_read(&history,
-                             fmd_sweep_path(s, path, "runs/%s/" FMD_FILE_HISTORY, r->name)));
+    FMD_TRY(
+        fmd_history_read(&history, fmd_sweep_path(s, path, "runs/%s/" FMD_FILE_HISTORY, r->name)));
     for (size_t i = 0; i < history.n && i < MOST_POINTS; i++) {
         sums[i] += *fmd_metric_find(&history.epochs[i].metrics, metric);
         counts[i]++;
@@ -216,24 +215,41 @@ static fmd_status put_curves(fmd_html *h, const fmd_sweep *s)
     return st;
 }
 
+/* The reasons of runs without a result. */
+static void put_failures(fmd_html *h, const fmd_sweep *s)
+{
+    fmd_html_markup(h, "<ul>\n");
+    for (size_t i = 0; i < s->n_runs; i++) {
+        const fmd_sweep_run *r = &s->runs[i];
+        if (r->state == FMD_SWEEP_DONE || *r->why == '\0')
+            continue;
+        fmd_html_markup(h, "<li>");
+        fmd_html_text(h, "%s: %s", r->name, r->why);
+        fmd_html_markup(h, "</li>\n");
+    }
+    fmd_html_markup(h, "</ul>\n");
+}
+
 static void put_runs(fmd_html *h, const fmd_sweep *s)
 {
     char head[256], cells[4][32];
-    snprintf(head, sizeof head, "Run|State|#%s|#%s|#test_accuracy|#seconds|Message", s->metric,
-             s->other);
+    snprintf(head, sizeof head, "Run|State|#%s|#%s|#test_accuracy|#seconds", s->metric, s->other);
     fmd_html_section(h, "runs", "Runs");
     fmd_html_table_begin(h, "runs-table", "All runs, each a folder in runs/", head);
     for (size_t i = 0; i < s->n_runs; i++) {
         const fmd_sweep_run *r = &s->runs[i];
         const double values[] = {r->metric, r->other, r->test_accuracy, r->seconds};
         for (int k = 0; k < 4; k++)
-            snprintf(cells[k], sizeof cells[k], isnan(values[k]) ? "-" : k == 3 ? "%.2f" : "%.4f",
+            snprintf(cells[k], sizeof cells[k],
+                     isnan(values[k]) ? "-"
+                     : k == 3         ? "%.2f"
+                                      : "%.4f",
                      values[k]);
         fmd_html_row(h, (const char *const[]){r->name, fmd_sweep_state_names[r->state], cells[0],
-                                              cells[1], cells[2], cells[3],
-                                              r->state == FMD_SWEEP_DONE ? "" : r->why});
+                                              cells[1], cells[2], cells[3]});
     }
     fmd_html_table_end(h);
+    put_failures(h, s);
 }
 
 /* The command of a training as text. */

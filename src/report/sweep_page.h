@@ -2,7 +2,7 @@
 #ifndef FMD_REPORT_SWEEP_PAGE_H
 #define FMD_REPORT_SWEEP_PAGE_H
 
-#include "measure/sweep.h"
+#include "measure/sweep/sweep.h"
 
 /* Local. Writes report.html from the collected sweep and the histories of its runs. FMD_EIO,
  * FMD_ENOMEM. */

@@ -8,7 +8,7 @@
 #include "run/history.h"
 #include "run/loaded_model.h"
 #include "run/run_folder.h"
-#include "run/run_times.h"
+#include "run/reader/run_times.h"
 #include "train/classification.h"
 
 /* Why a part is absent; FMD_OK: it is present. */

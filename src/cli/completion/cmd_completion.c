@@ -13,7 +13,7 @@ static fmd_status run_completion(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_completion = {
     .name = "completion",
     .usage = "[bash|zsh|fish]",
-    .help = "prints a script that completes commands, options and values in a shell",
+    .help = "prints a script that completes commands and options in a shell",
     .example = "bash > ~/.local/share/bash-completion/completions/fmnist-dist",
     .groups = "completion",
     .words = "shell",

@@ -5,7 +5,7 @@
 #include "io/run_names.h"
 #include "measure/compare.h"
 #include "report/compare_page.h"
-#include "run/model_title.h"
+#include "run/reader/model_title.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -23,9 +23,9 @@ static void print_runs(const fmd_comparison *c)
         const char *layers = fmd_run_view_text(v, FMD_KEY_MODEL, FMD_KEY_LAYERS);
         char letter[2], title[FMD_MODEL_TITLE];
         fmd_print("%s  %s\n", fmd_comparison_letter(i, letter), v->path);
-        fmd_print("   %s\n", fmd_model_title(v->config.model.name,
-                                             layers != NULL ? layers : v->config.model.layers,
-                                             title));
+        fmd_print("   %s\n",
+                  fmd_model_title(v->config.model.name,
+                                  layers != NULL ? layers : v->config.model.layers, title));
         if (isnan(c->accuracy[i]))
             fmd_print("   no test accuracy: %s\n", v->no_data.why);
         else
@@ -158,7 +158,7 @@ static fmd_status run_compare(fmd_comm *comm, const fmd_config *config)
 const fmd_command fmd_command_compare = {
     .name = "compare",
     .usage = "RUN_DIR RUN_DIR ... [OPTIONS]",
-    .help = "compares runs: curves, differing options, whether accuracies differ by chance",
+    .help = "compares runs: what differs, and whether by more than chance",
     .section = FMD_TO_LOOK,
     .example = "runs/20260131-120000 runs/20260131-130000",
     .groups = "compared runs|data|file|json",

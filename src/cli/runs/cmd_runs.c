@@ -2,7 +2,7 @@
 #include "base/system/print.h"
 #include "cli/commands.h"
 #include "io/json/json_object.h"
-#include "run/run_list.h"
+#include "run/reader/run_list.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 enum { N_COLUMNS = 7, MODEL_COLUMNS = 40, ID_COLUMNS = 48, CELL = FMD_PATH_BYTES };
 
-static const char *const heads[N_COLUMNS] = {"id",       "model", "data", "accuracy",
+static const char *const heads[N_COLUMNS] = {"id",           "model", "data", "accuracy",
                                              "val_accuracy", "time",  "state"};
 static const bool numeric[N_COLUMNS] = {false, false, false, true, true, true, false};
 

@@ -265,7 +265,7 @@ const fmd_command fmd_command_show = {
     .help = "draws images of a data set in the terminal or as a PNG file",
     .section = FMD_TO_LOOK,
     .example = "0,42 --split train",
-    .groups = "data|images|selection|picture|file",
+    .groups = "data|images|selection|grid|picture|file",
     .words = "index",
     .run = run_show,
 };

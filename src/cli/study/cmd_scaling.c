@@ -174,7 +174,7 @@ static fmd_status run_scaling(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_scaling = {
     .name = "scaling",
     .usage = "[OPTIONS]",
-    .help = "scaling study: measures a training on several numbers of ranks, and advises",
+    .help = "measures a training on several numbers of ranks, and advises",
     .section = FMD_TO_MEASURE,
     .example = "--ranks 1,2,4,8 --batch-size 1024 --repetitions 6",
     .groups = "study|scaling|" FMD_STUDY_MEASURED,

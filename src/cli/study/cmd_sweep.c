@@ -4,7 +4,7 @@
 #include "base/system/print.h"
 #include "cli/commands.h"
 #include "fmd/callback.h"
-#include "measure/sweep.h"
+#include "measure/sweep/sweep.h"
 #include "report/sweep_page.h"
 
 #include <stdint.h>
@@ -24,8 +24,9 @@ static fmd_status read_ranks(fmd_sweep *s)
         text = "1";
     const long n = strtol(text, &end, 10);
     if (end == text || *end != '\0' || n < 1 || n > 1000000)
-        return FMD_FAIL(FMD_EUSAGE, "--ranks: '%s' is not one number: all runs of a sweep have the "
-                                    "same number of ranks",
+        return FMD_FAIL(FMD_EUSAGE,
+                        "--ranks: '%s' is not one number: all runs of a sweep have the "
+                        "same number of ranks",
                         text);
     s->ranks = (int)n;
     if (s->config->study.launcher == FMD_LAUNCH_MPIRUN && !s->config->study.oversubscribe &&
@@ -203,7 +204,7 @@ static fmd_status run_sweep(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_sweep = {
     .name = "sweep",
     .usage = "--grid GRID [OPTIONS]",
-    .help = "trains with each setting of a grid and each seed, and compares by validation",
+    .help = "trains with each setting of a grid, and compares the settings",
     .section = FMD_TO_MEASURE,
     .example = "--grid 'learning-rate=1e-3,3e-3 seed=0..4' --epochs 5",
     .groups = "grid|sweep|study|" FMD_SWEEP_SHARED "|json",

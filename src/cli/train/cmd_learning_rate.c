@@ -6,7 +6,7 @@
 #include "measure/rate_test.h"
 #include "report/plots/rate_plot.h"
 #include "run/job.h"
-#include "run/model_title.h"
+#include "run/reader/model_title.h"
 #include "train/loader.h"
 
 #include <math.h>
@@ -54,10 +54,8 @@ static void destroy(fmd_callback *c)
     free(c);
 }
 
-static const fmd_callback_ops ops = {.name = "rate test",
-                                     .epoch_begin = begin_epoch,
-                                     .batch_end = end_batch,
-                                     .destroy = destroy};
+static const fmd_callback_ops ops = {
+    .name = "rate test", .epoch_begin = begin_epoch, .batch_end = end_batch, .destroy = destroy};
 
 static fmd_status check(const fmd_config *config)
 {
@@ -171,8 +169,9 @@ static void print_text(const fmd_job *j, const fmd_rate_test *t, bool chosen)
     if (t->n > 1)
         print_chart(t);
     if (!chosen) {
-        fmd_print("\nno suggestion: the loss does not fall; try a lower --from, a higher --to or more "
-                  "--steps\n");
+        fmd_print(
+            "\nno suggestion: the loss does not fall; try a lower --from, a higher --to or more "
+            "--steps\n");
         return;
     }
     fmd_print("\nlowest loss at %.2g, steepest descent at %.2g\n", t->lowest, t->steepest);
@@ -256,7 +255,7 @@ static fmd_status run_learning_rate(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_learning_rate = {
     .name = "learning-rate",
     .usage = "[find] [OPTIONS]",
-    .help = "finds a learning rate: the loss over a rate that rises from step to step",
+    .help = "finds a learning rate by raising it from step to step",
     .section = FMD_TO_TRAIN,
     .example = "find --model convnet --output rate.png",
     .groups = "rate test|steps|data|training data|amount|model|weights|training|distribution|file|"

@@ -158,9 +158,16 @@ static fmd_status collect_fingerprint(fmd_job *j)
     enum { OTHERS = 8 }; /* that are no options */
     static const char *const groups[] = {"training data", "amount",   "model",
                                          "training",      "stopping", "distribution"};
-    static const char *const without[] = {"layers",        "hidden",          "model", "model-name",
-                                          "learning-rate", "max-time",        "batch-size-per-rank",
-                                          "batch-size",    "microbatch-size", "allreduce",
+    static const char *const without[] = {"layers",
+                                          "hidden",
+                                          "model",
+                                          "model-name",
+                                          "learning-rate",
+                                          "max-time",
+                                          "batch-size-per-rank",
+                                          "batch-size",
+                                          "microbatch-size",
+                                          "allreduce",
                                           "gemm"};
     size_t n = 0;
     for (size_t i = 0; i < fmd_config_table_length; i++) {

@@ -10,7 +10,7 @@
 #include "io/run_names.h"
 #include "io/tensorboard/tensorboard.h"
 #include "math/gemm.h"
-#include "run/model_title.h"
+#include "run/reader/model_title.h"
 #include "run/provenance.h"
 
 #include <inttypes.h>

@@ -30,7 +30,6 @@ fmd_status fmd_rate_plot(const fmd_rate_test *t, const char *path, bool *drawn)
         snprintf(folder, sizeof folder, "/");
     snprintf(name, sizeof name, "%.*s", (int)(dot - base), base);
     FMD_TRY(fmd_plot_begin(&d));
-    double most = t->smooth[0];
     fprintf(d.data, "learning_rate,loss,smoothed\n");
     for (size_t i = 0; i < t->n; i++) {
         fprintf(d.data, "%.9g", t->rate[i]);
@@ -39,10 +38,10 @@ fmd_status fmd_rate_plot(const fmd_rate_test *t, const char *path, bool *drawn)
         fputc('\n', d.data);
     }
     fprintf(d.commands,
-            "set logscale x\nset format x \"10^{%%T}\"\nset xlabel \"learning rate\"\n"
-            "set ylabel \"loss\" offset 1\nset yrange [0:%g]\n"
+            "set logscale x\nset format x \"%%g\"\nset xlabel \"learning rate\"\n"
+            "set ylabel \"loss\" offset 1\nset xrange [%.9g:%.9g]\nset yrange [0:%g]\n"
             "set grid lc rgb \"#dddddd\" lw 1 dt 1\nset key bottom left Left reverse samplen 2\n",
-            1.3 * most);
+            t->rate[0], t->rate[t->n - 1], 1.3 * t->smooth[0]);
     if (!isnan(t->suggestion))
         fprintf(d.commands,
                 "set arrow from %.9g, graph 0 to %.9g, graph 1 nohead dt (4,3) lw 1.5 lc rgb "
@@ -51,11 +50,9 @@ fmd_status fmd_rate_plot(const fmd_rate_test *t, const char *path, bool *drawn)
                 t->suggestion, t->suggestion, t->suggestion, t->suggestion);
     fprintf(d.commands, "plot data using 1:2 skip 1 with points lt 8 pt 7 ps 0.35 title \"loss\", "
                         "\\\n     data using 1:3 skip 1 with lines lt 1 lw 2 title \"smoothed\"\n");
-    return fmd_plot_finish(&d,
-                           (fmd_gnuplot){.folder = folder,
-                                         .name = name,
-                                         .formats = dot + 1,
-                                         .width = WIDTH,
-                                         .height = HEIGHT},
-                           drawn);
+    return fmd_plot_finish(
+        &d,
+        (fmd_gnuplot){
+            .folder = folder, .name = name, .formats = dot + 1, .width = WIDTH, .height = HEIGHT},
+        drawn);
 }

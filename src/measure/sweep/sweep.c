@@ -1,5 +1,5 @@
 /* Trains the runs of a sweep, and compares their results. */
-#include "measure/sweep.h"
+#include "measure/sweep/sweep.h"
 
 #include "base/log.h"
 #include "base/system/print.h"
@@ -65,8 +65,7 @@ static fmd_status add_training(const fmd_sweep *s, const fmd_sweep_run *r, fmd_c
     char path[FMD_SWEEP_PATH], replaced[512];
     list_replaced(s, replaced, sizeof replaced);
     FMD_TRY(fmd_command_line_add(c, "train"));
-    FMD_TRY(
-        fmd_command_line_add(c, "--run-dir=%s", fmd_sweep_path(s, path, "runs/%s", r->name)));
+    FMD_TRY(fmd_command_line_add(c, "--run-dir=%s", fmd_sweep_path(s, path, "runs/%s", r->name)));
     FMD_TRY(fmd_engine_add_options(c, s->config, FMD_SWEEP_SHARED, replaced));
     return add_values(s, r, true, c);
 }
@@ -159,8 +158,8 @@ static fmd_status read_metrics(const fmd_sweep *s, fmd_sweep_run *r, double epoc
 {
     char path[FMD_SWEEP_PATH];
     fmd_history history;
-    FMD_TRY(fmd_history_read(&history,
-                             fmd_sweep_path(s, path, "runs/%s/" FMD_FILE_HISTORY, r->name)));
+    FMD_TRY(
+        fmd_history_read(&history, fmd_sweep_path(s, path, "runs/%s/" FMD_FILE_HISTORY, r->name)));
     if (epoch >= 1 && epoch <= (double)history.n) {
         const fmd_metrics *m = &history.epochs[(size_t)epoch - 1].metrics;
         r->metric = *fmd_metric_find(m, s->metric);

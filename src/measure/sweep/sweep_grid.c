@@ -2,7 +2,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "measure/sweep.h"
+#include "measure/sweep/sweep.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -149,8 +149,7 @@ static fmd_status add_values(fmd_sweep_axis *a, const char *text, size_t n, bool
         if (st == FMD_OK)
             st = add_range(a, value, drawn, &found);
         if (st == FMD_OK && !found)
-            st = a->range ? FMD_FAIL(FMD_EUSAGE,
-                                     "--grid: %s: give one range, or a list of values",
+            st = a->range ? FMD_FAIL(FMD_EUSAGE, "--grid: %s: give one range, or a list of values",
                                      a->option->name)
                           : add_value(a, value);
     }
@@ -296,8 +295,8 @@ static bool is_known(const fmd_sweep *s, const char *const values[FMD_SWEEP_AXES
     for (size_t k = 0; k < s->n_settings; k++) {
         bool same = true;
         for (size_t i = 0; i < s->n_axes; i++)
-            same = same &&
-                   (i == s->seed || strcmp(s->runs[s->settings[k].first].values[i], values[i]) == 0);
+            same = same && (i == s->seed ||
+                            strcmp(s->runs[s->settings[k].first].values[i], values[i]) == 0);
         if (same)
             return true;
     }

@@ -1,4 +1,4 @@
-#include "run/model_title.h"
+#include "run/reader/model_title.h"
 
 #include "io/json/json_object.h"
 #include "io/run_names.h"

@@ -2,7 +2,7 @@
 #include "base/system/print.h"
 #include "base/version.h"
 #include "io/json/json_object.h"
-#include "measure/sweep.h"
+#include "measure/sweep/sweep.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,4 +1,4 @@
-#include "run/run_times.h"
+#include "run/reader/run_times.h"
 
 #include "base/system/regular_file.h"
 #include "io/json/json_object.h"

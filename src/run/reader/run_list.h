@@ -3,15 +3,16 @@
 #define FMD_RUN_RUN_LIST_H
 
 #include "run/config.h"
-#include "run/model_title.h"
+#include "run/reader/model_title.h"
 
 /* Values that are not known are NAN or "". */
 typedef struct fmd_run_entry {
     char path[FMD_PATH_BYTES];
     char id[FMD_PATH_BYTES]; /* the path below the folder */
     char model[FMD_MODEL_TITLE], data[64], started[32], state[16];
-    double accuracy, val_accuracy, loss, seconds, epochs; /* test accuracy; training loss and time */
-    fmd_config *config;                                   /* NULL: unreadable */
+    double accuracy, val_accuracy, loss, seconds,
+        epochs;         /* test accuracy; training loss and time */
+    fmd_config *config; /* NULL: unreadable */
 } fmd_run_entry;
 
 typedef struct fmd_run_list {

@@ -1,4 +1,4 @@
-#include "run/run_list.h"
+#include "run/reader/run_list.h"
 
 #include "io/json/json_file.h"
 #include "io/json/json_object.h"
@@ -37,8 +37,8 @@ static const struct text {
     const char *name;
     size_t offset;
 } texts[] = {
-    {"id", offsetof(fmd_run_entry, id)},       {"model", offsetof(fmd_run_entry, model)},
-    {"data", offsetof(fmd_run_entry, data)},   {"state", offsetof(fmd_run_entry, state)},
+    {"id", offsetof(fmd_run_entry, id)},           {"model", offsetof(fmd_run_entry, model)},
+    {"data", offsetof(fmd_run_entry, data)},       {"state", offsetof(fmd_run_entry, state)},
     {"started", offsetof(fmd_run_entry, started)},
 };
 
@@ -158,11 +158,10 @@ static fmd_status search(fmd_run_list *l, const char *path, const char *folder, 
     for (int i = 0; i < n; i++) {
         char below[FMD_PATH_BYTES];
         struct stat s;
-        const bool fits = snprintf(below, sizeof below, "%s/%s", path, entries[i]->d_name) <
-                          (int)sizeof below;
+        const bool fits =
+            snprintf(below, sizeof below, "%s/%s", path, entries[i]->d_name) < (int)sizeof below;
         if (st == FMD_OK && fits && entries[i]->d_name[0] != '.' && depth < DEEPEST &&
-            lstat(below, &s) == 0 &&
-            (S_ISDIR(s.st_mode) || (S_ISLNK(s.st_mode) && is_run(below))))
+            lstat(below, &s) == 0 && (S_ISDIR(s.st_mode) || (S_ISLNK(s.st_mode) && is_run(below))))
             st = search(l, below, folder, depth + 1);
         free(entries[i]);
     }
@@ -283,9 +282,8 @@ static fmd_status holds(const condition *c, const fmd_run_entry *e, bool *out)
         return FMD_OK;
     }
     const int order = is_number ? (number > wanted) - (number < wanted) : strcmp(text, c->value);
-    *out = (order == 0 && strchr(op, '=') != NULL && op[0] != '!') ||
-           (order < 0 && op[0] == '<') || (order > 0 && op[0] == '>') ||
-           (order != 0 && op[0] == '!');
+    *out = (order == 0 && strchr(op, '=') != NULL && op[0] != '!') || (order < 0 && op[0] == '<') ||
+           (order > 0 && op[0] == '>') || (order != 0 && op[0] == '!');
     return FMD_OK;
 }
 
