@@ -7,8 +7,8 @@
 #include "run/config.h"
 #include "run/history.h"
 #include "run/loaded_model.h"
-#include "run/run_folder.h"
 #include "run/reader/run_times.h"
+#include "run/run_folder.h"
 #include "train/classification.h"
 
 /* Why a part is absent; FMD_OK: it is present. */

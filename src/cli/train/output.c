@@ -10,8 +10,8 @@
 #include "io/run_names.h"
 #include "io/tensorboard/tensorboard.h"
 #include "math/gemm.h"
-#include "run/reader/model_title.h"
 #include "run/provenance.h"
+#include "run/reader/model_title.h"
 
 #include <inttypes.h>
 #include <math.h>
