@@ -56,6 +56,15 @@ static void put_runs(fmd_html *h, const fmd_comparison *c)
     fmd_html_table_end(h);
 }
 
+/* Nothing is impossible: the smallest values are below what a number holds. */
+static void put_p(char cell[32], double p)
+{
+    if (p < 1e-300)
+        snprintf(cell, 32, "< 1e-300");
+    else
+        snprintf(cell, 32, "%.3g", p);
+}
+
 static void put_tests(fmd_html *h, const fmd_comparison *c)
 {
     char text[256];
@@ -85,8 +94,8 @@ static void put_tests(fmd_html *h, const fmd_comparison *c)
                  fmd_comparison_letter(p->second, b));
         for (int k = 0; k < 4; k++)
             snprintf(cells[k + 1], sizeof cells[0], "%zu", counts[k]);
-        snprintf(cells[5], sizeof cells[0], "%.3g", p->test.p);
-        snprintf(cells[6], sizeof cells[0], "%.3g", p->p);
+        put_p(cells[5], p->test.p);
+        put_p(cells[6], p->p);
         fmd_html_row(h, (const char *const[]){cells[0], cells[1], cells[2], cells[3], cells[4],
                                               cells[5], cells[6]});
     }
@@ -125,6 +134,11 @@ static void put_curve(fmd_html *h, const fmd_comparison *c, const char *metric, 
             y[k] = k * stride < history->n
                        ? factor * *fmd_metric_find(&history->epochs[k * stride].metrics, metric)
                        : (double)NAN;
+        bool any = false;
+        for (size_t k = 0; k < chart.n; k++)
+            any = any || isfinite(y[k]);
+        if (!any) /* no line, no key */
+            continue;
         snprintf(names[i], sizeof names[i], "%s %.80s", fmd_comparison_letter(i, letter),
                  c->runs[i]->path);
         chart.series[chart.n_series].name = names[i];
@@ -160,6 +174,21 @@ static fmd_status put_curves(fmd_html *h, const fmd_comparison *c)
     return FMD_OK;
 }
 
+/* The value with room for breaks: a list of layers is long. */
+static char *breakable(const char *value)
+{
+    size_t n = 0;
+    char *text = malloc(2 * strlen(value) + 1);
+    for (const char *c = value; text != NULL && *c != '\0'; c++) {
+        text[n++] = *c;
+        if (*c == ',' && c[1] != ' ')
+            text[n++] = ' ';
+    }
+    if (text != NULL)
+        text[n] = '\0';
+    return text;
+}
+
 static void put_group(fmd_html *h, const fmd_comparison *c, const char *group, const char *title)
 {
     char head[64] = "Property", caption[64];
@@ -180,11 +209,16 @@ static void put_group(fmd_html *h, const fmd_comparison *c, const char *group, c
     for (size_t i = 0; i < c->n_differences; i++) {
         const fmd_difference *d = &c->differences[i];
         const char *row[FMD_COMPARE_RUNS + 1] = {d->name};
+        char *texts[FMD_COMPARE_RUNS];
         if (strcmp(d->group, group) != 0)
             continue;
-        for (size_t k = 0; k < c->n; k++)
-            row[k + 1] = *d->values[k] != '\0' ? d->values[k] : "(empty)";
+        for (size_t k = 0; k < c->n; k++) {
+            texts[k] = breakable(d->values[k]);
+            row[k + 1] = *d->values[k] == '\0' || texts[k] == NULL ? "(empty)" : texts[k];
+        }
         fmd_html_row(h, row);
+        for (size_t k = 0; k < c->n; k++)
+            free(texts[k]);
     }
     fmd_html_table_end(h);
 }

@@ -244,4 +244,5 @@ def main():
         check(browse(browser, path, folder)[1], "an error in the page is not seen: this test is blind")
 
 
-main()
+if __name__ == "__main__":
+    main()

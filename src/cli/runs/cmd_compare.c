@@ -29,8 +29,9 @@ static void print_runs(const fmd_comparison *c)
         if (isnan(c->accuracy[i]))
             fmd_print("   no test accuracy: %s\n", v->no_data.why);
         else
-            fmd_print("   test accuracy %.4f (95 %% interval %.4f to %.4f) · %zu epochs\n",
-                      c->accuracy[i], c->low[i], c->high[i], v->history.n);
+            fmd_print("   test accuracy %.4f (95 %% interval %.4f to %.4f) · %zu epoch%s\n",
+                      c->accuracy[i], c->low[i], c->high[i], v->history.n,
+                      v->history.n == 1 ? "" : "s");
     }
 }
 
