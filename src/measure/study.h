@@ -53,7 +53,7 @@ typedef struct fmd_study {
     fmd_engine engine;
     char folder[FMD_PATH_BYTES];
     char when[32], host[64], core[64], cpu[128], mpi[128];
-    char layers[256]; /* of the model */
+    char layers[FMD_CONFIG_LAYERS_BYTES]; /* of the model */
     int ranks[FMD_STUDY_COUNTS], n_ranks;
     fmd_study_mode modes[FMD_STUDY_WAYS];
     fmd_allreduce_sample samples[FMD_STUDY_SAMPLES];

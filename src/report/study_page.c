@@ -2,6 +2,7 @@
 
 #include "io/pictures/picture.h"
 #include "report/html.h"
+#include "run/reader/model_title.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -119,13 +120,14 @@ static fmd_status put_allreduce(const fmd_study *s, fmd_html *h, bool drawn)
 
 static void put_method(const fmd_study *s, fmd_html *h)
 {
+    char title[FMD_MODEL_TITLE];
     fmd_html_section(h, "method", "Method");
     fmd_html_paragraph(
         h, "",
         "%s, on %s (kernels: %s), model %s. Each run is a job of its own that measures "
         "whole training steps after a warm-up. The runs alternate between the numbers of "
         "ranks, so that drift affects all of them alike.",
-        s->when, s->host, s->core, s->layers);
+        s->when, s->host, s->core, fmd_model_title(s->config->model.name, s->layers, title));
     fmd_html_paragraph(
         h, "",
         "Step: median over the runs, with a 95 %% interval from order statistics, which needs six "
