@@ -32,7 +32,8 @@ const char *fmd_sweep_path(const fmd_sweep *s, char path[FMD_SWEEP_PATH], const 
 /* Options that the axes replace: those of their own names, and others for the same thing. */
 static void list_replaced(const fmd_sweep *s, char *names, size_t size)
 {
-    static const char *const alike[] = {"model|layers|hidden|model-name", "batch-size|batch-size-per-rank"};
+    static const char *const alike[] = {"model|layers|hidden|model-name",
+                                        "batch-size|batch-size-per-rank"};
     size_t n = (size_t)snprintf(names, size, "resume");
     for (size_t i = 0; i < s->n_axes; i++) {
         const char *name = s->axes[i].option->name, *all = name;
