@@ -1,5 +1,5 @@
-/* Formulas, names and defaults are those of keras.optimizers.schedules, 3.15; decay_steps, which
- * Keras requires, is `auto` by default. */
+/* Formulas, names and defaults are those of keras.optimizers.schedules, 3.15, or of PyTorch where Keras
+ * has none; decay_steps, which Keras requires, is `auto` by default. */
 #include "nn/schedule.h"
 
 #include <math.h>
@@ -74,6 +74,78 @@ static double cosine(const fmd_schedule *s, double step)
     return s->base * ((1 - s->alpha) * 0.5 * (1 + cos(M_PI * done)) + s->alpha);
 }
 
+/* Keras' InverseTimeDecay. */
+static const fmd_option inverse_time_args[] = {
+    {.name = "decay_rate", .kind = FMD_OPTION_FLOAT, FIELD(decay_rate), .min = 1e-12, .max = 1e6},
+    DECAY_STEPS,
+    {.name = "staircase", .kind = FMD_OPTION_BOOL, FIELD(staircase), .initial = "false"},
+};
+static double inverse_time(const fmd_schedule *s, double step)
+{
+    const double p = step / (double)s->decay_steps;
+    return s->base / (1 + s->decay_rate * (s->staircase ? floor(p) : p));
+}
+
+/* Loshchilov and Hutter, "SGDR", ICLR 2017: each cosine is t_mul times as long as the one before, and
+ * begins at m_mul times its rate. */
+static const fmd_option cosine_restarts_args[] = {
+    {.name = "first_decay_steps",
+     .kind = FMD_OPTION_INT,
+     FIELD(decay_steps),
+     .initial = "auto",
+     .unset = "auto",
+     .min = 1,
+     .max = 9007199254740991.0},
+    {.name = "t_mul", .kind = FMD_OPTION_FLOAT, FIELD(t_mul), .initial = "2", .min = 1, .max = 100},
+    {.name = "m_mul", .kind = FMD_OPTION_FLOAT, FIELD(m_mul), .initial = "1", .min = 0, .max = 1},
+    {.name = "alpha", .kind = FMD_OPTION_FLOAT, FIELD(alpha), .initial = "0", .min = 0, .max = 1},
+};
+static double cosine_restarts(const fmd_schedule *s, double step)
+{
+    double n = (double)s->decay_steps, height = 1;
+    if (s->t_mul == 1) { /* all are alike, so a long training has many */
+        height = pow(s->m_mul, floor(step / n));
+        step = fmod(step, n);
+    }
+    for (; step >= n; n *= s->t_mul, height *= s->m_mul)
+        step -= n;
+    return s->base * ((1 - s->alpha) * 0.5 * height * (1 + cos(M_PI * step / n)) + s->alpha);
+}
+
+/* Smith and Topin, "Super-convergence", 2017, as PyTorch's OneCycleLR: half a cosine up to the
+ * learning rate, and half a cosine down to the end. */
+static const fmd_option one_cycle_args[] = {
+    {.name = "pct_start",
+     .kind = FMD_OPTION_FLOAT,
+     FIELD(pct_start),
+     .initial = "0.3",
+     .min = 0,
+     .max = 1},
+    {.name = "div_factor",
+     .kind = FMD_OPTION_FLOAT,
+     FIELD(div_factor),
+     .initial = "25",
+     .min = 1,
+     .max = 1e9},
+    {.name = "final_div_factor",
+     .kind = FMD_OPTION_FLOAT,
+     FIELD(final_div_factor),
+     .initial = "10000",
+     .min = 1,
+     .max = 1e9},
+    DECAY_STEPS,
+};
+static double one_cycle(const fmd_schedule *s, double step)
+{
+    const double last = (double)s->decay_steps - 1;
+    const double top = fmax(0, s->pct_start * (double)s->decay_steps - 1);
+    const double first_rate = s->base / s->div_factor, last_rate = first_rate / s->final_div_factor;
+    const bool rises = step < top;
+    const double from = rises ? first_rate : s->base, to = rises ? s->base : last_rate;
+    const double steps = rises ? top : last - top, at = rises ? step : at_most(step, last) - top;
+    return to + (from - to) * 0.5 * (1 + cos(M_PI * (steps > 0 ? at / steps : 1)));
+}
+
 static const fmd_option polynomial_args[] = {
     {.name = "end_learning_rate",
      .kind = FMD_OPTION_FLOAT,
@@ -143,7 +215,10 @@ static const fmd_schedule_ops registry[] = {
     ROW(step, step_args),
     ROW(exponential, exponential_args, .by_epoch = true),
     ROW(cosine, cosine_args),
+    ROW(cosine_restarts, cosine_restarts_args, .by_epoch = true),
     ROW(polynomial, polynomial_args),
+    ROW(inverse_time, inverse_time_args, .by_epoch = true),
+    ROW(one_cycle, one_cycle_args),
     ROW(plateau, plateau_args),
 };
 

@@ -31,7 +31,8 @@ typedef struct fmd_schedule {
 
     /* Arguments, for the kinds that have them; rates are those for the batch in use. */
     int64_t decay_steps;
-    double decay_rate, alpha, end_learning_rate, power;
+    double decay_rate, alpha, end_learning_rate, power, t_mul, m_mul;
+    double pct_start, div_factor, final_div_factor;
     bool staircase, cycle;
     char boundaries[128], values[256];
     int n_boundaries;

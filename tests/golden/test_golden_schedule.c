@@ -20,6 +20,12 @@ typedef struct schedule_case {
 static const schedule_case cases[] = {
     {"cosine", "cosine:decay_steps=40", "cosine:decay_steps=41", 0.01, 1, 0},
     {"cosine_alpha", "cosine:decay_steps=40:alpha=0.1", "cosine:decay_steps=40", 0.01, 1, 0},
+    {"cosine_restarts", "cosine_restarts:first_decay_steps=10:m_mul=0.5:alpha=0.1",
+     "cosine_restarts:first_decay_steps=10:m_mul=0.5:alpha=0.1:t_mul=1.5", 0.01, 1, 0},
+    {"inverse_time", "inverse_time:decay_rate=0.5:decay_steps=10",
+     "inverse_time:decay_rate=0.5:decay_steps=10:staircase", 0.01, 1, 0},
+    {"inverse_time_staircase", "inverse_time:decay_rate=0.5:decay_steps=10:staircase",
+     "inverse_time:decay_rate=0.5:decay_steps=10", 0.01, 1, 0},
     {"cosine_warmup", "cosine:decay_steps=30:alpha=0.05", "cosine:decay_steps=40:alpha=0.05", 0.001,
      10, 0.1},
     {"cosine_warmup_from_zero", "cosine:decay_steps=40", "constant", 0.1, 1, 0.05},

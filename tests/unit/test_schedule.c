@@ -27,6 +27,44 @@ static void decay_steps_auto_is_all_steps_or_an_epoch(void **state)
     assert_rate(&s, 30, 0.00125);
 }
 
+/* Numbers of PyTorch 1.13's OneCycleLR, anneal_strategy="cos". */
+static void one_cycle_is_that_of_pytorch(void **state)
+{
+    (void)state;
+    static const double defaults[][2] = {{0, 0.0004},        {1, 0.0005944337},  {5, 0.0045168888},
+                                         {9, 0.0092380170},  {11, 0.01},         {12, 0.0099685612},
+                                         {30, 0.0023398703}, {38, 3.147882e-05}, {39, 4e-08},
+                                         {100, 4e-08}};
+    static const double given[][2] = {{0, 0.01},          {1, 0.0127138321},  {9, 0.1},
+                                      {10, 0.0998460208}, {30, 0.0461309682}, {39, 0.0147300163},
+                                      {49, 0.0001}};
+    fmd_schedule s;
+    assert_ok(fmd_schedule_create(&s, "one_cycle", &plain));
+    for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
+        assert_rate(&s, (uint64_t)defaults[i][0], defaults[i][1]);
+    fmd_schedule_plan plan = plain;
+    plan.learning_rate = 0.1;
+    assert_ok(fmd_schedule_create(
+        &s, "one_cycle:pct_start=0.2:div_factor=10:final_div_factor=100:decay_steps=50", &plan));
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        assert_float_equal(fmd_schedule_rate(&s, (uint64_t)given[i][0]), given[i][1], 1e-8);
+}
+
+static void equal_restarts_repeat(void **state)
+{
+    (void)state;
+    fmd_schedule s;
+    assert_ok(fmd_schedule_create(&s, "cosine_restarts:t_mul=1:m_mul=0.5", &plain));
+    assert_rate(&s, 0, 0.01);
+    assert_rate(&s, 5, 0.005);
+    assert_rate(&s, 10, 0.005);
+    assert_rate(&s, 25, 0.00125);
+    assert_ok(fmd_schedule_create(&s, "cosine_restarts", &plain)); /* an epoch, then two */
+    assert_rate(&s, 10, 0.01);
+    assert_rate(&s, 20, 0.005);
+    assert_rate(&s, 30, 0.01);
+}
+
 static void the_schedule_begins_when_the_warmup_ends(void **state)
 {
     (void)state;
@@ -82,9 +120,11 @@ static void wrong_specs_are_refused(void **state)
     (void)state;
     static const char *const wrong[][2] = {
         {"cosin", "--lr-schedule: 'cosin' is not one of "
-                  "constant|step|exponential|cosine|polynomial|plateau (did you mean 'cosine'?)"},
+                  "constant|step|exponential|cosine|cosine_restarts|polynomial|inverse_time|"
+                  "one_cycle|plateau (did you mean 'cosine'?)"},
         {"", "--lr-schedule: '' is not one of "
-             "constant|step|exponential|cosine|polynomial|plateau"},
+             "constant|step|exponential|cosine|cosine_restarts|polynomial|inverse_time|one_cycle|"
+             "plateau"},
         {"constant:0.1",
          "--lr-schedule constant: does not understand '0.1'; it takes no arguments"},
         {"exponential", "--lr-schedule exponential: needs decay_rate; it takes decay_rate, "
@@ -113,6 +153,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decay_steps_auto_is_all_steps_or_an_epoch),
+        cmocka_unit_test(one_cycle_is_that_of_pytorch),
+        cmocka_unit_test(equal_restarts_repeat),
         cmocka_unit_test(the_schedule_begins_when_the_warmup_ends),
         cmocka_unit_test(a_scaled_rate_warms_up_from_that_of_the_base_batch),
         cmocka_unit_test(every_rate_of_a_spec_is_scaled),
