@@ -178,9 +178,12 @@ static void print_specs(const fmd_command *command)
     if (takes(command, "optimizer")) {
         printf("\noptimizers\n");
         for (size_t i = 0; (optimizer = fmd_optimizer_ops_at(i)) != NULL; i++) {
-            print_spec(optimizer->name, optimizer->args, optimizer->n_args);
-            putchar('\n');
+            fmd_print_text(print_spec(optimizer->name, optimizer->args, optimizer->n_args),
+                           OPTION_COLUMN, optimizer->help);
         }
+        args = fmd_optimizer_common_args(&n);
+        fmd_print_text(print_spec("any", args, n), OPTION_COLUMN,
+                       "what every optimizer takes; adamw: weight_decay=0.004");
     }
     if (takes(command, "lr-schedule")) {
         printf("\nschedules\n");

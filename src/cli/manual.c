@@ -174,6 +174,13 @@ static void print_spec(const char *name, const char *help, const fmd_option *arg
     }
 }
 
+static void print_common_args(void)
+{
+    size_t n;
+    const fmd_option *args = fmd_optimizer_common_args(&n);
+    print_spec("any", "what every optimizer takes; adamw: weight_decay=0.004", args, n);
+}
+
 static void print_specs(void)
 {
     char help[FMD_HELP_BYTES];
@@ -187,9 +194,11 @@ static void print_specs(void)
         print_spec(layer->name, layer->help, layer->args, layer->n_args);
     print_request(".SH", "OPTIMIZERS");
     for (size_t i = 0; (optimizer = fmd_optimizer_ops_at(i)) != NULL; i++) {
-        snprintf(help, sizeof help, "computes as Keras' %s", optimizer->keras_class);
+        snprintf(help, sizeof help, "%s (%s)", optimizer->help,
+                 optimizer->keras_class != NULL ? optimizer->keras_class : "not in Keras");
         print_spec(optimizer->name, help, optimizer->args, optimizer->n_args);
     }
+    print_common_args();
 }
 
 static void print_schedules(void)

@@ -12,6 +12,7 @@
 #include "fmd/comm.h"
 #include "fmd/dataset.h"
 #include "fmd/model.h"
+#include "fmd/optimizer.h"
 #include "nn/schedule.h"
 
 enum { FMD_CONFIG_LAYERS_BYTES = FMD_LAYERS_BYTES, FMD_OPTIONS_MAX = 160 };
@@ -84,7 +85,7 @@ typedef struct fmd_config {
         int64_t epochs;
         int64_t batch_size;
         int64_t batch_size_per_rank;
-        char optimizer[128];
+        char optimizer[FMD_OPTIMIZER_SPEC_BYTES];
         double learning_rate;
         char lr_schedule[FMD_SCHEDULE_SPEC_BYTES];
         int lr_scaling; /* fmd_lr_scaling */

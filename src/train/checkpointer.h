@@ -61,7 +61,7 @@ FMD_CHECKED fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fm
                                                    const fmd_metrics *metrics);
 
 /* Rank 0. Makes final.weights.h5, the end of the run: a hard link to the newest checkpoint if that
- * has the same step and a callback has not `replaced` the weights since; else a file of its own.
+ * has the same step and the weights have not been `replaced` since; else a file of its own.
  * FMD_EIO, FMD_EBUSY. */
 FMD_CHECKED fmd_status fmd_checkpointer_write_final(const fmd_checkpointer *s,
                                                     const fmd_state *state, bool replaced);

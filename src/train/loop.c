@@ -271,6 +271,7 @@ static fmd_status interrupt(loop *l)
 /* Collective. Calls the callbacks for the last time: they may replace the weights. */
 static fmd_status end_training(loop *l)
 {
+    const bool averaged = fmd_optimizer_finish(l->optimizer, fmd_model_params(l->model));
     fmd_final_weights weights = {.params = fmd_model_params(l->model),
                                  .epoch = l->result->epochs - 1};
     fmd_status st = fmd_hooks_train_end(&l->hooks, &l->event, &weights);
@@ -282,7 +283,7 @@ static fmd_status end_training(loop *l)
     st = FMD_OK;
     if (l->root && l->args->checkpointer != NULL)
         st = fmd_checkpointer_write_final(l->args->checkpointer, now(l),
-                                          weights.epoch != l->result->epochs - 1);
+                                          averaged || weights.epoch != l->result->epochs - 1);
     return share_decision(l, st, NULL);
 }
 

@@ -73,6 +73,8 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
     fmd_status st = fmd_comm_agree(c, create(&s, m, &counts));
     if (st != FMD_OK)
         goto out;
+    if ((st = fmd_comm_agree(c, fmd_optimizer_set_model(o, m))) != FMD_OK)
+        goto out;
     s->comm = c;
     s->model = m;
     s->optimizer = o;
@@ -177,20 +179,17 @@ static fmd_loss_sums compute(fmd_stepper *s, const part *p, const uint32_t *orde
     return w.sums;
 }
 
-/* One step of the optimizer for some parameters. */
+_Static_assert((int)FMD_REDUCTION_PIECE <= (int)FMD_OPTIMIZER_BLOCK, "pieces are blocks");
+
+/* One pass of the optimizer over some parameters. */
 static void update_params(fmd_stepper *s, size_t first, size_t n, const float *gradient)
 {
-    enum { PIECE = 1024 };
-    float *params = fmd_model_params(s->model), sum[PIECE];
-    if (!s->regularized) {
-        fmd_optimizer_part(s->optimizer, params, first, n, gradient);
-        return;
+    float sum[FMD_REDUCTION_PIECE];
+    if (s->regularized) {
+        fmd_regularizer_gradient(s->model, first, n, gradient, sum);
+        gradient = sum;
     }
-    for (size_t i = 0; i < n; i += PIECE) {
-        const size_t length = n - i < PIECE ? n - i : PIECE;
-        fmd_regularizer_gradient(s->model, first + i, length, gradient + i, sum);
-        fmd_optimizer_part(s->optimizer, params, first + i, length, sum);
-    }
+    fmd_optimizer_part(s->optimizer, fmd_model_params(s->model), first, n, gradient);
 }
 
 /* States come behind the parameters. */
@@ -199,7 +198,7 @@ static void update(void *self, size_t first, size_t n, const float *gradient)
     fmd_stepper *s = self;
     if (first < fmd_model_n_trainable_params(s->model))
         update_params(s, first, n, gradient);
-    else
+    else if (fmd_optimizer_updates(s->optimizer))
         fmd_model_update_state(s->model, first, n, gradient);
 }
 
@@ -253,7 +252,10 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
     const double start = fmd_now();
     const double penalty = s->regularized ? fmd_regularizer_loss(s->model) : 0;
     fmd_optimizer_begin(s->optimizer, learning_rate);
-    fmd_reduction_apply(s->reduction, 1.0 / (double)count, update, s);
+    do
+        fmd_reduction_apply(s->reduction, 1.0 / (double)count, update, s);
+    while (fmd_optimizer_again(s->optimizer));
+    fmd_reduction_rescale(s->reduction);
     if (s->regularized)
         fmd_regularizer_constrain(s->model);
     memcpy(s->scales, fmd_reduction_scales(s->reduction), s->n_tensors * sizeof *s->scales);

@@ -78,18 +78,41 @@ ARGUMENTS = {
     "RandomErasing": COMMON | {"factor", "scale", "fill_value", "value_range", "seed"},
 }
 # What each optimizer keeps, in the order of its variables: names in one group alternate.
+ADAM = [["momentum", "velocity"]]
 SLOTS = {
-    "Adam": lambda c: [["momentum", "velocity"]],
+    "Adam": lambda c: ADAM + ([["velocity_hat"]] if c.get("amsgrad") else []),
+    "AdamW": lambda c: ADAM + ([["velocity_hat"]] if c.get("amsgrad") else []),
+    "Nadam": lambda c: ADAM,
+    "Lamb": lambda c: ADAM,
+    "Adamax": lambda c: [["momentum", "norm"]],
+    "Adagrad": lambda c: [["accumulator"]],
+    "Adadelta": lambda c: [["accumulated_grad", "accumulated_delta_var"]],
+    "Ftrl": lambda c: [["accumulator", "linear"]],
+    "Lion": lambda c: [["momentum"]],
     "SGD": lambda c: [["momentum"]] if c["momentum"] else [],
     "RMSprop": lambda c: [["velocity"]] + ([["momentum"]] if c["momentum"] else [])
     + ([["average_gradient"]] if c["centered"] else []),
 }
 OPTIMIZER_ARGUMENTS = {
     "Adam": {"learning_rate", "beta_1", "beta_2", "epsilon"},
+    "AdamW": {"learning_rate", "beta_1", "beta_2", "epsilon"},
+    "Nadam": {"learning_rate", "beta_1", "beta_2", "epsilon"},
+    "Lamb": {"learning_rate", "beta_1", "beta_2", "epsilon"},
+    "Adamax": {"learning_rate", "beta_1", "beta_2", "epsilon"},
+    "Adagrad": {"learning_rate", "initial_accumulator_value", "epsilon"},
+    "Adadelta": {"learning_rate", "rho", "epsilon"},
+    "Ftrl": {"learning_rate", "initial_accumulator_value", "l1_regularization_strength",
+             "l2_regularization_strength", "l2_shrinkage_regularization_strength", "beta"},
+    "Lion": {"learning_rate", "beta_1", "beta_2"},
     "SGD": {"learning_rate", "momentum", "nesterov"},
     "RMSprop": {"learning_rate", "rho", "momentum", "epsilon", "centered"},
 }
-SLOT_BASE = {"momentum": 1000, "velocity": 2000, "average_gradient": 3000}  # as keras_write
+# These are written where they are used, for any optimizer.
+ANY_ARGUMENTS = {"weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema",
+                 "ema_momentum", "ema_overwrite_frequency", "amsgrad"}
+SLOT_BASE = {"momentum": 1000, "velocity": 2000, "average_gradient": 3000, "velocity_hat": 4000,
+             "average": 5000, "norm": 6000, "accumulator": 7000, "linear": 8000,
+             "accumulated_grad": 9000, "accumulated_delta_var": 10000}  # as keras_write
 
 
 class Fault(Exception):
@@ -172,7 +195,8 @@ def read_configs(file):
     need("sample_weight_mode" in training, "training_config has no sample_weight_mode")
     optimizer = training["optimizer_config"]
     need(optimizer["class_name"] in SLOTS, f"unknown optimizer {optimizer['class_name']}")
-    extra = set(optimizer["config"]) ^ OPTIMIZER_ARGUMENTS[optimizer["class_name"]]
+    found = set(optimizer["config"]) - ANY_ARGUMENTS
+    extra = found ^ OPTIMIZER_ARGUMENTS[optimizer["class_name"]]
     need(not extra, f"{optimizer['class_name']} has other arguments than Keras': {extra}")
     return shape[1:], layers[1:], optimizer, functional
 
@@ -275,14 +299,20 @@ def check_optimizer(file, optimizer, tensors, marked):
     need(dataset(file, "optimizer/vars/0", (), h5py.h5t.STD_I32LE)[()] >= 0, "the iteration")
     need(dataset(file, "optimizer/vars/1", ())[()] == np.float32(rate), "the learning rate")
     order = []
-    for group in SLOTS[optimizer["class_name"]](optimizer["config"]):
+    averages = [["average"]] if optimizer["config"].get("use_ema") else []
+    for group in averages + SLOTS[optimizer["class_name"]](optimizer["config"]):
         order += [(slot, i) for i in range(len(tensors)) for slot in group]
-    need(len(file["optimizer/vars"]) == 2 + len(order), "the number of optimizer variables")
+    nadam = optimizer["class_name"] == "Nadam"
+    need(len(file["optimizer/vars"]) == 2 + len(order) + nadam, "the number of optimizer variables")
+    if nadam:
+        product = np.prod([0.9 * (1 - 0.5 * 0.96 ** t) for t in range(1, 24)])
+        found = dataset(file, f"optimizer/vars/{2 + len(order)}", ())[()]
+        need(not marked or abs(found - product) < 1e-6 * product, "Nadam's product")
     for number, (slot, i) in enumerate(order, 2):
         d = dataset(file, f"optimizer/vars/{number}", tensors[i].shape)
         if marked:
             need(np.all(d[()] == SLOT_BASE[slot] + i), f"{d.name} is not the {slot} of tensor {i}")
-        elif slot == "velocity":
+        elif slot in ("velocity", "velocity_hat", "norm", "accumulator"):
             need(np.all(d[()] >= 0), f"{d.name}, a mean of squares, is negative")
 
 
@@ -489,7 +519,10 @@ CASES = [
      "dense:7:softmax", "adam"),
     ("flatten,dense:6@a,dense:6:nobias,batch_normalization:nocenter@b,from:a,dense:6@c,from:b,"
      "concatenate:c,dense:7:softmax", "sgd:momentum=0.9"),
-]
+] + [("flatten,dense:5:relu,dense:7:softmax", optimizer) for optimizer in (
+    "adam:amsgrad:use_ema:ema_momentum=0.5", "adamw:kernels_only:clipnorm=1", "nadam", "adamax",
+    "adagrad", "adadelta", "ftrl:use_ema:ema_overwrite_frequency=9", "lion:weight_decay=0.1",
+    "lamb:global_clipnorm=1", "nadam:use_ema", "rmsprop:momentum=0.9:use_ema:clipvalue=1")]
 
 
 def check_writer(program, folder):

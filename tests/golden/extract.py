@@ -19,10 +19,12 @@ MODELS = ["softmax", "tutorial", "act_relu", "act_leaky_relu", "act_elu", "act_g
           "act_tanh", "act_linear", "activation_layers", "nobias", "odd_shapes", "saturated"]
 INPUT_GRADIENTS = ["activation_layers", "nobias", "odd_shapes", "saturated"]
 OPTIMIZERS = ["adam", "adam_params", "sgd", "sgd_momentum", "sgd_nesterov", "rmsprop",
-              "rmsprop_centered", "rmsprop_momentum_centered"]
+              "rmsprop_centered", "rmsprop_momentum_centered", "adagrad", "adam_amsgrad",
+              "adam_clipnorm", "adam_clipvalue", "adam_global_clipnorm", "adamw", "adamw_lr01",
+              "lamb", "nadam", "sgd_clipnorm", "sgd_global_clipnorm", "sgd_weight_decay"]
 STEPS = [1, 2, 20]
-SCHEDULES = ["cosine", "cosine_alpha", "cosine_warmup", "cosine_warmup_from_zero", "exponential",
-             "exponential_staircase", "piecewise_constant", "polynomial", "polynomial_cycle",
+SCHEDULES = ["cosine", "cosine_alpha", "cosine_restarts", "cosine_warmup", "cosine_warmup_from_zero", "exponential",
+             "exponential_staircase", "inverse_time", "inverse_time_staircase", "piecewise_constant", "polynomial", "polynomial_cycle",
              "polynomial_power2"]
 SAVED = "mlp-keras-3.15.1"  # .h5 and .weights.h5
 SAVED_CONVOLUTIONAL = ["res_cnn-keras-3.15.1.keras", "res_cnn-keras-3.15.1.h5",

@@ -11,9 +11,13 @@ enum { STEP = 23 };
 /* What the first value of tensor 0 is, for each name of a slot. */
 static float slot_base(const char *name)
 {
-    if (strcmp(name, "momentum") == 0)
-        return 1000;
-    return strcmp(name, "velocity") == 0 ? 2000 : 3000;
+    static const char *const names[] = {
+        "momentum", "velocity",    "average_gradient", "velocity_hat",     "average",
+        "norm",     "accumulator", "linear",           "accumulated_grad", "accumulated_delta_var"};
+    size_t i = 0;
+    while (strcmp(names[i], name) != 0)
+        i++;
+    return 1000 * (float)(i + 1);
 }
 
 int main(int argc, char **argv)

@@ -34,6 +34,18 @@ static const setting settings[] = {
     {"rmsprop", "rmsprop", "rmsprop:epsilon=1e-8", 1e-6},
     {"rmsprop_centered", "rmsprop:centered", "rmsprop:centered:rho=0.901", 1e-6},
     {"rmsprop_momentum_centered", "rmsprop:momentum=0.9:centered", "rmsprop:momentum=0.9", 1e-6},
+    {"adagrad", "adagrad", "adagrad:initial_accumulator_value=0.11", 1e-6},
+    {"adam_amsgrad", "adam:beta_2=0.9:amsgrad", "adam:beta_2=0.9", 1e-6},
+    {"adam_clipnorm", "adam:clipnorm=0.3", "adam:global_clipnorm=0.3", 1e-6},
+    {"adam_clipvalue", "adam:clipvalue=0.02", "adam:clipvalue=0.021", 1e-6},
+    {"adam_global_clipnorm", "adam:global_clipnorm=0.8", "adam:clipnorm=0.8", 1e-6},
+    {"adamw", "adamw", "adam", 1e-6},
+    {"adamw_lr01", "adamw:weight_decay=0.1", "adamw:weight_decay=0.1:kernels_only", 5e-6},
+    {"lamb", "lamb", "lamb:kernels_only", 1e-6},
+    {"nadam", "nadam", "adam", 1e-6},
+    {"sgd_clipnorm", "sgd:clipnorm=0.3", "sgd:global_clipnorm=0.3", 5e-6},
+    {"sgd_global_clipnorm", "sgd:global_clipnorm=0.8", "sgd:clipnorm=0.8", 5e-6},
+    {"sgd_weight_decay", "sgd:weight_decay=0.1", "sgd:weight_decay=0.1:kernels_only", 5e-6},
 };
 
 /* A program's own update of n parameters at step t, from 1. */
@@ -139,6 +151,7 @@ static void run_ours(const golden *g, const setting *s, const char *spec, bool w
     fmd_model *m = model_with_initial_weights(g);
     fmd_optimizer *o;
     assert_ok(fmd_optimizer_create(&o, spec, fmd_model_n_params(m)));
+    assert_ok(fmd_optimizer_set_model(o, m));
     run_steps(g, s, step_ours, o, d);
     size_t n = fmd_optimizer_n_slots(o);
     for (size_t i = 0; with_slots && i < n; i++) {

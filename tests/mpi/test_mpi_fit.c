@@ -232,6 +232,7 @@ static reference train_alone(const fmd_fit_args *args, const char *optimizer)
     serial_sum_open(&s.sum, counts, fmd_model_n_tensors(m));
     float *grads = calloc(params, sizeof *grads);
     assert_all_ranks(grads != NULL);
+    assert_all_ok(fmd_optimizer_set_model(o, m));
 
     for (int epoch = 0; epoch < args->epochs; epoch++) {
         fmd_loss_sums sums = {0};
@@ -248,6 +249,7 @@ static reference train_alone(const fmd_fit_args *args, const char *optimizer)
         ref.metrics.accuracy = (double)sums.correct / (double)n;
         ref.metrics.loss = (double)sums.loss * FMD_LOSS_UNIT / (double)n;
     }
+    fmd_optimizer_finish(o, fmd_model_params(m));
     ref.weights = fmd_model_hash(m);
     ref.repeats = s.sum.repeats;
     free(grads);
@@ -309,6 +311,22 @@ static void training_gives_the_bits_of_one_process_with_any_settings(void **stat
     args.microbatch_size = 7; /* 20 samples are two full microbatches and a short one */
     args.seed = UINT64_MAX;
     assert_same_training(&args, "rmsprop");
+}
+
+static void every_optimizer_gives_the_bits_of_one_process(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {
+        "adamw:kernels_only:global_clipnorm=0.1", "lars:weight_decay=0.1:clipnorm=0.05",
+        "lamb:weight_decay=0.1:use_ema:ema_momentum=0.9:ema_overwrite_frequency=3",
+        "sgd:momentum=0.5:clipvalue=0.001:use_ema"};
+    const fmd_optimizer_ops *ops;
+    fmd_fit_args args = plain_args(70, 32);
+    for (size_t i = 0; (ops = fmd_optimizer_ops_at(i)) != NULL; i++)
+        assert_same_training(&args, ops->name);
+    args.allreduce = FMD_ALLREDUCE_MPI;
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+        assert_same_training(&args, specs[i]);
 }
 
 static void a_repeated_step_changes_no_bit(void **state)
@@ -844,6 +862,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(training_gives_the_bits_of_one_process),
         cmocka_unit_test(training_gives_the_bits_of_one_process_with_any_settings),
+        cmocka_unit_test(every_optimizer_gives_the_bits_of_one_process),
         cmocka_unit_test(a_repeated_step_changes_no_bit),
         cmocka_unit_test(another_seed_gives_other_bits),
         cmocka_unit_test(native_training_is_close_to_exact_and_equal_on_all_ranks),

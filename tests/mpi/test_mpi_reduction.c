@@ -139,6 +139,7 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters, double scale, flo
     taken t = {.sums = sums};
     if (outcome == FMD_REDUCED) {
         fmd_reduction_apply(r, scale, take, &t);
+        fmd_reduction_rescale(r);
         assert_all_ranks(t.n == VALUES);
     }
     return outcome;

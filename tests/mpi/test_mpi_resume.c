@@ -94,7 +94,8 @@ typedef struct process {
     int stop_after, signal;
     bool resume;
     const char *resume_from;
-    const char *seed; /* a fingerprint entry */
+    const char *seed;      /* a fingerprint entry */
+    const char *optimizer; /* NULL: adam */
 
     fmd_status status;
     char message[FMD_ERROR_BYTES];
@@ -140,7 +141,8 @@ static void train(process *p)
     assert_all_ok(fmd_model_measure(&size, layers, image_shape));
     assert_all_ok(fmd_model_create(&m, layers, image_shape, fmd_fit_samples(&args, 1, &size)));
     fmd_model_init(m, SEED);
-    assert_all_ok(fmd_optimizer_create(&o, "adam", fmd_model_n_params(m)));
+    const char *optimizer = p->optimizer != NULL ? p->optimizer : "adam";
+    assert_all_ok(fmd_optimizer_create(&o, optimizer, fmd_model_n_params(m)));
     if (p->patient) {
         const fmd_early_stopping_args early = {.monitor = "loss",
                                                .patience = 2,
@@ -276,14 +278,15 @@ static process undisturbed(const char *folder, process p)
     return p;
 }
 
-/* Collective. Stops the run `p` after each step in turn, then resumes it in the same folder. */
-static void stop_after_each_step(process p)
+/* Collective. Stops the run `p` after each step in turn, or after every `stride`th, then resumes it
+ * in the same folder. */
+static void stop_after_steps(process p, int stride)
 {
     char whole[TEST_PATH_BYTES], parts[TEST_PATH_BYTES];
     open_folder(whole);
     const process expected = undisturbed(whole, p);
     const int last = (int)expected.result.steps;
-    for (int stop = 1; stop < last; stop++) {
+    for (int stop = 1; stop < last; stop += stride) {
         open_folder(parts);
         process first = p, second = p;
         first.folder = second.folder = parts;
@@ -309,13 +312,45 @@ static void stop_after_each_step(process p)
 static void a_training_stopped_after_any_step_ends_as_if_it_had_not_been(void **state)
 {
     (void)state;
-    stop_after_each_step((process){.best = true});
+    stop_after_steps((process){.best = true}, 1);
+}
+
+static void each_optimizer_continues_from_its_slots(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {
+        "adam:amsgrad:clipnorm=0.1", "lamb:use_ema:ema_momentum=0.9:ema_overwrite_frequency=4",
+        "sgd:use_ema:weight_decay=0.1", "rmsprop:momentum=0.5:centered:use_ema"};
+    const fmd_optimizer_ops *ops;
+    for (size_t i = 0; (ops = fmd_optimizer_ops_at(i)) != NULL; i++)
+        stop_after_steps((process){.optimizer = ops->name}, 2 * STEPS);
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+        stop_after_steps((process){.optimizer = specs[i]}, 2 * STEPS);
+}
+
+/* The last checkpoint of the loop has the parameters, the final file the averages. */
+static void the_final_file_has_the_averages(void **state)
+{
+    (void)state;
+    char folder[TEST_PATH_BYTES], path[TEST_PATH_BYTES];
+    open_folder(folder);
+    const process p = undisturbed(folder, (process){.optimizer = "sgd:use_ema:ema_momentum=0.9"});
+    fmd_model *m;
+    assert_all_ok(fmd_model_create(&m, layers, image_shape, 1));
+    assert_all_ok(fmd_checkpoint_read_params(in_folder(folder, "final.weights.h5", path), m));
+    const fmd_hash final = fmd_model_hash(m);
+    assert_all_ranks(memcmp(&final, &p.weights, sizeof final) == 0);
+    assert_all_ok(fmd_checkpoint_read_params(step_file(folder, ALL_STEPS, path), m));
+    const fmd_hash last = fmd_model_hash(m);
+    assert_all_ranks(memcmp(&last, &p.weights, sizeof last) != 0);
+    fmd_model_destroy(m);
+    close_folder(folder);
 }
 
 static void early_stopping_and_the_best_weights_survive(void **state)
 {
     (void)state;
-    stop_after_each_step((process){.patient = true, .best = true, .higher_is_better = true});
+    stop_after_steps((process){.patient = true, .best = true, .higher_is_better = true}, 1);
 }
 
 /* Bytes broadcast by rank 0, counted through the linker's --wrap. */
@@ -347,7 +382,7 @@ static void the_learning_rate_on_a_plateau_survives(void **state)
 {
     (void)state;
     const process p = {.plateau = true};
-    stop_after_each_step(p);
+    stop_after_steps(p, 1);
     const process whole = undisturbed(NULL, p);
     double rate = (double)0.01f; /* the loss decreases, but higher counts as better */
     for (int epoch = 0; epoch < EPOCHS; epoch++) {
@@ -617,6 +652,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_training_stopped_after_any_step_ends_as_if_it_had_not_been),
+        cmocka_unit_test(each_optimizer_continues_from_its_slots),
+        cmocka_unit_test(the_final_file_has_the_averages),
         cmocka_unit_test(early_stopping_and_the_best_weights_survive),
         cmocka_unit_test(the_best_weights_are_not_sent_after_each_epoch),
         cmocka_unit_test(the_learning_rate_on_a_plateau_survives),

@@ -358,12 +358,26 @@ static void test_checkpoint__keras_is_told_every_argument_of_the_optimizer(void 
     assert_training_config("adam:beta_2=0.99",
                            "\"Adam\",\"config\":{\"learning_rate\":0.005,\"beta_1\":0.9,"
                            "\"beta_2\":0.99,\"epsilon\":1e-07");
+    assert_training_config("adamw:amsgrad:clipnorm=0.5:use_ema",
+                           "\"AdamW\",\"config\":{\"learning_rate\":0.005,\"beta_1\":0.9,"
+                           "\"beta_2\":0.999,\"epsilon\":1e-07,\"amsgrad\":true,"
+                           "\"weight_decay\":0.004,\"clipnorm\":0.5,\"use_ema\":true");
     assert_training_config("sgd:momentum=0.9:nesterov",
                            "\"SGD\",\"config\":{\"learning_rate\":0.005,\"momentum\":0.9,"
                            "\"nesterov\":true");
     assert_training_config("rmsprop:centered",
                            "\"RMSprop\",\"config\":{\"learning_rate\":0.005,\"rho\":0.9,"
                            "\"momentum\":0.0,\"epsilon\":1e-07,\"centered\":true");
+}
+
+/* Keras cannot load what it has no class for. */
+static void test_checkpoint__an_optimizer_that_keras_lacks_is_left_out(void **state)
+{
+    (void)state;
+    hid_t file = open_file(write_model_of("lars"));
+    assert_int_equal(H5Aexists(file, "training_config"), 0);
+    assert_true(H5Lexists(file, "/optimizer/vars/2", H5P_DEFAULT) > 0);
+    H5Fclose(file);
 }
 
 static void test_checkpoint__both_layouts_share_their_data(void **state)
@@ -419,6 +433,13 @@ static void test_checkpoint__optimizer_variables_are_in_the_order_of_keras(void 
     assert_slots("sgd", 0, NULL);
     assert_slots("sgd:momentum=0.9", 5, rmsprop);
     assert_slots("rmsprop:momentum=0.9:centered", 15, rmsprop);
+    /* The averages come before the slots of the optimizer. */
+    const float ema[] = {1000, 1060, 1090, 1096, 1138, 2000, 3000, 2060,
+                         3060, 2090, 3090, 2096, 3096, 2138, 3138};
+    assert_slots("adam:use_ema", 15, ema);
+    const float amsgrad[] = {1000, 2000, 1060, 2060, 1090, 2090, 1096, 2096,
+                             1138, 2138, 3000, 3060, 3090, 3096, 3138};
+    assert_slots("adam:amsgrad", 15, amsgrad);
 }
 
 static void test_checkpoint__a_failed_write_leaves_the_old_file_and_nothing_else(void **state)
@@ -473,6 +494,7 @@ int main(void)
         cmocka_unit_test(test_checkpoint__equal_states_give_equal_bytes),
         cmocka_unit_test(test_checkpoint__keras_is_told_every_argument_of_every_layer),
         cmocka_unit_test(test_checkpoint__keras_is_told_every_argument_of_the_optimizer),
+        cmocka_unit_test(test_checkpoint__an_optimizer_that_keras_lacks_is_left_out),
         cmocka_unit_test(test_checkpoint__both_layouts_share_their_data),
         cmocka_unit_test(test_checkpoint__optimizer_variables_are_in_the_order_of_keras),
         cmocka_unit_test(test_checkpoint__a_failed_write_leaves_the_old_file_and_nothing_else),

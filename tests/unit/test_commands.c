@@ -108,7 +108,7 @@ static void test_completion__words_are_choices_names_files_and_folders(void **st
     (void)state;
     static const char *const expected[][2] = {
         {"reduce", "exact|native"},
-        {"optimizer", "adam|sgd|rmsprop"},
+        {"optimizer", "adam|sgd|rmsprop|adamw|nadam|adamax|adagrad|adadelta|ftrl|lion|lamb|lars"},
         {"data-dir", "DIR"},
         {"resume", "auto|none|FILE"},
         {"epochs", ""},

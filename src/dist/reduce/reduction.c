@@ -11,9 +11,6 @@
 /* The first scale of a tensor covers gradient sums up to 2^10. */
 enum { FIRST_EXPONENT = 10 - 31 };
 
-/* Values per call of `apply`. */
-enum { PIECE = 2048 };
-
 static const fmd_reduction_ops *const kinds[] = {
     [FMD_REDUCE_EXACT] = &fmd_reduction_exact,
     [FMD_REDUCE_NATIVE] = &fmd_reduction_native,
@@ -25,7 +22,7 @@ static fmd_status lay_out(fmd_reduction *r, const size_t *tensor_counts)
     enum { LINE = FMD_ALIGN / 4 };
     FMD_TRY(fmd_alloc(&r->tensors, r->n_tensors, sizeof *r->tensors, "the reduction"));
     FMD_TRY(fmd_alloc(&r->exponents, r->n_tensors, sizeof *r->exponents, "the reduction"));
-    size_t largest = PIECE;
+    size_t largest = FMD_REDUCTION_PIECE;
     r->n_header = (fmd_element_checksum(r) + 1 + LINE - 1) / LINE * LINE;
     for (size_t i = 0; i < r->n_tensors; i++) {
         const size_t count = tensor_counts[i];
@@ -159,12 +156,17 @@ void fmd_reduction_apply(fmd_reduction *r, double scale, fmd_apply *apply, void 
 {
     for (size_t i = 0; i < r->n_tensors; i++) {
         fmd_reduced_tensor *t = &r->tensors[i];
-        for (size_t at = 0; at < t->count; at += PIECE) {
-            const size_t n = t->count - at < PIECE ? t->count - at : PIECE;
+        for (size_t at = 0; at < t->count; at += FMD_REDUCTION_PIECE) {
+            const size_t left = t->count - at;
+            const size_t n = left < FMD_REDUCTION_PIECE ? left : FMD_REDUCTION_PIECE;
             r->ops->values(r, t, at, n, scale, r->scratch);
             apply(self, t->offset + at, n, r->scratch);
         }
     }
+}
+
+void fmd_reduction_rescale(fmd_reduction *r)
+{
     if (r->ops->rescale != NULL)
         r->ops->rescale(r);
 }

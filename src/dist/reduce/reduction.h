@@ -75,9 +75,14 @@ fmd_reduced fmd_reduction_finish(fmd_reduction *r, int64_t *counters);
 /* Consumes values `first` to `first` + `n` - 1 of the gradient. */
 typedef void fmd_apply(void *self, size_t first, size_t n, const float *values);
 
-/* Local. After FMD_REDUCED: passes the gradient sums times `scale` to `apply`, in order, in pieces
- * that stay in the L1 cache; then sets the scale of the next step. */
+/* Values per call of `apply`: they stay in the L1 cache. */
+enum { FMD_REDUCTION_PIECE = 2048 };
+
+/* Local. After FMD_REDUCED: passes the gradient sums times `scale` to `apply`, in order, in pieces of
+ * one tensor; several times, if need be. At the end of the step, rescale sets the scale of the next
+ * one. */
 void fmd_reduction_apply(fmd_reduction *r, double scale, fmd_apply *apply, void *self);
+void fmd_reduction_rescale(fmd_reduction *r);
 
 /* Seconds spent waiting for the last rank, and in the collective itself. */
 typedef struct fmd_reduction_seconds {

@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sums and means of squares; layers and optimizers take their roots. */
+/* Magnitudes, sums and means of squares; layers and optimizers take their roots. */
 static bool is_square(const char *what)
 {
-    return strstr(what, "variance") != NULL || strcmp(what, "velocity") == 0 ||
-           strcmp(what, "accumulator") == 0;
+    return strstr(what, "variance") != NULL || strncmp(what, "velocity", 8) == 0 ||
+           strncmp(what, "accumulat", 9) == 0 || strcmp(what, "norm") == 0;
 }
 
 /* Reads the tensor at `at`, which messages call `what`. */
@@ -178,7 +178,8 @@ static fmd_status read_slots(const fmd_reader *r, const fmd_keras_layout *k, con
             FMD_TRY(read_tensor(r, at, fmd_optimizer_slot_name(s->optimizer, slot), t->shape,
                                 values + slot * fmd_model_n_trainable_params(m) + t->offset));
         }
-    return check_count(r, "/optimizer/vars", "variables", 2 + slots * tensors);
+    return check_count(r, "/optimizer/vars", "variables",
+                       2 + slots * tensors + (fmd_optimizer_ops_of(s->optimizer)->scalar != NULL));
 }
 
 /* Reads into `memory`: parameters, slots, state entries. */

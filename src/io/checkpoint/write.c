@@ -87,7 +87,7 @@ static fmd_status put_model(fmd_h5_writer *w, const fmd_keras_layout *k)
     return status;
 }
 
-/* Iteration, learning rate, slots. */
+/* Iteration, learning rate, slots, and the scalar of some optimizers. */
 static void put_optimizer(fmd_h5_writer *w, const fmd_keras_layout *k, const fmd_optimizer *o,
                           double learning_rate)
 {
@@ -95,6 +95,7 @@ static void put_optimizer(fmd_h5_writer *w, const fmd_keras_layout *k, const fmd
     char path[FMD_KERAS_PATH];
     const fmd_shape scalar = {.rank = 0};
     const uint64_t steps = fmd_optimizer_steps(o);
+    const fmd_optimizer_ops *ops = fmd_optimizer_ops_of(o);
     fmd_h5_put_group(w, "/optimizer");
     fmd_h5_put_group(w, "/optimizer/vars");
     fmd_h5_put_dataset(w, "/optimizer/vars/0", scalar,
@@ -109,6 +110,12 @@ static void put_optimizer(fmd_h5_writer *w, const fmd_keras_layout *k, const fmd
                                H5T_IEEE_F32LE, H5T_NATIVE_FLOAT,
                                fmd_optimizer_slot(o, slot) + t->offset);
         }
+    if (ops->scalar == NULL)
+        return;
+    const double value = ops->scalar(fmd_optimizer_args(o), steps);
+    snprintf(path, sizeof path, "/optimizer/vars/%zu",
+             2 + fmd_optimizer_n_slots(o) * fmd_model_n_trainable_tensors(m));
+    fmd_h5_put_dataset(w, path, scalar, H5T_IEEE_F32LE, H5T_NATIVE_DOUBLE, &value);
 }
 
 static fmd_status put_configs(fmd_h5_writer *w, const fmd_keras_layout *k, const fmd_optimizer *o,
@@ -118,9 +125,11 @@ static fmd_status put_configs(fmd_h5_writer *w, const fmd_keras_layout *k, const
     FMD_TRY(fmd_keras_model_config(&config, k));
     fmd_h5_put_text(w, "/", "model_config", config);
     free(config);
-    FMD_TRY(fmd_keras_training_config(&config, o, learning_rate));
-    fmd_h5_put_text(w, "/", "training_config", config);
-    free(config);
+    if (fmd_optimizer_ops_of(o)->keras_class != NULL) { /* else Keras loads the model uncompiled */
+        FMD_TRY(fmd_keras_training_config(&config, o, learning_rate));
+        fmd_h5_put_text(w, "/", "training_config", config);
+        free(config);
+    }
     fmd_h5_put_text(w, "/", "keras_version", keras_version);
     fmd_h5_put_text(w, "/", "backend", keras_backend);
     return FMD_OK;

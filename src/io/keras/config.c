@@ -16,13 +16,38 @@ static json_t *value_of(const fmd_option *o, const void *args)
     return fmd_json_of_option(o, args);
 }
 
+/* Whether an option differs from its default. */
+static bool is_set(const fmd_option *o, const void *args)
+{
+    char text[FMD_OPTION_TEXT_BYTES];
+    return strcmp(fmd_option_text(o, args, text), o->initial) != 0;
+}
+
+/* amsgrad came later: files of trainings without it stay as they were. */
+static bool is_left_out(const fmd_option *o, const void *args)
+{
+    return o->keras == NULL || (strcmp(o->name, "amsgrad") == 0 && !is_set(o, args));
+}
+
 /* Adds every option that Keras knows to `config`, under Keras' name; -1: no memory. */
 static int add_options(json_t *config, const fmd_option *table, size_t n, const void *args)
 {
     int failed = 0;
     for (size_t i = 0; i < n; i++)
-        if (table[i].keras != NULL)
+        if (!is_left_out(&table[i], args))
             failed |= json_object_set_new(config, table[i].keras, value_of(&table[i], args));
+    return failed;
+}
+
+/* Adds the options that every optimizer has; older versions of Keras lack some. */
+static int add_common(json_t *config, const fmd_optimizer *o)
+{
+    size_t n;
+    int failed = 0;
+    const fmd_option *table = fmd_optimizer_common_args(&n);
+    for (size_t i = 0; i < n; i++)
+        if (is_set(&table[i], fmd_optimizer_common_of(o)))
+            failed |= add_options(config, &table[i], 1, fmd_optimizer_common_of(o));
     return failed;
 }
 
@@ -215,7 +240,8 @@ fmd_status fmd_keras_training_config(char **out, const fmd_optimizer *o, double 
 {
     const fmd_optimizer_ops *ops = fmd_optimizer_ops_of(o);
     json_t *config = json_pack("{s:f}", "learning_rate", learning_rate);
-    if (add_options(config, ops->args, ops->n_args, fmd_optimizer_args(o)) != 0) {
+    if (add_options(config, ops->args, ops->n_args, fmd_optimizer_args(o)) != 0 ||
+        add_common(config, o) != 0) {
         json_decref(config);
         return print(out, NULL);
     }

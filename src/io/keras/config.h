@@ -8,7 +8,8 @@
  * a graph. *out is released by free(). FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_keras_model_config(char **out, const fmd_keras_layout *k);
 
-/* Local. Optimizer, loss and metrics, so that the model loads compiled. *out is released by free().
+/* Local. Optimizer, loss and metrics, so that the model loads compiled; for an
+ * optimizer of Keras. *out is released by free().
  * FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_keras_training_config(char **out, const fmd_optimizer *o,
                                                  double learning_rate);

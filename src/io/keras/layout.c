@@ -144,10 +144,12 @@ const char *fmd_keras_tensor_path(const fmd_keras_layout *k, size_t tensor,
 const char *fmd_keras_slot_path(const fmd_keras_layout *k, const fmd_optimizer *o, size_t slot,
                                 size_t tensor, char text[FMD_KERAS_PATH])
 {
-    const size_t slots = fmd_optimizer_n_slots(o), place = k->places[tensor];
+    const size_t place = k->places[tensor], interleaved = fmd_optimizer_ops_of(o)->interleaved;
     const size_t tensors = fmd_model_n_trainable_tensors(k->model);
-    const size_t number =
-        fmd_optimizer_ops_of(o)->interleaved ? place * slots + slot : slot * tensors + place;
+    const size_t averages = fmd_optimizer_common_of(o)->use_ema, own = slot - averages;
+    size_t number = slot * tensors + place;
+    if (slot >= averages && own < interleaved)
+        number = averages * tensors + place * interleaved + own;
     snprintf(text, FMD_KERAS_PATH, "/optimizer/vars/%zu", 2 + number);
     return text;
 }

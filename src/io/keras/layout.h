@@ -31,8 +31,8 @@ const char *fmd_keras_group(const fmd_keras_layout *k, const fmd_layer *l);
 const char *fmd_keras_tensor_path(const fmd_keras_layout *k, size_t tensor,
                                   char text[FMD_KERAS_PATH]);
 
-/* Local. The path of an optimizer slot of a tensor. Slots follow iteration and learning rate, ordered
- * by variable or by slot, as Keras orders them for this optimizer. */
+/* Local. The path of an optimizer slot of a tensor. Slots follow iteration and learning rate:
+ * the averages, then the optimizer's own, ordered by variable or by slot as Keras orders them. */
 const char *fmd_keras_slot_path(const fmd_keras_layout *k, const fmd_optimizer *o, size_t slot,
                                 size_t tensor, char text[FMD_KERAS_PATH]);
 

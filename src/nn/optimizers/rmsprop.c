@@ -93,7 +93,7 @@ FMD_SIMD static void subtract(size_t n, float *restrict p, const float *restrict
 /* Hinton, "Neural networks for machine learning", lecture 6e, in Keras' form: epsilon is under the
  * root. Block by block, so that the intermediate values stay in the cache. */
 static void step(const void *arguments, size_t n, float *params, const float *grads,
-                 float *const *slots, float rate)
+                 float *const *slots, const fmd_step_factors *f)
 {
     const args *a = arguments;
     const float rho = (float)a->rho, one_minus_rho = (float)(1 - a->rho);
@@ -103,7 +103,7 @@ static void step(const void *arguments, size_t n, float *params, const float *gr
         mean_square(m, grads + i, slots[VELOCITY] + i, d, rho, one_minus_rho);
         if (slots[AVERAGE] != NULL)
             subtract_mean(m, grads + i, slots[AVERAGE] + i, d, rho, one_minus_rho);
-        divide(m, grads + i, d, rate, (float)a->epsilon);
+        divide(m, grads + i, d, f->rate, (float)a->epsilon);
         if (slots[MOMENTUM] != NULL)
             add_momentum(m, d, slots[MOMENTUM] + i, (float)a->momentum);
         subtract(m, params + i, d);
@@ -113,6 +113,7 @@ static void step(const void *arguments, size_t n, float *params, const float *gr
 const fmd_optimizer_ops fmd_optimizer_rmsprop = {
     .name = "rmsprop",
     .keras_class = "RMSprop",
+    .help = "gradient over the root of its mean square",
     .learning_rate = 0.001,
     .args_size = sizeof(args),
     .args = options,

@@ -55,21 +55,22 @@ static unsigned slots_used(const void *arguments)
 
 /* Keras' SGD: the slot holds sums of lr g (Sutskever et al., ICML 2013). */
 static void step(const void *arguments, size_t n, float *params, const float *grads,
-                 float *const *slots, float rate)
+                 float *const *slots, const fmd_step_factors *f)
 {
     const args *a = arguments;
     const float momentum = (float)a->momentum;
     if (slots[0] == NULL)
-        plain(n, params, grads, rate);
+        plain(n, params, grads, f->rate);
     else if (a->nesterov)
-        nesterov(n, params, grads, slots[0], rate, momentum);
+        nesterov(n, params, grads, slots[0], f->rate, momentum);
     else
-        heavy_ball(n, params, grads, slots[0], rate, momentum);
+        heavy_ball(n, params, grads, slots[0], f->rate, momentum);
 }
 
 const fmd_optimizer_ops fmd_optimizer_sgd = {
     .name = "sgd",
     .keras_class = "SGD",
+    .help = "gradient descent, also with momentum",
     .learning_rate = 0.01,
     .args_size = sizeof(args),
     .args = options,
