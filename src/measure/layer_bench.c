@@ -7,7 +7,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 void fmd_layer_time(void *self, const fmd_layer_call *call)
 {
@@ -23,21 +22,15 @@ bool fmd_layer_convolves(const fmd_model *m, const fmd_layer *l)
     return l->n_tensors > 0 && fmd_model_tensor(m, l->first_tensor)->shape.rank == KERNEL_RANK;
 }
 
-typedef struct bench {
-    fmd_comm *comm;
-    fmd_model *model;
-    size_t n;                  /* repetitions */
-    double *whole, *part;      /* their seconds */
-    float *gradients, *backup; /* of a tensor; of an output */
-    fmd_convolution_seconds *seconds;
-} bench;
+/* Inputs of a layer with all that is fused with it. */
+enum { MOST_INPUTS = 16 };
 
-static double median_of(bench *b, double *seconds)
-{
-    double median = fmd_stats_of(seconds, b->n).median;
-    fmd_comm_mean(b->comm, &median, 1);
-    return median;
-}
+typedef struct bench {
+    const fmd_model *model;
+    size_t n, pass;                           /* passes; the one under way */
+    double *forward, *kernel_gradient, *both; /* seconds: n for each layer */
+    float *gradients;                         /* of a tensor */
+} bench;
 
 static double time_of(const fmd_layer_call *call)
 {
@@ -46,49 +39,28 @@ static double time_of(const fmd_layer_call *call)
     return fmd_now() - start;
 }
 
-static void measure_forward(bench *b, const fmd_layer_call *call)
+/* Backward twice, first without the gradient of the input, whose time is the difference. */
+static void measure_backward(bench *b, const fmd_layer_call *call, size_t at)
 {
-    fmd_layer_run(call);
-    fmd_comm_barrier(b->comm);
-    for (size_t i = 0; i < b->n; i++)
-        b->whole[i] = time_of(call);
-    b->seconds[call->layer->index].forward = median_of(b, b->whole);
-}
-
-/* The input gradient is the difference between calls with it and calls without it. */
-static void measure_backward(bench *b, const fmd_layer_call *call)
-{
-    fmd_convolution_seconds *s = &b->seconds[call->layer->index];
-    const size_t bytes =
-        fmd_pass_samples(call->pass) * fmd_shape_count(call->layer->out) * sizeof(float);
+    float *none[MOST_INPUTS] = {NULL};
     fmd_values values = *call->values;
-    fmd_layer_call weights_only = *call;
-    float *dx[] = {NULL};
-    const bool sends = values.dx[0] != NULL;
-    values.dx = dx;
-    weights_only.values = &values;
-    memcpy(b->backup, values.dy, bytes);
-    fmd_layer_run(&weights_only);
-    fmd_comm_barrier(b->comm);
-    for (size_t i = 0; i < b->n; i++) {
-        memcpy(values.dy, b->backup, bytes);
-        b->part[i] = time_of(&weights_only);
-        memcpy(values.dy, b->backup, bytes);
-        b->whole[i] = time_of(call) - b->part[i];
-    }
-    s->weight_gradient = median_of(b, b->part);
-    s->input_gradient = sends ? median_of(b, b->whole) : (double)NAN;
+    fmd_layer_call kernel_only = *call;
+    values.dx = none;
+    kernel_only.values = &values;
+    b->kernel_gradient[at] = time_of(&kernel_only);
+    b->both[at] = time_of(call);
 }
 
 static void measure_call(void *self, const fmd_layer_call *call)
 {
     bench *b = self;
+    const size_t at = (size_t)call->layer->index * b->n + b->pass;
     if (!fmd_layer_convolves(b->model, call->layer))
         fmd_layer_run(call);
     else if (call->backward)
-        measure_backward(b, call);
+        measure_backward(b, call, at);
     else
-        measure_forward(b, call);
+        b->forward[at] = time_of(call);
 }
 
 static float *sink_begin(void *self, size_t tensor, size_t offset, size_t n)
@@ -118,46 +90,66 @@ static void score(void *self, size_t first, size_t n, size_t rows, const float *
         grads[i] = i < n * classes ? (float)(1 + i % 61) * 0x1p-9f : 0;
 }
 
-static fmd_status allocate(bench *b, size_t rows)
+static fmd_status allocate(bench *b)
 {
-    size_t largest = 0, output = 0;
+    const size_t n = b->n * fmd_model_n_layers(b->model);
+    size_t largest = 0;
     for (size_t i = 0; i < fmd_model_n_tensors(b->model); i++)
         if (largest < fmd_model_tensor(b->model, i)->count)
             largest = fmd_model_tensor(b->model, i)->count;
-    for (size_t i = 0; i < fmd_model_n_layers(b->model); i++)
-        if (output < fmd_shape_count(fmd_model_layer(b->model, i)->out))
-            output = fmd_shape_count(fmd_model_layer(b->model, i)->out);
-    FMD_TRY(fmd_alloc(&b->whole, b->n, sizeof *b->whole, "the times"));
-    FMD_TRY(fmd_alloc(&b->part, b->n, sizeof *b->part, "the times"));
-    FMD_TRY(fmd_alloc(&b->gradients, largest, sizeof(float), "the benchmark"));
-    return fmd_alloc(&b->backup, rows * output, sizeof(float), "the benchmark");
+    FMD_TRY(fmd_alloc(&b->forward, n, sizeof(double), "the times"));
+    FMD_TRY(fmd_alloc(&b->kernel_gradient, n, sizeof(double), "the times"));
+    FMD_TRY(fmd_alloc(&b->both, n, sizeof(double), "the times"));
+    return fmd_alloc(&b->gradients, largest, sizeof(float), "the benchmark");
+}
+
+/* Collective. Medians of a layer; means over the ranks. */
+static fmd_convolution_seconds seconds_of(fmd_comm *c, bench *b, const fmd_layer *l)
+{
+    const size_t at = (size_t)l->index * b->n;
+    for (size_t i = at; i < at + b->n; i++)
+        b->both[i] -= b->kernel_gradient[i];
+    double medians[] = {fmd_stats_of(b->forward + at, b->n).median,
+                        fmd_stats_of(b->kernel_gradient + at, b->n).median,
+                        fmd_stats_of(b->both + at, b->n).median};
+    fmd_comm_mean(c, medians, 3);
+    return (fmd_convolution_seconds){.forward = medians[0],
+                                     .weight_gradient = medians[1],
+                                     .input_gradient =
+                                         l->sends_gradient ? medians[2] : (double)NAN};
 }
 
 fmd_status fmd_measure_convolutions(fmd_comm *c, fmd_model *m, const fmd_fit_args *fit,
                                     size_t samples, size_t microbatch_size, size_t n,
                                     fmd_convolution_seconds *seconds)
 {
-    bench b = {.comm = c, .model = m, .n = n, .seconds = seconds};
-    const size_t rows = (samples + microbatch_size - 1) / microbatch_size * microbatch_size;
+    bench b = {.model = m, .n = n};
     const fmd_gradient_sink sink = {.self = &b, .begin = sink_begin, .commit = sink_commit};
-    const fmd_status st = fmd_comm_agree(c, allocate(&b, rows));
+    const fmd_passes passes = {.model = m,
+                               .split = &fit->train,
+                               .divisor = fit->divisor,
+                               .count = samples,
+                               .microbatch_size = microbatch_size,
+                               .training = true,
+                               .seed = fit->seed,
+                               .sink = &sink,
+                               .score = score,
+                               .self = &b};
+    const fmd_status st = fmd_comm_agree(c, allocate(&b));
     if (st == FMD_OK) {
+        fmd_passes_run(&passes);
+        fmd_comm_barrier(c);
         fmd_model_hook(m, measure_call, &b);
-        fmd_passes_run(&(fmd_passes){.model = m,
-                                     .split = &fit->train,
-                                     .divisor = fit->divisor,
-                                     .count = samples,
-                                     .microbatch_size = microbatch_size,
-                                     .training = true,
-                                     .seed = fit->seed,
-                                     .sink = &sink,
-                                     .score = score,
-                                     .self = &b});
+        for (b.pass = 0; b.pass < n; b.pass++)
+            fmd_passes_run(&passes);
         fmd_model_hook(m, NULL, NULL);
+        for (size_t i = 0; i < fmd_model_n_layers(m); i++)
+            if (fmd_layer_convolves(m, fmd_model_layer(m, i)))
+                seconds[i] = seconds_of(c, &b, fmd_model_layer(m, i));
     }
-    free(b.whole);
-    free(b.part);
+    free(b.forward);
+    free(b.kernel_gradient);
+    free(b.both);
     free(b.gradients);
-    free(b.backup);
     return st;
 }

@@ -27,9 +27,9 @@ typedef struct fmd_convolution_seconds {
     double input_gradient; /* NAN: nobody needs it */
 } fmd_convolution_seconds;
 
-/* Collective. One training pass over `samples` samples in microbatches of `microbatch_size`, which all
- * ranks make at the same time; in it each call of a convolution is repeated `n` times. `seconds`
- * has an element for each layer and receives the medians; those of other layers are left alone.
+/* Collective. All ranks make `n` training passes over `samples` samples in microbatches of
+ * `microbatch_size` at the same time, after one to warm up. `seconds` has an element for each layer
+ * and receives the medians of convolutions, means over the ranks; other elements are left alone.
  * Gradients are not summed. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_measure_convolutions(fmd_comm *c, fmd_model *m, const fmd_fit_args *fit,
                                                 size_t samples, size_t microbatch_size, size_t n,
