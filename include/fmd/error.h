@@ -11,6 +11,7 @@
 /* The values are the exit codes of the program (sysexits.h where it has one). */
 typedef enum fmd_status {
     FMD_OK = 0,
+    FMD_EDIFFER = 1,    /* the files to be compared differ, as cmp and diff have it */
     FMD_EUSAGE = 64,    /* invalid option, or options that contradict each other */
     FMD_EDATA = 65,     /* a data file or checkpoint is damaged or of the wrong kind */
     FMD_ENOINPUT = 66,  /* an input does not exist */

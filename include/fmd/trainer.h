@@ -21,6 +21,7 @@ typedef struct fmd_fit_result {
     uint64_t resumed_step;   /* steps done by earlier processes */
     double save_seconds;     /* rank 0: spent on checkpoints */
     int saves;
+    int best_epoch; /* rank 0: of best.weights.h5, from 1; 0: there is none */
 } fmd_fit_result;
 
 /* Collective. Trains the model from its present parameters. On return every rank holds the same

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,8 +114,8 @@ static const char *allowed(const fmd_option *o, char text[128])
 {
     size_t used = 0;
     text[0] = '\0';
-    if (has_range(o) && isinf(o->max))
-        used += (size_t)snprintf(text, 128, " from %.10g on", o->min);
+    if (has_range(o) && (isinf(o->max) || (o->kind == FMD_OPTION_INT && o->max >= UINT32_MAX)))
+        used += (size_t)snprintf(text, 128, " of at least %.10g", o->min);
     else if (has_range(o))
         used += (size_t)snprintf(
             text, 128, o->kind == FMD_OPTION_INT ? " from %.0f to %.0f" : " from %.10g to %.10g",
@@ -381,8 +382,12 @@ static bool takes(const fmd_option *o, const char *word)
     double d;
     fmd_shape s;
     fmd_numbers v;
-    if (o->kind == FMD_OPTION_DIMS)
-        return parse_dims(o, word, &s);
+    if (o->kind == FMD_OPTION_DIMS) { /* out of range, it is still meant for this option */
+        fmd_option any = *o;
+        any.min = INT_MIN;
+        any.max = INT_MAX;
+        return parse_dims(&any, word, &s);
+    }
     if (o->kind == FMD_OPTION_NUMBERS)
         return parse_numbers(o, word, &v);
     if (o->kind == FMD_OPTION_CHOICE)

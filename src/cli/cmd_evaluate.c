@@ -28,8 +28,8 @@ static void print_head(const verdict *v)
     const fmd_loaded_model *t = v->model;
     const fmd_classification *r = &v->classes;
     char hash[FMD_HASH_TEXT], n[32], correct[32], name[FMD_MODEL_NAME], title[FMD_MODEL_TITLE];
-    fmd_print("data   %s %s · %s %s images%s\n", t->data.info.name, t->data.info.path,
-              fmd_format_count(t->split.n, n), t->half,
+    fmd_print("data   %s %s · %s %s image%s%s\n", t->data.info.name, t->data.info.path,
+              fmd_format_count(t->split.n, n), t->half, t->split.n == 1 ? "" : "s",
               t->foreign ? ", not the data set of the run" : "");
     fmd_print(
         "model  %s: %s\n", fmd_model_kind(t->model),

@@ -381,7 +381,7 @@ static void compare_tensors(comparison *d)
         }
 }
 
-static void compare(const checkpoint *a, const checkpoint *b)
+static fmd_status compare(const checkpoint *a, const checkpoint *b)
 {
     const checkpoint *const sides[] = {a, b};
     comparison d = {.a = a, .b = b};
@@ -402,10 +402,12 @@ static void compare(const checkpoint *a, const checkpoint *b)
     compare_progress(&d);
     compare_entries(&d);
     compare_tensors(&d);
-    if (*d.what == '\0')
+    if (*d.what == '\0') {
         fmd_print("equal\n");
-    else
-        fmd_print("different: %s\n", d.what);
+        return FMD_OK;
+    }
+    fmd_print("different: %s\n", d.what);
+    return FMD_FAIL_SILENTLY(FMD_EDIFFER);
 }
 
 static fmd_status run_inspect(fmd_comm *c, const fmd_config *config)
@@ -419,11 +421,13 @@ static fmd_status run_inspect(fmd_comm *c, const fmd_config *config)
         free(a);
         return st;
     }
-    st = open_checkpoint(a, config->model.weights);
+    st = fmd_weights_advise(open_checkpoint(a, config->model.weights), config->model.weights,
+                            a->path);
     if (st == FMD_OK && two)
-        st = open_checkpoint(b, config->model.against);
+        st = fmd_weights_advise(open_checkpoint(b, config->model.against), config->model.against,
+                                b->path);
     if (st == FMD_OK && two)
-        compare(a, b);
+        st = compare(a, b);
     else if (st == FMD_OK)
         print_checkpoint(a);
     else if (st == FMD_EDATA && !two) /* the error line says why */

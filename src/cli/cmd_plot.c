@@ -1,6 +1,7 @@
 /* plot: draws pictures of a run, and writes their data and gnuplot scripts. */
 #include "cli/commands.h"
 #include "cli/predict/index_list.h"
+#include "cli/predict/user_images.h"
 #include "report/plots/plots.h"
 
 #include "base/log.h"
@@ -84,17 +85,42 @@ static fmd_status choose_image(const char *index, size_t n, size_t *image)
 }
 
 /* Rank 0. */
-static fmd_status plot(const fmd_run_view *v, const fmd_config *config, const char *formats)
+static fmd_status plot(const fmd_run_view *v, const fmd_user_images *own, const fmd_config *config,
+                       const char *formats)
 {
     char folder[FMD_RUN_PATH_BYTES];
-    snprintf(folder, sizeof folder, "%s/plots", v->path);
+    struct stat s;
+    if (*config->output.path != '\0')
+        snprintf(folder, sizeof folder, "%s", config->output.path);
+    else
+        snprintf(folder, sizeof folder, "%s/plots", v->path);
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return FMD_FAIL(FMD_EBUSY, "cannot make the folder '%s': %s", folder, strerror(errno));
+    if (stat(folder, &s) != 0 || !S_ISDIR(s.st_mode))
+        return FMD_FAIL(FMD_EUSAGE, "--output: '%s' is a file: name a folder for the pictures",
+                        folder);
     size_t image = 0;
     if (v->no_data.status == FMD_OK && *config->view.index != '\0')
         FMD_TRY(choose_image(config->view.index, v->trained.split.n, &image));
-    return draw(&(fmd_plot_target){.folder = folder, .formats = formats, .image = image}, v,
-                config->output.what);
+    return draw(&(fmd_plot_target){.folder = folder,
+                                   .formats = formats,
+                                   .image = image,
+                                   .own = own->split.images,
+                                   .own_name = own->names != NULL ? own->names[0] : NULL},
+                v, config->output.what);
+}
+
+/* Collective. The one image of the user. */
+static fmd_status read_own(fmd_user_images *own, fmd_comm *c, const fmd_run_view *v,
+                           const fmd_config *config)
+{
+    if (v->no_model.status != FMD_OK)
+        return FMD_FAIL(v->no_model.status, "no picture of the features: %.900s", v->no_model.why);
+    FMD_TRY(fmd_user_images_read(own, c, config->view.images, fmd_model_in(v->trained.model),
+                                 fmd_invert_of(config, &v->trained.data.info)));
+    return own->split.n == 1
+               ? FMD_OK
+               : FMD_FAIL(FMD_EUSAGE, "--images: feature maps are drawn of one image");
 }
 
 static fmd_status run_plot(fmd_comm *c, const fmd_config *config)
@@ -102,27 +128,37 @@ static fmd_status run_plot(fmd_comm *c, const fmd_config *config)
     fmd_run_view *v = NULL;
     char formats[16];
     fmd_view_needs needs = FMD_VIEW_DATA;
+    fmd_user_images own = {.names = NULL};
     FMD_TRY(parse_formats(config->output.format, formats));
     if (config->output.what > 0)
         needs = pictures[config->output.what - 1].needs;
-    if (*config->view.index != '\0' && config->output.what > 0 &&
-        pictures[config->output.what - 1].draw != fmd_plot_features)
+    const bool features =
+        config->output.what > 0 && pictures[config->output.what - 1].draw == fmd_plot_features;
+    if (*config->view.index != '\0' && config->output.what > 0 && !features)
         return FMD_FAIL(FMD_EUSAGE, "--index has no effect without --what features");
+    if (*config->view.images != '\0' && !features)
+        return FMD_FAIL(FMD_EUSAGE, "'%.200s': an image needs --what features",
+                        config->view.images);
+    if (*config->view.images != '\0' && *config->view.index != '\0')
+        return FMD_FAIL(FMD_EUSAGE, "--index and --images exclude each other");
     fmd_status st = fmd_run_view_open(c, &v, config, needs);
+    if (st == FMD_OK && features && *config->view.images != '\0')
+        st = read_own(&own, c, v, config);
     if (st == FMD_OK)
-        st = fmd_comm_agree(c, fmd_comm_rank(c) == 0 ? plot(v, config, formats) : FMD_OK);
+        st = fmd_comm_agree(c, fmd_comm_rank(c) == 0 ? plot(v, &own, config, formats) : FMD_OK);
+    fmd_user_images_free(&own);
     fmd_run_view_close(v);
     return st;
 }
 
 const fmd_command fmd_command_plot = {
     .name = "plot",
-    .usage = "RUN_DIR [OPTIONS]",
+    .usage = "RUN_DIR [IMAGE] [OPTIONS]",
     .help = "draws a run: curves, confusions, predictions, weights, features",
     .section = FMD_TO_LOOK,
     .example = "runs/20260131-120000 --what curves --format svg",
-    .groups = "data|weights|pictures|selection",
-    .words = "weights",
+    .groups = "data|weights|pictures|selection|own images|file",
+    .words = "weights|images",
     .needs_mpi = true,
     .run = run_plot,
 };

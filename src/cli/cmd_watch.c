@@ -96,7 +96,9 @@ static void print_progress(const watch *w, FILE *out)
     char text[SHORT_TEXT];
     const fmd_json *now = w->run.place != NULL ? w->run.place : w->run.head;
     const double epochs = setting(w, FMD_KEY_EPOCHS), steps = setting(w, "steps_per_epoch");
-    const double done = real(now, "global_step"), all = epochs * steps;
+    const bool died = w->run.state == FMD_FOLLOW_DIED;
+    const double logged = real(now, "global_step"), all = epochs * steps;
+    const double done = died ? fmax(logged, w->run.saved_step) : logged;
     const double rate = real(w->run.place, "samples_per_s");
     if (!(all > 0) || isnan(done))
         return;
@@ -202,10 +204,9 @@ static void print_times(const watch *w, FILE *out)
 static void print_saved(const watch *w, FILE *out)
 {
     char text[SHORT_TEXT];
-    const fmd_json *s = w->run.saved;
-    if (s != NULL)
-        fmd_print_to(out, "saved   %s, %s ago\n", fmd_json_get_text(s, NULL, FMD_KEY_FILE),
-                     time_text(difftime(time(NULL), (time_t)real(s, "time")), text));
+    if (*w->run.saved != '\0')
+        fmd_print_to(out, "saved   " FMD_FILE_CHECKPOINTS "/%s, %s ago\n", w->run.saved,
+                     time_text(difftime(time(NULL), w->run.saved_time), text));
 }
 
 static void print_remedy(const watch *w, FILE *out)

@@ -1,5 +1,6 @@
 #include "data/locate.h"
 
+#include "base/option.h"
 #include "data/known_datasets.h"
 
 #include <dirent.h>
@@ -328,7 +329,7 @@ static void find_emnist(const char *path, char set[64])
 static fmd_status not_found(const char *name, const places *p, const bool denied[MAX_LOCATIONS])
 {
     const fmd_known_dataset *set = fmd_known_dataset_find(name);
-    char of_emnist[64] = "", other[FMD_PATH_BYTES];
+    char of_emnist[64] = "", other[FMD_PATH_BYTES], hint[FMD_OPTION_TEXT_BYTES];
     if (is_folder(name))
         find_emnist(name, of_emnist);
     if (*of_emnist != '\0')
@@ -355,9 +356,9 @@ static fmd_status not_found(const char *name, const places *p, const bool denied
                         "train-labels-idx1-ubyte, and the same with t10k, plain or .gz%s%s",
                         name, denied[0] ? " (permission denied)" : "", other);
     return FMD_FAIL(FMD_ENOINPUT,
-                    "cannot find data set '%s': expected fashion-mnist, mnist, cifar-10 or a "
+                    "cannot find data set '%s'%s: expected fashion-mnist, mnist, cifar-10 or a "
                     "folder; looked in %s",
-                    name, looked);
+                    name, fmd_did_you_mean("fashion-mnist|mnist|cifar-10", name, hint), looked);
 }
 
 /* Finds the first place that has all files; *f and *path are its contents and its path. */
@@ -406,17 +407,25 @@ fmd_status fmd_locate(fmd_place *out, const char *name, const char *dir)
     return FMD_OK;
 }
 
-/* Adds the folder if it contains a data set. A name without '/' could be mistaken for a data set's
+/* Adds the folder if it contains a data set that is not listed yet, under another name. `first` has
+ * the first file of each. A name without '/' could be mistaken for a data set's
  * name. */
-static void list_folder(char paths[][FMD_PATH_BYTES], size_t *n, size_t most, const char *path)
+static void list_folder(char paths[][FMD_PATH_BYTES], struct stat *first, size_t *n, size_t most,
+                        const char *path)
 {
     places p = {.n = 0};
     folder f;
+    bool known = false;
     set_prefix(&p, path);
     search_folder(&f, path, "");
     if (f.found == 0 && *p.prefix != '\0')
         search_folder(&f, path, p.prefix);
-    if (is_whole(&f) && *n < most)
+    if (!is_whole(&f) || *n >= most || stat(f.file[0], &first[*n]) != 0)
+        return;
+    for (size_t i = 0; i < *n; i++)
+        known =
+            known || (first[i].st_dev == first[*n].st_dev && first[i].st_ino == first[*n].st_ino);
+    if (!known)
         snprintf(paths[(*n)++], FMD_PATH_BYTES, "%s%.1000s", fmd_locate_is_path(path) ? "" : "./",
                  path);
 }
@@ -424,7 +433,9 @@ static void list_folder(char paths[][FMD_PATH_BYTES], size_t *n, size_t most, co
 size_t fmd_locate_list(char paths[][FMD_PATH_BYTES], size_t most, const char *dir)
 {
     places roots = {.n = 0};
+    struct stat first[FMD_LOCATE_MOST];
     size_t n = 0;
+    most = most < FMD_LOCATE_MOST ? most : FMD_LOCATE_MOST;
     if (*dir == '\0')
         dir = env("FMNIST_DIST_DATA");
     if (*dir != '\0')
@@ -435,15 +446,15 @@ size_t fmd_locate_list(char paths[][FMD_PATH_BYTES], size_t most, const char *di
         struct dirent **entries;
         char path[FMD_PATH_BYTES + 2 * NAME_MAX];
         const int found = scandir(roots.path[i], &entries, NULL, alphasort);
-        list_folder(paths, &n, most, roots.path[i]);
+        list_folder(paths, first, &n, most, roots.path[i]);
         for (int k = 0; k < found; k++) {
             const char *name = entries[k]->d_name;
             snprintf(path, sizeof path, "%s/%s", roots.path[i], name);
             if (*name != '.')
-                list_folder(paths, &n, most, path);
+                list_folder(paths, first, &n, most, path);
             snprintf(path, sizeof path, "%s/%s/raw", roots.path[i], name);
             if (*name != '.')
-                list_folder(paths, &n, most, path);
+                list_folder(paths, first, &n, most, path);
             free(entries[k]);
         }
         if (found >= 0)

@@ -24,8 +24,10 @@ FMD_CHECKED fmd_status fmd_locate(fmd_place *out, const char *name, const char *
  * name. */
 bool fmd_locate_is_path(const char *name);
 
-/* Local. The folders with all files of a data set, in `dir`, or in the default places if `dir` is
- * empty, in search order; at most `most`. Returns their number. */
+enum { FMD_LOCATE_MOST = 64 };
+
+/* Local. The folders with all files of a data set, the same files once, in `dir`, or in the default places if `dir` is
+ * empty, in search order; at most `most` and FMD_LOCATE_MOST. Returns their number. */
 size_t fmd_locate_list(char paths[][FMD_PATH_BYTES], size_t most, const char *dir);
 
 #endif

@@ -72,6 +72,8 @@ typedef struct fmd_config {
         char index[1024];
         char images[8 * FMD_PATH_BYTES];
         bool invert;
+        bool show_input;
+        char explain[FMD_PATH_BYTES];
         bool misclassified;
         char sort[64]; /* a choice of predict, or a key of runs */
         bool csv;

@@ -89,10 +89,6 @@ static fmd_status take(fmd_follow *r, const char *text, size_t bytes)
         keep(&r->head, line);
         return FMD_OK;
     }
-    if (strcmp(type, FMD_EVENT_CHECKPOINT) == 0) {
-        keep(&r->saved, line);
-        return FMD_OK;
-    }
     if (strcmp(type, FMD_EVENT_END) == 0) {
         keep(&r->end, line);
         return FMD_OK;
@@ -115,7 +111,6 @@ static void forget(fmd_follow *r)
     cut(r, -(double)INFINITY);
     keep(&r->head, NULL);
     keep(&r->place, NULL);
-    keep(&r->saved, NULL);
     keep(&r->end, NULL);
     r->read = 0;
 }
@@ -164,6 +159,34 @@ static fmd_status read_log(fmd_follow *r, double *age)
         *age = fmax(difftime(time(NULL), s.st_mtime), 0);
     close(fd);
     return st;
+}
+
+/* Finds the newest checkpoint. The log does not have those of ranks whose job died. */
+static void find_saved(fmd_follow *r)
+{
+    static const char prefix[] = "step-", suffix[] = ".weights.h5";
+    char path[PATH_BYTES + sizeof r->saved];
+    struct stat s;
+    DIR *folder = opendir(file_of(r, FMD_FILE_CHECKPOINTS, path));
+    const struct dirent *entry;
+    r->saved[0] = '\0';
+    r->saved_step = 0;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        const char *digits = entry->d_name + sizeof prefix - 1;
+        char *end;
+        if (strncmp(entry->d_name, prefix, sizeof prefix - 1) != 0 ||
+            strlen(entry->d_name) >= sizeof r->saved)
+            continue;
+        const double step = (double)strtoull(digits, &end, 10);
+        if (end == digits || strcmp(end, suffix) != 0 || step < r->saved_step ||
+            fstatat(dirfd(folder), entry->d_name, &s, 0) != 0)
+            continue;
+        memcpy(r->saved, entry->d_name, strlen(entry->d_name) + 1);
+        r->saved_step = step;
+        r->saved_time = s.st_mtime;
+    }
+    if (folder != NULL)
+        closedir(folder);
 }
 
 /* How the run ended: by its last line, or by STATUS.json if the disk was too full for the line. */
@@ -230,6 +253,7 @@ fmd_status fmd_follow_read(fmd_follow *r)
     const bool held = fmd_run_lock_is_held(r->folder);
     fmd_run_lock_owner(r->folder, owner);
     FMD_TRY(read_log(r, &age));
+    find_saved(r);
     judge(r, held, owner, age);
     return FMD_OK;
 }

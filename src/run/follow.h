@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <sys/types.h>
+#include <time.h>
 
 enum { FMD_FOLLOW_ROWS = 5, FMD_FOLLOW_TEXT = 2048 };
 
@@ -29,7 +30,9 @@ typedef struct fmd_follow {
     fmd_json *head;    /* the first line of the present process; NULL: none yet */
     fmd_json *place;   /* the last line of a step or an epoch, or NULL */
     fmd_json *epoch;   /* the last line of an epoch, or NULL */
-    fmd_json *saved;   /* the last line of a checkpoint, or NULL */
+    char saved[64];    /* the newest checkpoint in the folder; "": none */
+    double saved_step; /* its step */
+    time_t saved_time;
     fmd_json *end;     /* the last line, if the run has ended */
     fmd_json **epochs; /* all epochs; repeated steps count once */
     size_t n_epochs;

@@ -135,7 +135,10 @@ fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config)
 {
     char path[FMD_RUN_PATH_BYTES];
     bool reused = false;
+    struct stat s;
     f->path[0] = '\0';
+    if (stat(config->run.dir, &s) == 0 && !S_ISDIR(s.st_mode))
+        return FMD_FAIL(FMD_EBUSY, "--run-dir: '%s' is a file: name a folder", config->run.dir);
     if (*config->run.dir == '\0')
         return FMD_FAIL(FMD_EUSAGE,
                         "--run-dir: the name is empty: expected a folder, auto or none");

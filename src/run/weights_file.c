@@ -1,7 +1,9 @@
 #include "run/weights_file.h"
 #include "run/follow.h"
 
+#include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,6 +43,38 @@ fmd_status fmd_weights_path(const char *given, char path[FMD_WEIGHTS_PATH_BYTES]
     return FMD_OK;
 }
 
+static int is_weights(const struct dirent *entry)
+{
+    static const char end[] = ".weights.h5";
+    const size_t n = strlen(entry->d_name);
+    return n >= sizeof end - 1 && strcmp(entry->d_name + n - (sizeof end - 1), end) == 0;
+}
+
+fmd_status fmd_weights_advise(fmd_status st, const char *given, const char *path)
+{
+    char why[FMD_ERROR_BYTES], folder[FMD_WEIGHTS_PATH_BYTES], other[FMD_WEIGHTS_PATH_BYTES + 256];
+    struct dirent **names = NULL;
+    struct stat s;
+    uint64_t step;
+    bool found = false;
+    if (st != FMD_EDATA || stat(given, &s) != 0 || !S_ISDIR(s.st_mode))
+        return st;
+    snprintf(why, sizeof why, "%s", fmd_error_message());
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+    const int n = scandir(folder, &names, is_weights, alphasort);
+    for (int i = n - 1; i >= 0; i--) { /* the newest step file comes last */
+        if (!found) {
+            snprintf(other, sizeof other, "%s/%s", folder, names[i]->d_name);
+            found = strcmp(other, path) != 0 && lstat(other, &s) == 0 && S_ISREG(s.st_mode) &&
+                    fmd_checkpoint_verify(other, &step) == FMD_OK;
+        }
+        free(names[i]);
+    }
+    free(names);
+    return found ? FMD_FAIL(st, "%.600s; '%.350s' is intact: name it", why, other)
+                 : FMD_FAIL(st, "%s", why);
+}
+
 fmd_status fmd_weights_file_open(fmd_comm *c, fmd_weights_file *f, const char *given)
 {
     fmd_status st = FMD_OK;
@@ -48,7 +82,7 @@ fmd_status fmd_weights_file_open(fmd_comm *c, fmd_weights_file *f, const char *g
     if (c == NULL || fmd_comm_rank(c) == 0) {
         st = fmd_weights_path(given, f->path);
         if (st == FMD_OK)
-            st = fmd_weights_read_info(f->path, &f->info);
+            st = fmd_weights_advise(fmd_weights_read_info(f->path, &f->info), given, f->path);
     }
     if (c == NULL)
         return st;

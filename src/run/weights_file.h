@@ -17,6 +17,10 @@ typedef struct fmd_weights_file {
  * checkpoint. FMD_EUSAGE: no weights. */
 FMD_CHECKED fmd_status fmd_weights_path(const char *given, char path[FMD_WEIGHTS_PATH_BYTES]);
 
+/* Local. For a damaged file (FMD_EDATA) of the run folder `given`: adds to the message the name of
+ * another one that is intact. Returns `st`. */
+fmd_status fmd_weights_advise(fmd_status st, const char *given, const char *path);
+
 /* Collective; local where `c` is NULL. Reads the description of the model on every rank. Statuses
  * of fmd_weights_path and fmd_weights_read_info. */
 FMD_CHECKED fmd_status fmd_weights_file_open(fmd_comm *c, fmd_weights_file *f, const char *given);

@@ -33,7 +33,8 @@ static const double auto_share = 0.01, first_cost = 0.01;
 
 struct fmd_checkpointer {
     fmd_checkpointer_args args;
-    double best; /* of the monitored metric; NAN: none yet */
+    double best;        /* of the monitored metric; NAN: none yet */
+    uint64_t best_step; /* of best.weights.h5; 0: there is none */
     int written, failures;
     uint64_t last_step; /* of the newest file that this process wrote; valid if written > 0 */
     double seconds, last_cost, last_time;
@@ -258,6 +259,7 @@ fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fmd_state *sta
         fmd_warn("%s; training continues", fmd_error_message());
         return FMD_OK;
     }
+    s->best_step = state->step;
     return st;
 }
 
@@ -454,8 +456,10 @@ void fmd_checkpointer_recall(fmd_checkpointer *s, const fmd_state *state,
     const uint64_t step = (uint64_t)(best + 1) * epoch_steps;
     if (is_of_step(file_path(s, best_name, path), state, step) ||
         copy_best(s, state, step, from != NULL ? from : file_path(s, "", own)) ||
-        (state->step == step && write_file(s, best_name, state) == FMD_OK))
+        (state->step == step && write_file(s, best_name, state) == FMD_OK)) {
+        s->best_step = step;
         return;
+    }
     /* A file of a later step belongs to epochs that are trained again. */
     if (fmd_checkpoint_verify(path, &found) == FMD_OK && found <= state->step)
         unlink(path);
@@ -472,6 +476,11 @@ int fmd_checkpointer_count(const fmd_checkpointer *s)
 double fmd_checkpointer_seconds(const fmd_checkpointer *s)
 {
     return s->seconds;
+}
+
+uint64_t fmd_checkpointer_best_step(const fmd_checkpointer *s)
+{
+    return s->best_step;
 }
 
 double fmd_checkpointer_last(const fmd_checkpointer *s, uint64_t step,

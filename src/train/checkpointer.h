@@ -93,6 +93,9 @@ void fmd_checkpointer_recall(fmd_checkpointer *s, const fmd_state *state,
 int fmd_checkpointer_count(const fmd_checkpointer *s);
 double fmd_checkpointer_seconds(const fmd_checkpointer *s);
 
+/* Rank 0. The step of best.weights.h5; 0: there is none. */
+uint64_t fmd_checkpointer_best_step(const fmd_checkpointer *s);
+
 /* Rank 0. The name in the run folder of the checkpoint just written, after `step`; returns the
  * seconds spent on it. */
 enum { FMD_CHECKPOINTER_FILE_BYTES = 96 };

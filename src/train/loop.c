@@ -307,6 +307,8 @@ static fmd_status run(loop *l)
     l->result->repeats = fmd_stepper_repeats(l->stepper);
     memcpy(l->result->reason, l->control.reason, sizeof l->result->reason);
     if (a->checkpointer != NULL) {
+        l->result->best_epoch =
+            (int)(fmd_checkpointer_best_step(a->checkpointer) / l->state.epoch_steps);
         l->result->saves = fmd_checkpointer_count(a->checkpointer);
         l->result->save_seconds = fmd_checkpointer_seconds(a->checkpointer);
     }

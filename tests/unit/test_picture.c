@@ -98,6 +98,87 @@ static void test_picture__jpeg_files_are_read_as_grey_and_as_colour(void **state
     assert_colour("grey.jpg", 3, (const uint8_t[]){77, 77, 77});
 }
 
+/* A JPEG file, 24 x 16, whose quarters are 20, 90, 160 and 230, stored under an orientation. */
+static void put_turned(const char *name, int orientation)
+{
+    const uint8_t exif[] = {
+        'E', 'x', 'i', 'f', 0,    0, 'M', 'M', 0, 42, 0, 0, 0,
+        8,   0,   1,   1,   0x12, 0, 3,   0,   0, 0,  1, 0, (uint8_t)orientation,
+        0,   0,   0,   0,   0,    0};
+    struct jpeg_compress_struct info;
+    struct jpeg_error_mgr manager;
+    uint8_t row[24];
+    FILE *f = fopen(temp_path(name), "wb");
+    assert_non_null(f);
+    info.err = jpeg_std_error(&manager);
+    jpeg_create_compress(&info);
+    jpeg_stdio_dest(&info, f);
+    info.image_width = 24;
+    info.image_height = 16;
+    info.input_components = 1;
+    info.in_color_space = JCS_GRAYSCALE;
+    jpeg_set_defaults(&info);
+    jpeg_start_compress(&info, TRUE);
+    jpeg_write_marker(&info, JPEG_APP0 + 1, exif, sizeof exif);
+    for (int y = 0; y < 16; y++) {
+        for (int x = 0; x < 24; x++)
+            row[x] = (uint8_t)(20 + 70 * (x / 12) + 140 * (y / 8));
+        jpeg_write_scanlines(&info, (JSAMPROW[]){row}, 1);
+    }
+    jpeg_finish_compress(&info);
+    jpeg_destroy_compress(&info);
+    fclose(f);
+}
+
+/* The corners, from the upper left one by rows, as Exif 2.3 has them for orientations 1 to 8. */
+static void test_picture__exif_turns_a_picture_upright(void **state)
+{
+    (void)state;
+    static const int corners[8][4] = {{20, 90, 160, 230}, {90, 20, 230, 160}, {230, 160, 90, 20},
+                                      {160, 230, 20, 90}, {20, 160, 90, 230}, {160, 20, 230, 90},
+                                      {230, 90, 160, 20}, {90, 230, 20, 160}};
+    for (int how = 1; how <= 8; how++) {
+        fmd_picture p;
+        put_turned("turned.jpg", how);
+        assert_ok(fmd_picture_read(&p, temp_path("turned.jpg"), 1, 0));
+        assert_int_equal(p.width, how < 5 ? 24 : 16);
+        assert_int_equal(p.height, how < 5 ? 16 : 24);
+        for (size_t k = 0; k < 4; k++) {
+            const size_t x = k % 2 * (p.width - 5) + 2, y = k / 2 * (p.height - 5) + 2;
+            assert_in_range(p.pixels[y * p.width + x] + 10 - corners[how - 1][k], 0, 20);
+        }
+        fmd_picture_free(&p);
+    }
+}
+
+/* libpng would take them as linear light, and brighten the middle. */
+static void test_picture__values_of_16_bits_keep_their_upper_half(void **state)
+{
+    (void)state;
+    fmd_picture p;
+    FILE *f = fopen(temp_path("deep.png"), "wb");
+    const uint16_t values[] = {0, 257 * 50, 257 * 128, 65535};
+    uint8_t row[8];
+    for (int i = 0; i < 4; i++) {
+        row[2 * i] = (uint8_t)(values[i] >> 8);
+        row[2 * i + 1] = (uint8_t)values[i];
+    }
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(png);
+    png_init_io(png, f);
+    png_set_IHDR(png, info, 4, 1, 16, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(png, info);
+    png_write_row(png, row);
+    png_write_end(png, info);
+    png_destroy_write_struct(&png, &info);
+    fclose(f);
+    assert_ok(fmd_picture_read(&p, temp_path("deep.png"), 1, 0));
+    for (int i = 0; i < 4; i++)
+        assert_in_range(p.pixels[i] + 1 - values[i] / 257, 0, 2);
+    fmd_picture_free(&p);
+}
+
 static void test_picture__damaged_and_cmyk_jpeg_files_are_named(void **state)
 {
     (void)state;
@@ -253,6 +334,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_picture__jpeg_files_are_read_as_grey_and_as_colour),
+        cmocka_unit_test(test_picture__exif_turns_a_picture_upright),
+        cmocka_unit_test(test_picture__values_of_16_bits_keep_their_upper_half),
         cmocka_unit_test(test_picture__damaged_and_cmyk_jpeg_files_are_named),
         cmocka_unit_test(test_picture__what_is_written_reads_back),
         cmocka_unit_test(test_picture__the_bytes_in_memory_are_those_of_the_file),

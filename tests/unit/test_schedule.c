@@ -129,8 +129,8 @@ static void wrong_specs_are_refused(void **state)
          "--lr-schedule constant: does not understand '0.1'; it takes no arguments"},
         {"exponential", "--lr-schedule exponential: needs decay_rate; it takes decay_rate, "
                         "decay_steps, [no]staircase"},
-        {"cosine:decay_steps=0", "--lr-schedule cosine: decay_steps: '0' is not an integer from 1 "
-                                 "to 9007199254740991, or auto"},
+        {"cosine:decay_steps=0", "--lr-schedule cosine: decay_steps: '0' is not an integer of at "
+                                 "least 1, or auto"},
         {"step:values=1", "--lr-schedule step: needs boundaries; it takes boundaries, values"},
         {"step:boundaries=9,3:values=1,2,3", "--lr-schedule step: boundaries: '9,3' is not a list "
                                              "of up to 15 rising steps such as 1000,2000"},

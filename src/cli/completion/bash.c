@@ -72,7 +72,7 @@ void fmd_completion_bash(void)
            "    case $command in\n");
     for (size_t i = 0; i < fmd_commands_length; i++)
         print_command(fmd_commands[i]);
-    printf("    help) options=--man words='");
+    printf("    help) options=--man words='models ");
     print_command_names();
     printf("' ;;\n    esac\n    case $option in\n    --config) values=FILE ;;\n");
     for (size_t i = 0; i < fmd_config_table_length; i++)

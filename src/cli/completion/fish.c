@@ -92,7 +92,7 @@ void fmd_completion_fish(void)
            "-d 'explains the program or a command'\n"
            "complete -c fmnist-dist -n '__fmnist_dist_is help; and not __fmnist_dist_first' -a '");
     print_takers(NULL);
-    printf("'\n"
+    printf(" models'\n"
            "complete -c fmnist-dist -l help -d 'print the options'\n"
            "complete -c fmnist-dist -l config -r -F -d 'a JSON file with options'\n");
     for (size_t i = 0; i < fmd_config_table_length; i++)

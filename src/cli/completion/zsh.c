@@ -99,7 +99,9 @@ void fmd_completion_zsh(void)
            "    case $command in\n");
     for (size_t i = 0; i < fmd_commands_length; i++)
         print_command(fmd_commands[i]);
-    printf("    help) ((CURRENT != 2)) || _describe command commands ;;\n"
+    printf("    help)\n"
+           "        commands+=('models:the presets of --model')\n"
+           "        ((CURRENT != 2)) || _describe command commands ;;\n"
            "    esac\n"
            "}\n"
            "if [[ $funcstack[1] == _fmnist-dist ]]; then\n"

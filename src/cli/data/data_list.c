@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 
-enum { MOST_LISTED = 64 };
 
 /* One row of the list: a data set, or the reason why the folder has none. */
 static fmd_status list_one(const char *path, fmd_json *list)
@@ -43,8 +42,8 @@ fmd_status fmd_data_list(const fmd_config *config)
 {
     char(*paths)[FMD_PATH_BYTES];
     fmd_json *j = NULL;
-    FMD_TRY(fmd_alloc(&paths, MOST_LISTED, sizeof *paths, "the list"));
-    const size_t n = fmd_locate_list(paths, MOST_LISTED, config->data.dir);
+    FMD_TRY(fmd_alloc(&paths, FMD_LOCATE_MOST, sizeof *paths, "the list"));
+    const size_t n = fmd_locate_list(paths, FMD_LOCATE_MOST, config->data.dir);
     fmd_status st = FMD_OK;
     if (n == 0)
         st = FMD_FAIL(FMD_ENOINPUT,

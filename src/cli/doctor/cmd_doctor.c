@@ -239,6 +239,15 @@ static void check_data(fmd_findings *f, fmd_comm *c, const fmd_config *config)
              data.info.verified ? "verified" : "unverified");
 }
 
+/* Whether two ranks of one host see the same processors busy; their shares differ a little. */
+static bool is_same_load(const fmd_finding *a, const fmd_finding *b, const char *own_host,
+                         const char *host)
+{
+    const char *here = strstr(a->text, "processor"), *there = strstr(b->text, "processor");
+    return strcmp(a->topic, "load") == 0 && strcmp(b->topic, "load") == 0 && here != NULL &&
+           there != NULL && strcmp(here, there) == 0 && strcmp(own_host, host) == 0;
+}
+
 /* Collective. Adds to the findings of rank 0 the warnings and problems of the other ranks that it
  * does not have. */
 static fmd_status collect_hosts(fmd_findings *f, fmd_comm *c)
@@ -262,7 +271,8 @@ static fmd_status collect_hosts(fmd_findings *f, fmd_comm *c)
             const fmd_finding *one = &all[i].item[k];
             bool known = one->grade == FMD_FINE;
             for (int m = 0; m < f->n; m++)
-                known = known || strcmp(one->text, f->item[m].text) == 0;
+                known = known || strcmp(one->text, f->item[m].text) == 0 ||
+                        is_same_load(one, &f->item[m], hosts, hosts + (size_t)i * sizeof host);
             if (!known)
                 fmd_find(f, (fmd_grade)one->grade, one->topic, one->cure, "%s: %.440s",
                          hosts + (size_t)i * sizeof host, one->text);

@@ -1,6 +1,7 @@
 /* predict: classifies images of the data set, or of PNG and IDX files. */
 #include "base/system/print.h"
 #include "cli/commands.h"
+#include "cli/predict/explain.h"
 #include "cli/predict/index_list.h"
 #include "cli/predict/table.h"
 #include "run/loaded_model.h"
@@ -31,7 +32,7 @@ static void narrow(fmd_index_list *list, const fmd_told *told, const fmd_config 
 static void print_rest(const fmd_told *told, size_t chosen, size_t all, const fmd_config *config)
 {
     if (config->view.misclassified)
-        fmd_print("%zu of %zu images are misclassified\n", chosen, all);
+        fmd_print("%zu of %zu image%s misclassified\n", chosen, all, all == 1 ? "" : "s");
     if (told->n < chosen)
         fmd_print("%zu of %zu shown: --limit %zu shows all\n", told->n, chosen, chosen);
 }
@@ -53,6 +54,12 @@ static fmd_status tell(fmd_told *told, const fmd_config *config)
     told->index = list.at;
     told->n = list.n < most ? list.n : most;
     fmd_status st = FMD_OK;
+    if (config->view.show_input)
+        st = fmd_prediction_show_input(told);
+    if (st == FMD_OK && *config->view.explain != '\0')
+        st = fmd_prediction_explain(told, config->view.explain);
+    if (st != FMD_OK)
+        goto out;
     if (config->view.json)
         st = fmd_prediction_json(told);
     else if (config->view.csv)
@@ -61,6 +68,7 @@ static fmd_status tell(fmd_told *told, const fmd_config *config)
         fmd_prediction_table(told);
     if (table)
         print_rest(told, list.n, all, config);
+out:
     fmd_index_list_free(&list);
     return st;
 }
@@ -79,8 +87,12 @@ static fmd_status check_options(const fmd_config *config)
                         config->view.images, config->view.images);
     if (config->view.misclassified && *config->view.images != '\0')
         return FMD_FAIL(FMD_EUSAGE, "--misclassified needs labels, and --images have none");
-    if (config->view.invert && *config->view.images == '\0')
+    if (fmd_config_gives(config, "invert") && *config->view.images == '\0')
         return FMD_FAIL(FMD_EUSAGE, "--invert has no effect without --images");
+    if (config->view.show_input && (config->view.csv || config->view.json))
+        return FMD_FAIL(FMD_EUSAGE, "--show-input draws beside a table, not with --csv or --json");
+    if (*config->view.explain != '\0' && (config->view.csv || config->view.json))
+        return FMD_FAIL(FMD_EUSAGE, "--explain goes with a table, not with --csv or --json");
     if (config->view.csv && config->view.json)
         return FMD_FAIL(FMD_EUSAGE, "--csv and --json exclude each other");
     return FMD_OK;
@@ -94,7 +106,7 @@ static fmd_status find_images(fmd_split *split, fmd_user_images *own, fmd_comm *
     if (*config->view.images == '\0')
         return FMD_OK;
     FMD_TRY(fmd_user_images_read(own, c, config->view.images, fmd_model_in(t->model),
-                                 config->view.invert));
+                                 fmd_invert_of(config, &t->data.info)));
     *split = own->split;
     return FMD_OK;
 }
@@ -106,14 +118,17 @@ static fmd_status run_predict(fmd_comm *c, const fmd_config *config)
     fmd_user_images own = {.names = NULL};
     fmd_prediction p = {.n = 0};
     FMD_TRY(check_options(config));
-    FMD_TRY(fmd_loaded_model_open(
-        &t, c, config, *config->view.images == '\0' ? FMD_NEEDS_IMAGES : FMD_NEEDS_CLASS_NAMES));
+    const bool data = *config->view.images == '\0' || *config->view.explain != '\0';
+    FMD_TRY(fmd_loaded_model_open(&t, c, config, data ? FMD_NEEDS_IMAGES : FMD_NEEDS_CLASS_NAMES));
     fmd_status st = find_images(&split, &own, c, &t, config);
     if (st == FMD_OK)
         st = fmd_predict(c, t.model, &split, t.divisor, &p);
     if (st == FMD_OK && fmd_comm_rank(c) == 0) {
-        fmd_told told = {
-            .trained = &t, .prediction = &p, .labels = split.labels, .names = own.names};
+        fmd_told told = {.trained = &t,
+                         .prediction = &p,
+                         .images = split.images,
+                         .labels = split.labels,
+                         .names = own.names};
         st = tell(&told, config);
     }
     st = fmd_comm_agree(c, st);
@@ -126,10 +141,10 @@ static fmd_status run_predict(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_predict = {
     .name = "predict",
     .usage = "RUN_DIR|FILE [IMAGES ...] [OPTIONS]",
-    .help = "classifies test images, or PNG and IDX files",
+    .help = "classifies test images, or PNG, JPEG and IDX files",
     .section = FMD_TO_TRAIN,
     .example = "runs/20260131-120000 --misclassified --sort confidence",
-    .groups = "data|model|weights|images|selection|predictions|order|amount|json|output",
+    .groups = "data|model|weights|images|selection|own images|predictions|order|amount|json|output",
     .words = "weights|images",
     .needs_mpi = true,
     .run = run_predict,

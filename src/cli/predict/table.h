@@ -11,6 +11,7 @@
 typedef struct fmd_told {
     const fmd_loaded_model *trained;
     const fmd_prediction *prediction;
+    const uint8_t *images;           /* in the input shape of the model */
     const uint8_t *labels;           /* NULL: unknown */
     char (*names)[FMD_PICTURE_NAME]; /* NULL: images of the data set, by number */
     const uint32_t *index;           /* the images to print, in this order */

@@ -4,11 +4,17 @@
 #include "base/mem.h"
 #include "base/system/regular_file.h"
 #include "data/image.h"
+#include "data/known_datasets.h"
+#include "data/source.h"
 #include "io/pictures/picture.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Images of which the user should know something: how many, and the first of them. */
@@ -24,7 +30,8 @@ typedef struct intake {
     size_t n, room;
     uint8_t *bytes;
     char (*names)[FMD_PICTURE_NAME];
-    remark scaled, light, converted;
+    fmd_invert invert;
+    remark scaled, inverted, converted;
 } intake;
 
 static void remember(remark *r, const char *name)
@@ -93,7 +100,38 @@ static fmd_status add_image(intake *in, const uint8_t *pixels, fmd_size size, co
     return FMD_OK;
 }
 
-/* Whether the rim is rather light than dark. */
+/* Whether the border of the training images is dark on the whole. A data set that cannot be read is
+ * taken for one of the family of MNIST. */
+static bool has_dark_border(const fmd_dataset_info *data)
+{
+    enum { MOST = 200 };
+    fmd_dataset d;
+    void *memory = NULL;
+    size_t sum = 0, n = 0;
+    const fmd_shape s = data->image;
+    if (s.rank < 2 || fmd_source_read(&d, &memory, data->path, "") != FMD_OK)
+        return true;
+    const size_t height = (size_t)d.info.image.dim[0];
+    const size_t row = fmd_shape_count(d.info.image) / height;
+    for (size_t i = 0; i < d.train.n && i < MOST; i++) {
+        const uint8_t *image = d.train.images + i * height * row;
+        for (size_t k = 0; k < row; k++, n += 2)
+            sum += image[k] + (size_t)image[(height - 1) * row + k];
+    }
+    free(memory);
+    return sum <= 127 * n;
+}
+
+fmd_invert fmd_invert_of(const fmd_config *config, const fmd_dataset_info *data)
+{
+    if (fmd_config_gives(config, "invert"))
+        return config->view.invert ? FMD_INVERT_ALL : FMD_INVERT_NONE;
+    const bool dark = fmd_known_dataset_find(data->name) != NULL ||
+                      strncmp(data->name, "emnist", 6) == 0 || has_dark_border(data);
+    return dark ? FMD_INVERT_LIGHT : FMD_INVERT_NONE;
+}
+
+/* Whether the rim is rather light than dark. A picture of one colour has no rim. */
 static bool is_light(const fmd_picture *p)
 {
     const size_t row = p->width * p->channels;
@@ -105,7 +143,9 @@ static bool is_light(const fmd_picture *p)
             sum += rim ? p->pixels[y * row + i] : 0;
             n += rim;
         }
-    return sum > 127 * n;
+    const bool plain = memcmp(p->pixels, p->pixels + p->channels,
+                              p->width * p->height * p->channels - p->channels) == 0;
+    return !plain && sum > 127 * n;
 }
 
 static bool is_grey(const fmd_picture *p)
@@ -134,15 +174,29 @@ static fmd_status compare_colours(intake *in, const fmd_picture *p, const char *
     return FMD_OK;
 }
 
-static fmd_status read_picture(intake *in, const char *path, bool invert)
+/* Reads a picture, and decides whether it is inverted. Where it is transparent, its ground is as light
+ * as that of what it is turned into. */
+static fmd_status open_picture(fmd_picture *p, const intake *in, const char *path, bool *invert)
+{
+    *invert = in->invert != FMD_INVERT_NONE && in->channels == 1;
+    FMD_TRY(fmd_picture_read(p, path, in->channels, *invert ? 255 : 0));
+    if (in->invert == FMD_INVERT_ALL || !*invert || is_light(p))
+        return FMD_OK;
+    fmd_picture_free(p);
+    *invert = false;
+    return fmd_picture_read(p, path, in->channels, 0);
+}
+
+static fmd_status read_picture(intake *in, const char *path)
 {
     fmd_picture p;
-    FMD_TRY(fmd_picture_read(&p, path, in->channels, invert ? 255 : 0));
+    bool invert;
+    FMD_TRY(open_picture(&p, in, path, &invert));
     fmd_status st = make_room(in, 1);
     if (st == FMD_OK)
         st = compare_colours(in, &p, path);
-    if (in->channels == 1 && !invert && is_light(&p))
-        remember(&in->light, path);
+    if (st == FMD_OK && invert && in->invert == FMD_INVERT_LIGHT)
+        remember(&in->inverted, path);
     for (size_t i = 0; invert && i < p.width * p.height * p.channels; i++)
         p.pixels[i] = (uint8_t)(255 - p.pixels[i]);
     if (st == FMD_OK)
@@ -231,22 +285,65 @@ static void tell(const intake *in)
         fmd_warn(in->channels == 3 ? "grey, but the model takes colours; converted: %s%s"
                                    : "in colours, but the model takes grey; converted: %s%s",
                  in->converted.first, others(&in->converted, more));
-    if (in->light.n > 0)
-        fmd_warn("light border, but images of the MNIST family have a black one: %s%s; try "
-                 "--invert",
-                 in->light.first, others(&in->light, more));
+    if (in->inverted.n > 0)
+        fmd_warn("inverted, since its border is light and that of the data set is dark: %s%s; "
+                 "--no-invert keeps it",
+                 in->inverted.first, others(&in->inverted, more));
+}
+
+static fmd_status read_file(intake *in, const char *path)
+{
+    return is_idx(path) ? read_idx(in, path) : read_picture(in, path);
+}
+
+static int is_visible(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+/* All files of a folder. One that cannot be used is named and left out. */
+static fmd_status read_folder(intake *in, const char *path)
+{
+    char file[FMD_PATH_BYTES + NAME_MAX + 2];
+    struct dirent **names = NULL;
+    struct stat s;
+    fmd_status st = FMD_OK;
+    const size_t before = in->n;
+    const int n = scandir(path, &names, is_visible, alphasort);
+    if (n < 0)
+        return FMD_FAIL(FMD_EIO, "cannot read the folder '%s': %s", path, strerror(errno));
+    for (int i = 0; i < n; i++) {
+        const size_t used = strlen(path);
+        snprintf(file, sizeof file, "%s%s%s", path, path[used - 1] == '/' ? "" : "/",
+                 names[i]->d_name);
+        free(names[i]);
+        if (st != FMD_OK || (stat(file, &s) == 0 && S_ISDIR(s.st_mode)))
+            continue;
+        st = read_file(in, file);
+        if (st == FMD_ENOMEM)
+            continue;
+        if (st != FMD_OK)
+            fmd_warn("left out: %s", fmd_error_message());
+        st = FMD_OK;
+    }
+    free(names);
+    if (st == FMD_OK && in->n == before)
+        st = FMD_FAIL(FMD_ENOINPUT, "the folder '%s' holds no image that can be read", path);
+    return st;
 }
 
 /* Rank 0. */
-static fmd_status read_all(intake *in, const char *files, bool invert)
+static fmd_status read_all(intake *in, const char *files)
 {
     char path[FMD_PATH_BYTES];
+    struct stat s;
     for (const char *at = files; *at != '\0'; at += *at == ',') {
         const size_t n = strcspn(at, ",");
         if (n == 0 || n >= sizeof path)
             return FMD_FAIL(FMD_EUSAGE, "--images: '%.100s' is not a list of files", files);
         snprintf(path, sizeof path, "%.*s", (int)n, at);
-        FMD_TRY(is_idx(path) ? read_idx(in, path) : read_picture(in, path, invert));
+        const bool folder = stat(path, &s) == 0 && S_ISDIR(s.st_mode);
+        FMD_TRY(folder ? read_folder(in, path) : read_file(in, path));
         at += n;
     }
     tell(in);
@@ -254,13 +351,13 @@ static fmd_status read_all(intake *in, const char *files, bool invert)
 }
 
 fmd_status fmd_user_images_read(fmd_user_images *out, fmd_comm *c, const char *files,
-                                fmd_shape image, bool invert)
+                                fmd_shape image, fmd_invert invert)
 {
-    intake in = {.n = 0};
+    intake in = {.invert = invert};
     void *shared = NULL;
     fmd_status st = look_at_shape(&in, image);
     if (st == FMD_OK && fmd_comm_rank(c) == 0)
-        st = read_all(&in, files, invert);
+        st = read_all(&in, files);
     if ((st = fmd_comm_agree(c, st)) != FMD_OK)
         goto out;
     fmd_comm_bcast(c, &in.n, sizeof in.n);

@@ -324,12 +324,16 @@ void fmd_report_result(const fmd_job *j, const char *weights)
             fmd_print_fact(&at, "%s %.3f", fmd_phase_names[p], r->phases.mean[p] * per_step);
         fmd_print("\n");
     }
-    if (r->saves > 0 && r->seconds > 0)
-        fmd_print("saved  %d checkpoint%s in %.3f s, %.1f %% of training\n", r->saves,
-                  r->saves == 1 ? "" : "s", r->save_seconds, 100 * r->save_seconds / r->seconds);
+    if (r->saves > 0)
+        fmd_print("saved  %d checkpoint%s in %.3f s, %.1f %% of the run\n", r->saves,
+                  r->saves == 1 ? "" : "s", r->save_seconds,
+                  100 * r->save_seconds / (r->seconds + r->save_seconds));
     fmd_print("test   loss %.4f · accuracy %.4f\n", j->test.loss, j->test.accuracy);
     if (r->weights_epoch + 1 != r->epochs)
         fmd_print("best   the weights are those of epoch %d of %d, the best by --monitor\n",
                   r->weights_epoch + 1, r->epochs);
+    if (r->best_epoch > 0)
+        fmd_print("best   epoch %d of %d is in " FMD_FILE_CHECKPOINTS "/" FMD_FILE_BEST "\n",
+                  r->best_epoch, r->epochs);
     fmd_print("weights xxh3:%s\n", weights);
 }

@@ -88,6 +88,7 @@ static fmd_status decode(fmd_picture *out, png_image *image, const char *path, s
                         image->height, FMD_PICTURE_MAX_PIXELS);
     FMD_TRY(fmd_picture_create(&p, image->width, image->height, channels));
     image->format = format_of(channels);
+    image->flags |= PNG_IMAGE_FLAG_16BIT_sRGB; /* as viewers do; libpng takes them as linear */
     if (!png_image_finish_read(image, &background, p.pixels, 0, NULL)) {
         fmd_picture_free(&p);
         return FMD_FAIL(FMD_EDATA, "'%s': a damaged or cut off PNG file: %s", path, image->message);

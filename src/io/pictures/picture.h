@@ -28,8 +28,8 @@ FMD_CHECKED fmd_status fmd_picture_create(fmd_picture *out, size_t width, size_t
 /* Local. Releases the pixels; a picture of zeros is allowed. */
 void fmd_picture_free(fmd_picture *p);
 
-/* Local. Reads a PNG or JPEG file of any kind as 8-bit grey (1 channel) or RGB (3). Where a PNG is
- * transparent, `ground` (0: black, 255: white) shows. Released by fmd_picture_free. FMD_ENOINPUT:
+/* Local. Reads a PNG or JPEG file of any kind as 8-bit grey (1 channel) or RGB (3), turned upright as
+ * Exif says. Where a PNG is transparent, `ground` (0: black, 255: white) shows. Released by fmd_picture_free. FMD_ENOINPUT:
  * the file does not exist; FMD_EDATA: it is of another kind, damaged or too large; FMD_EIO,
  * FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_picture_read(fmd_picture *out, const char *path, size_t channels,

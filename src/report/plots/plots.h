@@ -9,6 +9,8 @@ typedef struct fmd_plot_target {
     const char *folder;  /* it exists */
     const char *formats; /* "svg png" */
     size_t image;        /* the test image of the feature maps */
+    const uint8_t *own; /* an image of the user in its place, in the model's input shape; or NULL */
+    const char *own_name;
 } fmd_plot_target;
 
 /* Local. Loss and accuracy of each epoch, the best epoch marked. Needs the history. */
@@ -24,7 +26,7 @@ FMD_CHECKED fmd_status fmd_plot_predictions(const fmd_plot_target *t, const fmd_
  * model; FMD_EDATA where the weights are no images: fmd_plot_weight_tiles. */
 FMD_CHECKED fmd_status fmd_plot_weights(const fmd_plot_target *t, const fmd_run_view *v);
 
-/* Local. What the convolution and pooling layers make of one test image: a map for each filter.
+/* Local. What the convolution and pooling layers make of one image: a map for each filter.
  * Needs the predictions; FMD_EDATA where the model has no such layers. */
 FMD_CHECKED fmd_status fmd_plot_features(const fmd_plot_target *t, const fmd_run_view *v);
 

@@ -2,6 +2,7 @@
 #include "report/plots/plots_private.h"
 
 #include "data/sampler.h"
+#include "nn/losses/loss.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -48,13 +49,12 @@ bool fmd_plot_has_features(const fmd_run_view *v)
 }
 
 /* The output of layer i for one image. */
-static const float *output_of(const fmd_run_view *v, size_t i, size_t image)
+static const float *output_of(const fmd_run_view *v, size_t i, const uint8_t *image)
 {
     fmd_model *m = v->trained.model;
-    const uint32_t at = (uint32_t)image;
     const fmd_pass pass = {.microbatches = 1, .microbatch_size = 1};
-    fmd_gather_images(&v->trained.split, fmd_shape_count(v->trained.data.info.image), &at, 1, 1,
-                      v->trained.divisor, fmd_model_input(m));
+    fmd_gather_images(&(fmd_split){.n = 1, .images = image}, fmd_shape_count(fmd_model_in(m)), NULL,
+                      1, 1, v->trained.divisor, fmd_model_input(m));
     return fmd_model_forward_to(m, &pass, i);
 }
 
@@ -150,7 +150,7 @@ static void put_label(features *f, const char *text)
             f->rows + 2, variable, LEFT, TOP + f->rows * ROW + LABEL / 2 + 2);
 }
 
-static void put_layer(features *f, const fmd_run_view *v, size_t i, size_t image)
+static void put_layer(features *f, const fmd_run_view *v, size_t i, const uint8_t *image)
 {
     const fmd_layer *l = fmd_model_layer(v->trained.model, i);
     const float *values = output_of(v, i, image);
@@ -165,22 +165,30 @@ static void put_layer(features *f, const fmd_run_view *v, size_t i, size_t image
     f->rows++;
 }
 
-static void put_rows(features *f, const fmd_run_view *v, size_t image)
+static void put_rows(features *f, const fmd_run_view *v, const fmd_plot_target *target)
 {
     const fmd_loaded_model *t = &v->trained;
-    const size_t bytes = fmd_shape_count(t->data.info.image);
+    const size_t at = target->image, layers = fmd_model_n_layers(t->model);
+    const uint8_t *image = target->own != NULL
+                               ? target->own
+                               : t->split.images + at * fmd_shape_count(t->data.info.image);
     fmd_shape s = t->data.info.image;
     char text[160], label[64], predicted[64];
     if (s.rank == 2)
         s = (fmd_shape){.rank = 3, .dim = {s.dim[0], s.dim[1], 1}};
-    snprintf(text, sizeof text, "test image %zu: %s, predicted %s", image,
-             fmd_run_view_class(v, t->split.labels[image], label),
-             fmd_run_view_class(v, (size_t)v->prediction.predicted[image], predicted));
+    fmd_run_view_class(
+        v, fmd_argmax((size_t)fmd_model_classes(t->model), output_of(v, layers - 1, image)),
+        predicted);
+    if (target->own != NULL)
+        snprintf(text, sizeof text, "%.80s: predicted %s", target->own_name, predicted);
+    else
+        snprintf(text, sizeof text, "test image %zu: %s, predicted %s", at,
+                 fmd_run_view_class(v, t->split.labels[at], label), predicted);
     put_label(f, text);
-    put_image(f, t->split.images + image * bytes, s);
+    put_image(f, image, s);
     f->rows++;
     fprintf(f->draft.data, "layer,map,row,column,value\n");
-    for (size_t i = 0; i < fmd_model_n_layers(t->model) && f->rows <= MOST_LAYERS; i++)
+    for (size_t i = 0; i < layers && f->rows <= MOST_LAYERS; i++)
         if (makes_maps(fmd_model_layer(t->model, i)))
             put_layer(f, v, i, image);
 }
@@ -209,7 +217,7 @@ fmd_status fmd_plot_features(const fmd_plot_target *target, const fmd_run_view *
         "set label 1 \"Feature maps: what each filter makes of the image. Dark: high; white: the "
         "lowest value of the layer.\" at screen %d / width, screen 1 - 22 / height\n",
         LEFT + WIDTH + LEFT, TOP + height, LEFT, LEFT + WIDTH, height, LEFT);
-    put_rows(&f, v, target->image);
+    put_rows(&f, v, target);
     fprintf(f.draft.commands,
             "unset key\nunset tics\nset border 0\nset xrange [-0.5:%d - 0.5]\nset yrange "
             "[-0.5:%d - 0.5]\n"
