@@ -13,6 +13,7 @@ static fmd_status build(fmd_html *h, const fmd_run_view *v)
     FMD_TRY(fmd_page_training(h, v));
     fmd_page_test(h, v);
     FMD_TRY(fmd_page_mistakes(h, v));
+    FMD_TRY(fmd_page_explanations(h, v));
     FMD_TRY(fmd_page_model(h, v));
     fmd_page_time(h, v);
     fmd_page_configuration(h, v);

@@ -25,6 +25,9 @@ FMD_CHECKED fmd_status fmd_page_training(fmd_html *h, const fmd_run_view *v);
 void fmd_page_test(fmd_html *h, const fmd_run_view *v);
 FMD_CHECKED fmd_status fmd_page_mistakes(fmd_html *h, const fmd_run_view *v);
 
+/* Which pixels count in the worst mistakes, and the nearest training images. */
+FMD_CHECKED fmd_status fmd_page_explanations(fmd_html *h, const fmd_run_view *v);
+
 /* The layers, and the weights of the first one as images. */
 FMD_CHECKED fmd_status fmd_page_model(fmd_html *h, const fmd_run_view *v);
 

@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 
-
 /* One row of the list: a data set, or the reason why the folder has none. */
 static fmd_status list_one(const char *path, fmd_json *list)
 {

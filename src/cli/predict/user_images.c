@@ -255,14 +255,15 @@ static fmd_status read_idx(intake *in, const char *path)
 /* By its first bytes, which are zero, or gzip's; a file that cannot be read is none. */
 static bool is_idx(const char *path)
 {
-    uint8_t head[2] = {1, 1};
+    uint8_t head[3] = {1};
     int fd;
     size_t bytes;
     if (fmd_regular_file_open(&fd, &bytes, path, "images") != FMD_OK)
         return false;
     const bool whole = read(fd, head, sizeof head) == sizeof head;
     close(fd);
-    return whole && ((head[0] == 0 && head[1] == 0) || (head[0] == 0x1f && head[1] == 0x8b));
+    return whole &&
+           ((head[0] == 0 && head[1] == 0 && head[2] != 0) || (head[0] == 0x1f && head[1] == 0x8b));
 }
 
 /* ", and 3 more" */

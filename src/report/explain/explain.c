@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* The most arithmetic of a search for neighbours, in FLOP: some seconds on a core. */
-static const double search_flops = 3e11;
+static const double search_flops = 1e11;
 /* Squares of an occlusion along the shorter side, and moves of a square along its own side. */
 enum { SQUARES = 7, MOVES = 2 };
 /* Of batch_normalization, by which the variance 1 - EPSILON makes it the identity. */
