@@ -115,11 +115,10 @@ static fmd_status read_model(spec *s, const char *json)
     json_error_t error;
     json_t *model = json_loads(json, 0, &error);
     if (model == NULL)
-        return FMD_FAIL(
-            FMD_EDATA,
-            "'%s' is not a model: neither a text file with layers nor Keras' JSON (line %d, "
-            "column %d: %.200s)",
-            s->path, error.line, error.column, error.text);
+        return FMD_FAIL(FMD_EDATA, "'%s': %s: line %d, column %d: %.200s", s->path,
+                        s->has_weights ? "its model is not JSON"
+                                       : "neither a text file with layers nor Keras' JSON",
+                        error.line, error.column, error.text);
     fmd_status status;
     json_t *config = json_object_get(model, "config");
     const char *class_name = fmd_keras_string(model, "class_name");
