@@ -80,6 +80,8 @@ static fmd_status set(const fmd_option *o, fmd_config *config, bool *given, cons
     const bool again = given[o - fmd_config_table];
     given[o - fmd_config_table] = true;
     char *text = (char *)config + o->offset;
+    if (strcmp(label, "--layers") == 0 && *value == '\0')
+        return FMD_FAIL(FMD_EUSAGE, "--layers: the text is empty: name layers, or leave it out");
     if (!again || !o->repeats)
         return fmd_option_set(o, config, label, value);
     const size_t used = strlen(text);
