@@ -8,6 +8,7 @@
 #include "fmd/checkpoint.h"
 #include "fmd/error.h"
 #include "fmd/model.h"
+#include "nn/metrics/metric.h"
 #include "nn/schedule.h"
 #include "train/phases.h"
 
@@ -18,21 +19,31 @@
 /* The values of an epoch, with Keras' names. NAN: no validation data. */
 typedef struct fmd_metrics {
     double accuracy, loss, val_accuracy, val_loss, learning_rate;
+    double extra[FMD_METRICS_MAX], val_extra[FMD_METRICS_MAX]; /* of the metrics in `list` */
+    const fmd_metric_list *list;                               /* NULL: none */
 } fmd_metrics;
 
-/* Names for messages and option checks: "accuracy|loss|val_accuracy|val_loss". */
-extern const char *const fmd_metric_names;
+/* Local. Without values: all NaN. */
+fmd_metrics fmd_metrics_none(const fmd_metric_list *list);
+
+/* Local. The columns of a history: column number i, NULL past the end; the five of Keras first. */
+enum { FMD_METRICS_COLUMNS = 5 + 2 * FMD_METRICS_MAX };
+const char *fmd_metrics_column(const fmd_metric_list *list, size_t i);
+double *fmd_metrics_at(fmd_metrics *m, size_t i);
 
 /* Local. The value called `name` (`acc` is `accuracy`, `val_acc` is `val_accuracy`), or NULL. */
 const double *fmd_metric_find(const fmd_metrics *m, const char *name);
 
 /* Local. The full name of the metric called `name`: "accuracy" for "acc". NULL for an unknown
- * name. */
-const char *fmd_metric_name(const char *name);
+ * name, and for the learning rate. As long as the list. */
+const char *fmd_metric_name(const fmd_metric_list *list, const char *name);
+
+/* Local. Whether the metric of this name is a share, from 0 to 1, of which more is better. */
+bool fmd_metric_higher_is_better(const char *name);
 
 /* Local. Whether `value` of the metric called `name` is better than `than` by more than
- * `min_delta`, compared in float32 as Keras does; nothing is better than NaN. FMD_MODE_AUTO: higher
- * is better for accuracies, lower for losses. Every comparison of epochs uses this function. */
+ * `min_delta`, compared in float32 as Keras does; nothing is better than NaN. FMD_MODE_AUTO: the
+ * metric tells whether higher is better. Every comparison of epochs uses this function. */
 typedef enum fmd_monitor_mode { FMD_MODE_AUTO, FMD_MODE_MIN, FMD_MODE_MAX } fmd_monitor_mode;
 bool fmd_metric_better(const char *name, fmd_monitor_mode mode, double min_delta, double value,
                        double than);
@@ -43,7 +54,8 @@ bool fmd_metric_is_best(const char *name, fmd_monitor_mode mode, double value, d
 
 /* Local. FMD_EUSAGE with the list and the nearest name unless `name` is a metric that a run has;
  * `validation` tells whether there are val_ ones. `label` starts the message. */
-FMD_CHECKED fmd_status fmd_metric_check(const char *name, bool validation, const char *label);
+FMD_CHECKED fmd_status fmd_metric_check(const fmd_metric_list *list, const char *name,
+                                        bool validation, const char *label);
 
 /* The arguments of a hook. */
 typedef struct fmd_event {

@@ -18,7 +18,8 @@
 typedef struct fmd_fingerprint_entry {
     const char *name;
     char text[FMD_OPTION_TEXT_BYTES];
-    bool may_change; /* affects future steps only: a resumed run may change it */
+    bool may_change;    /* affects future steps only: a resumed run may change it */
+    const char *absent; /* text that is not written: a file without the entry has it; NULL: none */
 } fmd_fingerprint_entry;
 
 /* The content of a checkpoint. Borrows all pointers. */

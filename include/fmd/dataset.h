@@ -26,8 +26,9 @@ typedef struct fmd_stream fmd_stream;
 
 typedef struct fmd_split {
     size_t n;              /* images */
-    const uint8_t *images; /* n times the image's bytes, row-major; NULL: they are in the stream */
-    const uint8_t *labels; /* n */
+    const uint8_t *images; /* image by image, row-major; NULL: they are in the stream */
+    const uint8_t *labels;
+    const uint32_t *index; /* the numbers of the n images among those; NULL: 0 to n - 1 */
     fmd_stream *stream;    /* NULL: the images are in memory */
     size_t first;          /* image of the stream */
 } fmd_split;
@@ -73,6 +74,9 @@ const char *fmd_dataset_key(int part);
 /* Local. The name of a class: "Ankle boot" for 9 of Fashion-MNIST, empty if it is unknown. Valid as
  * long as `info`. */
 const char *fmd_class_name(const fmd_dataset_info *info, int label);
+
+/* Local. The number of images of each class. */
+void fmd_split_count(const fmd_split *split, size_t images[FMD_CLASSES_MAX]);
 
 /* Local. The number of classes with images in `a` and none in `b`. */
 int fmd_split_unmatched(const fmd_split *a, const fmd_split *b);

@@ -15,6 +15,7 @@ typedef struct fmd_fit_result {
     fmd_phase_spread phases; /* over the ranks */
     fmd_metrics first;       /* of the first epoch */
     fmd_metrics metrics;     /* of the last completed epoch */
+    fmd_metrics kept;        /* of the epoch of the final weights */
     int weights_epoch;       /* epoch of the final weights, from 0; -1: no epoch was completed */
     char reason[160];        /* why training ended early; "" if it did not */
     bool interrupted;        /* by a signal or the clock: it can be resumed */

@@ -14,6 +14,9 @@ typedef enum fmd_rng_purpose {
     FMD_RNG_SHUFFLE = 2, /* stream: 0, time: epoch, index: position */
     FMD_RNG_DROPOUT = 3, /* stream: layer, time: step, index: position in the global batch, unit */
     FMD_RNG_SYNTHETIC = 4,    /* stream and time: 0, index: byte of the data set */
+    FMD_RNG_MIXING = 7,       /* stream: 0 step, 1 sample; time: step; index: place in the global
+                                 batch and attempt */
+    FMD_RNG_DIVISION = 8,     /* stream and time: 0, index: position */
     FMD_RNG_AUGMENTATION = 5, /* stream: layer, time: step, index: position in the global batch */
     FMD_RNG_NOISE = 6,        /* the same, then value of the image and attempt */
     FMD_RNG_SWEEP = 15,       /* stream: option, time: attempt, index: setting */

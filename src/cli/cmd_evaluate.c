@@ -42,6 +42,12 @@ static void print_head(const verdict *v)
               v->means.seconds);
     fmd_print("       accuracy %.4f to %.4f at 95 %% confidence · top-%zu %.4f\n", r->low, r->high,
               v->k, v->top_k);
+    const fmd_metric_list *list = &t->objective.metrics;
+    for (size_t i = 0; i < list->n; i++)
+        fmd_print("%s%s %.4f", i == 0 ? "       " : " · ", fmd_metric_column(&list->of[i]),
+                  v->means.extra[i]);
+    if (list->n > 0)
+        fmd_print("\n");
     fmd_print("weights xxh3:%s\n", fmd_hash_text(fmd_model_hash(t->model), hash));
 }
 
@@ -174,6 +180,8 @@ static fmd_status print_json(const verdict *v)
     fmd_json_int(j, NULL, "correct", (long long)r->correct);
     fmd_json_real(j, NULL, "loss", v->means.loss);
     fmd_json_real(j, NULL, "accuracy", r->accuracy);
+    for (size_t i = 0; i < t->objective.metrics.n; i++)
+        fmd_json_real(j, NULL, fmd_metric_column(&t->objective.metrics.of[i]), v->means.extra[i]);
     fmd_json_real(j, NULL, "accuracy_low", r->low);
     fmd_json_real(j, NULL, "accuracy_high", r->high);
     fmd_json_int(j, NULL, "k", (long long)v->k);
@@ -210,7 +218,7 @@ static fmd_status run_evaluate(fmd_comm *c, const fmd_config *config)
     fmd_prediction p = {.n = 0};
     verdict v = {.model = &t};
     FMD_TRY(fmd_loaded_model_open(&t, c, config, FMD_NEEDS_STREAM));
-    fmd_status st = fmd_evaluate(c, t.model, &t.split, t.divisor, NULL, &v.means);
+    fmd_status st = fmd_evaluate(c, t.model, &t.split, t.divisor, &t.objective, NULL, &v.means);
     if (st == FMD_OK)
         st = fmd_predict(c, t.model, &t.split, t.divisor, &p);
     if (st == FMD_OK)
@@ -226,7 +234,7 @@ const fmd_command fmd_command_evaluate = {
     .help = "computes loss, accuracy, scores per class and the confusion matrix",
     .section = FMD_TO_TRAIN,
     .example = "runs/20260131-120000",
-    .groups = "data|streaming|model|weights|images|metrics|json|output",
+    .groups = "data|streaming|model|weights|images|loss and metrics|metrics|json|output",
     .words = "weights",
     .needs_mpi = true,
     .run = run_evaluate,

@@ -16,8 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { COLUMNS = sizeof(fmd_metrics) / sizeof(double) };
-
 /* A file, with a model and an optimizer as described in it. */
 typedef struct checkpoint {
     char path[FMD_WEIGHTS_PATH_BYTES];
@@ -26,8 +24,10 @@ typedef struct checkpoint {
     fmd_checkpoint_contents contents;
     fmd_model *model;
     fmd_optimizer *optimizer;
-    int64_t epochs, step;       /* whole epochs done, and steps of the next one */
-    const fmd_metrics *history; /* a row an epoch */
+    int64_t epochs, step;    /* whole epochs done, and steps of the next one */
+    fmd_metric_list metrics; /* columns of the history besides Keras' five */
+    size_t columns;
+    const double *history; /* a row an epoch */
 } checkpoint;
 
 static const fmd_state_entry *find_entry(const checkpoint *c, const char *name, fmd_state_kind kind)
@@ -38,6 +38,36 @@ static const fmd_state_entry *find_entry(const checkpoint *c, const char *name, 
             return item;
     }
     return NULL;
+}
+
+/* The columns of the history, by name if there are more than Keras' five. */
+static fmd_status read_columns(checkpoint *c)
+{
+    const fmd_state_entry *names = find_entry(c, "history_columns", FMD_STATE_U8);
+    const char *text = names != NULL ? names->data : "";
+    char spec[FMD_METRICS_COLUMNS * FMD_METRIC_NAME_BYTES] = "accuracy", *rest = NULL;
+    char copy[sizeof spec] = "";
+    if (names != NULL && (names->count > sizeof copy || text[names->count - 1] != '\0'))
+        return FMD_FAIL(FMD_EDATA, "'%s' is damaged: 'history_columns' has impossible values",
+                        c->path);
+    snprintf(copy, sizeof copy, "%s", text);
+    rest = copy;
+    for (const char *word; rest != NULL && (word = strsep(&rest, ",")) != NULL;)
+        if (strncmp(word, "val_", 4) != 0 && fmd_metric_ops_of_column(word) != NULL)
+            snprintf(spec + strlen(spec), sizeof spec - strlen(spec), ",%s", word);
+    FMD_TRY(fmd_metric_list_parse(&c->metrics, spec, FMD_LOSS_CLASSES));
+    while (fmd_metrics_column(&c->metrics, c->columns) != NULL)
+        c->columns++;
+    return FMD_OK;
+}
+
+/* The values of an epoch. */
+static fmd_metrics epoch_of(const checkpoint *c, int64_t i)
+{
+    fmd_metrics m = fmd_metrics_none(&c->metrics);
+    for (size_t k = 0; k < c->columns; k++)
+        *fmd_metrics_at(&m, k) = c->history[(size_t)i * c->columns + k];
+    return m;
 }
 
 /* Reads how far the training had come. */
@@ -53,7 +83,8 @@ static fmd_status read_position(checkpoint *c)
     c->epochs = *(const int64_t *)epoch->data;
     c->step = *(const int64_t *)step->data;
     c->history = history->data;
-    if (c->epochs < 0 || c->step < 0 || (uint64_t)c->epochs > history->count / COLUMNS)
+    FMD_TRY(read_columns(c));
+    if (c->epochs < 0 || c->step < 0 || (uint64_t)c->epochs > history->count / c->columns)
         return FMD_FAIL(FMD_EDATA, "'%s': epoch %" PRId64 " with step %" PRId64 " is impossible",
                         c->path, c->epochs, c->step);
     return FMD_OK;
@@ -196,15 +227,21 @@ static void print_history(const checkpoint *c)
     if (c->epochs == 0)
         return;
     fmd_print("\nhistory\n");
-    fmd_print("  epoch    accuracy        loss  val_accuracy    val_loss  learning_rate\n");
+    fmd_print("  epoch    accuracy        loss  val_accuracy    val_loss  learning_rate");
+    const char *column;
+    for (size_t k = 5; (column = fmd_metrics_column(&c->metrics, k)) != NULL; k++)
+        fmd_print("  %10s", column);
+    fmd_print("\n");
     for (int64_t i = 0; i < c->epochs; i++) {
-        const fmd_metrics *m = &c->history[i];
+        fmd_metrics m = epoch_of(c, i);
         fmd_print("  %5" PRId64, i + 1);
-        print_metric(10, m->accuracy);
-        print_metric(10, m->loss);
-        print_metric(12, m->val_accuracy);
-        print_metric(10, m->val_loss);
-        print_metric(13, m->learning_rate);
+        print_metric(10, m.accuracy);
+        print_metric(10, m.loss);
+        print_metric(12, m.val_accuracy);
+        print_metric(10, m.val_loss);
+        print_metric(13, m.learning_rate);
+        for (size_t k = 5; (column = fmd_metrics_column(&c->metrics, k)) != NULL; k++)
+            print_metric(strlen(column) > 10 ? (int)strlen(column) : 10, *fmd_metrics_at(&m, k));
         putchar('\n');
     }
 }
@@ -307,13 +344,15 @@ static void compare_progress(comparison *d)
         fmd_print("step     %" PRIu64 " | %" PRIu64 "\n", a->info.step, b->info.step);
         note(d, "step");
     }
-    while (same < both && same_bits(&a->history[same], &b->history[same], sizeof *a->history))
+    while (same < both && a->columns == b->columns &&
+           same_bits(&a->history[(size_t)same * a->columns], &b->history[(size_t)same * b->columns],
+                     a->columns * sizeof *a->history))
         same++;
     if (same < both) {
-        const fmd_metrics *x = &a->history[same], *y = &b->history[same];
+        const fmd_metrics x = epoch_of(a, same), y = epoch_of(b, same);
         fmd_print("history  differs from epoch %" PRId64 ": loss %.9g | %.9g, accuracy %.9g | "
                   "%.9g\n",
-                  same + 1, x->loss, y->loss, x->accuracy, y->accuracy);
+                  same + 1, x.loss, y.loss, x.accuracy, y.accuracy);
         note(d, "history");
     } else if (a->epochs != b->epochs) {
         fmd_print("history  %" PRId64 " | %" PRId64 " epochs, the first %" PRId64 " are equal\n",

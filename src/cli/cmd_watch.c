@@ -273,6 +273,16 @@ static fmd_status draw(watch *w)
     return FMD_OK;
 }
 
+/* The metrics of --metrics. */
+static void print_extra(const watch *w, const fmd_json *e)
+{
+    const char *name;
+    for (size_t i = 0;
+         (name = fmd_json_get_item(w->run.head, FMD_KEY_CONFIG, "metrics", i)) != NULL; i++)
+        if (!isnan(real(e, name)))
+            fmd_print(" - %s: %.4f", name, real(e, name));
+}
+
 /* Without a terminal: prints a line for each new epoch. */
 static void tell(watch *w)
 {
@@ -288,6 +298,7 @@ static void tell(watch *w)
         if (!isnan(real(e, "val_loss")))
             fmd_print(" - val_accuracy: %.4f - val_loss: %.4f", real(e, "val_accuracy"),
                       real(e, "val_loss"));
+        print_extra(w, e);
         fmd_print(" - %s samples/s\n", rate_text(real(e, "samples_per_s"), text));
     }
     const bool silent = w->run.state == FMD_FOLLOW_IS_SILENT;

@@ -2,6 +2,7 @@
 #include "cli/help.h"
 #include "fmd/optimizer.h"
 #include "nn/layer.h"
+#include "nn/metrics/metric.h"
 #include "nn/schedule.h"
 
 #include <ctype.h>
@@ -159,7 +160,7 @@ static void print_choices(void)
         }
 }
 
-/* The parts of --layers, --optimizer and --lr-schedule, for a command that takes them. */
+/* The parts of --layers, --loss, --metrics, --optimizer and --lr-schedule, for a command that takes them. */
 static void print_specs(const fmd_command *command)
 {
     const fmd_layer_ops *layer;
@@ -174,6 +175,19 @@ static void print_specs(const fmd_command *command)
                            layer->help);
         printf("\nvalues of their arguments\n");
         print_choices();
+    }
+    if (takes(command, "loss")) {
+        const fmd_loss_ops *loss;
+        const fmd_metric_ops *metric;
+        printf("\nlosses\n");
+        for (size_t i = 0; (loss = fmd_loss_ops_at(i)) != NULL; i++)
+            fmd_print_text(print_spec(loss->name, loss->args, loss->n_args), OPTION_COLUMN,
+                           loss->help);
+        printf("\nmetrics\n");
+        fmd_print_text(printf("  accuracy"), OPTION_COLUMN, "share of images classified correctly");
+        for (size_t i = 0; (metric = fmd_metric_ops_at(i)) != NULL; i++)
+            fmd_print_text(printf("  %s%s", metric->name, metric->default_k > 0 ? "[:K]" : ""),
+                           OPTION_COLUMN, metric->help);
     }
     if (takes(command, "optimizer")) {
         printf("\noptimizers\n");

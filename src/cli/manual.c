@@ -2,6 +2,7 @@
 #include "cli/manual.h"
 #include "fmd/optimizer.h"
 #include "nn/layer.h"
+#include "nn/metrics/metric.h"
 #include "nn/schedule.h"
 
 #include "cli/help.h"
@@ -187,12 +188,20 @@ static void print_specs(void)
     char help[FMD_HELP_BYTES];
     const fmd_layer_ops *layer;
     const fmd_optimizer_ops *optimizer;
+    const fmd_loss_ops *loss;
+    const fmd_metric_ops *metric;
     print_request(".SH", "LAYERS");
     print_text("The parts of --layers, separated by commas. Arguments are given by position or as "
                "name=value; those in brackets are optional.");
     putchar('\n');
     for (size_t i = 0; (layer = fmd_layer_ops_at(i)) != NULL; i++)
         print_spec(layer->name, layer->help, layer->args, layer->n_args);
+    print_request(".SH", "LOSSES");
+    for (size_t i = 0; (loss = fmd_loss_ops_at(i)) != NULL; i++)
+        print_spec(loss->name, loss->help, loss->args, loss->n_args);
+    print_request(".SH", "METRICS");
+    for (size_t i = 0; (metric = fmd_metric_ops_at(i)) != NULL; i++)
+        print_spec(metric->name, metric->help, NULL, 0);
     print_request(".SH", "OPTIMIZERS");
     for (size_t i = 0; (optimizer = fmd_optimizer_ops_at(i)) != NULL; i++) {
         snprintf(help, sizeof help, "%s (%s)", optimizer->help,

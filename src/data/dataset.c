@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 
+#include <string.h>
+
 /* The readers' limits on images keep the sum from overflowing. */
 size_t fmd_dataset_layout(const fmd_dataset_info *info, size_t offset[FMD_DATASET_FILES])
 {
@@ -35,6 +37,12 @@ void fmd_dataset_view(fmd_dataset *out, const fmd_dataset_info *info, const void
 
 fmd_split fmd_split_part(const fmd_split *s, size_t first, size_t n, size_t bytes)
 {
+    if (s->index != NULL) {
+        fmd_split part = *s;
+        part.n = n;
+        part.index = s->index + first;
+        return part;
+    }
     return (fmd_split){.n = n,
                        .images = s->images != NULL ? s->images + first * bytes : NULL,
                        .labels = s->labels != NULL ? s->labels + first : NULL,
@@ -62,15 +70,20 @@ const char *fmd_class_name(const fmd_dataset_info *info, int label)
     return label >= 0 && label < FMD_CLASSES_MAX ? info->class_names[label] : "";
 }
 
+void fmd_split_count(const fmd_split *split, size_t images[FMD_CLASSES_MAX])
+{
+    memset(images, 0, FMD_CLASSES_MAX * sizeof *images);
+    for (size_t i = 0; i < split->n; i++)
+        images[split->labels[split->index != NULL ? split->index[i] : i]]++;
+}
+
 int fmd_split_unmatched(const fmd_split *a, const fmd_split *b)
 {
-    bool in_a[FMD_CLASSES_MAX] = {false}, in_b[FMD_CLASSES_MAX] = {false};
+    size_t in_a[FMD_CLASSES_MAX], in_b[FMD_CLASSES_MAX];
     int n = 0;
-    for (size_t i = 0; i < a->n; i++)
-        in_a[a->labels[i]] = true;
-    for (size_t i = 0; i < b->n; i++)
-        in_b[b->labels[i]] = true;
+    fmd_split_count(a, in_a);
+    fmd_split_count(b, in_b);
     for (int i = 0; i < FMD_CLASSES_MAX; i++)
-        n += in_a[i] && !in_b[i];
+        n += in_a[i] > 0 && in_b[i] == 0;
     return n;
 }

@@ -1,7 +1,6 @@
 #include "data/sampler.h"
 
 #include "base/mem.h"
-#include "base/rng.h"
 #include "base/simd.h"
 #include "data/stream.h"
 
@@ -10,6 +9,7 @@
 
 struct fmd_sampler {
     size_t n;
+    const uint32_t *index; /* of the split */
     uint64_t seed;
     uint32_t *order;
     size_t window;    /* 0: all samples are shuffled together */
@@ -20,14 +20,21 @@ struct fmd_sampler {
 /* Streams of random numbers for the shuffle. */
 enum { ALL, SHARDS, WINDOWS };
 
+/* The number of the split's image i. */
+static uint32_t image_at(const fmd_sampler *s, size_t i)
+{
+    return s->index != NULL ? s->index[i] : (uint32_t)i;
+}
+
 static void reset_order(fmd_sampler *s)
 {
     for (size_t i = 0; i < s->n; i++)
-        s->order[i] = (uint32_t)i;
+        s->order[i] = image_at(s, i);
 }
 
-fmd_status fmd_sampler_create(fmd_sampler **out, size_t n, uint64_t seed)
+fmd_status fmd_sampler_create(fmd_sampler **out, const fmd_split *split, uint64_t seed)
 {
+    const size_t n = split->n;
     fmd_sampler *s = NULL;
     if (n > UINT32_MAX)
         return FMD_FAIL(FMD_EDATA, "found %zu samples, expected at most %u", n, UINT32_MAX);
@@ -36,6 +43,7 @@ fmd_status fmd_sampler_create(fmd_sampler **out, size_t n, uint64_t seed)
     if (status != FMD_OK)
         goto out;
     s->n = n;
+    s->index = split->index;
     s->seed = seed;
     reset_order(s);
     *out = s;
@@ -87,6 +95,11 @@ static void shuffle(uint32_t *order, size_t n, size_t first, const fmd_rng *rng)
     }
 }
 
+void fmd_shuffle(uint32_t *order, size_t n, const fmd_rng *rng)
+{
+    shuffle(order, n, 0, rng);
+}
+
 static void shuffle_windows(fmd_sampler *s, fmd_rng rng)
 {
     const size_t n = (s->n + s->shard - 1) / s->shard;
@@ -98,7 +111,7 @@ static void shuffle_windows(fmd_sampler *s, fmd_rng rng)
     for (size_t i = 0; i < n; i++) {
         const size_t first = s->shards[i] * s->shard;
         for (size_t k = first; k < first + s->shard && k < s->n; k++)
-            s->order[at++] = (uint32_t)k;
+            s->order[at++] = image_at(s, k);
     }
     rng.stream = WINDOWS;
     for (size_t first = 0; first < s->n; first += s->window)
@@ -165,15 +178,17 @@ static void gather_streamed(const fmd_split *split, size_t bytes, const uint32_t
 void fmd_gather_images(const fmd_split *split, size_t image_bytes, const uint32_t *order, size_t n,
                        size_t rows, float divisor, float *x)
 {
+    const uint32_t *numbers = order != NULL ? order : split->index;
     if (split->stream != NULL)
-        gather_streamed(split, image_bytes, order, n, divisor, x);
+        gather_streamed(split, image_bytes, numbers, n, divisor, x);
     else
-        gather_samples(split->images, image_bytes, order, n, divisor, x);
+        gather_samples(split->images, image_bytes, numbers, n, divisor, x);
     memset(x + n * image_bytes, 0, (rows - n) * image_bytes * sizeof *x);
 }
 
 void fmd_gather_labels(const fmd_split *split, const uint32_t *order, size_t n, uint8_t *labels)
 {
+    const uint32_t *numbers = order != NULL ? order : split->index;
     for (size_t i = 0; i < n; i++)
-        labels[i] = split->labels[order != NULL ? order[i] : i];
+        labels[i] = split->labels[numbers != NULL ? numbers[i] : i];
 }

@@ -162,7 +162,7 @@ fmd_status fmd_bench_steps(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fm
     b.batch = batch_of(fit);
     fmd_status st = fmd_stepper_create(&b.stepper, c, m, o, fit);
     if (st == FMD_OK)
-        st = fmd_sampler_create(&b.sampler, fit->train.n, fit->seed);
+        st = fmd_sampler_create(&b.sampler, &fit->train, fit->seed);
     if (st == FMD_OK)
         st = fmd_alloc(&result->seconds, args->repetitions, sizeof(double), "the times");
     if (st == FMD_OK)

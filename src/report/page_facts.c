@@ -264,6 +264,12 @@ static void add_history(fmd_json *j, const fmd_history *history)
             fmd_json_append_real(j, group, FMD_KEY_VAL_ACCURACY, e->metrics.val_accuracy);
             fmd_json_append_real(j, group, FMD_KEY_VAL_LOSS, e->metrics.val_loss);
         }
+        for (size_t k = 0; k < history->metrics->n; k++) {
+            const fmd_metric *m = &history->metrics->of[k];
+            fmd_json_append_real(j, group, fmd_metric_column(m), e->metrics.extra[k]);
+            if (history->validation)
+                fmd_json_append_real(j, group, m->val_name, e->metrics.val_extra[k]);
+        }
         fmd_json_append_real(j, group, FMD_KEY_TIME, e->seconds);
         fmd_json_append_real(j, group, FMD_KEY_SAMPLES_PER_S, e->samples_per_s);
     }

@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* Rows of the table of epochs, and points of a curve. */
-enum { MOST_ROWS = 200, MOST_POINTS = 1000 };
+enum { MOST_ROWS = 200, MOST_POINTS = 1000, MOST_COLUMNS = 8 + 2 * FMD_METRICS_MAX };
 
 /* Points of a curve, with the last. */
 static const size_t one_curve = MOST_POINTS + 1;
@@ -280,40 +280,74 @@ static void put_count(char text[48], double value)
     snprintf(text, 48, "%s", value >= 0 ? fmd_format_count((size_t)rint(value), count) : "-");
 }
 
+/* A column of the table of epochs. */
+typedef struct column {
+    char title[64];
+    char metric[FMD_METRIC_NAME_BYTES]; /* "": not of the metrics */
+} column;
+
+/* Loss and accuracy, then the metrics of --metrics: training and validation. */
+static size_t list_columns(const fmd_history *history, column out[MOST_COLUMNS])
+{
+    size_t n = 0;
+    for (int val = 0; val <= history->validation; val++) {
+        const char *prefix = val ? "Validation " : "";
+        out[n] = (column){.metric = ""};
+        snprintf(out[n].title, sizeof out[n].title, "#%s", val ? "Validation loss" : "Loss");
+        snprintf(out[n++].metric, sizeof out[0].metric, "%sloss", val ? "val_" : "");
+        snprintf(out[n].title, sizeof out[n].title, "#%s, %%",
+                 val ? "Validation accuracy" : "Accuracy");
+        snprintf(out[n++].metric, sizeof out[0].metric, "%saccuracy", val ? "val_" : "");
+        for (size_t i = 0; i < history->metrics->n; i++) {
+            const fmd_metric *m = &history->metrics->of[i];
+            snprintf(out[n].title, sizeof out[n].title, "#%s%s, %%", prefix, fmd_metric_column(m));
+            snprintf(out[n++].metric, sizeof out[0].metric, "%s",
+                     val ? m->val_name : fmd_metric_column(m));
+        }
+    }
+    return n;
+}
+
 static void put_epochs(fmd_html *h, const fmd_run_view *v)
 {
-    static const char all[] = "#Epoch|#Loss|#Accuracy, %|#Validation loss|#Validation accuracy, %|"
-                              "#Learning rate|#Seconds|#Images/s";
-    static const char without[] = "#Epoch|#Loss|#Accuracy, %|#Learning rate|#Seconds|#Images/s";
     const fmd_history *history = &v->history;
     const size_t stride = (history->n + MOST_ROWS - 1) / MOST_ROWS;
     const char *metric;
     const int best = fmd_run_view_best(v, &metric);
-    char caption[128];
+    column columns[MOST_COLUMNS];
+    const size_t n_metrics = list_columns(history, columns);
+    char caption[128], heads[MOST_COLUMNS * sizeof columns[0].title] = "#Epoch|";
     snprintf(caption, sizeof caption, "Epochs%s%s", best >= 0 ? "; * marks the best by " : "",
              best >= 0 ? metric : "");
     if (stride > 1)
         snprintf(caption + strlen(caption), sizeof caption - strlen(caption),
                  "; every %zuth, the best and the last", stride);
-    fmd_html_table_begin(h, "epochs", caption, history->validation ? all : without);
+    for (size_t k = 0; k < n_metrics; k++)
+        snprintf(heads + strlen(heads), sizeof heads - strlen(heads), "%.63s|", columns[k].title);
+    snprintf(heads + strlen(heads), sizeof heads - strlen(heads),
+             "#Learning rate|#Seconds|#Images/s");
+    fmd_html_table_begin(h, "epochs", caption, heads);
     for (size_t i = 0; i < history->n; i++) {
         const fmd_epoch *e = &history->epochs[i];
-        char cell[8][48];
+        char cell[MOST_COLUMNS][48];
+        const char *cells[MOST_COLUMNS];
         size_t n = 0;
         if (i % stride != 0 && (int)i != best && i + 1 != history->n)
             continue;
         snprintf(cell[n++], sizeof cell[0], "%s%zu", (int)i == best ? "* " : "", i + 1);
-        put_value(cell[n++], 4, e->metrics.loss);
-        put_value(cell[n++], 2, 100 * e->metrics.accuracy);
-        if (history->validation) {
-            put_value(cell[n++], 4, e->metrics.val_loss);
-            put_value(cell[n++], 2, 100 * e->metrics.val_accuracy);
+        for (size_t k = 0; k < n_metrics; k++) {
+            const double value = *fmd_metric_find(&e->metrics, columns[k].metric);
+            if (fmd_metric_higher_is_better(columns[k].metric))
+                put_value(cell[n++], 2, 100 * value);
+            else
+                put_value(cell[n++], 4, value);
         }
         snprintf(cell[n++], sizeof cell[0], "%#.3g", e->metrics.learning_rate);
         put_value(cell[n++], 2, e->seconds);
         put_count(cell[n++], e->samples_per_s);
-        fmd_html_row(h, (const char *const[]){cell[0], cell[1], cell[2], cell[3], cell[4], cell[5],
-                                              cell[6], cell[7]});
+        for (size_t k = 0; k < n; k++)
+            cells[k] = cell[k];
+        fmd_html_row(h, cells);
     }
     fmd_html_table_end(h);
 }
@@ -332,6 +366,12 @@ fmd_status fmd_page_training(fmd_html *h, const fmd_run_view *v)
     fmd_html_markup(h, "<div class=\"row\">\n");
     put_curve(h, v, (const char *[]){"loss", "val_loss"}, "Loss", 1, scratch);
     put_curve(h, v, (const char *[]){"accuracy", "val_accuracy"}, "Accuracy, %", 100, scratch);
+    for (size_t i = 0; i < v->history.metrics->n; i++) {
+        const fmd_metric *m = &v->history.metrics->of[i];
+        char title[FMD_METRIC_NAME_BYTES + 8];
+        snprintf(title, sizeof title, "%s, %%", fmd_metric_column(m));
+        put_curve(h, v, (const char *[]){fmd_metric_column(m), m->val_name}, title, 100, scratch);
+    }
     fmd_html_markup(h, "</div>\n");
     put_epochs(h, v);
     free(scratch);

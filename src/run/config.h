@@ -44,6 +44,8 @@ typedef struct fmd_config {
         char dir[FMD_PATH_BYTES];
         double validation_split;
         int validation_data; /* fmd_validation_data */
+        int validation_from; /* fmd_division_from */
+        int64_t k_fold;
         int64_t limit;
         bool normalize;
         bool stream;
@@ -95,7 +97,14 @@ typedef struct fmd_config {
         double warmup_epochs;
         int64_t seed;
         bool shuffle;
+        char class_weight[512];
+        double mixup;
+        double cutmix;
     } training;
+    struct {
+        char loss[96];
+        char metrics[256];
+    } objective;
     struct {
         char stop_when[512];
         int64_t patience;
@@ -180,8 +189,8 @@ typedef enum fmd_split_name { FMD_SPLIT_TEST, FMD_SPLIT_TRAIN } fmd_split_name;
 
 /* The groups of options of a training, which config.json stores. */
 #define FMD_TRAIN_GROUPS                                                                           \
-    "data|streaming|training data|"                                                                \
-    "amount|model|weights|training|stopping|checkpoints|distribution|run|output"
+    "data|streaming|training data|folds|amount|model|weights|loss and metrics|"                    \
+    "training|stopping|checkpoints|distribution|run|output"
 
 /* Local. Whether `words`, as in "data|model", contains `word`. */
 bool fmd_word_is_among(const char *words, const char *word);

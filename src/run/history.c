@@ -3,7 +3,6 @@
 #include "base/system/regular_file.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,29 +10,39 @@
 
 enum { MAX_COLUMNS = 32 };
 
-/* The columns of history.csv, and where their values go. */
-static const struct column {
-    const char *name;
-    size_t offset;
-} columns[] = {
-    {"accuracy", offsetof(fmd_epoch, metrics.accuracy)},
-    {"learning_rate", offsetof(fmd_epoch, metrics.learning_rate)},
-    {"loss", offsetof(fmd_epoch, metrics.loss)},
-    {"val_accuracy", offsetof(fmd_epoch, metrics.val_accuracy)},
-    {"val_loss", offsetof(fmd_epoch, metrics.val_loss)},
-    {"time", offsetof(fmd_epoch, seconds)},
-    {"samples_per_s", offsetof(fmd_epoch, samples_per_s)},
-};
-
-enum { KNOWN = sizeof columns / sizeof *columns };
-
 /* A file under reading. */
 typedef struct table {
     const char *path;
     size_t line;
-    const struct column *of[MAX_COLUMNS]; /* of each field; NULL: not known */
+    char name[MAX_COLUMNS][FMD_METRIC_NAME_BYTES]; /* of each field */
     size_t n_fields;
 } table;
+
+/* The metrics of --metrics, which the columns that are not Keras' name. */
+static void find_metrics(const table *t, fmd_metric_list *list)
+{
+    char spec[MAX_COLUMNS * FMD_METRIC_NAME_BYTES] = "accuracy";
+    for (size_t i = 0, n = 0; i < t->n_fields; i++)
+        if (strncmp(t->name[i], "val_", 4) != 0 && fmd_metric_ops_of_column(t->name[i]) != NULL &&
+            n++ < FMD_METRICS_MAX)
+            snprintf(spec + strlen(spec), sizeof spec - strlen(spec), ",%s", t->name[i]);
+    if (fmd_metric_list_parse(list, spec, FMD_LOSS_CLASSES) != FMD_OK)
+        *list = (fmd_metric_list){.n = 0}; /* the same twice */
+}
+
+/* Where the value of a field goes; NULL: not known. */
+static double *place_of(const table *t, size_t field, fmd_epoch *e)
+{
+    const char *name = t->name[field], *column;
+    if (strcmp(name, "time") == 0)
+        return &e->seconds;
+    if (strcmp(name, "samples_per_s") == 0)
+        return &e->samples_per_s;
+    for (size_t i = 0; (column = fmd_metrics_column(e->metrics.list, i)) != NULL; i++)
+        if (strcmp(column, name) == 0)
+            return fmd_metrics_at(&e->metrics, i);
+    return NULL;
+}
 
 static fmd_status read_header(table *t, char *line, fmd_history *h)
 {
@@ -42,11 +51,10 @@ static fmd_status read_header(table *t, char *line, fmd_history *h)
         if (t->n_fields == MAX_COLUMNS || (t->n_fields == 0 && strcmp(name, "epoch") != 0))
             return FMD_FAIL(FMD_EDATA, "'%s' is no history: its first column is not 'epoch'",
                             t->path);
-        for (size_t i = 0; i < KNOWN; i++)
-            if (strcmp(columns[i].name, name) == 0)
-                t->of[t->n_fields] = &columns[i];
+        snprintf(t->name[t->n_fields], sizeof t->name[0], "%s", name);
         h->validation = h->validation || strncmp(name, "val_", 4) == 0;
     }
+    find_metrics(t, h->metrics);
     return FMD_OK;
 }
 
@@ -62,19 +70,21 @@ static bool read_value(const char *text, double *out)
     return end != text && *end == '\0';
 }
 
-static fmd_status read_epoch(const table *t, char *line, fmd_epoch *out)
+static fmd_status read_epoch(const table *t, char *line, const fmd_metric_list *list,
+                             fmd_epoch *out)
 {
     char *rest = line;
     size_t n = 0;
     const double none = (double)NAN;
-    *out = (fmd_epoch){{none, none, none, none, none}, none, none};
+    *out = (fmd_epoch){fmd_metrics_none(list), none, none};
     for (const char *field; (field = strsep(&rest, ",")) != NULL; n++) {
         double value;
         if (n == t->n_fields || !read_value(field, &value))
             return FMD_FAIL(FMD_EDATA, "'%s', line %zu: '%.40s' is not a number of a column",
                             t->path, t->line, field);
-        if (t->of[n] != NULL)
-            *(double *)((char *)out + t->of[n]->offset) = value;
+        double *place = place_of(t, n, out);
+        if (place != NULL)
+            *place = value;
     }
     return n == t->n_fields ? FMD_OK
                             : FMD_FAIL(FMD_EDATA, "'%s', line %zu: %zu fields, expected %zu",
@@ -90,7 +100,7 @@ static fmd_status add_epoch(const table *t, char *line, fmd_history *h, size_t *
             return FMD_FAIL(FMD_ENOMEM, "out of memory: the history of %zu epochs", *room);
         h->epochs = grown;
     }
-    FMD_TRY(read_epoch(t, line, &h->epochs[h->n]));
+    FMD_TRY(read_epoch(t, line, h->metrics, &h->epochs[h->n]));
     h->n++;
     return FMD_OK;
 }
@@ -105,9 +115,11 @@ fmd_status fmd_history_read(fmd_history *out, const char *path)
     int fd;
     size_t bytes;
     FMD_TRY(fmd_regular_file_open(&fd, &bytes, path, "a table of epochs"));
-    FILE *file = fdopen(fd, "r");
-    if (file == NULL) {
+    FILE *file = NULL;
+    h.metrics = calloc(1, sizeof *h.metrics);
+    if (h.metrics == NULL || (file = fdopen(fd, "r")) == NULL) {
         close(fd);
+        fmd_history_free(&h);
         return FMD_FAIL(FMD_ENOMEM, "out of memory: opening '%s'", path);
     }
     for (ssize_t n; st == FMD_OK && (n = getline(&line, &capacity, file)) > 0;) {
@@ -130,5 +142,6 @@ fmd_status fmd_history_read(fmd_history *out, const char *path)
 void fmd_history_free(fmd_history *h)
 {
     free(h->epochs);
+    free(h->metrics);
     *h = (fmd_history){0};
 }

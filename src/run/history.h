@@ -12,7 +12,8 @@ typedef struct fmd_epoch {
 typedef struct fmd_history {
     size_t n;
     fmd_epoch *epochs;
-    bool validation; /* there are val_ columns */
+    bool validation;          /* there are val_ columns */
+    fmd_metric_list *metrics; /* of the epochs, besides loss and accuracy */
 } fmd_history;
 
 /* Local. Reads the known columns, by name. An incomplete last line is still being written and is

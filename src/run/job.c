@@ -3,6 +3,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "data/class_weight.h"
+#include "data/division.h"
 #include "train/batch_plan.h"
 
 #include <math.h>
@@ -12,43 +14,105 @@
 /* Chosen on the last sixth of the training images; docs/learning-rate.md has the figures. */
 static const double adam_learning_rate = 0.005;
 
-/* If the images are sorted by class, the last ones have classes that the others lack. */
-static void warn_sorted(const fmd_split *train, const fmd_split *validation)
+/* Classes with validation images only cannot be learned. */
+static void warn_unmatched(const fmd_job *j)
 {
+    const fmd_config *c = j->config;
+    const fmd_split *train = &j->fit.train, *validation = &j->fit.validation;
     const int untrained = fmd_split_unmatched(validation, train);
     const int unvalidated = validation->n > 0 ? fmd_split_unmatched(train, validation) : 0;
+    const bool on_test = c->data.validation_data == FMD_VALIDATION_TEST;
+    const char *option = on_test       ? "--validation-data"
+                         : j->fold > 0 ? "--k-fold"
+                                       : "--validation-split";
+    const bool last = c->data.validation_from == FMD_DIVISION_END && !on_test;
     if (untrained > 0)
-        fmd_warn("--validation-split: %d class%s of the validation images, the last ones, have no "
-                 "training image, so their accuracy is 0: shuffle the files, or use "
-                 "--validation-data test",
-                 untrained, untrained == 1 ? "" : "es");
+        fmd_warn("%s: %d class%s of the validation images%s ha%s no training image, so %s accuracy "
+                 "is 0%s",
+                 option, untrained, untrained == 1 ? "" : "es",
+                 last && j->fold == 0 ? ", the last ones," : "", untrained == 1 ? "s" : "ve",
+                 untrained == 1 ? "its" : "their",
+                 last ? ": give --validation-from stratified" : "");
     else if (unvalidated > 0)
-        fmd_warn("--validation-split: %d class%s of the training images have no validation image: "
-                 "are the files sorted?",
-                 unvalidated, unvalidated == 1 ? "" : "es");
+        fmd_warn("%s: %d class%s of the training images ha%s no validation image%s", option,
+                 unvalidated, unvalidated == 1 ? "" : "es", unvalidated == 1 ? "s" : "ve",
+                 last ? ": give --validation-from stratified" : "");
 }
 
-/* The training and validation images. Validation uses the last training images, as in Keras, or the
- * test images. */
+/* One source of validation images, and only with it a choice of images. */
+static fmd_status check_division(const fmd_config *c)
+{
+    const bool folds = c->data.k_fold != FMD_UNSET_INT, share = c->data.validation_split > 0;
+    const bool on_test = c->data.validation_data == FMD_VALIDATION_TEST;
+    if (folds && (share || on_test))
+        return FMD_FAIL(FMD_EUSAGE, "--k-fold chooses the validation images: leave out %s",
+                        share ? "--validation-split" : "--validation-data");
+    if (c->data.validation_from != FMD_DIVISION_END && !folds && (!share || on_test))
+        return FMD_FAIL(FMD_EUSAGE, "--validation-from needs --validation-split or --k-fold%s",
+                        on_test ? ", without --validation-data" : "");
+    return FMD_OK;
+}
+
+/* By image numbers. */
+static fmd_status divide(fmd_job *j, const fmd_split *all, size_t n_validation)
+{
+    const fmd_config *c = j->config;
+    const fmd_division d = {.from = (fmd_division_from)c->data.validation_from,
+                            .seed = (uint64_t)c->training.seed,
+                            .n_validation = n_validation,
+                            .fold = j->fold - 1,
+                            .folds = j->fold > 0 ? (int)c->data.k_fold : 0};
+    FMD_TRY(fmd_alloc(&j->index, all->n, sizeof *j->index, "the order of the images"));
+    return fmd_divide(all, &d, j->index, &j->fit.train, &j->fit.validation);
+}
+
+/* The training and validation images. Validation uses training images, the last ones unless the user
+ * chooses others, or the test images. */
 static fmd_status split_data(fmd_job *j)
 {
     const fmd_config *c = j->config;
     const size_t image_bytes = fmd_shape_count(j->data.info.image);
     fmd_split all = j->data.train;
+    FMD_TRY(check_division(c));
     if (c->data.limit != FMD_UNSET_INT && (size_t)c->data.limit < all.n)
         all.n = (size_t)c->data.limit;
     if (c->data.validation_data == FMD_VALIDATION_TEST) {
         j->fit.train = all;
         j->fit.validation = j->data.test;
+        warn_unmatched(j);
         return FMD_OK;
     }
     const size_t n = (size_t)((double)all.n * (1 - c->data.validation_split));
     if (n == 0)
         return FMD_FAIL(FMD_EUSAGE, "--validation-split %g of %zu images leaves none to train on",
                         c->data.validation_split, all.n);
-    j->fit.train = fmd_split_part(&all, 0, n, image_bytes);
-    j->fit.validation = fmd_split_part(&all, n, all.n - n, image_bytes);
-    warn_sorted(&j->fit.train, &j->fit.validation);
+    if (j->fold > 0 && (size_t)c->data.k_fold > all.n)
+        return FMD_FAIL(FMD_EUSAGE, "--k-fold %d: there are only %zu training images",
+                        (int)c->data.k_fold, all.n);
+    if (j->fold > 0 || c->data.validation_from != FMD_DIVISION_END) {
+        FMD_TRY(divide(j, &all, all.n - n));
+    } else {
+        j->fit.train = fmd_split_part(&all, 0, n, image_bytes);
+        j->fit.validation = fmd_split_part(&all, n, all.n - n, image_bytes);
+    }
+    warn_unmatched(j);
+    return FMD_OK;
+}
+
+static fmd_status plan_mixing(fmd_job *j)
+{
+    const fmd_config *c = j->config;
+    if (c->training.mixup > 0 && c->training.cutmix > 0)
+        return FMD_FAIL(FMD_EUSAGE, "--mixup and --cutmix: give one of them");
+    if (c->training.mixup > 0)
+        j->fit.mixing = (fmd_mixing){.kind = FMD_MIXUP, .alpha = c->training.mixup};
+    if (c->training.cutmix > 0)
+        j->fit.mixing = (fmd_mixing){.kind = FMD_CUTMIX, .alpha = c->training.cutmix};
+    if (j->fit.mixing.kind != FMD_MIX_NONE && j->fit.mixing.alpha < FMD_MIXING_ALPHA_MIN)
+        return FMD_FAIL(FMD_EUSAGE, "%s: %g is not a number from %g to %d, or 0",
+                        c->training.mixup > 0 ? "--mixup" : "--cutmix", j->fit.mixing.alpha,
+                        FMD_MIXING_ALPHA_MIN, FMD_MIXING_ALPHA_MAX);
+    j->fit.mixing.image = j->data.info.image;
     return FMD_OK;
 }
 
@@ -140,6 +204,7 @@ static fmd_status plan(fmd_job *j, const fmd_weights_file *weights)
 {
     const fmd_config *c = j->config;
     FMD_TRY(split_data(j));
+    FMD_TRY(plan_mixing(j));
     int64_t batch = c->training.batch_size;
     if (c->training.batch_size_per_rank != FMD_UNSET_INT)
         batch = c->training.batch_size_per_rank * fmd_comm_size(j->comm);
@@ -171,6 +236,14 @@ static fmd_status build(fmd_job *j, const fmd_weights_file *weights)
                                     fmd_class_name(&j->data.info, j->data.info.classes - 1)));
     FMD_TRY(fmd_optimizer_create(&j->optimizer, c->training.optimizer,
                                  fmd_model_n_trainable_params(j->model)));
+    FMD_TRY(fmd_loss_parse(&j->fit.objective.loss, c->objective.loss));
+    FMD_TRY(fmd_metric_list_parse(&j->fit.objective.metrics, c->objective.metrics,
+                                  (size_t)fmd_model_classes(j->model)));
+    if (strcmp(c->training.class_weight, "none") != 0) {
+        FMD_TRY(fmd_class_weight_parse(j->class_weight, c->training.class_weight, &j->data.info,
+                                       &j->fit.train));
+        j->fit.class_weight = j->class_weight;
+    }
     FMD_TRY(plan_rates(j));
     fmd_model_init(j->model, j->fit.seed);
     return FMD_OK;

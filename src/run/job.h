@@ -10,7 +10,7 @@
 #include "run/weights_file.h"
 #include "train/evaluate.h"
 
-enum { FMD_JOB_CALLBACKS = 9, FMD_JOB_FINGERPRINT = 40, FMD_HOST_BYTES = 64 };
+enum { FMD_JOB_CALLBACKS = 9, FMD_JOB_FINGERPRINT = 64, FMD_HOST_BYTES = 64 };
 
 /* Seconds before the first step: starting MPI, reading the data, and all the rest. */
 typedef struct fmd_setup_seconds {
@@ -26,6 +26,9 @@ typedef struct fmd_job {
     fmd_model *model;
     fmd_optimizer *optimizer;
     fmd_fit_args fit;
+    float class_weight[FMD_CLASSES_MAX];
+    uint32_t *index; /* of the images in fit.train and fit.validation; NULL: by ranges */
+    int fold;        /* of --k-fold, from 1; 0: none */
     double learning_rate, lr_scale; /* for the base batch; its factor */
     fmd_callback *callbacks[FMD_JOB_CALLBACKS];
     fmd_fingerprint_entry fingerprint[FMD_JOB_FINGERPRINT];

@@ -140,6 +140,44 @@ static fmd_status open_data(fmd_loaded_model *t, fmd_comm *c, const fmd_config *
     return FMD_OK;
 }
 
+/* Texts of --loss and --metrics. */
+typedef struct aims {
+    char loss[sizeof((fmd_config *)0)->objective.loss];
+    char metrics[sizeof((fmd_config *)0)->objective.metrics];
+} aims;
+
+/* Rank 0. Loss and metrics: the user's choice, else those of the run. */
+static fmd_status find_aims(aims *a, const fmd_weights_file *f, const fmd_config *config)
+{
+    fmd_json *run;
+    memcpy(a->loss, config->objective.loss, sizeof a->loss);
+    memcpy(a->metrics, config->objective.metrics, sizeof a->metrics);
+    FMD_TRY(read_of_run(&run, f, FMD_FILE_CONFIG));
+    const char *loss = run != NULL ? fmd_json_get_text(run, NULL, "loss") : NULL;
+    const char *metric;
+    if (loss != NULL && !fmd_config_gives(config, "loss"))
+        snprintf(a->loss, sizeof a->loss, "%s", loss);
+    for (size_t i = 0; run != NULL && !fmd_config_gives(config, "metrics") &&
+                       (metric = fmd_json_get_item(run, NULL, "metrics", i)) != NULL;
+         i++)
+        snprintf(a->metrics + strlen(a->metrics), sizeof a->metrics - strlen(a->metrics), ",%s",
+                 metric);
+    fmd_json_destroy(run);
+    return FMD_OK;
+}
+
+/* Collective. */
+static fmd_status open_objective(fmd_loaded_model *t, fmd_comm *c, const fmd_config *config)
+{
+    aims a;
+    memset(&a, 0, sizeof a);
+    FMD_TRY(fmd_comm_agree(c, fmd_comm_rank(c) == 0 ? find_aims(&a, &t->file, config) : FMD_OK));
+    fmd_comm_bcast(c, &a, sizeof a);
+    FMD_TRY(fmd_loss_parse(&t->objective.loss, a.loss));
+    return fmd_metric_list_parse(&t->objective.metrics, a.metrics,
+                                 (size_t)fmd_model_classes(t->model));
+}
+
 /* Whether the model fits the data. */
 static fmd_status check_fit(const fmd_model *m, const fmd_dataset_info *d)
 {
@@ -205,9 +243,10 @@ static fmd_status open_model(fmd_loaded_model *t, fmd_comm *c, const fmd_config 
     FMD_TRY(fmd_weights_file_load(c, &t->file, t->model));
     FMD_TRY(with_images ? check_fit(t->model, &t->data.info)
                         : fmd_model_check_classes(t->model, 1, ""));
-    if (with_images)
-        FMD_TRY(fmd_comm_agree(c, fmd_comm_rank(c) == 0 ? check_own(t, config, needs) : FMD_OK));
-    return FMD_OK;
+    if (!with_images)
+        return FMD_OK;
+    FMD_TRY(open_objective(t, c, config));
+    return fmd_comm_agree(c, fmd_comm_rank(c) == 0 ? check_own(t, config, needs) : FMD_OK);
 }
 
 fmd_status fmd_loaded_model_open(fmd_loaded_model *t, fmd_comm *c, const fmd_config *config,

@@ -2,17 +2,19 @@
 #ifndef FMD_RUN_LOADED_MODEL_H
 #define FMD_RUN_LOADED_MODEL_H
 
+#include "nn/metrics/metric.h"
 #include "run/config.h"
 #include "run/weights_file.h"
 
 typedef struct fmd_loaded_model {
     fmd_weights_file file;
-    fmd_model *model; /* with memory to evaluate */
-    fmd_dataset data; /* the parts that the command needs */
-    fmd_split split;  /* the split that --split names */
-    const char *half; /* "test" or "train" */
-    float divisor;    /* of pixels */
-    bool foreign;     /* rank 0: the images of the split are known to differ from the run's */
+    fmd_model *model;        /* with memory to evaluate */
+    fmd_dataset data;        /* the parts that the command needs */
+    fmd_split split;         /* the split that --split names */
+    const char *half;        /* "test" or "train" */
+    float divisor;           /* of pixels */
+    fmd_objective objective; /* the user's, else the run's */
+    bool foreign; /* rank 0: the images of the split are known to differ from the run's */
 } fmd_loaded_model;
 
 /* The data that a command needs besides the model. */

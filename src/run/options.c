@@ -1,5 +1,7 @@
+#include "data/division.h"
 #include "math/gemm.h"
 #include "run/config.h"
+#include "train/mixing/mixing.h"
 
 /* A command accepts whole groups of options. The help of an option that is on by default describes
  * its --no- form. */
@@ -46,10 +48,17 @@ const fmd_option fmd_config_table[] = {
      .help = "with --stream: shuffle so many images together, from ranges all over the file"},
     {.name = "validation-split", .group = "training data", .kind = FMD_OPTION_FLOAT,
      FIELD(data.validation_split), .initial = "0", .min = 0, .max = 0.9, .value = "F",
-     .keras = "validation_split", .help = "share of the training images, taken from the end, for validation"},
+     .keras = "validation_split", .help = "share of the training images for validation"},
+    {.name = "validation-from", .group = "training data", .kind = FMD_OPTION_CHOICE,
+     FIELD(data.validation_from), .initial = "end", .choices = FMD_VALIDATION_FROM_NAMES,
+     .help = "which ones: the last, as in Keras; random ones by --seed; stratified: random ones with "
+             "the same share of each class"},
     {.name = "validation-data", .group = "training data", .kind = FMD_OPTION_CHOICE,
      FIELD(data.validation_data), .initial = "none", .choices = FMD_VALIDATION_DATA_NAMES,
      .keras = "validation_data", .help = "test: validate on the test images after each epoch"},
+    {.name = "k-fold", .group = "folds", .kind = FMD_OPTION_INT, FIELD(data.k_fold),
+     .initial = "none", .unset = "none", .min = 2, .max = 100, .value = "K",
+     .help = "train K models, each validated on another K-th of the training images, and compare them"},
     {.name = "limit", .group = "amount", .kind = FMD_OPTION_INT, FIELD(data.limit), .initial = "all",
      .unset = "all", .min = 1, .max = 4294967295.0, .value = "N",
      .help = "train: use the first N images; predict: show at most N"},
@@ -106,6 +115,13 @@ const fmd_option fmd_config_table[] = {
      .help = "also print top-N accuracy: the label is among the N most probable classes"},
     {.name = "json", .group = "json", .kind = FMD_OPTION_BOOL, FIELD(view.json), .initial = "false",
      .help = "print one JSON object instead of text"},
+    /* loss and metrics */
+    {.name = "loss", .group = "loss and metrics", .kind = FMD_OPTION_TEXT, FIELD(objective.loss),
+     .initial = "sparse_categorical_crossentropy", .value = "SPEC", .keras = "loss",
+     .help = "a loss from the list below; its arguments follow after a colon"},
+    {.name = "metrics", .group = "loss and metrics", .kind = FMD_OPTION_TEXT, FIELD(objective.metrics),
+     .initial = "accuracy", .repeats = true, .value = "NAME,...", .keras = "metrics",
+     .help = "metrics from the list below besides the loss; evaluate: those of the run"},
     /* training */
     {.name = "epochs", .group = "training", .kind = FMD_OPTION_INT, FIELD(training.epochs), .initial = "10",
      .min = 1, .max = 100000, .value = "N", .keras = "epochs",
@@ -141,6 +157,16 @@ const fmd_option fmd_config_table[] = {
      .help = "for initial weights, order of the images and dropout"},
     {.name = "shuffle", .group = "training", .kind = FMD_OPTION_BOOL, FIELD(training.shuffle),
      .initial = "true", .keras = "shuffle", .help = "keep the same order of images in every epoch"},
+    {.name = "class-weight", .group = "training", .kind = FMD_OPTION_TEXT, FIELD(training.class_weight),
+     .initial = "none", .value = "none|balanced|CLASS=W,...", .keras = "class_weight",
+     .help = "weight of each class in the training loss; balanced: rare classes count more"},
+    {.name = "mixup", .group = "training", .kind = FMD_OPTION_FLOAT, FIELD(training.mixup),
+     .initial = "0", .min = 0, .max = FMD_MIXING_ALPHA_MAX, .value = "ALPHA",
+     .keras = "MixUp(alpha)", .help = "blend each training image with another one, e.g. 0.2; 0: off"},
+    {.name = "cutmix", .group = "training", .kind = FMD_OPTION_FLOAT, FIELD(training.cutmix),
+     .initial = "0", .min = 0, .max = FMD_MIXING_ALPHA_MAX, .value = "ALPHA",
+     .keras = "CutMix(factor)", .help = "paste a box of another image into each training image, e.g. 1; "
+             "0: off"},
     /* stopping */
     {.name = "stop-when", .group = "stopping", .kind = FMD_OPTION_TEXT, FIELD(stopping.stop_when),
      .initial = "", .repeats = true, .value = "COND",

@@ -36,7 +36,7 @@ fmd_status fmd_make_folders(const char *path, const char *what)
 }
 
 /* runs/20260131-235959, with a number appended if it exists. */
-static fmd_status make_dated_folder(fmd_run_folder *f)
+fmd_status fmd_run_folder_make_dated(char path[FMD_PATH_BYTES])
 {
     char date[32];
     const time_t now = time(NULL);
@@ -45,15 +45,15 @@ static fmd_status make_dated_folder(fmd_run_folder *f)
     FMD_TRY(fmd_make_folders("runs", "run folder"));
     for (int i = 0; i < 1000; i++) {
         if (i == 0)
-            snprintf(f->path, sizeof f->path, "runs/%s", date);
+            snprintf(path, FMD_PATH_BYTES, "runs/%s", date);
         else
-            snprintf(f->path, sizeof f->path, "runs/%s-%d", date, i);
-        if (mkdir(f->path, 0777) == 0)
+            snprintf(path, FMD_PATH_BYTES, "runs/%s-%d", date, i);
+        if (mkdir(path, 0777) == 0)
             return FMD_OK;
         if (errno != EEXIST)
             break;
     }
-    return FMD_FAIL(FMD_EBUSY, "cannot make the run folder '%s': %s", f->path, strerror(errno));
+    return FMD_FAIL(FMD_EBUSY, "cannot make the run folder '%s': %s", path, strerror(errno));
 }
 
 /* A folder named by the user may contain other files, unless the run would overwrite them. */
@@ -145,7 +145,7 @@ fmd_status fmd_run_folder_create(fmd_run_folder *f, const fmd_config *config)
     if (strcmp(config->run.dir, "none") == 0)
         return FMD_OK;
     if (strcmp(config->run.dir, "auto") == 0) {
-        FMD_TRY(make_dated_folder(f));
+        FMD_TRY(fmd_run_folder_make_dated(f->path));
     } else {
         memcpy(f->path, config->run.dir, sizeof f->path);
         FMD_TRY(fmd_make_folders(f->path, "run folder"));

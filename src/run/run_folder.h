@@ -18,6 +18,9 @@ enum { FMD_RUN_PATH_BYTES = FMD_PATH_BYTES + 64 };
 /* Local. Creates a folder and its parents; messages call it `what`. FMD_EBUSY. */
 FMD_CHECKED fmd_status fmd_make_folders(const char *path, const char *what);
 
+/* Local. Creates a new folder runs/<date>-<time>. FMD_EBUSY. */
+FMD_CHECKED fmd_status fmd_run_folder_make_dated(char path[FMD_PATH_BYTES]);
+
 /* Local. Creates and locks the folder of --run-dir, and writes config.json unless it exists.
  * FMD_EBUSY if the folder is in use, contains a run although --resume is none, or cannot be
  * created; FMD_EIO. */

@@ -144,7 +144,7 @@ void fmd_run_view_close(fmd_run_view *v)
 int fmd_run_view_best(const fmd_run_view *v, const char **metric)
 {
     const fmd_config *c = &v->config;
-    const char *name = fmd_metric_name(c->stopping.monitor);
+    const char *name = fmd_metric_name(v->history.metrics, c->stopping.monitor);
     fmd_monitor_mode mode = (fmd_monitor_mode)c->stopping.mode;
     /* --patience and --restore-best use --min-delta; --save-best counts any gain. */
     const bool stopping = c->stopping.restore_best || c->stopping.patience != FMD_UNSET_INT;

@@ -3,7 +3,6 @@
 #include "base/timer.h"
 #include "data/sampler.h"
 #include "data/stream.h"
-#include "nn/losses/loss.h"
 #include "nn/regularizer.h"
 #include "train/passes.h"
 
@@ -12,9 +11,11 @@
 /* An evaluation under way. */
 typedef struct work {
     const fmd_split *split;
+    const fmd_objective *objective;
     size_t classes;
     fmd_watchdog *watchdog;
     fmd_loss_sums sums;
+    int64_t *counters; /* of the metrics */
 } work;
 
 static void score(void *self, size_t first, size_t n, size_t rows, const float *logits,
@@ -23,8 +24,19 @@ static void score(void *self, size_t first, size_t n, size_t rows, const float *
     (void)rows;
     (void)grads;
     work *w = self;
+    const fmd_split *split = w->split;
     fmd_watchdog_phase(w->watchdog, "evaluating");
-    fmd_loss_samples(logits, w->split->labels + first, n, n, w->classes, NULL, &w->sums);
+    for (size_t i = 0; i < n; i += FMD_EVALUATE_SAMPLES) {
+        uint8_t labels[FMD_EVALUATE_SAMPLES];
+        const size_t left = n - i, now = left < FMD_EVALUATE_SAMPLES ? left : FMD_EVALUATE_SAMPLES;
+        const fmd_split part = fmd_split_part(split, first + i, now, 0);
+        const fmd_targets targets = {.labels = labels};
+        fmd_gather_labels(&part, NULL, now, labels);
+        const float *scores = logits + i * w->classes;
+        fmd_metric_list_count(&w->objective->metrics, scores, &targets, now, w->counters);
+        fmd_loss_samples(&w->objective->loss, scores, &targets, now, now, w->classes, NULL,
+                         &w->sums);
+    }
 }
 
 fmd_range fmd_evaluate_share(size_t n, int rank, int size)
@@ -35,15 +47,23 @@ fmd_range fmd_evaluate_share(size_t n, int rank, int size)
     return (fmd_range){.first = first, .count = (mine.count == 0 || end < n ? end : n) - first};
 }
 
+/* What the ranks add. */
+enum { LOSS, CORRECT, FAILED, UNREAD, SUMS };
+
 fmd_status fmd_evaluate(fmd_comm *c, fmd_model *m, const fmd_split *split, float divisor,
-                        fmd_watchdog *watchdog, fmd_evaluation *out)
+                        const fmd_objective *objective, fmd_watchdog *watchdog, fmd_evaluation *out)
 {
+    static const fmd_objective plain;
     const double start = fmd_now();
     const fmd_range mine = fmd_evaluate_share(split->n, fmd_comm_rank(c), fmd_comm_size(c));
+    const fmd_objective *o = objective != NULL ? objective : &plain;
+    int64_t total[SUMS + FMD_METRICS_MAX * FMD_METRIC_COUNTERS] = {0};
     work w = {.split = split,
+              .objective = o,
               .classes = (size_t)fmd_model_classes(m),
               .watchdog = watchdog,
-              .sums = {.of = split->n}};
+              .sums = {.of = split->n},
+              .counters = total + SUMS};
     fmd_watchdog_phase(watchdog, "evaluating");
     fmd_passes_run(&(fmd_passes){.model = m,
                                  .split = split,
@@ -55,17 +75,24 @@ fmd_status fmd_evaluate(fmd_comm *c, fmd_model *m, const fmd_split *split, float
                                  .self = &w});
     fmd_watchdog_phase(watchdog, "the sum of the evaluation");
     const fmd_status read = split->stream != NULL ? fmd_stream_status(split->stream) : FMD_OK;
-    int64_t total[] = {w.sums.loss, w.sums.correct, w.sums.failed, read != FMD_OK};
-    fmd_comm_sum_i64(c, total, 4);
-    if (total[3] > 0) /* only the rank that failed knows why */
+    total[LOSS] = w.sums.loss;
+    total[CORRECT] = w.sums.correct;
+    total[FAILED] = w.sums.failed;
+    total[UNREAD] = read != FMD_OK;
+    fmd_comm_sum_i64(c, total, SUMS + (int)o->metrics.n_counters);
+    if (total[UNREAD] > 0) /* only the rank that failed knows why */
         return fmd_comm_agree(c, read);
-    if (total[2] > 0)
+    if (total[FAILED] > 0)
         return FMD_FAIL(FMD_EDIVERGED, "the loss of %lld of %zu images is not finite",
-                        (long long)total[2], split->n);
-    const double n = (double)split->n, penalty = fmd_regularizer_loss(m);
-    *out = (fmd_evaluation){.loss = split->n > 0 ? (double)total[0] * FMD_LOSS_UNIT / n + penalty
-                                                 : (double)NAN,
-                            .accuracy = split->n > 0 ? (double)total[1] / n : (double)NAN,
-                            .seconds = fmd_now() - start};
+                        (long long)total[FAILED], split->n);
+    const double n = (double)split->n, penalty = fmd_regularizer_loss(m), none = (double)NAN;
+    *out = (fmd_evaluation){.loss = split->n > 0 ? (double)total[LOSS] * FMD_LOSS_UNIT / n + penalty
+                                                 : none,
+                            .accuracy = split->n > 0 ? (double)total[CORRECT] / n : none};
+    for (size_t i = 0; i < FMD_METRICS_MAX; i++)
+        out->extra[i] = none;
+    if (split->n > 0)
+        fmd_metric_list_values(&o->metrics, total + SUMS, out->extra);
+    out->seconds = fmd_now() - start;
     return FMD_OK;
 }

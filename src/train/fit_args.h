@@ -5,13 +5,18 @@
 #include "dist/reduce/reduction.h"
 #include "fmd/callback.h"
 #include "fmd/dataset.h"
+#include "nn/metrics/metric.h"
 #include "nn/schedule.h"
 #include "train/checkpointer.h"
+#include "train/mixing/mixing.h"
 #include "train/watchdog.h"
 
 typedef struct fmd_fit_args {
     fmd_split train, validation; /* validation.n may be 0 */
     float divisor;               /* of pixels */
+    fmd_objective objective;
+    fmd_mixing mixing;         /* of training images */
+    const float *class_weight; /* in training, factor of the loss for each class; NULL: 1 */
     int epochs;
     size_t batch_size;      /* over all ranks */
     size_t microbatch_size; /* fmd_microbatch_size's */

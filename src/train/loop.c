@@ -134,6 +134,7 @@ static void set_running_metrics(loop *l)
     l->event.metrics.loss = n > 0 ? l->state.at.loss / n : 0;
     l->event.metrics.accuracy = n > 0 ? (double)l->state.at.correct / n : 0;
     l->event.metrics.learning_rate = l->state.rate;
+    fmd_metric_list_values(&l->args->objective.metrics, l->state.counters, l->event.metrics.extra);
 }
 
 /* The event of an epoch that begins or continues. */
@@ -151,7 +152,7 @@ static void begin_event(loop *l)
                            .base_rate = l->state.schedule.base,
                            .ranks = fmd_comm_size(l->comm),
                            .phases = l->phases,
-                           .metrics = {.val_loss = (double)NAN, .val_accuracy = (double)NAN}};
+                           .metrics = fmd_metrics_none(&a->objective.metrics)};
     if (l->event.samples > a->train.n)
         l->event.samples = a->train.n;
     set_running_metrics(l);
@@ -187,6 +188,8 @@ static fmd_status train_epoch(loop *l, bool *interrupted)
         l->state.at.loss += sums.loss;
         l->state.at.correct += sums.correct;
         l->result->steps = now(l)->step;
+        for (size_t i = 0; i < a->objective.metrics.n_counters; i++)
+            l->state.counters[i] += sums.metrics[i];
         *interrupted = sums.stop > 0;
 
         l->event.step++;
@@ -217,13 +220,15 @@ static fmd_status end_epoch(loop *l)
         const fmd_phase_seconds mine = fmd_stepper_seconds(l->stepper);
         fmd_comm_gather(l->comm, &mine, sizeof mine, l->phases);
         if (a->validation.n > 0)
-            st = fmd_evaluate(l->comm, l->model, &a->validation, a->divisor, a->watchdog, &e);
+            st = fmd_evaluate(l->comm, l->model, &a->validation, a->divisor, &a->objective,
+                              a->watchdog, &e);
     }
     fmd_watchdog_files(a->watchdog, "the end of the epoch");
     FMD_TRY(st);
     if (a->validation.n > 0) {
         l->event.metrics.val_loss = e.loss;
         l->event.metrics.val_accuracy = e.accuracy;
+        memcpy(l->event.metrics.val_extra, e.extra, sizeof e.extra);
         l->event.seconds += e.seconds;
     }
 
@@ -280,6 +285,8 @@ static fmd_status end_training(loop *l)
                    fmd_model_n_params(l->model) * sizeof(float));
     fmd_comm_bcast(l->comm, &weights.epoch, sizeof weights.epoch);
     l->result->weights_epoch = weights.epoch;
+    if (weights.epoch >= 0)
+        l->result->kept = l->state.history[weights.epoch];
     st = FMD_OK;
     if (l->root && l->args->checkpointer != NULL)
         st = fmd_checkpointer_write_final(l->args->checkpointer, now(l),
@@ -319,7 +326,7 @@ static fmd_status run(loop *l)
 /* Local. */
 static fmd_status allocate(loop *l)
 {
-    FMD_TRY(fmd_sampler_create(&l->sampler, l->args->train.n, l->args->seed));
+    FMD_TRY(fmd_sampler_create(&l->sampler, &l->args->train, l->args->seed));
     if (l->args->shuffle_window > 0)
         FMD_TRY(fmd_sampler_set_window(l->sampler, l->args->shuffle_window));
     if (!l->root)

@@ -27,6 +27,8 @@ static void run_group(const fmd_passes *p, size_t first, size_t n)
     const double t0 = fmd_now();
     fmd_gather_images(&from, bytes, p->order == NULL ? NULL : p->order + first, n, rows, p->divisor,
                       fmd_model_input(m));
+    if (p->prepare != NULL)
+        p->prepare(p->self, first, n, fmd_model_input(m));
     const double t1 = fmd_now();
     const float *logits = fmd_model_forward(m, &pass, p->sink != NULL ? &sink : NULL);
     p->score(p->self, first, n, rows, logits, p->training ? fmd_model_logit_grads(m) : NULL);

@@ -13,6 +13,9 @@
 typedef void fmd_score(void *self, size_t first, size_t n, size_t rows, const float *logits,
                        float *grads);
 
+/* Changes the inputs of n samples, rows of `x`, before the forward pass. */
+typedef void fmd_prepare(void *self, size_t first, size_t n, float *x);
+
 typedef struct fmd_passes {
     fmd_model *model;
     const fmd_split *split;
@@ -24,6 +27,7 @@ typedef struct fmd_passes {
     uint64_t seed;                 /* of the run */
     uint32_t step;                 /* done before this one */
     const fmd_gradient_sink *sink; /* in training */
+    fmd_prepare *prepare;          /* NULL: none */
     fmd_score *score;
     void *self;
     fmd_phase_seconds *seconds; /* adds assemble, forward and backward; NULL: no timing */

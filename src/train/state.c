@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = sizeof(fmd_metrics) / sizeof(double) };
-
 /* Present with and without a checkpointer, so that a run can be resumed with either setting. */
 static fmd_state_entry best_entry(fmd_training_state *s)
 {
@@ -32,7 +30,7 @@ static void collect_entries(fmd_training_state *s, const fmd_model *m, int32_t *
     const fmd_fit_args *a = s->args;
     fmd_position *at = &s->at;
     const double steps = (double)s->epoch_steps, images = (double)a->train.n, max = DBL_MAX;
-    const size_t tensors = fmd_model_n_tensors(m), values = (size_t)a->epochs * COLUMNS;
+    const size_t tensors = fmd_model_n_tensors(m), values = (size_t)a->epochs * s->n_columns;
     const fmd_state_entry own[] = {
         {"epoch", FMD_STATE_I64, 1, &at->epoch, 0, a->epochs, false},
         {"step", FMD_STATE_I64, 1, &at->step, 0, steps, false},
@@ -43,11 +41,23 @@ static void collect_entries(fmd_training_state *s, const fmd_model *m, int32_t *
         {"learning_rate", FMD_STATE_F64, 1, &s->rate, 0, (double)FLT_MAX, false},
         {"base_rate", FMD_STATE_F64, 1, &s->schedule.base, 0, (double)FLT_MAX, true},
         {"scale", FMD_STATE_I32, tensors, scales, FMD_SCALE_MIN, FMD_SCALE_MAX, false},
-        {"history", FMD_STATE_F64, values, s->history, -max, max, true},
+        {"history", FMD_STATE_F64, values, s->rows, -max, max, true},
     };
     fmd_state_entry *out = s->entries;
     size_t n = sizeof own / sizeof *own;
     memcpy(out, own, sizeof own);
+    if (a->objective.metrics.n > 0) { /* otherwise the five columns of Keras */
+        out[n++] = (fmd_state_entry){
+            "history_columns", FMD_STATE_U8, strlen(s->columns) + 1, s->columns, 0,
+            UINT8_MAX,         false};
+        out[n++] = (fmd_state_entry){"metric_counters",
+                                     FMD_STATE_I64,
+                                     a->objective.metrics.n_counters,
+                                     s->counters,
+                                     0,
+                                     FMD_METRIC_COUNTERS * images,
+                                     false};
+    }
     s->n_own = n;
     out[n++] = best_entry(s);
     for (int i = 0; i < a->n_callbacks; i++)
@@ -64,11 +74,26 @@ static bool is_sent(const fmd_state_entry *e)
 
 static fmd_status allocate(fmd_training_state *s)
 {
-    const double none = (double)NAN;
-    FMD_TRY(fmd_alloc(&s->history, (size_t)s->args->epochs, sizeof *s->history, "the history"));
-    for (int i = 0; i < s->args->epochs; i++)
-        s->history[i] = (fmd_metrics){none, none, none, none, none};
+    const fmd_metric_list *list = &s->args->objective.metrics;
+    const size_t epochs = (size_t)s->args->epochs;
+    const char *column;
+    for (size_t used = 0; (column = fmd_metrics_column(list, s->n_columns)) != NULL; s->n_columns++)
+        used += (size_t)snprintf(s->columns + used, sizeof s->columns - used, "%s%s",
+                                 used > 0 ? "," : "", column);
+    FMD_TRY(fmd_alloc(&s->history, epochs, sizeof *s->history, "the history"));
+    FMD_TRY(fmd_alloc(&s->rows, epochs * s->n_columns, sizeof *s->rows, "the history"));
+    FMD_TRY(fmd_alloc(&s->counters, list->n_counters + 1, sizeof *s->counters, "the metrics"));
+    for (size_t i = 0; i < epochs * s->n_columns; i++)
+        s->rows[i] = (double)NAN;
+    for (size_t i = 0; i < epochs; i++)
+        s->history[i] = fmd_metrics_none(list);
     return FMD_OK;
+}
+
+/* The row of an epoch in the checkpoint. */
+static double *stored(const fmd_training_state *s, int64_t epoch)
+{
+    return s->rows + (size_t)epoch * s->n_columns;
 }
 
 fmd_status fmd_training_state_create(fmd_training_state *s, fmd_comm *c, fmd_model *m,
@@ -92,6 +117,8 @@ fmd_status fmd_training_state_create(fmd_training_state *s, fmd_comm *c, fmd_mod
 void fmd_training_state_destroy(fmd_training_state *s)
 {
     free(s->history);
+    free(s->rows);
+    free(s->counters);
     free(s->message);
 }
 
@@ -105,7 +132,11 @@ const fmd_state *fmd_training_state_now(fmd_training_state *s)
 void fmd_training_state_advance(fmd_training_state *s, const fmd_metrics *metrics,
                                 const fmd_control *control)
 {
-    s->history[s->at.epoch] = *metrics;
+    fmd_metrics *row = &s->history[s->at.epoch];
+    *row = *metrics;
+    for (size_t i = 0; i < s->n_columns; i++)
+        stored(s, s->at.epoch)[i] = *fmd_metrics_at(row, i);
+    memset(s->counters, 0, s->args->objective.metrics.n_counters * sizeof *s->counters);
     s->at = (fmd_position){.epoch = s->at.epoch + 1, .stop = control->stop};
     memcpy(s->at.reason, control->reason, sizeof s->at.reason);
     if (control->base_rate > 0)
@@ -220,7 +251,7 @@ static fmd_status check_own_entries(const reading *r, fmd_position *p)
     const fmd_training_state *s = r->state;
     for (size_t i = 0; i < s->n_own; i++) {
         const fmd_state_entry *ours = &s->entries[i];
-        const bool history = ours->data == s->history;
+        const bool history = ours->data == s->rows;
         const fmd_state_entry *e = find_entry(r, ours->name);
         if (e == NULL || e->kind != ours->kind || (!history && e->count != ours->count))
             return is_damaged(r, ours->name);
@@ -232,7 +263,7 @@ static fmd_status check_own_entries(const reading *r, fmd_position *p)
         range.count = e->count;
         FMD_TRY(fmd_state_entry_check(&range, e->data, r->path));
     }
-    if (find_entry(r, "history")->count < (size_t)p->epoch * COLUMNS)
+    if (find_entry(r, "history")->count < (size_t)p->epoch * s->n_columns)
         return is_damaged(r, "history");
     const fmd_state_entry *reason = find_entry(r, "reason");
     return memchr(reason->data, '\0', reason->count) != NULL ? FMD_OK : is_damaged(r, "reason");
@@ -260,6 +291,13 @@ static void take(const fmd_state_entry *ours, const fmd_state_entry *e)
     memcpy(ours->data, e->data, mine < there ? mine : there);
 }
 
+static void read_history(fmd_training_state *s)
+{
+    for (int64_t k = 0; k < s->at.epoch; k++)
+        for (size_t i = 0; i < s->n_columns; i++)
+            *fmd_metrics_at(&s->history[k], i) = stored(s, k)[i];
+}
+
 static fmd_status take_over(const reading *r)
 {
     fmd_training_state *s = r->state;
@@ -276,6 +314,7 @@ static fmd_status take_over(const reading *r)
     FMD_TRY(fmd_checkpoint_read(r->path, &file));
     for (size_t i = 0; i < s->n_own; i++)
         take(&s->entries[i], find_entry(r, s->entries[i].name));
+    read_history(s);
     for (char *c = s->at.reason; *c != '\0'; c++)
         if (iscntrl((unsigned char)*c))
             *c = '?';
@@ -373,6 +412,7 @@ fmd_status fmd_training_state_restore(fmd_training_state *s, bool *found)
                        fmd_model_n_trainable_params(m) * sizeof(float));
     for (size_t i = 0; i < s->file.n_entries; i++)
         fmd_comm_bcast(s->comm, s->entries[i].data, fmd_state_entry_bytes(&s->entries[i]));
+    read_history(s);
     fmd_optimizer_set_steps(s->file.optimizer, fmd_training_state_now(s)->step);
     return FMD_OK;
 }

@@ -21,6 +21,7 @@ typedef struct fmd_position {
 typedef struct fmd_training_state {
     fmd_position at;
     fmd_metrics *history;  /* of each epoch; NAN where there is none yet */
+    int64_t *counters;     /* of the metrics, over the samples of this epoch */
     fmd_schedule schedule; /* its base may be changed by callbacks */
     double rate;           /* of the last step */
     uint64_t epoch_steps;  /* in an epoch */
@@ -32,7 +33,10 @@ typedef struct fmd_training_state {
     fmd_state_entry entries[FMD_TRAINING_ENTRIES];
     size_t n_own;   /* entries of the loop; entries of checkpointer and callbacks follow */
     double no_best; /* NAN: the entry of a run without a checkpointer */
-    char *message;  /* the values that rank 0 sends after an epoch */
+    double *rows;   /* the history as it is stored: an epoch a row, only the columns in use */
+    size_t n_columns;
+    char columns[FMD_METRICS_COLUMNS * FMD_METRIC_NAME_BYTES]; /* their names, with commas */
+    char *message; /* the values that rank 0 sends after an epoch */
     size_t message_bytes;
 } fmd_training_state;
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The counters that travel with the gradient. */
+/* The counters that travel with the gradient; those of metrics follow. */
 enum { LOSS, CORRECT, SAMPLES, FAILED, UNREAD, STOP, SAVE, COUNTERS };
 
 struct fmd_stepper {
@@ -21,7 +21,11 @@ struct fmd_stepper {
     fmd_reduction *reduction;
     const fmd_fit_args *args;
     fmd_gradient_sink sink;
-    uint8_t *labels; /* of a group */
+    uint8_t *labels;   /* of a group */
+    uint8_t *others;   /* labels of the images that those are mixed with */
+    float *shares;     /* of the labels in a mix */
+    int64_t *counters; /* COUNTERS, then those of the metrics */
+    int n_counters;
     int32_t *scales; /* of the reduction after the last complete step */
     size_t n_tensors;
     fmd_phase_seconds seconds;
@@ -51,13 +55,19 @@ static void sink_complete(void *self, size_t tensor)
 }
 
 /* Local. */
-static fmd_status create(fmd_stepper **out, const fmd_model *m, size_t **counts)
+static fmd_status create(fmd_stepper **out, const fmd_model *m, const fmd_fit_args *args,
+                         size_t **counts)
 {
     fmd_stepper *s;
     FMD_TRY(fmd_alloc(out, 1, sizeof *s, "training"));
     s = *out;
     s->n_tensors = fmd_model_n_tensors(m);
     FMD_TRY(fmd_alloc(&s->labels, fmd_model_max_samples(m), 1, "the labels of a batch"));
+    FMD_TRY(fmd_alloc(&s->others, fmd_model_max_samples(m), 1, "the labels of a batch"));
+    FMD_TRY(fmd_alloc(&s->shares, fmd_model_max_samples(m), sizeof *s->shares,
+                      "the labels of a batch"));
+    s->n_counters = COUNTERS + (int)args->objective.metrics.n_counters;
+    FMD_TRY(fmd_alloc(&s->counters, (size_t)s->n_counters, sizeof *s->counters, "the metrics"));
     FMD_TRY(fmd_alloc(&s->scales, s->n_tensors, sizeof *s->scales, "the reduction"));
     FMD_TRY(fmd_alloc(counts, s->n_tensors, sizeof **counts, "the reduction"));
     for (size_t i = 0; i < s->n_tensors; i++)
@@ -70,7 +80,7 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
 {
     fmd_stepper *s = NULL;
     size_t *counts = NULL; /* values of each tensor */
-    fmd_status st = fmd_comm_agree(c, create(&s, m, &counts));
+    fmd_status st = fmd_comm_agree(c, create(&s, m, args, &counts));
     if (st != FMD_OK)
         goto out;
     if ((st = fmd_comm_agree(c, fmd_optimizer_set_model(o, m))) != FMD_OK)
@@ -81,7 +91,7 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
     s->args = args;
     s->regularized = fmd_regularizer_exists(m);
     st = fmd_reduction_create(&s->reduction, args->reduce, args->allreduce, args->bucket_bytes, c,
-                              counts, s->n_tensors, COUNTERS);
+                              counts, s->n_tensors, s->n_counters);
     if (st != FMD_OK)
         goto out;
     s->sink = (fmd_gradient_sink){.self = s->reduction,
@@ -104,6 +114,9 @@ void fmd_stepper_destroy(fmd_stepper *s)
         return;
     fmd_reduction_destroy(s->reduction);
     free(s->labels);
+    free(s->others);
+    free(s->shares);
+    free(s->counters);
     free(s->scales);
     free(s);
 }
@@ -143,8 +156,29 @@ static part part_of(const fmd_stepper *s, size_t count)
 typedef struct work {
     fmd_stepper *stepper;
     const uint32_t *order;
+    size_t count; /* of the global batch */
+    uint32_t step;
     fmd_loss_sums sums;
 } work;
+
+/* Mixes the images of a group with others of the global batch. */
+static void mix(void *self, size_t first, size_t n, float *x)
+{
+    work *w = self;
+    fmd_stepper *s = w->stepper;
+    const fmd_fit_args *a = s->args;
+    const size_t pixels = fmd_shape_count(a->mixing.image);
+    for (size_t i = 0; i < n; i++) {
+        const fmd_mix m = fmd_mixing_at(&a->mixing, a->seed, w->step, first + i, w->count);
+        const uint32_t partner = w->order[m.partner];
+        const uint8_t *image = a->train.stream != NULL
+                                   ? fmd_stream_read(a->train.stream, a->train.first + partner)
+                                   : a->train.images + partner * pixels;
+        fmd_mixing_apply(&a->mixing, &m, image, a->divisor, x + i * pixels);
+        s->others[i] = a->train.labels[partner];
+        s->shares[i] = m.share;
+    }
+}
 
 static void score(void *self, size_t first, size_t n, size_t rows, const float *logits,
                   float *grads)
@@ -153,15 +187,28 @@ static void score(void *self, size_t first, size_t n, size_t rows, const float *
     fmd_stepper *s = w->stepper;
     fmd_watchdog_phase(s->args->watchdog, "computing gradients");
     fmd_gather_labels(&s->args->train, w->order + first, n, s->labels);
-    fmd_loss_samples(logits, s->labels, n, rows, (size_t)fmd_model_classes(s->model), grads,
-                     &w->sums);
+    const fmd_objective *o = &s->args->objective;
+    const bool mixed = s->args->mixing.kind != FMD_MIX_NONE;
+    const fmd_targets targets = {.labels = s->labels,
+                                 .others = mixed ? s->others : NULL,
+                                 .shares = s->shares,
+                                 .class_weight = s->args->class_weight};
+    /* The gradient may overwrite the logits. */
+    fmd_metric_list_count(&o->metrics, logits, &targets, n, s->counters + COUNTERS);
+    fmd_loss_samples(&o->loss, logits, &targets, n, rows, (size_t)fmd_model_classes(s->model),
+                     grads, &w->sums);
 }
 
 /* Forward, loss and backward of this rank's samples; gradient sums go to the reduction. */
 static fmd_loss_sums compute(fmd_stepper *s, const part *p, const uint32_t *order, size_t count,
                              uint64_t step)
 {
-    work w = {.stepper = s, .order = order, .sums = {.of = count}};
+    work w = {.stepper = s,
+              .order = order,
+              .count = count,
+              .step = (uint32_t)step,
+              .sums = {.of = count}};
+    const bool mixed = s->args->mixing.kind != FMD_MIX_NONE;
     fmd_passes_run(&(fmd_passes){.model = s->model,
                                  .split = &s->args->train,
                                  .divisor = s->args->divisor,
@@ -173,6 +220,7 @@ static fmd_loss_sums compute(fmd_stepper *s, const part *p, const uint32_t *orde
                                  .seed = s->args->seed,
                                  .step = (uint32_t)step,
                                  .sink = &s->sink,
+                                 .prepare = mixed ? mix : NULL,
                                  .score = score,
                                  .self = &w,
                                  .seconds = &s->seconds});
@@ -218,12 +266,13 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
 {
     const part p = part_of(s, count);
     fmd_watchdog *watchdog = s->args->watchdog;
-    int64_t counters[COUNTERS];
+    int64_t *counters = s->counters;
     fmd_reduced outcome;
     fmd_watchdog_unlock(watchdog);
     do {
         fmd_watchdog_phase(watchdog, "computing gradients");
         fmd_reduction_begin_step(s->reduction, p.all_microbatches, p.microbatches);
+        memset(counters, 0, (size_t)s->n_counters * sizeof *counters);
         const fmd_loss_sums mine = compute(s, &p, order, count, step);
         counters[LOSS] = mine.loss;
         counters[CORRECT] = mine.correct;
@@ -264,6 +313,7 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
         (fmd_step_sums){.loss = (double)counters[LOSS] * FMD_LOSS_UNIT + (double)count * penalty,
                         .correct = counters[CORRECT],
                         .samples = counters[SAMPLES],
+                        .metrics = counters + COUNTERS,
                         .stop = counters[STOP],
                         .save = counters[SAVE]};
     return FMD_OK;

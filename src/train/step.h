@@ -25,7 +25,8 @@ typedef struct fmd_step_requests {
 typedef struct fmd_step_sums {
     double loss; /* sum over the samples */
     int64_t correct, samples;
-    int64_t stop, save; /* ranks that ask to stop after this step, or for a checkpoint */
+    const int64_t *metrics; /* counters of the metrics, until the next step */
+    int64_t stop, save;     /* ranks that ask to stop after this step, or for a checkpoint */
 } fmd_step_sums;
 
 /* Collective. Trains on the `count` samples of `order`, the global batch, after `step` earlier steps.

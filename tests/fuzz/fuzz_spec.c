@@ -90,7 +90,7 @@ static void try_schedule(const char *text)
 static void try_conditions(const char *text)
 {
     fmd_callback *c;
-    const fmd_status st = fmd_cb_stop_when_create(&c, text, true);
+    const fmd_status st = fmd_cb_stop_when_create(&c, text, NULL, true);
     fuzz_check_status(st, FMD_EUSAGE, FMD_EUSAGE);
     if (st == FMD_OK)
         c->ops->destroy(c);

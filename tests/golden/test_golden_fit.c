@@ -106,8 +106,9 @@ static void train_batch(fmd_model *m, fmd_optimizer *o, plain_sink *sink, size_t
                      .step = (uint32_t)fmd_optimizer_steps(o)};
     fill_input(m, &data.train, first, BATCH);
     plain_sink_reset(sink);
-    fmd_loss_samples(fmd_model_forward(m, &pass, &sink->sink), data.train.labels + first, BATCH,
-                     BATCH, (size_t)fmd_model_classes(m), fmd_model_logit_grads(m), sums);
+    fmd_loss_samples(&(fmd_loss){.ops = NULL}, fmd_model_forward(m, &pass, &sink->sink),
+                     &(fmd_targets){.labels = data.train.labels + first}, BATCH, BATCH,
+                     (size_t)fmd_model_classes(m), fmd_model_logit_grads(m), sums);
     fmd_model_backward(m, &pass, &sink->sink);
     for (size_t i = 0; i < fmd_model_n_params(m); i++)
         sink->sums[i] /= BATCH;
@@ -125,7 +126,8 @@ static fmd_loss_sums evaluate(fmd_model *m, size_t images)
         const size_t n = images - first < TEST_ROWS ? images - first : TEST_ROWS;
         const fmd_pass pass = {.microbatches = 1, .microbatch_size = (int)n};
         fill_input(m, &data.test, first, n);
-        fmd_loss_samples(fmd_model_forward(m, &pass, NULL), data.test.labels + first, n, n,
+        fmd_loss_samples(&(fmd_loss){.ops = NULL}, fmd_model_forward(m, &pass, NULL),
+                         &(fmd_targets){.labels = data.test.labels + first}, n, n,
                          (size_t)fmd_model_classes(m), NULL, &sums);
     }
     assert_int_equal(sums.failed, 0);

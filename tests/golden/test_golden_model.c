@@ -93,7 +93,8 @@ static double mean_loss(run *r, float *grads)
     fmd_loss_sums sums = {0};
     if (grads != NULL)
         poison(grads, r->samples * r->classes);
-    fmd_loss_samples(forward(r, grads != NULL), r->labels, r->n, r->samples, r->classes, grads,
+    fmd_loss_samples(&(fmd_loss){.ops = NULL}, forward(r, grads != NULL),
+                     &(fmd_targets){.labels = r->labels}, r->n, r->samples, r->classes, grads,
                      &sums);
     assert_int_equal(sums.failed, 0);
     return (double)sums.loss * FMD_LOSS_UNIT / (double)r->n;
@@ -238,8 +239,8 @@ static void compare_input_gradient(const golden *g, const char *name, void *cont
         fmd_loss_sums sums = {0};
         memcpy(input, x + i * values, values * sizeof *input);
         const float *logits = forward(&r, true);
-        fmd_loss_samples(logits, r.labels + i, 1, 1, r.classes, fmd_model_logit_grads(r.model),
-                         &sums);
+        fmd_loss_samples(&(fmd_loss){.ops = NULL}, logits, &(fmd_targets){.labels = r.labels + i},
+                         1, 1, r.classes, fmd_model_logit_grads(r.model), &sums);
         plain_sink_reset(&s);
         fmd_model_backward(r.model, &r.pass, &s.sink);
         for (size_t j = 0; j < values; j++)

@@ -81,8 +81,9 @@ static double gradients_of_batch(const golden *g, fmd_model *m, plain_sink *s, s
            values * sizeof(float));
     const float *logits = fmd_model_forward(m, &pass, NULL);
     fmd_loss_sums sums = {0};
-    fmd_loss_samples(logits, golden_bytes(g, STEPS * ROWS, "y") + t * ROWS, ROWS, ROWS,
-                     (size_t)fmd_model_classes(m), fmd_model_logit_grads(m), &sums);
+    fmd_loss_samples(&(fmd_loss){.ops = NULL}, logits,
+                     &(fmd_targets){.labels = golden_bytes(g, STEPS * ROWS, "y") + t * ROWS}, ROWS,
+                     ROWS, (size_t)fmd_model_classes(m), fmd_model_logit_grads(m), &sums);
     plain_sink_reset(s);
     fmd_model_backward(m, &pass, &s->sink);
     plain_sink_assert_complete(s, 0, TENSORS, 1);

@@ -209,7 +209,8 @@ static void train_batch(const fmd_fit_args *args, fmd_model *m, serial_sink *s,
         fmd_gather_images(&args->train, PIXELS, order, n, samples, args->divisor,
                           fmd_model_input(m));
         fmd_gather_labels(&args->train, order, n, batch_labels);
-        fmd_loss_samples(fmd_model_forward(m, &pass, NULL), batch_labels, n, samples, CLASSES,
+        fmd_loss_samples(&(fmd_loss){.ops = NULL}, fmd_model_forward(m, &pass, NULL),
+                         &(fmd_targets){.labels = batch_labels}, n, samples, CLASSES,
                          fmd_model_logit_grads(m), sums);
         fmd_model_backward(m, &pass, &sink);
     } while (serial_sum_finish(&s->sum, 1.0 / (double)n, grads) == FMD_REDUCED_REPEAT);
@@ -224,7 +225,7 @@ static reference train_alone(const fmd_fit_args *args, const char *optimizer)
     fmd_optimizer *o = NULL;
     fmd_sampler *sampler = NULL;
     assert_all_ok(fmd_optimizer_create(&o, optimizer, params));
-    assert_all_ok(fmd_sampler_create(&sampler, n, args->seed));
+    assert_all_ok(fmd_sampler_create(&sampler, &(fmd_split){.n = n}, args->seed));
     serial_sink s;
     size_t counts[SERIAL_SUM_TENSORS];
     for (size_t i = 0; i < fmd_model_n_tensors(m); i++)
@@ -689,8 +690,8 @@ static fmd_loss_sums evaluate_alone(fmd_model *m, size_t n)
         const fmd_split part = samples(first, count);
         const fmd_pass pass = {.microbatches = 1, .microbatch_size = EVALUATE_MICROBATCH};
         fmd_gather_images(&part, PIXELS, NULL, count, EVALUATE_MICROBATCH, 255, fmd_model_input(m));
-        fmd_loss_samples(fmd_model_forward(m, &pass, NULL), part.labels, count, count, CLASSES,
-                         NULL, &sums);
+        fmd_loss_samples(&(fmd_loss){.ops = NULL}, fmd_model_forward(m, &pass, NULL),
+                         &(fmd_targets){.labels = part.labels}, count, count, CLASSES, NULL, &sums);
     }
     return sums;
 }
@@ -706,7 +707,7 @@ static void evaluation_counts_each_sample_once(void **state)
         const double n = (double)split.n;
         const fmd_loss_sums sums = evaluate_alone(m, split.n);
         fmd_evaluation e = {.loss = -1};
-        assert_all_ok(fmd_evaluate(mpi_comm, m, &split, 255, NULL, &e));
+        assert_all_ok(fmd_evaluate(mpi_comm, m, &split, 255, NULL, NULL, &e));
         assert_all_ranks(e.accuracy == (double)sums.correct / n);
         assert_all_ranks(fabs(e.accuracy * n - round(e.accuracy * n)) < 1e-9);
         assert_all_ranks(e.loss == (double)sums.loss * FMD_LOSS_UNIT / n);
@@ -734,7 +735,7 @@ static void evaluation_tells_the_watchdog_that_it_goes_on(void **state)
     fmd_model *m = create_model(&args, SEED);
     fmd_evaluation e;
     words = 0;
-    assert_all_ok(fmd_evaluate(mpi_comm, m, &split, 255, NULL, &e));
+    assert_all_ok(fmd_evaluate(mpi_comm, m, &split, 255, NULL, NULL, &e));
     const size_t mine = fmd_share(microbatches, rank_of(), fmd_comm_size(mpi_comm)).count;
     const size_t group = fmd_model_max_samples(m) / EVALUATE_MICROBATCH;
     assert_all_ranks(words == 1 + (mine + group - 1) / group); /* plus one call before */
@@ -767,7 +768,7 @@ static void without_validation_data_there_are_no_such_metrics(void **state)
     assert_all_ranks(isnan(o.result.metrics.val_loss) && isnan(o.result.metrics.val_accuracy));
     fmd_model *m = create_model(&args, SEED);
     fmd_evaluation e = {.loss = 0};
-    assert_all_ok(fmd_evaluate(mpi_comm, m, &args.validation, 255, NULL, &e));
+    assert_all_ok(fmd_evaluate(mpi_comm, m, &args.validation, 255, NULL, NULL, &e));
     assert_all_ranks(isnan(e.loss) && isnan(e.accuracy));
     fmd_model_destroy(m);
 }
@@ -780,7 +781,7 @@ static void a_loss_that_is_not_finite_fails_evaluation_on_all_ranks(void **state
     fmd_model *m = create_model(&args, SEED);
     fmd_model_params(m)[fmd_model_n_params(m) - 1] = NAN;
     fmd_evaluation e = {.loss = 0};
-    assert_all_fail(fmd_evaluate(mpi_comm, m, &split, 255, NULL, &e), FMD_EDIVERGED,
+    assert_all_fail(fmd_evaluate(mpi_comm, m, &split, 255, NULL, NULL, &e), FMD_EDIVERGED,
                     "the loss of 40 of 40 images is not finite");
     fmd_model_destroy(m);
 }

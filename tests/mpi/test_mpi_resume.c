@@ -120,7 +120,9 @@ static void train(process *p)
         &schedule, p->plateau ? "plateau:factor=0.25:patience=1:mode=max" : "cosine", &plan));
     fmd_fit_args args = {
         .train = {.n = TRAINED, .images = images, .labels = labels},
-        .validation = {VALIDATED, images + TRAINED * PIXELS, labels + TRAINED},
+        .validation = {.n = VALIDATED,
+                       .images = images + TRAINED * PIXELS,
+                       .labels = labels + TRAINED},
         .divisor = 255,
         .epochs = EPOCHS,
         .batch_size = BATCH,
@@ -150,12 +152,13 @@ static void train(process *p)
                                                .baseline = (double)NAN,
                                                .restore_best = true,
                                                .n_params = fmd_model_n_params(m)};
-        assert_all_ok(fmd_cb_early_stopping_create(&callbacks[args.n_callbacks++], &early, true));
+        assert_all_ok(
+            fmd_cb_early_stopping_create(&callbacks[args.n_callbacks++], &early, NULL, true));
     }
     if (p->plateau) {
         fmd_plateau_args plateau = *fmd_schedule_plateau(&schedule);
         snprintf(plateau.monitor, sizeof plateau.monitor, "loss");
-        assert_all_ok(fmd_cb_plateau_create(&callbacks[args.n_callbacks++], &plateau, true));
+        assert_all_ok(fmd_cb_plateau_create(&callbacks[args.n_callbacks++], &plateau, NULL, true));
     }
     const int kept = args.n_callbacks; /* the stopper must not be destroyed */
     if (is_root())

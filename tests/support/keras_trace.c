@@ -49,7 +49,8 @@ fmd_monitor_mode trace_mode(const char *word)
 
 fmd_metrics trace_metrics(const char *monitor, double value)
 {
-    fmd_metrics m = {0.1, 9, 0.1, 9, 0.01};
+    fmd_metrics m = {
+        .accuracy = 0.1, .loss = 9, .val_accuracy = 0.1, .val_loss = 9, .learning_rate = 0.01};
     double *to = strcmp(monitor, "accuracy") == 0       ? &m.accuracy
                  : strcmp(monitor, "loss") == 0         ? &m.loss
                  : strcmp(monitor, "val_accuracy") == 0 ? &m.val_accuracy

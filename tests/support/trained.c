@@ -25,8 +25,9 @@ void trained_make_new(trained *t, const char *optimizer)
         {"epoch", FMD_STATE_I64, 1, &t->epoch, -any, any, true},
         {"best_params", FMD_STATE_F32, 4, t->best_params, -any, any, true},
         {"history", FMD_STATE_F64, 5, t->history, -any, any, true}};
-    const fmd_fingerprint_entry fingerprint[] = {
-        {"batch-size", "256", false}, {"layers", "dense", false}, {"BLAS kernels", "none", false}};
+    const fmd_fingerprint_entry fingerprint[] = {{.name = "batch-size", .text = "256"},
+                                                 {.name = "layers", .text = "dense"},
+                                                 {.name = "BLAS kernels", .text = "none"}};
     memcpy(t->entries, entries, sizeof entries);
     memcpy(t->fingerprint, fingerprint, sizeof fingerprint);
     t->state = (fmd_state){.model = t->m,

@@ -26,28 +26,30 @@ static void acc_is_short_for_accuracy(void **state)
     const fmd_metrics m = {.accuracy = 1};
     assert_ptr_equal(fmd_metric_find(&m, "acc"), &m.accuracy);
     assert_ptr_equal(fmd_metric_find(&m, "val_acc"), &m.val_accuracy);
-    assert_string_equal(fmd_metric_name("acc"), "accuracy");
-    assert_string_equal(fmd_metric_name("val_acc"), "val_accuracy");
-    assert_string_equal(fmd_metric_name("loss"), "loss");
-    assert_null(fmd_metric_name("accu"));
+    assert_string_equal(fmd_metric_name(NULL, "acc"), "accuracy");
+    assert_string_equal(fmd_metric_name(NULL, "val_acc"), "val_accuracy");
+    assert_string_equal(fmd_metric_name(NULL, "loss"), "loss");
+    assert_null(fmd_metric_name(NULL, "accu"));
 }
 
 static void an_unknown_metric_is_answered_with_the_list_and_the_nearest(void **state)
 {
     (void)state;
-    assert_fails(fmd_metric_check("acuracy", true, "--monitor"), FMD_EUSAGE,
+    assert_fails(fmd_metric_check(NULL, "acuracy", true, "--monitor"), FMD_EUSAGE,
                  "--monitor: 'acuracy' is not one of accuracy|loss|val_accuracy|val_loss "
                  "(did you mean 'accuracy'?)");
-    assert_fails(fmd_metric_check("f1", true, "--monitor"), FMD_EUSAGE,
-                 "--monitor: 'f1' is not one of accuracy|loss|val_accuracy|val_loss");
+    assert_fails(
+        fmd_metric_check(NULL, "f1", true, "--monitor"), FMD_EUSAGE,
+        "--monitor: 'f1' is not one of accuracy|loss|val_accuracy|val_loss; --metrics adds "
+        "more");
 }
 
 static void a_val_metric_needs_validation_data(void **state)
 {
     (void)state;
-    assert_ok(fmd_metric_check("val_acc", true, "--stop-when"));
-    assert_ok(fmd_metric_check("acc", false, "--stop-when"));
-    assert_fails(fmd_metric_check("val_acc", false, "--stop-when"), FMD_EUSAGE,
+    assert_ok(fmd_metric_check(NULL, "val_acc", true, "--stop-when"));
+    assert_ok(fmd_metric_check(NULL, "acc", false, "--stop-when"));
+    assert_fails(fmd_metric_check(NULL, "val_acc", false, "--stop-when"), FMD_EUSAGE,
                  "--stop-when: there is no val_accuracy without validation data: give "
                  "--validation-split or --validation-data test");
 }

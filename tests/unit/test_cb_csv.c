@@ -74,8 +74,18 @@ static void columns_are_those_of_keras_with_the_times_last(void **state)
 {
     (void)state;
     fmd_callback *c = begin();
-    epoch(c, 0, 1.5, (fmd_metrics){0.8125, 0.5, 0.84375, 0.4375, 0.001});
-    epoch(c, 1, 1.25, (fmd_metrics){0.875, 0.25, 0.859375, 0.375, 0.0005});
+    epoch(c, 0, 1.5,
+          (fmd_metrics){.accuracy = 0.8125,
+                        .loss = 0.5,
+                        .val_accuracy = 0.84375,
+                        .val_loss = 0.4375,
+                        .learning_rate = 0.001});
+    epoch(c, 1, 1.25,
+          (fmd_metrics){.accuracy = 0.875,
+                        .loss = 0.25,
+                        .val_accuracy = 0.859375,
+                        .val_loss = 0.375,
+                        .learning_rate = 0.0005});
     end(c);
     assert_string_equal(
         read_back(), "epoch,accuracy,learning_rate,loss,val_accuracy,val_loss,time,samples_per_s\n"
@@ -88,7 +98,12 @@ static void without_validation_there_are_no_val_columns(void **state)
     (void)state;
     fmd_callback *c = begin();
     double nan = (double)NAN;
-    epoch(c, 0, 1.5, (fmd_metrics){0.8125, 0.5, nan, nan, 0.001});
+    epoch(c, 0, 1.5,
+          (fmd_metrics){.accuracy = 0.8125,
+                        .loss = 0.5,
+                        .val_accuracy = nan,
+                        .val_loss = nan,
+                        .learning_rate = 0.001});
     end(c);
     assert_string_equal(read_back(), "epoch,accuracy,learning_rate,loss,time,samples_per_s\n"
                                      "0,0.8125,0.001,0.5,2.000000,40000.0\n");
@@ -112,7 +127,12 @@ static void numbers_are_short_and_read_back_as_the_same_bits(void **state)
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         fmd_callback *c = begin();
         double nan = (double)NAN;
-        epoch(c, 0, 1, (fmd_metrics){0.5, numbers[i].value, nan, nan, 0.001});
+        epoch(c, 0, 1,
+              (fmd_metrics){.accuracy = 0.5,
+                            .loss = numbers[i].value,
+                            .val_accuracy = nan,
+                            .val_loss = nan,
+                            .learning_rate = 0.001});
         end(c);
         char loss[64];
         assert_int_equal(sscanf(read_back(), "%*[^\n] 0,0.5,0.001,%63[^,]", loss), 1);
@@ -126,7 +146,12 @@ static void each_epoch_is_in_the_file_at_once(void **state)
 {
     (void)state;
     fmd_callback *c = begin();
-    epoch(c, 0, 1.5, (fmd_metrics){0.8125, 0.5, 0.84375, 0.4375, 0.001});
+    epoch(c, 0, 1.5,
+          (fmd_metrics){.accuracy = 0.8125,
+                        .loss = 0.5,
+                        .val_accuracy = 0.84375,
+                        .val_loss = 0.4375,
+                        .learning_rate = 0.001});
     assert_non_null(strstr(read_back(), "\n0,0.8125,0.001,0.5,0.84375,0.4375,"));
     end(c);
 }
@@ -136,14 +161,29 @@ static void a_history_of_an_earlier_run_is_replaced(void **state)
     (void)state;
     for (int i = 0; i < 2; i++) {
         fmd_callback *c = begin();
-        epoch(c, 0, 1.5, (fmd_metrics){0.8125, 0.5, 0.84375, 0.4375, 0.001});
+        epoch(c, 0, 1.5,
+              (fmd_metrics){.accuracy = 0.8125,
+                            .loss = 0.5,
+                            .val_accuracy = 0.84375,
+                            .val_loss = 0.4375,
+                            .learning_rate = 0.001});
         end(c);
     }
     assert_null(strstr(strstr(read_back(), "epoch") + 1, "epoch"));
 }
 
 static const fmd_metrics three_epochs[] = {
-    {0.5, 1, 0.5, 1.5, 0.001}, {0.625, 0.75, 0.5625, 1, 0.0005}, {0.75, 0.5, 0.625, 0.75, 0.00025}};
+    {.accuracy = 0.5, .loss = 1, .val_accuracy = 0.5, .val_loss = 1.5, .learning_rate = 0.001},
+    {.accuracy = 0.625,
+     .loss = 0.75,
+     .val_accuracy = 0.5625,
+     .val_loss = 1,
+     .learning_rate = 0.0005},
+    {.accuracy = 0.75,
+     .loss = 0.5,
+     .val_accuracy = 0.625,
+     .val_loss = 0.75,
+     .learning_rate = 0.00025}};
 
 #define HEADER "epoch,accuracy,learning_rate,loss,val_accuracy,val_loss,time,samples_per_s\n"
 #define LINE_0 "0,0.5,0.001,1,0.5,1.5,2.000000,40000.0\n"
@@ -242,9 +282,15 @@ static void lost_lines_of_a_run_without_validation_have_no_val_columns(void **st
 {
     (void)state;
     const double nan = (double)NAN;
-    const fmd_metrics history[] = {{0.5, 1, nan, nan, 0.001}};
+    const fmd_metrics history[] = {
+        {.accuracy = 0.5, .loss = 1, .val_accuracy = nan, .val_loss = nan, .learning_rate = 0.001}};
     fmd_callback *c = go_on(1, history);
-    epoch(c, 1, 1.5, (fmd_metrics){0.625, 0.75, nan, nan, 0.0005});
+    epoch(c, 1, 1.5,
+          (fmd_metrics){.accuracy = 0.625,
+                        .loss = 0.75,
+                        .val_accuracy = nan,
+                        .val_loss = nan,
+                        .learning_rate = 0.0005});
     end(c);
     assert_string_equal(read_back(), "epoch,accuracy,learning_rate,loss,time,samples_per_s\n"
                                      "0,0.5,0.001,1,NA,NA\n"

@@ -82,13 +82,13 @@ static double known(fmd_callback *c, const char *name)
 static void replay(const trace *t, int resumed)
 {
     fmd_callback *c;
-    assert_ok(fmd_cb_early_stopping_create(&c, &t->args, true));
+    assert_ok(fmd_cb_early_stopping_create(&c, &t->args, NULL, true));
     fmd_event e = {.epochs = t->n_values, .model = model};
     fmd_control control = {.stop = false};
     for (e.epoch = 0; e.epoch < t->n_values && !control.stop; e.epoch++) {
         if (e.epoch == resumed) {
             fmd_callback *before = c;
-            assert_ok(fmd_cb_early_stopping_create(&c, &t->args, true));
+            assert_ok(fmd_cb_early_stopping_create(&c, &t->args, NULL, true));
             callback_hand_over(before, c);
         }
         set_params((float)e.epoch);
@@ -148,7 +148,7 @@ static void run(const fmd_early_stopping_args *args, const double *accuracies, i
                 fmd_control *control)
 {
     fmd_callback *c;
-    assert_ok(fmd_cb_early_stopping_create(&c, args, false));
+    assert_ok(fmd_cb_early_stopping_create(&c, args, NULL, false));
     fmd_event e = {.epochs = n};
     memset(control, 0, sizeof *control);
     for (e.epoch = 0; e.epoch < n && !control->stop; e.epoch++) {
@@ -190,11 +190,11 @@ static void a_metric_that_the_run_lacks_is_refused(void **state)
     (void)state;
     fmd_callback *c = NULL;
     fmd_early_stopping_args args = {.monitor = "val_loss", .baseline = (double)NAN};
-    assert_fails(fmd_cb_early_stopping_create(&c, &args, false), FMD_EUSAGE,
+    assert_fails(fmd_cb_early_stopping_create(&c, &args, NULL, false), FMD_EUSAGE,
                  "--monitor: there is no val_loss without validation data: give "
                  "--validation-split or --validation-data test");
     memcpy(args.monitor, "vall_loss", sizeof "vall_loss");
-    assert_fails(fmd_cb_early_stopping_create(&c, &args, true), FMD_EUSAGE,
+    assert_fails(fmd_cb_early_stopping_create(&c, &args, NULL, true), FMD_EUSAGE,
                  "--monitor: 'vall_loss' is not one of accuracy|loss|val_accuracy|val_loss "
                  "(did you mean 'val_loss'?)");
     assert_null(c);
@@ -205,7 +205,7 @@ static void negative_patience_is_refused(void **state)
     (void)state;
     fmd_callback *c = NULL;
     fmd_early_stopping_args args = {.monitor = "loss", .patience = -1, .baseline = (double)NAN};
-    assert_fails(fmd_cb_early_stopping_create(&c, &args, false), FMD_EUSAGE,
+    assert_fails(fmd_cb_early_stopping_create(&c, &args, NULL, false), FMD_EUSAGE,
                  "--patience: '-1' is not an integer from 0 on");
     assert_null(c);
 }
@@ -222,7 +222,7 @@ static fmd_callback *create(int64_t patience, bool restore_best)
                                           .baseline = (double)NAN,
                                           .restore_best = restore_best,
                                           .n_params = N_PARAMS};
-    assert_ok(fmd_cb_early_stopping_create(&c, &args, false));
+    assert_ok(fmd_cb_early_stopping_create(&c, &args, NULL, false));
     return c;
 }
 

@@ -42,13 +42,13 @@ static bool read_trace(FILE *file, trace *t)
 static int replay(const trace *t, const fmd_plateau_args *args, int resumed)
 {
     fmd_callback *c;
-    assert_ok(fmd_cb_plateau_create(&c, args, true));
+    assert_ok(fmd_cb_plateau_create(&c, args, NULL, true));
     fmd_event e = {.epochs = t->n, .base_rate = t->rate};
     int differing = 0;
     for (e.epoch = 0; e.epoch < t->n; e.epoch++) {
         if (e.epoch == resumed) {
             fmd_callback *before = c;
-            assert_ok(fmd_cb_plateau_create(&c, args, true));
+            assert_ok(fmd_cb_plateau_create(&c, args, NULL, true));
             callback_hand_over(before, c);
         }
         fmd_control control = {.stop = false};
@@ -101,7 +101,7 @@ static void a_metric_that_the_run_lacks_is_refused(void **state)
     (void)state;
     fmd_callback *c = NULL;
     const fmd_plateau_args args = {.monitor = "val_loss", .factor = 0.1};
-    assert_fails(fmd_cb_plateau_create(&c, &args, false), FMD_EUSAGE,
+    assert_fails(fmd_cb_plateau_create(&c, &args, NULL, false), FMD_EUSAGE,
                  "--lr-schedule plateau: monitor: there is no val_loss without validation data: "
                  "give --validation-split or --validation-data test");
     assert_null(c);

@@ -87,7 +87,11 @@ static fmd_event event_at(uint64_t step, double seconds)
                        .steps = 235,
                        .samples = step == 235 ? 60000 : 256 * step,
                        .seconds = seconds,
-                       .metrics = {0.81234, 0.53214, none, none, 0.001}};
+                       .metrics = {.accuracy = 0.81234,
+                                   .loss = 0.53214,
+                                   .val_accuracy = none,
+                                   .val_loss = none,
+                                   .learning_rate = 0.001}};
 }
 
 static void batch_end(fmd_callback *c, uint64_t step, double seconds)
@@ -124,8 +128,16 @@ static void train_one_epoch(fmd_callback *c, fmd_metrics m)
     epoch_end(c, 1.25, m);
 }
 
-static const fmd_metrics trained = {0.81234, 0.53214, none, none, 0.001};
-static const fmd_metrics validated = {0.81234, 0.53214, 0.83014, 0.47114, 0.001};
+static const fmd_metrics trained = {.accuracy = 0.81234,
+                                    .loss = 0.53214,
+                                    .val_accuracy = none,
+                                    .val_loss = none,
+                                    .learning_rate = 0.001};
+static const fmd_metrics validated = {.accuracy = 0.81234,
+                                      .loss = 0.53214,
+                                      .val_accuracy = 0.83014,
+                                      .val_loss = 0.47114,
+                                      .learning_rate = 0.001};
 
 /* The output of one epoch. */
 static const char *show_epoch(screen *s, fmd_progress kind, fmd_metrics m)
@@ -181,7 +193,12 @@ static void small_values_have_an_exponent(void **state)
     screen s;
     open_file(&s);
     assert_non_null(
-        strstr(show_epoch(&s, FMD_PROGRESS_LINE, (fmd_metrics){0.00101, 0.001, 0, 1.25e-5, 0.001}),
+        strstr(show_epoch(&s, FMD_PROGRESS_LINE,
+                          (fmd_metrics){.accuracy = 0.00101,
+                                        .loss = 0.001,
+                                        .val_accuracy = 0,
+                                        .val_loss = 1.25e-5,
+                                        .learning_rate = 0.001}),
                " - accuracy: 0.0010 - loss: 1.0000e-03 - val_accuracy: 0.0000e+00 - val_loss: "
                "1.2500e-05"));
 }
@@ -507,8 +524,12 @@ static void a_value_of_any_size_fits(void **state)
     screen s;
     open_file(&s);
     double huge = 1e308;
-    const char *text =
-        show_epoch(&s, FMD_PROGRESS_LINE, (fmd_metrics){huge, huge, huge, huge, 0.001});
+    const char *text = show_epoch(&s, FMD_PROGRESS_LINE,
+                                  (fmd_metrics){.accuracy = huge,
+                                                .loss = huge,
+                                                .val_accuracy = huge,
+                                                .val_loss = huge,
+                                                .learning_rate = 0.001});
     assert_int_equal(strlen(text), 1024);
 }
 

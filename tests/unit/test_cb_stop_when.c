@@ -6,7 +6,7 @@
 static fmd_control check(const char *conditions, fmd_metrics m)
 {
     fmd_callback *c;
-    assert_ok(fmd_cb_stop_when_create(&c, conditions, true));
+    assert_ok(fmd_cb_stop_when_create(&c, conditions, NULL, true));
     fmd_event e = {.epochs = 10, .metrics = m};
     fmd_control control = {.stop = false};
     assert_ok(c->ops->epoch_end(c, &e, &control));
@@ -102,7 +102,7 @@ static void spaces_are_allowed(void **state)
 static void assert_refused(const char *conditions, const char *message)
 {
     fmd_callback *c = NULL;
-    assert_fails(fmd_cb_stop_when_create(&c, conditions, false), FMD_EUSAGE, message);
+    assert_fails(fmd_cb_stop_when_create(&c, conditions, NULL, false), FMD_EUSAGE, message);
     assert_null(c);
 }
 

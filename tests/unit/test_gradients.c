@@ -407,7 +407,8 @@ static double loss_of(classifier *m, float *grads, const fmd_gradient_sink *stat
     size_t n = ROWS * (size_t)fmd_model_classes(m->model);
     for (size_t i = 0; grads != NULL && i < n; i++)
         grads[i] = NAN; /* to be overwritten, padding too */
-    fmd_loss_samples(fmd_model_forward(m->model, &m->pass, statistics), m->labels, m->n, ROWS,
+    fmd_loss_samples(&(fmd_loss){.ops = NULL}, fmd_model_forward(m->model, &m->pass, statistics),
+                     &(fmd_targets){.labels = m->labels}, m->n, ROWS,
                      (size_t)fmd_model_classes(m->model), grads, &sums);
     assert_int_equal(sums.failed, 0);
     return (double)sums.loss * FMD_LOSS_UNIT;

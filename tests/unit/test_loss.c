@@ -11,7 +11,8 @@ enum { CLASSES = 4 };
 static fmd_loss_sums loss_of_row(const float logits[CLASSES], uint8_t label, float *grads)
 {
     fmd_loss_sums sums = {0};
-    fmd_loss_samples(logits, &label, 1, 1, CLASSES, grads, &sums);
+    fmd_loss_samples(&(fmd_loss){.ops = NULL}, logits, &(fmd_targets){.labels = &label}, 1, 1,
+                     CLASSES, grads, &sums);
     return sums;
 }
 
@@ -78,11 +79,15 @@ static void test_loss__sums_are_exact_and_padding_is_zero(void **state)
         grads[i] = NAN;
     fmd_loss_sums at_once = {.loss = 5, .correct = 6, .failed = 7}, apart = at_once;
     fmd_loss_sums without = at_once, same_array = at_once;
-    fmd_loss_samples(logits, labels, N, ROWS, CLASSES, grads, &at_once);
-    fmd_loss_samples(logits, labels, N, ROWS, CLASSES, NULL, &without);
-    fmd_loss_samples(in_place, labels, N, ROWS, CLASSES, in_place, &same_array);
+    fmd_loss_samples(&(fmd_loss){.ops = NULL}, logits, &(fmd_targets){.labels = labels}, N, ROWS,
+                     CLASSES, grads, &at_once);
+    fmd_loss_samples(&(fmd_loss){.ops = NULL}, logits, &(fmd_targets){.labels = labels}, N, ROWS,
+                     CLASSES, NULL, &without);
+    fmd_loss_samples(&(fmd_loss){.ops = NULL}, in_place, &(fmd_targets){.labels = labels}, N, ROWS,
+                     CLASSES, in_place, &same_array);
     for (size_t i = N; i-- > 0;)
-        fmd_loss_samples(logits + i * CLASSES, labels + i, 1, 1, CLASSES, NULL, &apart);
+        fmd_loss_samples(&(fmd_loss){.ops = NULL}, logits + i * CLASSES,
+                         &(fmd_targets){.labels = labels + i}, 1, 1, CLASSES, NULL, &apart);
     assert_memory_equal(&apart, &at_once, sizeof apart);
     assert_memory_equal(&without, &at_once, sizeof without);
     assert_memory_equal(&same_array, &at_once, sizeof same_array);
@@ -108,11 +113,13 @@ static void test_loss__a_sum_that_would_overflow_is_counted_as_failed(void **sta
     const uint8_t label = 0;
     fmd_loss_sums sums = {.of = ROWS};
     for (int i = 0; i < ROWS; i++)
-        fmd_loss_samples(large, &label, 1, 1, CLASSES, NULL, &sums);
+        fmd_loss_samples(&(fmd_loss){.ops = NULL}, large, &(fmd_targets){.labels = &label}, 1, 1,
+                         CLASSES, NULL, &sums);
     assert_int_equal(sums.failed, ROWS);
     assert_int_equal(sums.loss, 0);
     for (int i = 0; i < ROWS; i++)
-        fmd_loss_samples(small, &label, 1, 1, CLASSES, NULL, &sums);
+        fmd_loss_samples(&(fmd_loss){.ops = NULL}, small, &(fmd_targets){.labels = &label}, 1, 1,
+                         CLASSES, NULL, &sums);
     assert_int_equal(sums.failed, ROWS);
     assert_true(value(sums) == 8000.0 * ROWS);
 }

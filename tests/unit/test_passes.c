@@ -39,7 +39,8 @@ static void score(void *self, size_t first, size_t n, size_t rows, const float *
     for (size_t i = 0; i < n; i++)
         own[i] = labels[r->order == NULL ? first + i : r->order[first + i]];
     memcpy(r->logits + first * CLASSES, logits, n * CLASSES * sizeof *logits);
-    fmd_loss_samples(logits, own, n, rows, CLASSES, grads, &r->sums);
+    fmd_loss_samples(&(fmd_loss){.ops = NULL}, logits, &(fmd_targets){.labels = own}, n, rows,
+                     CLASSES, grads, &r->sums);
     r->next = first + n;
     r->groups++;
 }

@@ -24,7 +24,7 @@ static void test_sampler__each_sample_once_per_epoch(void **state)
     static const size_t sizes[] = {1, 2, 3, 4, 5, 31, 32, 33, 1000, 59999, 60000};
     for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
         fmd_sampler *s;
-        assert_ok(fmd_sampler_create(&s, sizes[k], 42));
+        assert_ok(fmd_sampler_create(&s, &(fmd_split){.n = sizes[k]}, 42));
         assert_each_once(fmd_sampler_order(s), sizes[k]);
         for (uint32_t epoch = 0; epoch < 3; epoch++) {
             fmd_sampler_shuffle(s, epoch);
@@ -44,7 +44,7 @@ static void test_sampler__each_sample_once_for_any_rank_count(void **state)
         int size = (int)(c / 20) + 1;
         uint8_t seen[257] = {0};
         fmd_sampler *s;
-        assert_ok(fmd_sampler_create(&s, n, 1));
+        assert_ok(fmd_sampler_create(&s, &(fmd_split){.n = n}, 1));
         fmd_sampler_shuffle(s, 3);
         for (size_t first = 0; first < n; first += batch) {
             size_t count = n - first < batch ? n - first : batch;
@@ -67,7 +67,7 @@ static void test_sampler__unshuffled_order_is_that_of_the_files(void **state)
 {
     (void)state;
     fmd_sampler *s;
-    assert_ok(fmd_sampler_create(&s, 100, 42));
+    assert_ok(fmd_sampler_create(&s, &(fmd_split){.n = 100}, 42));
     for (uint32_t i = 0; i < 100; i++)
         assert_int_equal(fmd_sampler_order(s)[i], i);
     fmd_sampler_destroy(s);
@@ -89,12 +89,12 @@ static void test_sampler__order_is_the_known_one(void **state)
     static const uint32_t begin[] = {51495, 26066, 21206, 10752, 8894, 45848, 369, 42761};
     fmd_sampler *s;
     for (int c = 0; c < 3; c++) {
-        assert_ok(fmd_sampler_create(&s, cases[c].n, cases[c].seed));
+        assert_ok(fmd_sampler_create(&s, &(fmd_split){.n = cases[c].n}, cases[c].seed));
         fmd_sampler_shuffle(s, cases[c].epoch);
         assert_memory_equal(fmd_sampler_order(s), cases[c].order, cases[c].n * sizeof(uint32_t));
         fmd_sampler_destroy(s);
     }
-    assert_ok(fmd_sampler_create(&s, 60000, 42));
+    assert_ok(fmd_sampler_create(&s, &(fmd_split){.n = 60000}, 42));
     fmd_sampler_shuffle(s, 0);
     assert_memory_equal(fmd_sampler_order(s), begin, sizeof begin);
     fmd_sampler_destroy(s);
@@ -113,9 +113,9 @@ static void test_sampler__epochs_and_seeds_differ(void **state)
 {
     (void)state;
     fmd_sampler *a, *b, *c;
-    assert_ok(fmd_sampler_create(&a, 1000, 1));
-    assert_ok(fmd_sampler_create(&b, 1000, 1));
-    assert_ok(fmd_sampler_create(&c, 1000, 2));
+    assert_ok(fmd_sampler_create(&a, &(fmd_split){.n = 1000}, 1));
+    assert_ok(fmd_sampler_create(&b, &(fmd_split){.n = 1000}, 1));
+    assert_ok(fmd_sampler_create(&c, &(fmd_split){.n = 1000}, 2));
     fmd_sampler_shuffle(a, 0);
     fmd_sampler_shuffle(b, 1);
     fmd_sampler_shuffle(c, 0);
@@ -130,8 +130,8 @@ static void test_sampler__order_does_not_depend_on_earlier_epochs(void **state)
 {
     (void)state;
     fmd_sampler *a, *b;
-    assert_ok(fmd_sampler_create(&a, 1000, 1));
-    assert_ok(fmd_sampler_create(&b, 1000, 1));
+    assert_ok(fmd_sampler_create(&a, &(fmd_split){.n = 1000}, 1));
+    assert_ok(fmd_sampler_create(&b, &(fmd_split){.n = 1000}, 1));
     for (uint32_t epoch = 0; epoch <= 5; epoch++)
         fmd_sampler_shuffle(a, epoch);
     fmd_sampler_shuffle(b, 5);
@@ -147,7 +147,7 @@ static void test_sampler__every_place_gets_every_sample(void **state)
     (void)state;
     int count[8][8] = {{0}};
     fmd_sampler *s;
-    assert_ok(fmd_sampler_create(&s, 8, 5));
+    assert_ok(fmd_sampler_create(&s, &(fmd_split){.n = 8}, 5));
     for (uint32_t epoch = 0; epoch < 10000; epoch++) {
         fmd_sampler_shuffle(s, epoch);
         for (int i = 0; i < 8; i++)
@@ -162,7 +162,7 @@ static void test_sampler__too_many_samples_are_refused(void **state)
 {
     (void)state;
     fmd_sampler *s;
-    assert_fails(fmd_sampler_create(&s, (size_t)UINT32_MAX + 1, 0), FMD_EDATA,
+    assert_fails(fmd_sampler_create(&s, &(fmd_split){.n = (size_t)UINT32_MAX + 1}, 0), FMD_EDATA,
                  "found 4294967296 samples, expected at most 4294967295");
 }
 
@@ -194,7 +194,7 @@ static void test_share__huge_totals_do_not_overflow(void **state)
 static void assert_window_order(size_t n, size_t window)
 {
     fmd_sampler *s;
-    assert_ok(fmd_sampler_create(&s, n, 5));
+    assert_ok(fmd_sampler_create(&s, &(fmd_split){.n = n}, 5));
     assert_ok(fmd_sampler_set_window(s, window));
     bool *seen = calloc(n, sizeof *seen);
     assert_non_null(seen);
@@ -223,7 +223,7 @@ static void test_sampler__a_window_has_whole_shards(void **state)
     (void)state;
     enum { N = 64 * 256, WINDOW = 64 * 16, SHARD = 16 };
     fmd_sampler *s;
-    assert_ok(fmd_sampler_create(&s, N, 5));
+    assert_ok(fmd_sampler_create(&s, &(fmd_split){.n = N}, 5));
     assert_ok(fmd_sampler_set_window(s, WINDOW));
     fmd_sampler_shuffle(s, 0);
     int in_place = 0;
@@ -247,8 +247,8 @@ static void test_sampler__windows_depend_on_seed_and_epoch(void **state)
     (void)state;
     enum { N = 2000 };
     fmd_sampler *a, *b;
-    assert_ok(fmd_sampler_create(&a, N, 5));
-    assert_ok(fmd_sampler_create(&b, N, 5));
+    assert_ok(fmd_sampler_create(&a, &(fmd_split){.n = N}, 5));
+    assert_ok(fmd_sampler_create(&b, &(fmd_split){.n = N}, 5));
     assert_ok(fmd_sampler_set_window(a, 200));
     assert_ok(fmd_sampler_set_window(b, 200));
     fmd_sampler_shuffle(a, 1);

@@ -3,6 +3,7 @@
 #include "cli/tutorial/lessons.h"
 #include "fmd/optimizer.h"
 #include "nn/layer.h"
+#include "nn/metrics/metric.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -33,6 +34,14 @@ static void add_names(char text[FMD_WORDS_BYTES], const char *option)
     if (strcmp(option, "optimizer") == 0)
         for (size_t i = 0; fmd_optimizer_ops_at(i) != NULL; i++)
             add_word(text, fmd_optimizer_ops_at(i)->name);
+    if (strcmp(option, "loss") == 0)
+        for (size_t i = 0; fmd_loss_ops_at(i) != NULL; i++)
+            add_word(text, fmd_loss_ops_at(i)->name);
+    if (strcmp(option, "metrics") == 0) {
+        add_word(text, "accuracy");
+        for (size_t i = 0; fmd_metric_ops_at(i) != NULL; i++)
+            add_word(text, fmd_metric_ops_at(i)->name);
+    }
     if (strcmp(option, "lr-schedule") == 0)
         for (size_t i = 0; (name = fmd_schedule_at(i, &args, &n)) != NULL; i++)
             add_word(text, name);

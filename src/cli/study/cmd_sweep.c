@@ -49,8 +49,9 @@ static fmd_status choose_metric(fmd_sweep *s, fmd_config *config)
                                     "validation images: give a share such as 0.1");
     if (config->data.validation_split == 0)
         config->data.validation_split = default_split;
-    FMD_TRY(fmd_metric_check(config->study.choose_by, true, "--choose-by"));
-    s->metric = fmd_metric_name(config->study.choose_by);
+    FMD_TRY(fmd_metric_list_parse(&s->metrics, config->objective.metrics, FMD_LOSS_CLASSES));
+    FMD_TRY(fmd_metric_check(&s->metrics, config->study.choose_by, true, "--choose-by"));
+    s->metric = fmd_metric_name(&s->metrics, config->study.choose_by);
     if (strncmp(s->metric, "val_", 4) != 0)
         return FMD_FAIL(FMD_EUSAGE,
                         "--choose-by: '%s' is measured on training images: name a validation "

@@ -56,7 +56,8 @@ static fmd_status add_early_stopping(fmd_job *j)
         .restore_best = c->stopping.restore_best,
         .n_params = fmd_model_n_params(j->model)};
     snprintf(args.monitor, sizeof args.monitor, "%s", monitored(j));
-    FMD_TRY(fmd_cb_early_stopping_create(&callback, &args, has_validation(j)));
+    FMD_TRY(fmd_cb_early_stopping_create(&callback, &args, &j->fit.objective.metrics,
+                                         has_validation(j)));
     add_callback(j, callback);
     return FMD_OK;
 }
@@ -67,7 +68,7 @@ static fmd_status add_plateau(fmd_job *j)
     fmd_plateau_args args = *fmd_schedule_plateau(&j->fit.schedule);
     if (strcmp(args.monitor, "auto") == 0)
         snprintf(args.monitor, sizeof args.monitor, "%s", has_validation(j) ? "val_loss" : "loss");
-    FMD_TRY(fmd_cb_plateau_create(&callback, &args, has_validation(j)));
+    FMD_TRY(fmd_cb_plateau_create(&callback, &args, &j->fit.objective.metrics, has_validation(j)));
     add_callback(j, callback);
     return FMD_OK;
 }
@@ -103,7 +104,8 @@ static fmd_status create_callbacks(fmd_job *j)
     FMD_TRY(fmd_cb_progress_create(&callback, progress));
     add_callback(j, callback);
     if (*c->stopping.stop_when != '\0') {
-        FMD_TRY(fmd_cb_stop_when_create(&callback, c->stopping.stop_when, has_validation(j)));
+        FMD_TRY(fmd_cb_stop_when_create(&callback, c->stopping.stop_when, &j->fit.objective.metrics,
+                                        has_validation(j)));
         add_callback(j, callback);
     }
     const double limit = time_limit(c);
@@ -120,8 +122,9 @@ static fmd_status plan_saving(const fmd_job *j, fmd_checkpointer_args *args)
     const fmd_config *c = j->config;
     *args = (fmd_checkpointer_args){
         .keep = c->checkpoints.keep, .best = c->checkpoints.save_best, .monitor = monitored(j)};
-    FMD_TRY(fmd_metric_check(args->monitor, has_validation(j), "--monitor"));
-    args->monitor = fmd_metric_name(args->monitor);
+    FMD_TRY(
+        fmd_metric_check(&j->fit.objective.metrics, args->monitor, has_validation(j), "--monitor"));
+    args->monitor = fmd_metric_name(&j->fit.objective.metrics, args->monitor);
     args->mode = (fmd_monitor_mode)c->stopping.mode;
     return fmd_save_freq_parse(c->checkpoints.save_freq, &args->kind, &args->every);
 }
@@ -169,15 +172,20 @@ static fmd_status collect_fingerprint(fmd_job *j)
                                           "microbatch-size",
                                           "allreduce",
                                           "gemm"};
+    /* Absent from a checkpoint: the default. So runs of earlier versions can be resumed. */
+    static const char *const later[] = {"validation-from", "k-fold", "loss",  "metrics",
+                                        "class-weight",    "mixup",  "cutmix"};
     size_t n = 0;
     for (size_t i = 0; i < fmd_config_table_length; i++) {
         const fmd_option *o = &fmd_config_table[i];
-        bool takes_part = false;
+        bool takes_part = false, is_later = false;
+        for (size_t k = 0; k < sizeof later / sizeof *later; k++)
+            is_later = is_later || strcmp(o->name, later[k]) == 0;
         for (size_t k = 0; k < sizeof groups / sizeof *groups; k++)
             takes_part = takes_part || strcmp(o->group, groups[k]) == 0;
         for (size_t k = 0; k < sizeof without / sizeof *without; k++)
             takes_part = takes_part && strcmp(o->name, without[k]) != 0;
-        if (!takes_part)
+        if (!takes_part && !is_later)
             continue;
         if (n + OTHERS == FMD_JOB_FINGERPRINT)
             return FMD_FAIL(FMD_EINTERNAL, "more than %d fingerprint entries", FMD_JOB_FINGERPRINT);
@@ -186,6 +194,7 @@ static fmd_status collect_fingerprint(fmd_job *j)
                  fmd_option_text(o, j->config, text));
         j->fingerprint[n].may_change =
             strcmp(o->group, "stopping") == 0 || strcmp(o->name, "epochs") == 0;
+        j->fingerprint[n].absent = is_later ? o->initial : NULL;
         j->fingerprint[n++].name = o->name;
     }
     char hash[FMD_HASH_TEXT];
@@ -213,6 +222,8 @@ static fmd_status collect_fingerprint(fmd_job *j)
     FINGERPRINT("matrix products", "%s", f->reduce == FMD_REDUCE_EXACT ? fmd_math_core() : "any");
     if (f->shuffle_window > 0)
         FINGERPRINT("shuffle-window", "%zu", f->shuffle_window);
+    if (j->fold > 0)
+        FINGERPRINT("fold", "%d", j->fold);
 #undef FINGERPRINT
     j->fit.fingerprint = j->fingerprint;
     j->fit.n_fingerprint = n;
@@ -281,14 +292,17 @@ static fmd_status find_checkpoint(fmd_job *j)
 }
 
 /* Collective. All that can go wrong before the first step, but for reading a checkpoint. */
-static fmd_status prepare(fmd_job *j)
+static fmd_status prepare(fmd_job *j, const fmd_dataset *data)
 {
     const fmd_config *c = j->config;
     fmd_checkpointer_args saving;
     fmd_weights_file weights = {.path = ""};
     const double begun = fmd_now();
-    FMD_TRY((c->data.stream ? fmd_loader_stream : fmd_loader_read)(j->comm, c->data.dataset,
-                                                                   c->data.dir, &j->data));
+    if (data != NULL)
+        j->data = *data;
+    else
+        FMD_TRY((c->data.stream ? fmd_loader_stream : fmd_loader_read)(j->comm, c->data.dataset,
+                                                                       c->data.dir, &j->data));
     const double loaded = fmd_now();
     if (*c->model.weights != '\0')
         FMD_TRY(fmd_weights_file_open(j->comm, &weights, c->model.weights));
@@ -338,8 +352,8 @@ static fmd_status finish(fmd_job *j)
 /* Collective. Evaluates on the test images and leaves the results. */
 static fmd_status conclude(fmd_job *j)
 {
-    FMD_TRY(
-        fmd_evaluate(j->comm, j->model, &j->data.test, j->fit.divisor, j->fit.watchdog, &j->test));
+    FMD_TRY(fmd_evaluate(j->comm, j->model, &j->data.test, j->fit.divisor, &j->fit.objective,
+                         j->fit.watchdog, &j->test));
     fmd_watchdog_files(j->fit.watchdog, "writing the results");
     return fmd_comm_agree(j->comm, is_root(j) ? finish(j) : FMD_OK);
 }
@@ -350,10 +364,10 @@ static fmd_status train(fmd_job *j)
     FMD_TRY(fmd_fit(j->comm, j->model, j->optimizer, &j->fit, &j->result));
     if (!j->result.interrupted)
         return conclude(j);
-    if (is_root(j) && j->fit.checkpointer != NULL)
+    if (is_root(j) && j->fold == 0 && j->fit.checkpointer != NULL)
         fmd_print("%s after step %llu; to go on: the same command with --run-dir %s\n",
                   j->result.reason, (unsigned long long)j->result.steps, j->folder.path);
-    else if (is_root(j))
+    else if (is_root(j) && j->fold == 0)
         fmd_print("%s after step %llu; without a run folder nothing is saved\n", j->result.reason,
                   (unsigned long long)j->result.steps);
     return FMD_FAIL_SILENTLY(FMD_ESTOPPED);
@@ -397,15 +411,17 @@ static void record_hang(void *self, const char *message)
 static fmd_status run_train(fmd_comm *c, const fmd_config *config)
 {
     fmd_outcome outcome;
-    return fmd_train(c, config, &outcome);
+    return config->data.k_fold != FMD_UNSET_INT ? fmd_train_folds(c, config)
+                                                : fmd_train(c, config, NULL, &outcome);
 }
 
-fmd_status fmd_train(fmd_comm *c, const fmd_config *config, fmd_outcome *out)
+fmd_status fmd_train(fmd_comm *c, const fmd_config *config, const fmd_fold *fold, fmd_outcome *out)
 {
     fmd_job *j = NULL;
     FMD_TRY(fmd_alloc(&j, 1, sizeof *j, "the training"));
     j->comm = c;
     j->config = config;
+    j->fold = fold != NULL ? fold->number : 0;
     j->fit.callbacks = j->callbacks;
     j->saves = strcmp(config->run.dir, "none") != 0;
     const time_t now = time(NULL);
@@ -418,7 +434,7 @@ fmd_status fmd_train(fmd_comm *c, const fmd_config *config, fmd_outcome *out)
     if (st == FMD_OK)
         st = fmd_watchdog_share(j->fit.watchdog, c);
     if (st == FMD_OK)
-        st = prepare(j);
+        st = prepare(j, fold != NULL ? fold->data : NULL);
     const bool begun = st == FMD_OK;
     if (begun) {
         fmd_watchdog_on_hang(j->fit.watchdog, record_hang, j);
@@ -440,8 +456,13 @@ fmd_status fmd_train(fmd_comm *c, const fmd_config *config, fmd_outcome *out)
     fmd_checkpointer_destroy(j->fit.checkpointer);
     fmd_optimizer_destroy(j->optimizer);
     fmd_model_destroy(j->model);
-    fmd_loader_close(&j->data);
-    *out = (fmd_outcome){.result = j->result, .test = j->test};
+    if (fold == NULL)
+        fmd_loader_close(&j->data);
+    *out = (fmd_outcome){.result = j->result,
+                         .test = j->test,
+                         .metrics = j->fit.objective.metrics,
+                         .n_validation = j->fit.validation.n};
+    free(j->index);
     free(j->hosts);
     free(j);
     return st;

@@ -177,13 +177,20 @@ static void add_phases(fmd_json *r, const fmd_job *j)
     fmd_json_real(r, FMD_KEY_SLOWEST, FMD_KEY_ABOVE_MEAN, t->above_mean);
 }
 
+static void add_test_metrics(fmd_json *r, const char *group, const fmd_job *j)
+{
+    const fmd_metric_list *list = &j->fit.objective.metrics;
+    for (size_t i = 0; i < list->n; i++) {
+        char key[FMD_METRIC_NAME_BYTES + 8];
+        snprintf(key, sizeof key, "test_%s", fmd_metric_column(&list->of[i]));
+        fmd_json_real(r, group, key, j->test.extra[i]);
+    }
+}
+
 fmd_status fmd_report_record(const fmd_job *j, const char *weights)
 {
-    const double none = (double)NAN; /* without a complete epoch */
-    const fmd_metrics metrics =
-        j->result.epochs > 0
-            ? j->result.metrics
-            : (fmd_metrics){.loss = none, .accuracy = none, .val_loss = none, .val_accuracy = none};
+    const fmd_metric_list *list = &j->fit.objective.metrics;
+    const fmd_metrics metrics = j->result.epochs > 0 ? j->result.metrics : fmd_metrics_none(list);
     char path[FMD_RUN_PATH_BYTES], hash[FMD_HASH_TEXT];
     fmd_json *r;
     FMD_TRY(fmd_json_create(&r));
@@ -213,6 +220,11 @@ fmd_status fmd_report_record(const fmd_job *j, const char *weights)
     fmd_json_real(r, FMD_KEY_RESULT, FMD_KEY_VAL_ACCURACY, metrics.val_accuracy);
     fmd_json_real(r, FMD_KEY_RESULT, FMD_KEY_TEST_LOSS, j->test.loss);
     fmd_json_real(r, FMD_KEY_RESULT, FMD_KEY_TEST_ACCURACY, j->test.accuracy);
+    for (size_t i = 0; i < list->n; i++) {
+        fmd_json_real(r, FMD_KEY_RESULT, fmd_metric_column(&list->of[i]), metrics.extra[i]);
+        fmd_json_real(r, FMD_KEY_RESULT, list->of[i].val_name, metrics.val_extra[i]);
+    }
+    add_test_metrics(r, FMD_KEY_RESULT, j);
     fmd_json_text(r, FMD_KEY_RESULT, "weights_xxh3", weights);
     fmd_json_real(r, FMD_KEY_TIME, "setup_mpi_seconds", j->setup.mpi);
     fmd_json_real(r, FMD_KEY_TIME, "setup_data_seconds", j->setup.data);
@@ -270,6 +282,11 @@ fmd_status fmd_report_start(fmd_json **out, const fmd_job *j)
             fmd_option_find(fmd_config_table, fmd_config_table_length, as_given[i][0]);
         fmd_json_text(r, FMD_KEY_CONFIG, as_given[i][1], fmd_option_text(o, j->config, text));
     }
+    for (size_t i = 0; i < 2 * f->objective.metrics.n; i++) {
+        const fmd_metric *m = &f->objective.metrics.of[i / 2];
+        fmd_json_append(r, FMD_KEY_CONFIG, "metrics",
+                        i % 2 == 0 ? fmd_metric_column(m) : m->val_name);
+    }
     fmd_json_int(r, FMD_KEY_CONFIG, "threads", j->config->distribution.threads);
     fmd_json_int(r, FMD_KEY_CONFIG, "seed", (long long)f->seed);
     *out = r;
@@ -295,6 +312,7 @@ fmd_status fmd_report_end(const fmd_job *j, const char *state, fmd_status code, 
     if (code == FMD_OK) {
         fmd_json_real(line, NULL, FMD_KEY_TEST_LOSS, j->test.loss);
         fmd_json_real(line, NULL, FMD_KEY_TEST_ACCURACY, j->test.accuracy);
+        add_test_metrics(line, NULL, j);
     }
     const fmd_status st =
         fmd_event_log_append(fmd_run_folder_file(&j->folder, FMD_FILE_EVENTS, path), line);
@@ -336,4 +354,10 @@ void fmd_report_result(const fmd_job *j, const char *weights)
         fmd_print("best   epoch %d of %d is in " FMD_FILE_CHECKPOINTS "/" FMD_FILE_BEST "\n",
                   r->best_epoch, r->epochs);
     fmd_print("weights xxh3:%s\n", weights);
+    const fmd_metric_list *list = &j->fit.objective.metrics;
+    for (size_t i = 0; i < list->n; i++)
+        fmd_print("%s%s %.4f", i == 0 ? "test   " : " · ", fmd_metric_column(&list->of[i]),
+                  j->test.extra[i]);
+    if (list->n > 0)
+        fmd_print("\n");
 }

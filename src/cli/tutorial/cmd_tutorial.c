@@ -150,7 +150,7 @@ static fmd_status run_command(session *s, const char *text, fmd_outcome *out)
     }
     FMD_TRY(fmd_command_configure(command, s->comm, n - 1, words + 1, &config));
     if (command == fmd_commands[0])
-        st = fmd_train(s->comm, &config, out);
+        st = fmd_train(s->comm, &config, NULL, out);
     else
         st = command->run(s->comm, &config);
     fmd_comm_unshare_all(s->comm);

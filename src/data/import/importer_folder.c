@@ -285,7 +285,7 @@ static fmd_status open_folder(void **out, const fmd_import_args *args, fmd_impor
     source->has_test = r->n_splits > 1;
     source->total = (double)r->n;
     /* Mixed, so that the last images of the files have all classes: --validation-split takes them. */
-    FMD_TRY(fmd_sampler_create(&r->order, r->n, 0));
+    FMD_TRY(fmd_sampler_create(&r->order, &(fmd_split){.n = r->n}, 0));
     fmd_sampler_shuffle(r->order, 0);
     return FMD_OK;
 }

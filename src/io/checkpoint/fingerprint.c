@@ -20,6 +20,8 @@ size_t fmd_fingerprint_compare(const fmd_checkpoint_contents *file,
     *list = '\0';
     for (size_t i = 0; i < n; i++) {
         const char *there = fmd_fingerprint_text(file, ours[i].name);
+        if (there == NULL)
+            there = ours[i].absent;
         if (ours[i].may_change || (there != NULL && strcmp(there, ours[i].text) == 0))
             continue;
         differ++;

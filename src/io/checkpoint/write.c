@@ -160,8 +160,11 @@ static void put_ours(fmd_h5_writer *w, const fmd_state *s)
     fmd_h5_put_ints(w, FMD_FORMAT_GROUP, "input_shape", (size_t)in.rank, in.dim);
     fmd_h5_put_int(w, FMD_FORMAT_GROUP, "normalize", s->normalize);
     fmd_h5_put_group(w, FMD_FORMAT_FINGERPRINT);
-    for (size_t i = 0; i < s->n_fingerprint; i++)
-        fmd_h5_put_text(w, FMD_FORMAT_FINGERPRINT, s->fingerprint[i].name, s->fingerprint[i].text);
+    for (size_t i = 0; i < s->n_fingerprint; i++) {
+        const fmd_fingerprint_entry *e = &s->fingerprint[i];
+        if (e->absent == NULL || strcmp(e->text, e->absent) != 0)
+            fmd_h5_put_text(w, FMD_FORMAT_FINGERPRINT, e->name, e->text);
+    }
     fmd_h5_put_group(w, FMD_FORMAT_STATE);
     for (size_t i = 0; i < s->n_entries; i++)
         put_entry(w, &s->entries[i]);

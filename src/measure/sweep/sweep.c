@@ -163,7 +163,8 @@ static fmd_status read_metrics(const fmd_sweep *s, fmd_sweep_run *r, double epoc
         fmd_history_read(&history, fmd_sweep_path(s, path, "runs/%s/" FMD_FILE_HISTORY, r->name)));
     if (epoch >= 1 && epoch <= (double)history.n) {
         const fmd_metrics *m = &history.epochs[(size_t)epoch - 1].metrics;
-        r->metric = *fmd_metric_find(m, s->metric);
+        const double *metric = fmd_metric_find(m, s->metric);
+        r->metric = metric != NULL ? *metric : (double)NAN;
         r->other = *fmd_metric_find(m, s->other);
     }
     fmd_history_free(&history);

@@ -18,7 +18,8 @@ enum { FMD_SWEEP_AXES = 8, FMD_SWEEP_RUNS = 1000, FMD_SWEEP_PATH = FMD_ENGINE_PA
 
 /* The groups of options that the runs share. */
 #define FMD_SWEEP_SHARED                                                                           \
-    "data|training data|amount|model|weights|training|stopping|checkpoints|distribution"
+    "data|training data|amount|model|weights|loss and metrics|training|stopping|checkpoints|"      \
+    "distribution"
 
 /* An option with its values, or with the ends of a range to draw from. */
 typedef struct fmd_sweep_axis {
@@ -62,6 +63,7 @@ typedef struct fmd_sweep {
     fmd_engine engine;
     char folder[FMD_PATH_BYTES];
     char when[32];
+    fmd_metric_list metrics;    /* of the runs, besides loss and accuracy */
     const char *metric, *other; /* the validation metric that decides, and another one */
     int ranks;
     fmd_sweep_axis axes[FMD_SWEEP_AXES];

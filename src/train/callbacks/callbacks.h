@@ -1,5 +1,6 @@
 /* The callbacks of the program. Local: each function makes one, which fmd_callback_destroy
- * releases. FMD_ENOMEM; FMD_EUSAGE for invalid conditions and metrics. */
+ * releases. `metrics` are those of the run besides loss and accuracy, NULL for none; they live as
+ * long as the callback. FMD_ENOMEM; FMD_EUSAGE for invalid conditions and metrics. */
 #ifndef FMD_TRAIN_CALLBACKS_CALLBACKS_H
 #define FMD_TRAIN_CALLBACKS_CALLBACKS_H
 
@@ -27,7 +28,7 @@ FMD_CHECKED fmd_status fmd_cb_tensorboard_create(fmd_callback **out, const char 
 
 /* Stops once one of the comma-separated conditions holds: "accuracy>0.99,loss<0.4". */
 FMD_CHECKED fmd_status fmd_cb_stop_when_create(fmd_callback **out, const char *conditions,
-                                               bool validation);
+                                               const fmd_metric_list *metrics, bool validation);
 
 /* Keras' EarlyStopping. */
 typedef struct fmd_early_stopping_args {
@@ -42,11 +43,12 @@ typedef struct fmd_early_stopping_args {
 } fmd_early_stopping_args;
 FMD_CHECKED fmd_status fmd_cb_early_stopping_create(fmd_callback **out,
                                                     const fmd_early_stopping_args *args,
+                                                    const fmd_metric_list *metrics,
                                                     bool validation);
 
 /* Keras' ReduceLROnPlateau, for --lr-schedule plateau. */
 FMD_CHECKED fmd_status fmd_cb_plateau_create(fmd_callback **out, const fmd_plateau_args *args,
-                                             bool validation);
+                                             const fmd_metric_list *metrics, bool validation);
 
 /* Ends training when `seconds` have passed since create. */
 FMD_CHECKED fmd_status fmd_cb_max_time_create(fmd_callback **out, double seconds);

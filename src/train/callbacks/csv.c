@@ -1,5 +1,5 @@
 /* history.csv: one line for each epoch, as written by Keras' CSVLogger: `epoch` first, then the
- * other columns sorted by name. The two columns that depend on time come last, where `cut` can drop
+ * other columns sorted by name, those of --metrics last. The two columns that depend on time come last, where `cut` can drop
  * them. */
 #include "base/mem.h"
 #include "train/callbacks/callbacks.h"
@@ -32,10 +32,16 @@ static void put(FILE *file, double value)
     fprintf(file, ",%s", isnan(value) ? "nan" : text);
 }
 
-static void put_header(csv *s)
+static void put_header(csv *s, const fmd_metric_list *list)
 {
-    fprintf(s->file, "epoch,accuracy,learning_rate,loss,%stime,samples_per_s\n",
+    fprintf(s->file, "epoch,accuracy,learning_rate,loss,%s",
             s->validation ? "val_accuracy,val_loss," : "");
+    for (size_t i = 0; list != NULL && i < list->n; i++) {
+        fprintf(s->file, "%s,", fmd_metric_column(&list->of[i]));
+        if (s->validation)
+            fprintf(s->file, "%s,", list->of[i].val_name);
+    }
+    fprintf(s->file, "time,samples_per_s\n");
 }
 
 /* A line without its times. */
@@ -48,6 +54,11 @@ static void put_metrics(csv *s, int epoch, const fmd_metrics *m)
     if (s->validation) {
         put(s->file, m->val_accuracy);
         put(s->file, m->val_loss);
+    }
+    for (size_t i = 0; m->list != NULL && i < m->list->n; i++) {
+        put(s->file, m->extra[i]);
+        if (s->validation)
+            put(s->file, m->val_extra[i]);
     }
 }
 
@@ -87,7 +98,7 @@ static fmd_status train_begin(fmd_callback *c, const fmd_event *e)
     if (fd < 0 || (s->file = fdopen(fd, "w")) == NULL)
         return FMD_FAIL(FMD_EIO, "cannot write '%s': %s", s->path, strerror(errno));
     if (e->epoch > 0)
-        put_header(s);
+        put_header(s, e->history[0].list);
     for (int i = 0; i < e->epoch; i++) {
         put_metrics(s, i, &e->history[i]);
         fprintf(s->file, ",NA,NA\n");
@@ -114,7 +125,7 @@ static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *co
     if (!s->has_header) {
         s->has_header = true;
         s->validation = !isnan(m->val_accuracy);
-        put_header(s);
+        put_header(s, m->list);
     }
     put_metrics(s, e->epoch, m);
     double rate = s->training_seconds > 0

@@ -174,9 +174,9 @@ static const fmd_callback_ops ops = {
 };
 
 fmd_status fmd_cb_early_stopping_create(fmd_callback **out, const fmd_early_stopping_args *args,
-                                        bool validation)
+                                        const fmd_metric_list *metrics, bool validation)
 {
-    FMD_TRY(fmd_metric_check(args->monitor, validation, "--monitor"));
+    FMD_TRY(fmd_metric_check(metrics, args->monitor, validation, "--monitor"));
     if (args->patience < 0)
         return FMD_FAIL(FMD_EUSAGE, "--patience: '%" PRId64 "' is not an integer from 0 on",
                         args->patience);
@@ -185,7 +185,7 @@ fmd_status fmd_cb_early_stopping_create(fmd_callback **out, const fmd_early_stop
     s->base.ops = &ops;
     s->args = *args;
     s->args.min_delta = fabs(args->min_delta);
-    s->monitor = fmd_metric_name(args->monitor);
+    s->monitor = fmd_metric_name(metrics, args->monitor);
     if (args->restore_best) {
         s->n_params = args->n_params;
         fmd_status st = fmd_alloc(&s->best_params, s->n_params, sizeof(float), "the best weights");

@@ -49,6 +49,11 @@ static void add_metrics(fmd_json *j, const fmd_metrics *m)
         fmd_json_real(j, NULL, FMD_KEY_VAL_LOSS, m->val_loss);
     }
     fmd_json_real(j, NULL, FMD_KEY_LEARNING_RATE, m->learning_rate);
+    for (size_t i = 0; m->list != NULL && i < m->list->n; i++) {
+        fmd_json_real(j, NULL, fmd_metric_column(&m->list->of[i]), m->extra[i]);
+        if (!isnan(m->val_loss))
+            fmd_json_real(j, NULL, m->list->of[i].val_name, m->val_extra[i]);
+    }
 }
 
 /* The position: the epoch, from 0 as in history.csv, and the steps done. */

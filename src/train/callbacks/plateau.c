@@ -76,14 +76,15 @@ static void destroy(fmd_callback *c)
 static const fmd_callback_ops ops = {
     .name = "plateau", .epoch_end = epoch_end, .destroy = destroy, .entries = entries};
 
-fmd_status fmd_cb_plateau_create(fmd_callback **out, const fmd_plateau_args *args, bool validation)
+fmd_status fmd_cb_plateau_create(fmd_callback **out, const fmd_plateau_args *args,
+                                 const fmd_metric_list *metrics, bool validation)
 {
-    FMD_TRY(fmd_metric_check(args->monitor, validation, "--lr-schedule plateau: monitor"));
+    FMD_TRY(fmd_metric_check(metrics, args->monitor, validation, "--lr-schedule plateau: monitor"));
     plateau *p;
     FMD_TRY(fmd_alloc(&p, 1, sizeof *p, "the learning rate on plateaus"));
     p->base.ops = &ops;
     p->args = *args;
-    p->monitor = fmd_metric_name(args->monitor);
+    p->monitor = fmd_metric_name(metrics, args->monitor);
     *out = &p->base;
     return FMD_OK;
 }

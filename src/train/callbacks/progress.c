@@ -113,10 +113,14 @@ static void add_metrics(line *l, const fmd_metrics *m)
 {
     add_metric(l, "accuracy", m->accuracy);
     add_metric(l, "loss", m->loss);
+    for (size_t i = 0; m->list != NULL && i < m->list->n; i++)
+        add_metric(l, fmd_metric_column(&m->list->of[i]), m->extra[i]);
     if (isnan(m->val_accuracy))
         return;
     add_metric(l, "val_accuracy", m->val_accuracy);
     add_metric(l, "val_loss", m->val_loss);
+    for (size_t i = 0; m->list != NULL && i < m->list->n; i++)
+        add_metric(l, m->list->of[i].val_name, m->val_extra[i]);
 }
 
 static void add_samples_per_second(line *l, const progress *p, uint64_t samples)

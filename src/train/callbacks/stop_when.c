@@ -34,11 +34,6 @@ static bool holds(const condition *c, double value)
     }
 }
 
-static bool is_accuracy(const char *metric)
-{
-    return strstr(metric, "accuracy") != NULL;
-}
-
 static void check(const stop_when *s, const fmd_metrics *metrics, fmd_control *control)
 {
     for (size_t i = 0; i < s->n; i++) {
@@ -46,7 +41,7 @@ static void check(const stop_when *s, const fmd_metrics *metrics, fmd_control *c
         double value = *fmd_metric_find(metrics, k->metric);
         if (!holds(k, value))
             continue;
-        if (is_accuracy(k->metric) && (k->op == GREATER || k->op == GREATER_EQUAL))
+        if (fmd_metric_higher_is_better(k->metric) && (k->op == GREATER || k->op == GREATER_EQUAL))
             fmd_control_stop(control, "Reached %g%% %s so cancelling training!", 100 * k->threshold,
                              k->metric);
         else
@@ -91,7 +86,7 @@ static char *trim(char *text)
     return text;
 }
 
-static fmd_status parse(condition *k, char *text, bool validation)
+static fmd_status parse(condition *k, char *text, const fmd_metric_list *metrics, bool validation)
 {
     text = trim(text);
     size_t at = strcspn(text, "<>");
@@ -110,15 +105,16 @@ static fmd_status parse(condition *k, char *text, bool validation)
 
     text[at] = '\0';
     const char *metric = trim(text);
-    FMD_TRY(fmd_metric_check(metric, validation, LABEL));
-    k->metric = fmd_metric_name(metric);
-    if (is_accuracy(k->metric) && (k->threshold < 0 || k->threshold > 1))
+    FMD_TRY(fmd_metric_check(metrics, metric, validation, LABEL));
+    k->metric = fmd_metric_name(metrics, metric);
+    if (fmd_metric_higher_is_better(k->metric) && (k->threshold < 0 || k->threshold > 1))
         return FMD_FAIL(FMD_EUSAGE, LABEL ": %s goes from 0 to 1, not to %s: 99%% is 0.99",
                         k->metric, number);
     return FMD_OK;
 }
 
-fmd_status fmd_cb_stop_when_create(fmd_callback **out, const char *conditions, bool validation)
+fmd_status fmd_cb_stop_when_create(fmd_callback **out, const char *conditions,
+                                   const fmd_metric_list *metrics, bool validation)
 {
     stop_when *s = NULL;
     char *text = NULL;
@@ -139,7 +135,7 @@ fmd_status fmd_cb_stop_when_create(fmd_callback **out, const char *conditions, b
 
     char *rest = text;
     for (size_t i = 0; i < n && status == FMD_OK; i++)
-        status = parse(&s->conditions[i], strsep(&rest, ","), validation);
+        status = parse(&s->conditions[i], strsep(&rest, ","), metrics, validation);
     if (status != FMD_OK)
         goto out;
     *out = &s->base;

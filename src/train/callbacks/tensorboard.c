@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "train/callbacks/callbacks.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,15 @@ static fmd_status train_begin(fmd_callback *c, const fmd_event *e)
     return fmd_tensorboard_open(&s->train, s->run_folder, "train", e->epoch);
 }
 
+static void add_extra(fmd_tensorboard *t, int64_t epoch, const fmd_metrics *m, const double *values)
+{
+    for (size_t i = 0; m->list != NULL && i < m->list->n; i++) {
+        char name[FMD_METRIC_NAME_BYTES + 8];
+        snprintf(name, sizeof name, "epoch_%s", fmd_metric_column(&m->list->of[i]));
+        fmd_tensorboard_scalar(t, name, epoch, values[i]);
+    }
+}
+
 static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *control)
 {
     (void)control;
@@ -28,6 +38,7 @@ static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *co
     fmd_tensorboard_scalar(s->train, "epoch_accuracy", e->epoch, m->accuracy);
     fmd_tensorboard_scalar(s->train, "epoch_loss", e->epoch, m->loss);
     fmd_tensorboard_scalar(s->train, "epoch_learning_rate", e->epoch, m->learning_rate);
+    add_extra(s->train, e->epoch, m, m->extra);
     FMD_TRY(fmd_tensorboard_flush(s->train));
     if (isnan(m->val_loss))
         return FMD_OK;
@@ -35,6 +46,7 @@ static fmd_status epoch_end(fmd_callback *c, const fmd_event *e, fmd_control *co
         FMD_TRY(fmd_tensorboard_open(&s->validation, s->run_folder, "validation", s->first_epoch));
     fmd_tensorboard_scalar(s->validation, "epoch_accuracy", e->epoch, m->val_accuracy);
     fmd_tensorboard_scalar(s->validation, "epoch_loss", e->epoch, m->val_loss);
+    add_extra(s->validation, e->epoch, m, m->val_extra);
     return fmd_tensorboard_flush(s->validation);
 }
 
