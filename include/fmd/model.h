@@ -37,7 +37,8 @@ FMD_CHECKED fmd_status fmd_model_measure(fmd_model_size *out, const char *layers
 double fmd_model_size_bytes(const fmd_model_size *s, size_t max_samples);
 
 /* Local. Samples in a group of microbatches, which goes through the model in one pass: as many
- * whole microbatches as fit into the cache, at least one, at most enough for `samples` samples. */
+ * whole microbatches as fit into the cache, or into as much memory as the parameters take; at least
+ * one, at most enough for `samples` samples. */
 size_t fmd_model_size_group(const fmd_model_size *s, size_t microbatch_size, size_t samples);
 
 /* Local. The shape check of a classifier: one row of scores an image, and a unit for each of

@@ -109,7 +109,7 @@ static size_t piece(size_t total, size_t most)
 
 size_t fmd_gemm_panel(size_t products, size_t m, size_t n, size_t k)
 {
-    if (own != NULL && products == 1)
+    if (own != NULL && (products == 1 || n > FMD_PACK_COLUMNS))
         return m;
     size_t most = SUM_VALUES / n;
     if (own == NULL) {

@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* With more columns, C is computed in one call: the kernels pack their operands. */
+enum { FMD_PACK_COLUMNS = 384 };
+
 typedef struct fmd_kernels {
     const char *name; /* "AVX-512" */
 

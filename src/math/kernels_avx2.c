@@ -6,6 +6,24 @@ typedef __m256 vec;
 typedef __m256i ivec;
 typedef __m256i mask;
 
+/* Quarters of rows r and r + 4 side by side, then 4 x 4 in each half. */
+static inline void transpose(const float *from, size_t stride, float *to, size_t to_stride)
+{
+    for (size_t h = 0; h < 8; h += 4) {
+        vec x[4];
+#pragma GCC unroll 4
+        for (size_t r = 0; r < 4; r++)
+            x[r] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from + r * stride + h)),
+                                        _mm_loadu_ps(from + (r + 4) * stride + h), 1);
+        const vec a = _mm256_unpacklo_ps(x[0], x[1]), b = _mm256_unpackhi_ps(x[0], x[1]),
+                  c = _mm256_unpacklo_ps(x[2], x[3]), d = _mm256_unpackhi_ps(x[2], x[3]);
+        _mm256_storeu_ps(to + h * to_stride, _mm256_shuffle_ps(a, c, 0x44));
+        _mm256_storeu_ps(to + (h + 1) * to_stride, _mm256_shuffle_ps(a, c, 0xee));
+        _mm256_storeu_ps(to + (h + 2) * to_stride, _mm256_shuffle_ps(b, d, 0x44));
+        _mm256_storeu_ps(to + (h + 3) * to_stride, _mm256_shuffle_ps(b, d, 0xee));
+    }
+}
+
 enum {
     VL = 8,
     ROWS = 6,

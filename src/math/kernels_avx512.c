@@ -6,6 +6,28 @@ typedef __m512 vec;
 typedef __m512i ivec;
 typedef __mmask16 mask;
 
+/* Quarters of rows r, r + 4, r + 8 and r + 12 side by side, then 4 x 4 in each quarter. */
+static inline void transpose(const float *from, size_t stride, float *to, size_t to_stride)
+{
+    for (size_t h = 0; h < 16; h += 4) {
+        vec x[4];
+#pragma GCC unroll 4
+        for (size_t r = 0; r < 4; r++) {
+            const float *row = from + r * stride + h;
+            vec v = _mm512_castps128_ps512(_mm_loadu_ps(row));
+            v = _mm512_insertf32x4(v, _mm_loadu_ps(row + 4 * stride), 1);
+            v = _mm512_insertf32x4(v, _mm_loadu_ps(row + 8 * stride), 2);
+            x[r] = _mm512_insertf32x4(v, _mm_loadu_ps(row + 12 * stride), 3);
+        }
+        const vec a = _mm512_unpacklo_ps(x[0], x[1]), b = _mm512_unpackhi_ps(x[0], x[1]),
+                  c = _mm512_unpacklo_ps(x[2], x[3]), d = _mm512_unpackhi_ps(x[2], x[3]);
+        _mm512_storeu_ps(to + h * to_stride, _mm512_shuffle_ps(a, c, 0x44));
+        _mm512_storeu_ps(to + (h + 1) * to_stride, _mm512_shuffle_ps(a, c, 0xee));
+        _mm512_storeu_ps(to + (h + 2) * to_stride, _mm512_shuffle_ps(b, d, 0x44));
+        _mm512_storeu_ps(to + (h + 3) * to_stride, _mm512_shuffle_ps(b, d, 0xee));
+    }
+}
+
 enum {
     VL = 16,
     ROWS = 8,

@@ -8,6 +8,7 @@
  *   ROUND                 to the nearest int32, ties to even
  *   LARGEST               the largest of all lanes, as uint32_t
  *   ONCE                  keeps a loaded value in a register; the compiler would load it for each use
+ *   transpose             writes VL rows of VL floats as columns
  *   NONZERO               the bits of the lanes that are not zero
  *   ROWS                  rows of C in one block, 4 or more; its columns are 2 * VL
  *   FIXED_ROWS            rows of a block whose fixed-point sums stay in registers as well
@@ -17,10 +18,12 @@
  * of the block needs one float of A, a vector of columns one vector of B. */
 #include "math/kernels.h"
 
+#include <string.h>
+
 enum { VECTORS = 2, WIDTH = VECTORS * VL };
 
-/* If the rows of B are far apart, B's columns of a block are packed, this many rows at a time. */
-enum { PACK_ROWS = 256, PACK_STRIDE = 384, PACK_USES = 64 };
+/* With more than FMD_PACK_COLUMNS columns and at least so many rows, operands are packed. */
+enum { PACK_USES = 16 };
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -165,55 +168,24 @@ static inline size_t least(size_t x, size_t y)
     return x < y ? x : y;
 }
 
-/* Packs a few rows and n columns of B. */
-static void pack(float *to, size_t stride, size_t rows, size_t n, const float *b, size_t ldb)
-{
-    for (size_t p = 0; p < rows; p++)
-        for (size_t j = 0; j < n; j++)
-            to[p * stride + j] = b[p * ldb + j];
-}
-
-/* Packs a few rows and n columns of B^T. */
-static void pack_transposed(float *to, size_t rows, size_t n, const float *b, size_t ldb)
-{
-    for (size_t p = 0; p < rows; p++)
-        for (size_t j = 0; j < n; j++)
-            to[p * WIDTH + j] = b[j * ldb + p];
-}
-
-/* C = A B or A B^T, by packed parts of B. */
-static void by_parts(bool transposed, size_t m, size_t n, size_t k, const float *a, const float *b,
-                     size_t ldb, const float *bias, float *c)
-{
-    float part[PACK_ROWS * WIDTH] __attribute__((aligned(64)));
-    for (size_t j = 0; j < n; j += WIDTH)
-        for (size_t p = 0; p < k; p += PACK_ROWS) {
-            const size_t rows = least(k - p, PACK_ROWS), width = least(n - j, WIDTH);
-            if (transposed)
-                pack_transposed(part, rows, width, b + j * ldb + p, ldb);
-            else
-                pack(part, WIDTH, rows, width, b + p * ldb + j, ldb);
-            const target t = {
-                .bias = bias != NULL ? bias + j : NULL, .c = c + j, .ldc = n, .go_on = p > 0};
-            blocks(width, m, rows, (operand){a + p, k, 1}, part, WIDTH, t);
-        }
-}
-
 #include "math/kernels_zeros.h"
+
+#include "math/kernels_large_body.h"
 
 static void gemm(size_t m, size_t n, size_t k, const float *a, const float *b, const float *bias,
                  float *c)
 {
+    if (n > FMD_PACK_COLUMNS && m >= PACK_USES) {
+        const large l = {m, n, k, k, a, b, k, n, {.bias = bias, .c = c, .ldc = n}};
+        large_product(false, false, &l);
+        return;
+    }
     if (n % STRIP == 0 && m >= FEWEST_ROWS && rows_have_zeros(m, k, a)) {
         const size_t even = m / PAIR * PAIR;
         gemm_zeros(even, n, k, a, b, bias, c);
         m -= even;
         a += even * k;
         c += even * n;
-    }
-    if (n > PACK_STRIDE && m >= PACK_USES) {
-        by_parts(false, m, n, k, a, b, n, bias, c);
-        return;
     }
     /* Few rows at a time, so that they stay in the L1 cache from block to block. */
     for (size_t i = 0; i < m; i += ROWS)
@@ -226,7 +198,8 @@ static void gemm(size_t m, size_t n, size_t k, const float *a, const float *b, c
 
 static void gemm_bt(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
 {
-    by_parts(true, m, n, k, a, b, k, NULL, c);
+    const large l = {m, n, k, k, a, b, k, k, {.c = c, .ldc = n}};
+    large_product(false, true, &l);
 }
 
 /* A^T B, block by block; `t` is the target of the first block. */
@@ -244,7 +217,7 @@ INLINE void transposed(size_t m, size_t n, size_t k, const float *a, size_t lda,
                        target t)
 {
     const bool look =
-        n % STRIP == 0 && n <= PACK_STRIDE && k >= FEWEST_TERMS && (t.c != NULL || k <= TERMS);
+        n % STRIP == 0 && n <= FMD_PACK_COLUMNS && k >= FEWEST_TERMS && (t.c != NULL || k <= TERMS);
     const size_t part = look ? TERMS : k, height = look ? GROUP : m;
     for (size_t p = 0; p < k; p += part)
         for (size_t i = 0; i < m; i += height) {
@@ -263,7 +236,11 @@ INLINE void transposed(size_t m, size_t n, size_t k, const float *a, size_t lda,
 static void gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
                     float *c)
 {
-    transposed(m, n, k, a, lda, b, (target){.c = c, .ldc = n});
+    const target t = {.c = c, .ldc = n};
+    if (n > FMD_PACK_COLUMNS && m >= PACK_USES)
+        large_product(true, false, &(large){m, n, k, k, a, b, lda, n, t});
+    else
+        transposed(m, n, k, a, lda, b, t);
 }
 
 /* A block of A^T B of each microbatch; FIXED_ROWS x WIDTH. */
@@ -323,6 +300,8 @@ static void gemm_at_fixed(size_t microbatches, size_t m, size_t n, size_t k, con
         .fixed = fixed->at + offset, .ldc = n, .inverse = fixed->inverse, .largest = &largest};
     if (k < FEWEST_TERMS && m % FIXED_ROWS == 0 && n % WIDTH == 0)
         short_microbatches(microbatches, m, n, k, a, lda, b, t);
+    else if (n > FMD_PACK_COLUMNS && k >= FEWEST_TERMS && k <= LARGE_TERMS)
+        large_product(true, false, &(large){m, n, microbatches * k, k, a, b, lda, n, t});
     else
         for (size_t i = 0; i < microbatches; i++)
             transposed(m, n, k, a + i * k * lda, lda, b + i * k * n, t);

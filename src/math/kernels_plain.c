@@ -102,6 +102,13 @@ static inline unsigned nonzero_lanes(vec x)
     return bits;
 }
 
+static inline void transpose(const float *from, size_t stride, float *to, size_t to_stride)
+{
+    for (size_t i = 0; i < VL; i++)
+        for (size_t j = 0; j < VL; j++)
+            to[i * to_stride + j] = from[j * stride + i];
+}
+
 static inline vec relu(vec x)
 {
     EACH x.lane[i] = x.lane[i] < 0 ? 0 : x.lane[i]; /* NaN stays NaN */

@@ -12,16 +12,22 @@ enum { FEWEST_ROWS = 16, FEWEST_TERMS = 16, MOST_LEFT_PERCENT = 80 };
 
 typedef vec pair_sums[PAIR][PAIR_VECTORS];
 
+/* The columns of a strip: floats from one term to the next, and from WIDTH columns to the next. */
+typedef struct strip_columns {
+    const float *at;
+    size_t term, panel;
+} strip_columns;
+
 /* Adds the terms, from the first to the last. */
-INLINE void add_terms(uint64_t terms, operand a, const float *b, size_t ldb, pair_sums sum)
+INLINE void add_terms(uint64_t terms, operand a, strip_columns b, pair_sums sum)
 {
     for (; terms != 0; terms &= terms - 1) {
         const size_t p = (size_t)__builtin_ctzll(terms);
-        const float *at = a.at + p * a.inner_step, *columns = b + p * ldb;
+        const float *at = a.at + p * a.inner_step, *from = b.at + p * b.term;
         const vec row[PAIR] = {SPREAD(at[0]), SPREAD(at[a.row_step])};
 #pragma GCC unroll 8
         for (size_t v = 0; v < PAIR_VECTORS; v++) {
-            vec column = LOAD(columns + v * VL);
+            vec column = LOAD(from + v / VECTORS * b.panel + v % VECTORS * VL);
             ONCE(column);
             sum[0][v] = FMA(row[0], column, sum[0][v]);
             sum[1][v] = FMA(row[1], column, sum[1][v]);
@@ -30,7 +36,7 @@ INLINE void add_terms(uint64_t terms, operand a, const float *b, size_t ldb, pai
 }
 
 /* A block of floats. */
-INLINE void pair_to_floats(uint64_t terms, operand a, const float *b, size_t ldb, const target *t)
+INLINE void pair_to_floats(uint64_t terms, operand a, strip_columns b, const target *t)
 {
     pair_sums sum;
 #pragma GCC unroll 2
@@ -42,7 +48,7 @@ INLINE void pair_to_floats(uint64_t terms, operand a, const float *b, size_t ldb
             else
                 sum[r][v] = t->bias != NULL ? LOAD(t->bias + v * VL) : SPREAD(0);
         }
-    add_terms(terms, a, b, ldb, sum);
+    add_terms(terms, a, b, sum);
 #pragma GCC unroll 2
     for (size_t r = 0; r < PAIR; r++)
 #pragma GCC unroll 8
@@ -51,7 +57,7 @@ INLINE void pair_to_floats(uint64_t terms, operand a, const float *b, size_t ldb
 }
 
 /* A block that is rounded and added to the fixed-point sums. */
-INLINE void pair_to_fixed(uint64_t terms, operand a, const float *b, size_t ldb, const target *t)
+INLINE void pair_to_fixed(uint64_t terms, operand a, strip_columns b, const target *t)
 {
     pair_sums sum;
 #pragma GCC unroll 2
@@ -59,7 +65,7 @@ INLINE void pair_to_fixed(uint64_t terms, operand a, const float *b, size_t ldb,
 #pragma GCC unroll 8
         for (size_t v = 0; v < PAIR_VECTORS; v++)
             sum[r][v] = SPREAD(0);
-    add_terms(terms, a, b, ldb, sum);
+    add_terms(terms, a, b, sum);
     const vec inverse = SPREAD(t->inverse);
     ivec largest = *t->largest;
 #pragma GCC unroll 2
@@ -101,21 +107,14 @@ static bool rows_have_zeros(size_t m, size_t k, const float *a)
 }
 
 /* C = A B for whole pairs of rows and strips of columns. A part of B, TERMS x STRIP, stays in the L1
- * cache for all rows; it is packed if the rows of B are far apart. */
+ * cache for all rows. */
 static void gemm_zeros(size_t m, size_t n, size_t k, const float *a, const float *b,
                        const float *bias, float *c)
 {
-    const size_t ldb = n > PACK_STRIDE ? STRIP : n;
-    float packed[TERMS * STRIP] __attribute__((aligned(64)));
     uint64_t terms[SLICE / PAIR];
     for (size_t j = 0; j < n; j += STRIP)
         for (size_t p = 0; p < k; p += TERMS) {
             const size_t now = least(k - p, TERMS);
-            const float *part = b + p * n + j;
-            if (n > PACK_STRIDE) {
-                pack(packed, STRIP, now, STRIP, part, n);
-                part = packed;
-            }
             for (size_t i = 0; i < m; i += PAIR) {
                 if (i % SLICE == 0)
                     for (size_t q = 0; q < least(m - i, SLICE); q += PAIR)
@@ -124,8 +123,8 @@ static void gemm_zeros(size_t m, size_t n, size_t k, const float *a, const float
                                   .c = c + i * n + j,
                                   .ldc = n,
                                   .go_on = p > 0};
-                pair_to_floats(terms[i % SLICE / PAIR], (operand){a + i * k + p, k, 1}, part, ldb,
-                               &t);
+                pair_to_floats(terms[i % SLICE / PAIR], (operand){a + i * k + p, k, 1},
+                               (strip_columns){b + p * n + j, n, WIDTH}, &t);
             }
         }
 }
@@ -166,8 +165,8 @@ INLINE void group_zeros(size_t n, const uint64_t *terms, const float *a, size_t 
             const target here = moved(t, i * n + j);
             const operand rows = {a + i, 1, lda};
             if (t.c != NULL)
-                pair_to_floats(terms[i / PAIR], rows, b + j, n, &here);
+                pair_to_floats(terms[i / PAIR], rows, (strip_columns){b + j, n, WIDTH}, &here);
             else if (terms[i / PAIR] != 0)
-                pair_to_fixed(terms[i / PAIR], rows, b + j, n, &here);
+                pair_to_fixed(terms[i / PAIR], rows, (strip_columns){b + j, n, WIDTH}, &here);
         }
 }

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The samples of a group fit into this much memory: about the second-level cache of a core and its
- * share of the third. */
+/* The samples of a group fit into this much memory, about the second-level cache of a core and its
+ * share of the third; or into as much as the parameters take, which each group reads. */
 enum { GROUP_BYTES = 4 << 20 };
 
 struct fmd_model {
@@ -120,7 +120,9 @@ double fmd_model_size_bytes(const fmd_model_size *s, size_t max_samples)
 
 size_t fmd_model_size_group(const fmd_model_size *s, size_t microbatch_size, size_t samples)
 {
-    const size_t fit = GROUP_BYTES / (s->sample_bytes * microbatch_size + 1);
+    const size_t params = s->params * sizeof(float);
+    const size_t room = params > GROUP_BYTES ? params : GROUP_BYTES;
+    const size_t fit = room / (s->sample_bytes * microbatch_size + 1);
     const size_t needed = (samples + microbatch_size - 1) / microbatch_size;
     const size_t microbatches = fit < needed ? fit : needed;
     return (microbatches > 0 ? microbatches : 1) * microbatch_size;

@@ -146,10 +146,11 @@ static size_t usable(const fmd_kernels *tables[3])
     return n;
 }
 
-/* Blocks whole and broken, in every direction; the last ones are packed, in one part and in three. */
-static const size_t shapes[][3] = {{1, 1, 1},    {2, 10, 4},    {3, 16, 32},   {8, 32, 5},
-                                   {5, 33, 17},  {9, 47, 784},  {13, 48, 31},  {32, 128, 40},
-                                   {90, 64, 77}, {64, 420, 30}, {67, 401, 600}};
+/* Blocks whole and broken, in every direction; the last ones are packed, in several parts. */
+static const size_t shapes[][3] = {{1, 1, 1},      {2, 10, 4},    {3, 16, 32},    {8, 32, 5},
+                                   {5, 33, 17},    {9, 47, 784},  {13, 48, 31},   {32, 128, 40},
+                                   {90, 64, 77},   {64, 420, 30}, {67, 401, 600}, {300, 403, 29},
+                                   {261, 397, 270}};
 
 static void test_gemm__all_instruction_sets_give_the_same_right_bits(void **state)
 {
@@ -216,14 +217,16 @@ static void assert_chains(const product *p, const results *r)
                 with_bias = fmaf(p->a[i * p->k + l], p->b[l * p->n + j], with_bias);
             }
             assert_memory_equal(&r->at[i * p->n + j], &sum, sizeof sum);
+            assert_memory_equal(&r->bt[i * p->n + j], &sum, sizeof sum);
             assert_memory_equal(&r->c[i * p->n + j], &with_bias, sizeof with_bias);
         }
 }
 
 /* Odd rows at the end, terms of one word and of several, strips that are packed, more rows than one
- * slice, and too few terms to look for zeros. */
+ * slice, too few terms to look for zeros, and several packed parts. */
 static const size_t shapes_with_zeros[][3] = {{27, 128, 100}, {33, 512, 130}, {48, 256, 64},
-                                              {83, 128, 33},  {520, 128, 40}, {32, 128, 4}};
+                                              {83, 128, 33},  {520, 128, 40}, {32, 128, 4},
+                                              {283, 533, 300}};
 
 static void test_gemm__zeros_are_left_out_and_change_no_bit(void **state)
 {
@@ -244,9 +247,10 @@ static void test_gemm__zeros_are_left_out_and_change_no_bit(void **state)
     }
 }
 
-/* Microbatches long and short, of whole blocks and of others. */
-static const size_t microbatch_shapes[][4] = {{8, 16, 128, 4}, {3, 16, 64, 1},  {5, 18, 70, 4},
-                                              {2, 13, 64, 7},  {4, 48, 96, 15}, {3, 32, 128, 20}};
+/* Microbatches long and short, of whole blocks and of others; packed, and too long for that. */
+static const size_t microbatch_shapes[][4] = {
+    {8, 16, 128, 4},  {3, 16, 64, 1},    {5, 18, 70, 4},    {2, 13, 64, 7},   {4, 48, 96, 15},
+    {3, 32, 128, 20}, {9, 261, 401, 32}, {5, 27, 392, 100}, {2, 20, 392, 260}};
 
 static void test_gemm__each_microbatch_is_rounded_by_itself(void **state)
 {

@@ -344,15 +344,17 @@ static void test_model__memory_is_used_again(void **state)
     assert_true(adds.sample_bytes <= shallow.sample_bytes + 3 * row); /* of 14 arrays */
 }
 
-static void test_model__a_group_fits_into_the_cache(void **state)
+static void test_model__a_group_fits_into_the_cache_or_where_the_parameters_fit(void **state)
 {
     (void)state;
-    const fmd_model_size small = {.sample_bytes = 4096}, large = {.sample_bytes = 1 << 20};
+    const fmd_model_size small = {.sample_bytes = 4096}, large = {.sample_bytes = 1 << 20},
+                         wide = {.params = 2 << 20, .sample_bytes = 65536};
     assert_int_equal(fmd_model_size_group(&small, 32, 256), 256);
     assert_int_equal(fmd_model_size_group(&small, 32, 250), 256);
     assert_int_equal(fmd_model_size_group(&small, 32, 100000), 992);
     assert_int_equal(fmd_model_size_group(&large, 32, 256), 32);
     assert_int_equal(fmd_model_size_group(&large, 1, 256), 3);
+    assert_int_equal(fmd_model_size_group(&wide, 32, 256), 96);
 }
 
 int main(void)
@@ -373,7 +375,7 @@ int main(void)
         cmocka_unit_test(test_model__500_layers),
         cmocka_unit_test(test_model__states_follow_the_parameters),
         cmocka_unit_test(test_model__memory_is_used_again),
-        cmocka_unit_test(test_model__a_group_fits_into_the_cache),
+        cmocka_unit_test(test_model__a_group_fits_into_the_cache_or_where_the_parameters_fit),
     };
     if (fmd_math_open(FMD_GEMM_AUTO, 1) != FMD_OK)
         return 1;
