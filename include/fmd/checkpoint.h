@@ -46,6 +46,7 @@ typedef struct fmd_checkpoint_info {
     char layers[FMD_LAYERS_BYTES]; /* a spec for fmd_model_create */
     fmd_shape in;
     bool normalize;
+    bool bf16; /* whether it was trained with products of bf16 values */
     uint64_t step;
 } fmd_checkpoint_info;
 

@@ -280,6 +280,12 @@ static fmd_status check_effect(const fmd_config *config, const bool *given)
     if (config->distribution.threads > 1 && config->distribution.gemm == FMD_GEMM_OWN)
         return FMD_FAIL(FMD_EUSAGE, "--threads has no effect with --gemm own, whose kernels have "
                                     "one thread; start more ranks instead");
+    if (config->model.precision == FMD_BF16 &&
+        (config->distribution.threads > 1 || config->distribution.gemm == FMD_GEMM_OPENBLAS))
+        return FMD_FAIL(FMD_EUSAGE,
+                        "--precision bf16 has kernels of its own with one thread: omit "
+                        "%s",
+                        config->distribution.threads > 1 ? "--threads" : "--gemm openblas");
     return FMD_OK;
 }
 

@@ -88,6 +88,7 @@ static fmd_status adopt(fmd_comm *c, fmd_status st, fmd_config *config)
         return st;
     fmd_log_open((fmd_log_level)config->output.log_level, c != NULL ? fmd_comm_rank(c) : 0);
     st = fmd_math_open((fmd_gemm_kind)config->distribution.gemm, (int)config->distribution.threads);
+    fmd_bf16_choose((fmd_precision)config->model.precision);
     return c != NULL ? fmd_comm_agree(c, st) : st;
 }
 

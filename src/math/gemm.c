@@ -1,5 +1,6 @@
 #include "math/gemm.h"
 
+#include "math/bf16/bf16.h"
 #include "math/kernels.h"
 #include "math/openblas.h"
 #include "math/vec.h"
@@ -109,7 +110,7 @@ static size_t piece(size_t total, size_t most)
 
 size_t fmd_gemm_panel(size_t products, size_t m, size_t n, size_t k)
 {
-    if (own != NULL && (products == 1 || n > FMD_PACK_COLUMNS))
+    if (fmd_bf16_is_on() || (own != NULL && (products == 1 || n > FMD_PACK_COLUMNS)))
         return m;
     size_t most = SUM_VALUES / n;
     if (own == NULL) {
@@ -155,6 +156,20 @@ static void blas(CBLAS_TRANSPOSE b_form, size_t m, size_t n, size_t k, const flo
 void fmd_gemm(size_t blocks, size_t m, size_t n, size_t k, const float *a, const float *b,
               const float *bias, float *c)
 {
+    if (fmd_bf16_is_on()) {
+        fmd_bf16_multiply(&(fmd_bf16_product){.m = blocks * m,
+                                              .n = n,
+                                              .k = k,
+                                              .part = k,
+                                              .a = a,
+                                              .lda = k,
+                                              .b = b,
+                                              .ldb = n,
+                                              .bias = bias,
+                                              .c = c,
+                                              .ldc = n});
+        return;
+    }
     if (own != NULL) {
         own->gemm(blocks * m, n, k, a, b, bias, c);
         return;
@@ -168,6 +183,20 @@ void fmd_gemm(size_t blocks, size_t m, size_t n, size_t k, const float *a, const
 void fmd_gemm_bt(size_t blocks, size_t m, size_t n, size_t k, const float *a, const float *b,
                  float *c)
 {
+    if (fmd_bf16_is_on()) {
+        fmd_bf16_multiply(&(fmd_bf16_product){.b_transposed = true,
+                                              .m = blocks * m,
+                                              .n = n,
+                                              .k = k,
+                                              .part = k,
+                                              .a = a,
+                                              .lda = k,
+                                              .b = b,
+                                              .ldb = k,
+                                              .c = c,
+                                              .ldc = n});
+        return;
+    }
     if (own != NULL) {
         own->gemm_bt(blocks * m, n, k, a, b, c);
         return;
@@ -178,7 +207,19 @@ void fmd_gemm_bt(size_t blocks, size_t m, size_t n, size_t k, const float *a, co
 
 void fmd_gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b, float *c)
 {
-    if (own != NULL)
+    if (fmd_bf16_is_on())
+        fmd_bf16_multiply(&(fmd_bf16_product){.a_transposed = true,
+                                              .m = m,
+                                              .n = n,
+                                              .k = k,
+                                              .part = k,
+                                              .a = a,
+                                              .lda = lda,
+                                              .b = b,
+                                              .ldb = n,
+                                              .c = c,
+                                              .ldc = n});
+    else if (own != NULL)
         own->gemm_at(m, n, k, a, lda, b, c);
     else
         openblas->sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (blasint)m, (blasint)n, (blasint)k,
@@ -189,6 +230,20 @@ void fmd_gemm_at_fixed(size_t microbatches, size_t m, size_t n, size_t k, const 
                        size_t lda, const float *b, fmd_fixed *fixed, size_t offset)
 {
     static float buffer[BUFFER_VALUES]; /* holds at least one row: layers have no more units */
+    if (fmd_bf16_is_on()) {
+        fmd_bf16_multiply(&(fmd_bf16_product){.a_transposed = true,
+                                              .m = m,
+                                              .n = n,
+                                              .k = microbatches * k,
+                                              .part = k,
+                                              .a = a,
+                                              .lda = lda,
+                                              .b = b,
+                                              .ldb = n,
+                                              .fixed = fixed,
+                                              .offset = offset});
+        return;
+    }
     if (own != NULL) {
         own->gemm_at_fixed(microbatches, m, n, k, a, lda, b, fixed, offset);
         return;

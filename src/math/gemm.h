@@ -7,6 +7,7 @@
 
 #include "base/fixed.h"
 #include "fmd/error.h"
+#include "math/bf16/bf16.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,7 +63,8 @@ void fmd_gemm_at_fixed(size_t microbatches, size_t m, size_t n, size_t k, const 
                        size_t lda, const float *b, fmd_fixed *fixed, size_t offset);
 
 /* Local. The number of rows of A^T B (m x n) to compute at a time, so that the sum of `products`
- * products stays in the cache. With BLAS it does not depend on `products`. */
+ * products stays in the cache: all rows where kernels see to that themselves. With BLAS it does not
+ * depend on `products`. */
 size_t fmd_gemm_panel(size_t products, size_t m, size_t n, size_t k);
 
 #endif

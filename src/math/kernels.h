@@ -7,6 +7,7 @@
 #define FMD_MATH_KERNELS_H
 
 #include "base/fixed.h"
+#include "math/bf16/product.h"
 #include "math/conv/conv_kernels.h"
 
 #include <stdbool.h>
@@ -34,6 +35,7 @@ typedef struct fmd_kernels {
     void (*gemm_at_fixed)(size_t microbatches, size_t m, size_t n, size_t k, const float *a,
                           size_t lda, const float *b, fmd_fixed *fixed, size_t offset);
 
+    fmd_bf16_kernel *bf16;
     const fmd_conv_kernels *conv;
 } fmd_kernels;
 

@@ -28,6 +28,7 @@ enum {
     VL = 8,
     ROWS = 6,
     FIXED_ROWS = 2,
+    BF16_ROWS = 2,
     PAIR_VECTORS = 4,
     TILE_PIXELS = 6,
     THREE_ROWS = 4,
@@ -67,6 +68,7 @@ static inline unsigned nonzero_lanes(vec v)
 #define SPREAD(x)              _mm256_set1_ps(x)
 #define FMA(x, y, z)           _mm256_fmadd_ps(x, y, z)
 #define MUL(x, y)              _mm256_mul_ps(x, y)
+#define PLUS(x, y)             _mm256_add_ps(x, y)
 #define MAGNITUDE(v)           _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0x7fffffff))
 #define IMAX(x, y)             _mm256_max_epu32(x, y)
 #define IADD(x, y)             _mm256_add_epi32(x, y)
@@ -98,5 +100,6 @@ const fmd_kernels fmd_kernels_avx2 = {.name = "AVX2",
                                       .gemm_bt = gemm_bt,
                                       .gemm_at = gemm_at,
                                       .gemm_at_fixed = gemm_at_fixed,
+                                      .bf16 = bf16,
                                       .conv = &conv_kernels};
 #endif

@@ -32,6 +32,7 @@ enum {
     VL = 16,
     ROWS = 8,
     FIXED_ROWS = 4,
+    BF16_ROWS = 4,
     PAIR_VECTORS = 8,
     TILE_PIXELS = 14,
     THREE_ROWS = 8,
@@ -50,6 +51,7 @@ enum {
 #define SPREAD(x)              _mm512_set1_ps(x)
 #define FMA(x, y, z)           _mm512_fmadd_ps(x, y, z)
 #define MUL(x, y)              _mm512_mul_ps(x, y)
+#define PLUS(x, y)             _mm512_add_ps(x, y)
 #define MAGNITUDE(v)           _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(0x7fffffff))
 #define IMAX(x, y)             _mm512_max_epu32(x, y)
 #define IADD(x, y)             _mm512_add_epi32(x, y)
@@ -81,5 +83,6 @@ const fmd_kernels fmd_kernels_avx512 = {.name = "AVX-512",
                                         .gemm_bt = gemm_bt,
                                         .gemm_at = gemm_at,
                                         .gemm_at_fixed = gemm_at_fixed,
+                                        .bf16 = bf16,
                                         .conv = &conv_kernels};
 #endif

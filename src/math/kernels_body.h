@@ -3,7 +3,7 @@
  *   vec, ivec, mask       a vector of VL floats, of VL 32-bit integers, and a set of lanes
  *   MASK(n)               the first n lanes
  *   LOAD STORE ILOAD ISTORE   all lanes; LOAD_SOME ... (.., mask): the others stay untouched
- *   SPREAD FMA MUL        one float in all lanes; a b + c, rounded once; product
+ *   SPREAD FMA MUL PLUS   one float in all lanes; a b + c, rounded once; product; sum
  *   MAGNITUDE IMAX IADD   bits without the sign; unsigned maximum; sum modulo 2^32
  *   ROUND                 to the nearest int32, ties to even
  *   LARGEST               the largest of all lanes, as uint32_t
@@ -12,6 +12,7 @@
  *   NONZERO               the bits of the lanes that are not zero
  *   ROWS                  rows of C in one block, 4 or more; its columns are 2 * VL
  *   FIXED_ROWS            rows of a block whose fixed-point sums stay in registers as well
+ *   BF16_ROWS             rows of a block of bf16 products, which has two chains for each element
  *   PAIR_VECTORS          vectors per row of a block that skips zeros
  *
  * A block of C, ROWS x 2 VL, stays in registers over the whole inner dimension. For each term, a row
@@ -101,8 +102,37 @@ INLINE void add_products(const int rows, const shape s, size_t k, operand a, con
     }
 }
 
-INLINE void block(const int rows, const shape s, size_t k, operand a, const float *b, size_t ldb,
-                  const target *t)
+/* The same for products of bf16 values, in the order that math/bf16/bf16.h has. */
+INLINE void add_bf16_products(const int rows, const shape s, size_t k, operand a, const float *b,
+                              size_t ldb, vec sum[][VECTORS])
+{
+    for (size_t first = 0; first < k; first += FMD_BF16_TERMS) {
+        const size_t end = k - first < FMD_BF16_TERMS ? k : first + FMD_BF16_TERMS;
+        vec even[BF16_ROWS][VECTORS], odd[BF16_ROWS][VECTORS];
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+            for (int v = 0; v < s.vectors; v++)
+                even[r][v] = odd[r][v] = SPREAD(0);
+        for (size_t p = first; p + 1 < end; p += 2) {
+            add_products(rows, s, 1, (operand){a.at + p * a.inner_step, a.row_step, 0}, b + p * ldb,
+                         ldb, even);
+            add_products(rows, s, 1, (operand){a.at + (p + 1) * a.inner_step, a.row_step, 0},
+                         b + (p + 1) * ldb, ldb, odd);
+        }
+        if (end % 2 != 0)
+            add_products(rows, s, 1, (operand){a.at + (end - 1) * a.inner_step, a.row_step, 0},
+                         b + (end - 1) * ldb, ldb, even);
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+            for (int v = 0; v < s.vectors; v++)
+                sum[r][v] = PLUS(sum[r][v], PLUS(even[r][v], odd[r][v]));
+    }
+}
+
+INLINE void block(const bool bf16, const int rows, const shape s, size_t k, operand a,
+                  const float *b, size_t ldb, const target *t)
 {
     vec sum[ROWS][VECTORS];
 #pragma GCC unroll 8
@@ -114,7 +144,10 @@ INLINE void block(const int rows, const shape s, size_t k, operand a, const floa
             else
                 sum[r][v] = t->bias != NULL ? load(s, v, t->bias + (size_t)v * VL) : SPREAD(0);
         }
-    add_products(rows, s, k, a, b, ldb, sum);
+    if (bf16)
+        add_bf16_products(rows, s, k, a, b, ldb, sum);
+    else
+        add_products(rows, s, k, a, b, ldb, sum);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
@@ -131,19 +164,20 @@ INLINE void block(const int rows, const shape s, size_t k, operand a, const floa
 }
 
 /* m rows of one block's columns. */
-INLINE void rows_of_blocks(const shape s, size_t m, size_t k, operand a, const float *b, size_t ldb,
-                           target t)
+INLINE void rows_of_blocks(const bool bf16, const shape s, size_t m, size_t k, operand a,
+                           const float *b, size_t ldb, target t)
 {
+    const size_t most = bf16 ? BF16_ROWS : ROWS;
     while (m > 0) {
-        const size_t rows = m >= ROWS ? ROWS : m >= 4 ? 4 : m >= 2 ? 2 : 1;
-        if (rows == ROWS)
-            block(ROWS, s, k, a, b, ldb, &t);
-        else if (rows == 4)
-            block(4, s, k, a, b, ldb, &t);
+        const size_t rows = m >= most ? most : m >= 4 ? 4 : m >= 2 ? 2 : 1;
+        if (rows == most)
+            block(bf16, bf16 ? BF16_ROWS : ROWS, s, k, a, b, ldb, &t);
+        else if (rows == 4 && !bf16)
+            block(bf16, 4, s, k, a, b, ldb, &t);
         else if (rows == 2)
-            block(2, s, k, a, b, ldb, &t);
+            block(bf16, 2, s, k, a, b, ldb, &t);
         else
-            block(1, s, k, a, b, ldb, &t);
+            block(bf16, 1, s, k, a, b, ldb, &t);
         a.at += rows * a.row_step;
         t = moved(t, rows * t.ldc);
         m -= rows;
@@ -151,21 +185,28 @@ INLINE void rows_of_blocks(const shape s, size_t m, size_t k, operand a, const f
 }
 
 /* m rows of `n` columns, at most WIDTH. */
-INLINE void blocks(size_t n, size_t m, size_t k, operand a, const float *b, size_t ldb, target t)
+INLINE void blocks(const bool bf16, size_t n, size_t m, size_t k, operand a, const float *b,
+                   size_t ldb, target t)
 {
     if (n == WIDTH)
-        rows_of_blocks((shape){.vectors = 2}, m, k, a, b, ldb, t);
+        rows_of_blocks(bf16, (shape){.vectors = 2}, m, k, a, b, ldb, t);
     else if (n > VL)
-        rows_of_blocks((shape){2, true, MASK(n - VL)}, m, k, a, b, ldb, t);
+        rows_of_blocks(bf16, (shape){2, true, MASK(n - VL)}, m, k, a, b, ldb, t);
     else if (n == VL)
-        rows_of_blocks((shape){.vectors = 1}, m, k, a, b, ldb, t);
+        rows_of_blocks(bf16, (shape){.vectors = 1}, m, k, a, b, ldb, t);
     else
-        rows_of_blocks((shape){1, true, MASK(n)}, m, k, a, b, ldb, t);
+        rows_of_blocks(bf16, (shape){1, true, MASK(n)}, m, k, a, b, ldb, t);
 }
 
 static inline size_t least(size_t x, size_t y)
 {
     return x < y ? x : y;
+}
+
+static inline void keep_largest(uint32_t most, fmd_fixed *fixed)
+{
+    if (most > fixed->largest)
+        fixed->largest = most;
 }
 
 #include "math/kernels_zeros.h"
@@ -177,7 +218,7 @@ static void gemm(size_t m, size_t n, size_t k, const float *a, const float *b, c
 {
     if (n > FMD_PACK_COLUMNS && m >= PACK_USES) {
         const large l = {m, n, k, k, a, b, k, n, {.bias = bias, .c = c, .ldc = n}};
-        large_product(false, false, &l);
+        large_product((form){0}, &l);
         return;
     }
     if (n % STRIP == 0 && m >= FEWEST_ROWS && rows_have_zeros(m, k, a)) {
@@ -191,15 +232,15 @@ static void gemm(size_t m, size_t n, size_t k, const float *a, const float *b, c
     for (size_t i = 0; i < m; i += ROWS)
         for (size_t j = 0; j < n; j += WIDTH) {
             const target t = {.bias = bias != NULL ? bias + j : NULL, .c = c + i * n + j, .ldc = n};
-            blocks(least(n - j, WIDTH), least(m - i, ROWS), k, (operand){a + i * k, k, 1}, b + j, n,
-                   t);
+            blocks(false, least(n - j, WIDTH), least(m - i, ROWS), k, (operand){a + i * k, k, 1},
+                   b + j, n, t);
         }
 }
 
 static void gemm_bt(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
 {
     const large l = {m, n, k, k, a, b, k, k, {.c = c, .ldc = n}};
-    large_product(false, true, &l);
+    large_product((form){.transposed = true}, &l);
 }
 
 /* A^T B, block by block; `t` is the target of the first block. */
@@ -208,8 +249,8 @@ INLINE void transposed_blocks(size_t m, size_t n, size_t k, const float *a, size
 {
     for (size_t i = 0; i < m; i += ROWS)
         for (size_t j = 0; j < n; j += WIDTH)
-            blocks(least(n - j, WIDTH), least(m - i, ROWS), k, (operand){a + i, 1, lda}, b + j, n,
-                   moved(t, i * n + j));
+            blocks(false, least(n - j, WIDTH), least(m - i, ROWS), k, (operand){a + i, 1, lda},
+                   b + j, n, moved(t, i * n + j));
 }
 
 /* A^T B, without the terms of zeros if A has enough zeros. */
@@ -238,7 +279,7 @@ static void gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, co
 {
     const target t = {.c = c, .ldc = n};
     if (n > FMD_PACK_COLUMNS && m >= PACK_USES)
-        large_product(true, false, &(large){m, n, k, k, a, b, lda, n, t});
+        large_product((form){.across = true}, &(large){m, n, k, k, a, b, lda, n, t});
     else
         transposed(m, n, k, a, lda, b, t);
 }
@@ -301,11 +342,9 @@ static void gemm_at_fixed(size_t microbatches, size_t m, size_t n, size_t k, con
     if (k < FEWEST_TERMS && m % FIXED_ROWS == 0 && n % WIDTH == 0)
         short_microbatches(microbatches, m, n, k, a, lda, b, t);
     else if (n > FMD_PACK_COLUMNS && k >= FEWEST_TERMS && k <= LARGE_TERMS)
-        large_product(true, false, &(large){m, n, microbatches * k, k, a, b, lda, n, t});
+        large_product((form){.across = true}, &(large){m, n, microbatches * k, k, a, b, lda, n, t});
     else
         for (size_t i = 0; i < microbatches; i++)
             transposed(m, n, k, a + i * k * lda, lda, b + i * k * n, t);
-    const uint32_t most = LARGEST(largest);
-    if (most > fixed->largest)
-        fixed->largest = most;
+    keep_largest(LARGEST(largest), fixed);
 }

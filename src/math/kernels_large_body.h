@@ -14,7 +14,7 @@ enum {
     ZERO_ROWS = 32 / ROWS * ROWS
 };
 
-/* A product. Below, `across`: A^T is read, down its columns; `transposed`: B^T is. */
+/* A product. */
 typedef struct large {
     size_t m, n, k;
     size_t part; /* terms that are rounded together; all k where the target is floats */
@@ -22,6 +22,12 @@ typedef struct large {
     size_t lda, ldb;
     target t;
 } large;
+
+/* Its form, a constant after inlining: A^T is read, down its columns; B^T is read; products are of
+ * bf16 values. */
+typedef struct form {
+    bool across, transposed, bf16;
+} form;
 
 /* Rows `first` to `first` + `m` - 1 of A for `k` terms from `p` on. */
 typedef struct chunk {
@@ -53,22 +59,22 @@ INLINE void fetch_some(fetch *f)
 }
 
 /* Where row `i` of a chunk is. */
-INLINE operand packed_row(const bool across, const float *rows, size_t i)
+INLINE operand packed_row(const form f, const float *rows, size_t i)
 {
-    return across ? (operand){rows + i / ROWS * (ROWS * LARGE_TERMS) + i % ROWS, 1, ROWS}
-                  : (operand){rows + i * LARGE_TERMS, LARGE_TERMS, 1};
+    return f.across ? (operand){rows + i / ROWS * (ROWS * LARGE_TERMS) + i % ROWS, 1, ROWS}
+                    : (operand){rows + i * LARGE_TERMS, LARGE_TERMS, 1};
 }
 
 /* The terms of the pairs of ROWS columns of A^T; whether skipping zeros pays off. */
-INLINE bool find_zeros(const bool across, chunk *c, size_t i)
+INLINE bool find_zeros(const form f, chunk *c, size_t i)
 {
     size_t left = 0;
     for (size_t s = 0, p = 0; p < c->k; s++, p += c->slice)
         for (size_t r = i; r < i + ROWS; r += PAIR) {
             const size_t now = least(c->k - p, c->slice);
-            const operand a = packed_row(across, c->rows, r);
+            const operand a = packed_row(f, c->rows, r);
             uint64_t terms = 0;
-            if (across)
+            if (f.across)
                 for (size_t q = 0; q < now; q++) {
                     const float *at = a.at + (p + q) * ROWS;
                     terms |= (uint64_t)((at[0] != 0) | (at[1] != 0)) << q;
@@ -81,38 +87,55 @@ INLINE bool find_zeros(const bool across, chunk *c, size_t i)
     return left * 100 <= c->k * (ROWS / PAIR) * MOST_LEFT_PERCENT;
 }
 
-INLINE void pack_chunk(const bool across, const large *l, chunk *c)
+/* Copies n values; those of bf16 products are rounded, to nearest, ties to even. */
+INLINE void copy(const form f, size_t n, float *to, const float *from)
+{
+    if (!f.bf16) {
+        memcpy(to, from, n * sizeof *to);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, from + i, sizeof bits);
+        const bool is_nan = (bits & 0x7fffffffu) > 0x7f800000u;
+        bits = is_nan ? bits | 0x00400000u : bits + 0x7fffu + (bits >> 16 & 1);
+        bits &= 0xffff0000u;
+        memcpy(to + i, &bits, sizeof bits);
+    }
+}
+
+INLINE void pack_chunk(const form f, const large *l, chunk *c)
 {
     enum { TOGETHER = 8 }; /* lines of so many terms are in the L1 cache */
-    const float *a = l->a + (across ? c->p * l->lda + c->first : c->first * l->lda + c->p);
-    if (across)
+    const float *a = l->a + (f.across ? c->p * l->lda + c->first : c->first * l->lda + c->p);
+    if (f.across)
         for (size_t p = 0; p < c->k; p += TOGETHER)
             for (size_t i = 0; i < c->m; i += ROWS)
                 for (size_t q = p; q < least(c->k, p + TOGETHER); q++) {
                     float *to = c->rows + i * LARGE_TERMS + q * ROWS;
                     const float *from = a + q * l->lda + i;
                     if (c->m - i >= ROWS)
-                        memcpy(to, from, ROWS * sizeof *to);
+                        copy(f, ROWS, to, from);
                     else
-                        memcpy(to, from, (c->m - i) * sizeof *to);
+                        copy(f, c->m - i, to, from);
                 }
     else
         for (size_t i = 0; i < c->m; i++)
-            memcpy(c->rows + i * LARGE_TERMS, a + i * l->lda, c->k * sizeof *a);
+            copy(f, c->k, c->rows + i * LARGE_TERMS, a + i * l->lda);
     for (size_t i = 0; i < c->m; i += ROWS)
-        c->sparse[i / ROWS] = c->slice <= TERMS && c->m - i >= ROWS && find_zeros(across, c, i);
+        c->sparse[i / ROWS] =
+            !f.bf16 && c->slice <= TERMS && c->m - i >= ROWS && find_zeros(f, c, i);
 }
 
 /* Packs `n` columns, at most WIDTH, for `k` terms. */
-INLINE void pack_panel(const bool transposed, size_t n, size_t k, const float *b, size_t ldb,
-                       float *to)
+INLINE void pack_panel(const form f, size_t n, size_t k, const float *b, size_t ldb, float *to)
 {
-    if (!transposed) {
+    if (!f.transposed) {
         for (size_t p = 0; p < k; p++, to += WIDTH, b += ldb)
             if (n == WIDTH)
-                memcpy(to, b, WIDTH * sizeof *to);
+                copy(f, WIDTH, to, b);
             else
-                memcpy(to, b, n * sizeof *to);
+                copy(f, n, to, b);
         return;
     }
     for (size_t j = 0; j < n; j += VL)
@@ -125,27 +148,28 @@ INLINE void pack_panel(const bool transposed, size_t n, size_t k, const float *b
                     for (size_t i = 0; i < least(n - j, VL); i++)
                         to[(p + q) * WIDTH + j + i] = from[i * ldb + q];
         }
+    for (size_t p = 0; p < k && f.bf16; p++)
+        copy(f, n, to + p * WIDTH, to + p * WIDTH);
 }
 
 /* The memory of `n` columns of B from column j on. */
-INLINE fetch strip_to_fetch(const bool transposed, const large *l, const chunk *c, size_t j,
-                            size_t n)
+INLINE fetch strip_to_fetch(const form f, const large *l, const chunk *c, size_t j, size_t n)
 {
-    const size_t rows = transposed ? n : n > 0 ? c->k : 0, row = transposed ? c->k : n;
-    fetch f = {.at = l->b + (transposed ? j * l->ldb + c->p : c->p * l->ldb + j),
-               .rows = rows,
-               .lines = (row + LINE - 1) / LINE,
-               .stride = l->ldb};
+    const size_t rows = f.transposed ? n : n > 0 ? c->k : 0, row = f.transposed ? c->k : n;
+    fetch next = {.at = l->b + (f.transposed ? j * l->ldb + c->p : c->p * l->ldb + j),
+                  .rows = rows,
+                  .lines = (row + LINE - 1) / LINE,
+                  .stride = l->ldb};
     const size_t blocks_now = (c->m + ROWS - 1) / ROWS * PANELS;
-    f.at_once = (f.lines * rows + blocks_now - 1) / blocks_now;
-    return f;
+    next.at_once = (next.lines * rows + blocks_now - 1) / blocks_now;
+    return next;
 }
 
 /* The target of a chunk's element (i, j). */
 INLINE target target_at(const large *l, const chunk *c, size_t i, size_t j)
 {
     target t = moved(l->t, (c->first + i) * l->t.ldc + j);
-    t.go_on = t.c != NULL && c->p > 0;
+    t.go_on = t.go_on || (t.c != NULL && c->p > 0);
     t.bias = t.bias != NULL ? t.bias + j : NULL;
     return t;
 }
@@ -160,7 +184,7 @@ INLINE void fetch_target(target t, size_t rows)
 
 /* The rows of a chunk, but not the sparse ones unless `all`, times a panel of n columns from column j
  * on. */
-INLINE void dense_rows(const bool across, const bool all, const large *l, const chunk *c, size_t j,
+INLINE void dense_rows(const form f, const bool all, const large *l, const chunk *c, size_t j,
                        size_t n, const float *panel, fetch *next)
 {
     for (size_t i = 0; i < c->m; i += ROWS) {
@@ -169,25 +193,25 @@ INLINE void dense_rows(const bool across, const bool all, const large *l, const 
             fetch_target(target_at(l, c, i + ROWS, j), least(c->m - i - ROWS, ROWS));
         if (!all && c->sparse[i / ROWS])
             continue;
-        const operand a = packed_row(across, c->rows, i);
+        const operand a = packed_row(f, c->rows, i);
         const target t = target_at(l, c, i, j);
         const size_t rows = least(c->m - i, ROWS), part = least(c->k, l->part);
         for (size_t p = 0; p < c->k; p += part)
-            blocks(n, rows, part, (operand){a.at + p * a.inner_step, a.row_step, a.inner_step},
-                   panel + p * WIDTH, WIDTH, t);
+            blocks(f.bf16, n, rows, part,
+                   (operand){a.at + p * a.inner_step, a.row_step, a.inner_step}, panel + p * WIDTH,
+                   WIDTH, t);
     }
 }
 
 /* The other rows, times a whole strip. */
-INLINE void sparse_rows(const bool across, const large *l, const chunk *c, size_t j,
-                        const float *strip)
+INLINE void sparse_rows(const form f, const large *l, const chunk *c, size_t j, const float *strip)
 {
     for (size_t first = 0; first < c->m; first += ZERO_ROWS)
         for (size_t s = 0, p = 0; p < c->k; s++, p += c->slice)
             for (size_t i = first; i < least(c->m, first + ZERO_ROWS); i += PAIR) {
                 if (!c->sparse[i / ROWS])
                     continue;
-                operand a = packed_row(across, c->rows, i);
+                operand a = packed_row(f, c->rows, i);
                 a.at += p * a.inner_step;
                 const strip_columns b = {strip + p * WIDTH, WIDTH, PANEL};
                 const uint64_t terms = c->terms[s][i / PAIR];
@@ -200,27 +224,27 @@ INLINE void sparse_rows(const bool across, const large *l, const chunk *c, size_
             }
 }
 
-INLINE void times_strips(const bool across, const bool transposed, const large *l, const chunk *c)
+INLINE void times_strips(const form f, const large *l, const chunk *c)
 {
     float strip[PANELS * PANEL] __attribute__((aligned(64)));
     for (size_t j = 0; j < l->n; j += STRIP) {
         const size_t n = least(l->n - j, STRIP), after = j + n;
-        const float *b = l->b + (transposed ? j * l->ldb + c->p : c->p * l->ldb + j);
-        fetch next = strip_to_fetch(transposed, l, c, after, least(l->n - after, STRIP));
+        const float *b = l->b + (f.transposed ? j * l->ldb + c->p : c->p * l->ldb + j);
+        fetch next = strip_to_fetch(f, l, c, after, least(l->n - after, STRIP));
         for (size_t q = 0; q < n; q += WIDTH) {
             float *panel = strip + q / WIDTH * PANEL;
-            pack_panel(transposed, least(n - q, WIDTH), c->k, b + (transposed ? q * l->ldb : q),
-                       l->ldb, panel);
+            pack_panel(f, least(n - q, WIDTH), c->k, b + (f.transposed ? q * l->ldb : q), l->ldb,
+                       panel);
         }
         for (size_t q = 0; q < n; q += WIDTH)
-            dense_rows(across, n < STRIP, l, c, j + q, least(n - q, WIDTH),
+            dense_rows(f, n < STRIP || f.bf16, l, c, j + q, least(n - q, WIDTH),
                        strip + q / WIDTH * PANEL, &next);
-        if (n == STRIP)
-            sparse_rows(across, l, c, j, strip);
+        if (n == STRIP && !f.bf16)
+            sparse_rows(f, l, c, j, strip);
     }
 }
 
-INLINE void large_product(const bool across, const bool transposed, const large *l)
+INLINE void large_product(const form f, const large *l)
 {
     chunk c __attribute__((aligned(64)));
     const bool rounds = l->t.c == NULL;
@@ -230,8 +254,33 @@ INLINE void large_product(const bool across, const bool transposed, const large 
         c.k = least(l->k - c.p, most);
         for (c.first = 0; c.first < l->m; c.first += c.m) {
             c.m = least(l->m - c.first, LARGE_ROWS);
-            pack_chunk(across, l, &c);
-            times_strips(across, transposed, l, &c);
+            pack_chunk(f, l, &c);
+            times_strips(f, l, &c);
         }
     }
+}
+
+/* Products of bf16 values, see math/bf16/product.h. */
+INLINE void bf16_product(const form f, const fmd_bf16_product *p)
+{
+    ivec largest = IZERO;
+    target t = {.bias = p->bias, .c = p->c, .ldc = p->ldc, .go_on = p->adds};
+    if (p->fixed != NULL)
+        t = (target){.fixed = p->fixed->at + p->offset,
+                     .ldc = p->n,
+                     .inverse = p->fixed->inverse,
+                     .largest = &largest};
+    large_product(f, &(large){p->m, p->n, p->k, p->part, p->a, p->b, p->lda, p->ldb, t});
+    if (p->fixed != NULL)
+        keep_largest(LARGEST(largest), p->fixed);
+}
+
+static void bf16(const fmd_bf16_product *p)
+{
+    if (p->a_transposed)
+        bf16_product((form){.across = true, .bf16 = true}, p);
+    else if (p->b_transposed)
+        bf16_product((form){.transposed = true, .bf16 = true}, p);
+    else
+        bf16_product((form){.bf16 = true}, p);
 }

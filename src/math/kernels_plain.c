@@ -11,6 +11,7 @@ enum {
     VL = 4,
     ROWS = 4,
     FIXED_ROWS = 2,
+    BF16_ROWS = 2,
     PAIR_VECTORS = 4,
     TILE_PIXELS = 4,
     THREE_ROWS = 2,
@@ -57,6 +58,12 @@ static inline vec fma_lanes(vec x, vec y, vec z)
 static inline vec mul(vec x, vec y)
 {
     EACH x.lane[i] *= y.lane[i];
+    return x;
+}
+
+static inline vec add_lanes(vec x, vec y)
+{
+    EACH x.lane[i] += y.lane[i];
     return x;
 }
 
@@ -127,6 +134,7 @@ static inline vec relu(vec x)
 #define SPREAD(x)            spread(x)
 #define FMA(x, y, z)         fma_lanes(x, y, z)
 #define MUL(x, y)            mul(x, y)
+#define PLUS(x, y)           add_lanes(x, y)
 #define MAGNITUDE(v)         magnitude(v)
 #define IMAX(x, y)           imax(x, y)
 #define IADD(x, y)           iadd(x, y)
@@ -158,4 +166,5 @@ const fmd_kernels fmd_kernels_plain = {.name = "plain",
                                        .gemm_bt = gemm_bt,
                                        .gemm_at = gemm_at,
                                        .gemm_at_fixed = gemm_at_fixed,
+                                       .bf16 = bf16,
                                        .conv = &conv_kernels};

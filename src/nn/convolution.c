@@ -1,5 +1,7 @@
 #include "nn/convolution.h"
 
+#include "math/bf16/bf16.h"
+#include "math/bf16/im2col.h"
 #include "math/vec.h"
 
 fmd_status fmd_layer_check_image(const fmd_layer *l)
@@ -127,13 +129,19 @@ static size_t packed_floats(const fmd_conv *c)
 
 size_t fmd_convolve_workspace(const fmd_conv *c)
 {
-    return (packed_floats(c) + fmd_conv_scratch_floats(c)) * sizeof(float);
+    const size_t floats = packed_floats(c) + fmd_conv_scratch_floats(c),
+                 bf16 = fmd_bf16_conv_scratch_floats(c);
+    return (floats > bf16 ? floats : bf16) * sizeof(float);
 }
 
 void fmd_convolve(const fmd_conv *c, size_t n, const float *x, const float *kernel,
                   const float *bias, bool relu, void *workspace, float *y)
 {
     float *packed = workspace, *scratch = packed + packed_floats(c);
+    if (fmd_bf16_is_on() && fmd_bf16_has(c)) {
+        fmd_bf16_conv_forward(c, n, x, kernel, bias, relu, workspace, y);
+        return;
+    }
     fmd_conv_pack(c, kernel, packed);
     fmd_conv_forward(c, n, x, packed, bias, relu, scratch, y);
 }
@@ -142,6 +150,7 @@ void fmd_convolve_gradients(const fmd_conv *c, const fmd_pass *p, const float *x
                             const float *kernel, size_t tensor, const float *dy, float *dx,
                             void *workspace, const fmd_gradient_sink *sink)
 {
+    const bool bf16 = fmd_bf16_is_on() && fmd_bf16_has(c);
     float *packed = workspace, *scratch = packed + packed_floats(c);
     const size_t n = (size_t)p->microbatch_size;
     const size_t in = n * (size_t)(c->in_h * c->in_w * c->in_c);
@@ -150,11 +159,18 @@ void fmd_convolve_gradients(const fmd_conv *c, const fmd_pass *p, const float *x
         (size_t)(c->kernel_h * c->kernel_w * (c->in_c / c->groups)) * (size_t)c->out_c;
     for (size_t i = 0; i < (size_t)p->microbatches; i++) {
         float *sum = sink->begin(sink->self, tensor, 0, count);
-        fmd_conv_weight_gradient(c, n, x + i * in, dy + i * out, scratch, sum);
+        if (bf16)
+            fmd_bf16_conv_weight_gradient(c, n, x + i * in, dy + i * out, workspace, sum);
+        else
+            fmd_conv_weight_gradient(c, n, x + i * in, dy + i * out, scratch, sum);
         sink->commit(sink->self, tensor, 0, count);
     }
     if (dx == NULL)
         return;
+    if (bf16) {
+        fmd_bf16_conv_input_gradient(c, fmd_pass_samples(p), dy, kernel, workspace, dx);
+        return;
+    }
     fmd_conv_input_pack(c, kernel, packed);
     fmd_conv_input_gradient(c, fmd_pass_samples(p), dy, packed, scratch, dx);
 }

@@ -63,6 +63,7 @@ typedef struct fmd_config {
     struct {
         char layers[FMD_CONFIG_LAYERS_BYTES];
         char hidden[128];
+        int precision;             /* fmd_precision */
         char file[FMD_PATH_BYTES]; /* "" once its layers are in `layers` */
         char name[64];             /* of a preset, or given by the user */
         fmd_shape in;              /* the input that it names; rank 0: none */

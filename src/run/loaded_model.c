@@ -5,6 +5,7 @@
 #include "data/source.h"
 #include "io/json/json_object.h"
 #include "io/run_names.h"
+#include "math/bf16/bf16.h"
 #include "train/evaluate.h"
 #include "train/loader.h"
 
@@ -28,6 +29,13 @@ static fmd_status divisor(const fmd_weights_file *f, const fmd_config *config, f
                         f->path);
     *out = config->data.normalize && f->info.model.normalize ? 255 : 1;
     return FMD_OK;
+}
+
+/* The precision that the user names, else that of the training. */
+static void choose_precision(const fmd_weights_file *f, const fmd_config *config)
+{
+    if (!f->info.keras && !fmd_config_gives(config, "precision"))
+        fmd_bf16_choose(f->info.model.bf16 ? FMD_BF16 : FMD_FLOAT32);
 }
 
 /* Rank 0. A JSON file of the run that wrote the weights: the run folder is the parent of the folder
@@ -255,6 +263,7 @@ fmd_status fmd_loaded_model_open(fmd_loaded_model *t, fmd_comm *c, const fmd_con
     memset(t, 0, sizeof *t);
     FMD_TRY(fmd_weights_file_open(c, &t->file, config->model.weights));
     FMD_TRY(divisor(&t->file, config, &t->divisor));
+    choose_precision(&t->file, config);
     t->data.info.image =
         *t->file.info.model.layers != '\0' ? t->file.info.model.in : FMD_MNIST_IMAGE;
     t->data.info.classes = 10;

@@ -65,6 +65,10 @@ const fmd_option fmd_config_table[] = {
     /* model */
     {.name = "normalize", .group = "model", .kind = FMD_OPTION_BOOL, FIELD(data.normalize),
      .initial = "true", .help = "keep pixels at 0 to 255 instead of dividing by 255"},
+    {.name = "precision", .group = "model", .kind = FMD_OPTION_CHOICE, FIELD(model.precision),
+     .initial = "float32", .choices = FMD_PRECISION_NAMES, .keras = "mixed_bfloat16",
+     .help = "bf16: products of bf16 values in dense layers and convolutions, but depthwise ones; "
+             "weights and all else are float32"},
     {.name = "layers", .group = "model", .kind = FMD_OPTION_TEXT, FIELD(model.layers), .initial = "",
      .value = "SPEC",
      .help = "comma-separated layers from the list below, e.g. 'flatten,dense:128:relu,dense:10:softmax'"},

@@ -58,7 +58,10 @@ static void report_program(const fmd_job *j)
     fmd_print_fact(&at, "%d rank%s on %d node%s", size, plural((size_t)size), nodes,
                    plural((size_t)nodes));
     fmd_print_fact(&at, "%s", fmd_comm_library());
-    if (fmd_math_is_own())
+    if (fmd_bf16_is_on())
+        fmd_print_fact(&at, "own kernels, %s, bf16 by %s", fmd_math_instructions(),
+                       fmd_bf16_instructions());
+    else if (fmd_math_is_own())
         fmd_print_fact(&at, "own kernels, %s", fmd_math_instructions());
     else
         fmd_print_fact(&at, "%s, %" PRId64 " thread%s per rank", fmd_math_core(), threads,

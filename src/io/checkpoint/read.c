@@ -86,6 +86,16 @@ static fmd_status check_model(const fmd_reader *r, const fmd_checkpoint_info *in
     return st;
 }
 
+/* Files of versions without bf16 do not tell. */
+static fmd_status read_precision(const fmd_reader *r, bool *bf16)
+{
+    char text[FMD_OPTION_TEXT_BYTES] = "";
+    if (H5Aexists_by_name(r->h5.id, FMD_FORMAT_FINGERPRINT, "precision", H5P_DEFAULT) > 0)
+        FMD_TRY(fmd_reader_text(r, FMD_FORMAT_FINGERPRINT, "precision", text, sizeof text));
+    *bf16 = strcmp(text, "bf16") == 0;
+    return FMD_OK;
+}
+
 static fmd_status read_info(const fmd_reader *r, fmd_checkpoint_info *info)
 {
     int normalize, n, values = 1;
@@ -98,6 +108,7 @@ static fmd_status read_info(const fmd_reader *r, fmd_checkpoint_info *info)
             return FMD_FAIL(FMD_EDATA, "'%s' is damaged: input_shape has more than %d values",
                             r->h5.path, INT_MAX);
     info->normalize = normalize == 1;
+    FMD_TRY(read_precision(r, &info->bf16));
     info->step = r->step;
     return check_model(r, info);
 }

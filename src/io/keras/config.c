@@ -1,6 +1,7 @@
 #include "io/keras/config.h"
 
 #include "io/json/json_value.h"
+#include "math/bf16/bf16.h"
 
 #include <string.h>
 
@@ -94,7 +95,8 @@ static json_t *common_config(const fmd_keras_layout *k, const fmd_layer *l)
     int failed = config == NULL;
     if (!is_one_of(l->ops->keras_class, frozen))
         failed |= json_object_set_new(config, "trainable", json_true());
-    failed |= json_object_set_new(config, "dtype", json_string("float32"));
+    failed |= json_object_set_new(config, "dtype",
+                                  json_string(fmd_bf16_is_on() ? "mixed_bfloat16" : "float32"));
     if (is_one_of(l->ops->keras_class, images))
         failed |= json_object_set_new(config, "data_format", json_string("channels_last"));
     if (!failed)
