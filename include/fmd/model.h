@@ -21,6 +21,10 @@ enum { FMD_LAYERS_BYTES = 32768 };
  * fmd_model_init. FMD_EUSAGE names the layer and the fault. */
 FMD_CHECKED fmd_status fmd_model_create(fmd_model **out, const char *layers, fmd_shape in,
                                         size_t max_samples);
+/* Local. The same without fused layers, slower and with more memory: the output of every layer is
+ * stored. */
+FMD_CHECKED fmd_status fmd_model_create_unfused(fmd_model **out, const char *layers, fmd_shape in,
+                                                size_t max_samples);
 void fmd_model_destroy(fmd_model *m);
 
 /* The size of a model, known before it is created. */
@@ -86,8 +90,8 @@ float *fmd_model_input(fmd_model *m);
  * Statistics of a training pass go into the sink; NULL: they are not needed. */
 const float *fmd_model_forward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink *sink);
 
-/* Local. The output of layer `last` from the input rows of the pass, valid until the next pass. The
- * input must be filled again before that pass. */
+/* Local. The output of layer `last` of an unfused model from the input rows of the pass, valid until
+ * the next pass. The input must be filled again before that pass. */
 const float *fmd_model_forward_to(fmd_model *m, const fmd_pass *p, size_t last);
 
 /* Local. The gradient of the logits, rows times classes; the loss fills it before backward. */

@@ -298,6 +298,34 @@ fmd_status fmd_graph_build(fmd_graph *g, const char *text, fmd_shape in)
     return st;
 }
 
+/* Whether layer i is the only consumer of the layer before, which goes back if it does. */
+static bool follows(const fmd_graph *g, size_t i)
+{
+    const fmd_layer *l = &g->layers[i];
+    int uses = 0;
+    for (size_t k = i; k < g->n_layers; k++)
+        for (int j = 0; j < g->layers[k].n_inputs; j++)
+            uses += g->layers[k].inputs[j] == (int)i - 1;
+    return uses == 1 && l->inputs[0] == (int)i - 1 && l->ops->forward != NULL &&
+           fmd_layer_goes_back(l) == fmd_layer_goes_back(l - 1);
+}
+
+void fmd_graph_fuse(fmd_graph *g)
+{
+    for (size_t i = 0; i < g->n_layers; i++) {
+        fmd_layer *l = &g->layers[i];
+        int n = 0;
+        while (l->ops->fuse != NULL && i + 1 < g->n_layers && follows(g, i + 1)) {
+            i++;
+            n++;
+        }
+        l->n_fused = n > 0 ? l->ops->fuse(l, n, &g->plan) : 0;
+        for (int k = 1; k <= l->n_fused; k++)
+            l[k].is_fused = true;
+        i = (size_t)(l - g->layers) + (size_t)l->n_fused;
+    }
+}
+
 void fmd_graph_free(fmd_graph *g)
 {
     for (size_t i = 0; i < g->n_layers; i++) {

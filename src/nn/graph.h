@@ -25,6 +25,9 @@ typedef struct fmd_graph {
  * Release *g with fmd_graph_free, also after a failure. FMD_EUSAGE names the layer and the
  * fault. */
 FMD_CHECKED fmd_status fmd_graph_build(fmd_graph *g, const char *text, fmd_shape in);
+/* Local. Lets layers compute those after them where they can (fmd_layer_ops.fuse). The outputs
+ * between fused layers are not stored. */
+void fmd_graph_fuse(fmd_graph *g);
 void fmd_graph_free(fmd_graph *g);
 
 #endif

@@ -90,6 +90,8 @@ typedef struct fmd_layer {
     const fmd_shape *in;            /* of a sample of each input */
     fmd_shape out;                  /* of a sample; build sets it */
     bool sends_gradient;            /* some input needs a gradient; known once the model is built */
+    int n_fused;                    /* the layers after this one that its passes compute as well */
+    bool is_fused;                  /* a layer before this one computes it */
     size_t first_tensor, n_tensors; /* the layer's trainable tensors among those of the model */
     size_t first_state, n_states;   /* and its state tensors */
     float *const *param;            /* values of the trainable tensors, in the plan's order */
@@ -130,6 +132,12 @@ struct fmd_layer_ops {
      * `mean` over the samples of the global batch; any n values of it. */
     void (*update_state)(const fmd_layer *l, size_t state, size_t n, const float *mean,
                          float *values);
+
+    /* How many of the n layers after `l` its passes compute as well, with the same bits. Each of
+     * them is the only consumer of the one before. The arrays of a fused layer follow those of the
+     * layer before: the inputs, which are NULL between fused layers, and the saved values; y and dy
+     * are those of the last one. May ask for more workspace. NULL: none. */
+    int (*fuse)(const fmd_layer *l, int n, struct fmd_plan *plan);
 
     /* NULL: one operation for each value, each array read or written once. */
     fmd_cost (*cost)(const fmd_layer *l, size_t samples);

@@ -24,11 +24,13 @@ struct fmd_model {
 };
 
 /* A model without memory for its values. */
-static fmd_status design(fmd_model **out, const char *layers, fmd_shape in)
+static fmd_status design(fmd_model **out, const char *layers, fmd_shape in, bool fused)
 {
     fmd_model *m = NULL;
     FMD_TRY(fmd_alloc(&m, 1, sizeof *m, "the model"));
     fmd_status st = fmd_graph_build(&m->graph, layers, in);
+    if (st == FMD_OK && fused)
+        fmd_graph_fuse(&m->graph);
     if (st == FMD_OK)
         st = fmd_storage_plan(&m->storage, &m->graph);
     if (st != FMD_OK) {
@@ -53,10 +55,11 @@ static fmd_status allocate(fmd_model *m, size_t max_samples)
     return fmd_storage_allocate(&m->storage, max_samples);
 }
 
-fmd_status fmd_model_create(fmd_model **out, const char *layers, fmd_shape in, size_t max_samples)
+static fmd_status create(fmd_model **out, const char *layers, fmd_shape in, size_t max_samples,
+                         bool fused)
 {
     fmd_model *m;
-    FMD_TRY(design(&m, layers, in));
+    FMD_TRY(design(&m, layers, in, fused));
     fmd_layer *last = &m->graph.layers[m->graph.n_layers - 1];
     m->softmax = last->activation != NULL && strcmp(last->activation->name, "softmax") == 0;
     if (m->softmax)
@@ -68,6 +71,17 @@ fmd_status fmd_model_create(fmd_model **out, const char *layers, fmd_shape in, s
     }
     *out = m;
     return FMD_OK;
+}
+
+fmd_status fmd_model_create(fmd_model **out, const char *layers, fmd_shape in, size_t max_samples)
+{
+    return create(out, layers, in, max_samples, true);
+}
+
+fmd_status fmd_model_create_unfused(fmd_model **out, const char *layers, fmd_shape in,
+                                    size_t max_samples)
+{
+    return create(out, layers, in, max_samples, false);
 }
 
 void fmd_model_destroy(fmd_model *m)
@@ -102,7 +116,7 @@ bool fmd_model_batch_statistics(const fmd_model *m)
 fmd_status fmd_model_measure(fmd_model_size *out, const char *layers, fmd_shape in)
 {
     fmd_model *m;
-    FMD_TRY(design(&m, layers, in));
+    FMD_TRY(design(&m, layers, in, true));
     *out = (fmd_model_size){.params = m->graph.n_params,
                             .trainable_params = m->graph.n_trainable_params,
                             .fixed_bytes =
@@ -271,7 +285,7 @@ static const float *forward_to(fmd_model *m, const fmd_pass *p, size_t last,
 {
     for (size_t i = 0; i <= last; i++) {
         const fmd_layer *l = &m->graph.layers[i];
-        if (l->ops->forward != NULL)
+        if (l->ops->forward != NULL && !l->is_fused)
             run_layer(m, i, false, p, sink);
     }
     return m->storage.values[last].y;
@@ -296,7 +310,7 @@ void fmd_model_backward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink
 {
     for (size_t i = m->graph.n_layers; i-- > 0;) {
         const fmd_layer *l = &m->graph.layers[i];
-        if (!fmd_layer_goes_back(l))
+        if (!fmd_layer_goes_back(l) || l->is_fused)
             continue;
         run_layer(m, i, true, p, sink);
         fmd_storage_add_gradients(&m->storage, i, fmd_pass_samples(p));

@@ -5,10 +5,18 @@
 
 #include <stdlib.h>
 
-/* Moments of a pass of n layers: the input is filled at 0, the loss is made at n + 1. */
-static int forward_at(size_t layer)
+/* The layer that computes a layer: itself, unless it is fused. */
+static size_t leader_of(const fmd_storage *s, size_t layer)
 {
-    return (int)layer + 1;
+    while (s->graph->layers[layer].is_fused)
+        layer--;
+    return layer;
+}
+
+/* Moments of a pass of n layers: the input is filled at 0, the loss is made at n + 1. */
+static int forward_at(const fmd_storage *s, size_t layer)
+{
+    return (int)leader_of(s, layer) + 1;
 }
 
 static int loss_at(const fmd_storage *s)
@@ -18,7 +26,7 @@ static int loss_at(const fmd_storage *s)
 
 static int backward_at(const fmd_storage *s, size_t layer)
 {
-    return 2 * (int)s->graph->n_layers + 1 - (int)layer;
+    return 2 * (int)s->graph->n_layers + 1 - (int)leader_of(s, layer);
 }
 
 static size_t input_root(const fmd_storage *s, const fmd_layer *l, int i)
@@ -64,12 +72,14 @@ static void plan_outputs(fmd_storage *s)
         s->root[i + 1] = l->ops->forward == NULL ? input_root(s, l, 0) : i + 1;
         if (l->ops->forward == NULL)
             continue;
-        const int at = forward_at(i);
-        s->spans[i + 1] = (fmd_span){.bytes = floats(l->out), .from = at, .to = at};
+        const bool between = i + 1 < n && l[1].is_fused; /* its output is not stored */
+        const size_t bytes = between ? 0 : floats(l->out);
+        const int at = forward_at(s, i);
+        s->spans[i + 1] = (fmd_span){.bytes = bytes, .from = at, .to = at};
         if (fmd_layer_goes_back(l)) {
-            s->spans[gradient_span(s, i + 1)] = (fmd_span){
-                .bytes = floats(l->out), .from = backward_at(s, i), .to = backward_at(s, i)};
-            if (!l->ops->forgets_y)
+            s->spans[gradient_span(s, i + 1)] =
+                (fmd_span){.bytes = bytes, .from = backward_at(s, i), .to = backward_at(s, i)};
+            if (!l->ops->forgets_y || l->is_fused)
                 use(&s->spans[i + 1], backward_at(s, i));
         }
         for (int k = 0; k < l->n_inputs; k++) {
@@ -138,7 +148,7 @@ fmd_status fmd_storage_plan(fmd_storage *s, const fmd_graph *g)
     for (size_t i = 0; i < g->plan.n_saved; i++) {
         const size_t layer = (size_t)g->plan.saved[i].layer;
         s->spans[s->n_spans++] = (fmd_span){.bytes = whole_lines(g->plan.saved[i].bytes),
-                                            .from = forward_at(layer),
+                                            .from = forward_at(s, layer),
                                             .to = backward_at(s, layer)};
     }
     FMD_TRY(plan_additions(s));
@@ -156,6 +166,7 @@ static void *array_at(const fmd_storage *s, size_t span)
 static void point_layer(fmd_storage *s, size_t i, size_t first_input, size_t first_saved)
 {
     const fmd_layer *l = &s->graph->layers[i];
+    const size_t last = s->root[i + (size_t)l->n_fused + 1];
     for (int k = 0; k < l->n_inputs; k++) {
         const size_t root = input_root(s, l, k), input = first_input + (size_t)k;
         fmd_addition *a = &s->additions[input];
@@ -169,8 +180,8 @@ static void point_layer(fmd_storage *s, size_t i, size_t first_input, size_t fir
         }
     }
     s->values[i] = (fmd_values){.x = s->x + first_input,
-                                .y = array_at(s, s->root[i + 1]),
-                                .dy = array_at(s, gradient_span(s, s->root[i + 1])),
+                                .y = array_at(s, last),
+                                .dy = array_at(s, gradient_span(s, last)),
                                 .dx = s->dx + first_input,
                                 .saved = s->saved + first_saved,
                                 .workspace = s->workspace};
@@ -221,7 +232,11 @@ FMD_SIMD static void add_to(size_t n, const float *restrict from, float *restric
 void fmd_storage_add_gradients(const fmd_storage *s, size_t i, size_t samples)
 {
     const fmd_addition *a = s->additions + (s->values[i].x - s->x);
-    for (int k = 0; k < s->graph->layers[i].n_inputs; k++)
+    const fmd_layer *l = &s->graph->layers[i];
+    int n = l->n_inputs;
+    for (int k = 1; k <= l->n_fused; k++)
+        n += l[k].n_inputs;
+    for (int k = 0; k < n; k++)
         if (a[k].to != NULL)
             add_to(samples * a[k].count, a[k].from, a[k].to);
 }

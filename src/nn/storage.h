@@ -42,7 +42,7 @@ void fmd_storage_free(fmd_storage *s);
 /* Local. The rows of the model's input. */
 float *fmd_storage_input(const fmd_storage *s);
 
-/* Local. The gradients that layer i has just made are added to those of other consumers. */
+/* Local. The gradients that layer i and those fused with it have just made are added to those of other consumers. */
 void fmd_storage_add_gradients(const fmd_storage *s, size_t i, size_t samples);
 
 #endif

@@ -1,4 +1,5 @@
 #include "base/simd.h"
+#include "math/channels.h"
 #include "nn/plan.h"
 
 #include <math.h>
@@ -64,18 +65,12 @@ static const float *beta_of(const fmd_layer *l)
     return a->center ? l->param[a->scale ? 1 : 0] : NULL;
 }
 
-/* The statistics of a microbatch, one value per channel in each array: xhat = ((x - mean) - rest) *
- * inverse. A float cannot represent a mean much larger than the deviation precisely enough: `rest`
- * holds its next digits. */
-typedef struct statistics {
-    float *mean, *rest, *inverse;
-} statistics;
-
-static statistics statistics_of(const fmd_layer *l, const fmd_values *v, size_t microbatch)
+static fmd_channel_statistics statistics_of(const fmd_layer *l, const fmd_values *v,
+                                            size_t microbatch)
 {
     const size_t c = channels(l);
     float *at = (float *)v->saved[STATISTICS] + microbatch * 3 * c;
-    return (statistics){.mean = at, .rest = at + c, .inverse = at + 2 * c};
+    return (fmd_channel_statistics){.mean = at, .rest = at + c, .inverse = at + 2 * c};
 }
 
 static fmd_status build(fmd_layer *l, fmd_plan *plan)
@@ -94,29 +89,62 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     return FMD_OK;
 }
 
+static bool is_layer(const fmd_layer *l, const char *name)
+{
+    return strcmp(l->ops->name, name) == 0;
+}
+
+/* add of two inputs, then relu; or one of them. */
+static int fuse(const fmd_layer *l, int n, fmd_plan *plan)
+{
+    (void)plan;
+    int fused = 0;
+    if (fused < n && is_layer(l + 1, "add") && l[1].n_inputs == 2)
+        fused++;
+    if (fused < n && is_layer(l + fused + 1, "relu"))
+        fused++;
+    return fused;
+}
+
+/* The layers that this one computes as well, and the arrays of their own. */
+typedef struct fused {
+    bool relu, adds;
+    const float *added;
+    float *added_dx; /* NULL: not needed */
+} fused;
+
+static fused fused_of(const fmd_layer *l, const fmd_values *v)
+{
+    fused f = {.relu = l->n_fused > 0 && is_layer(l + l->n_fused, "relu"),
+               .adds = l->n_fused > 0 && is_layer(l + 1, "add")};
+    if (f.adds) {
+        f.added = v->x[2];
+        f.added_dx = v->dx[2];
+    }
+    return f;
+}
+
 /* Rows of channels in one microbatch, and those that belong to samples. */
 static size_t rows_of(const fmd_layer *l, size_t samples)
 {
     return samples * (fmd_shape_count(l->out) / channels(l));
 }
 
-/* sum[j] and squares[j] over the rows, from the first to the last. The square of a float is exact
- * in a double, so the cancellation in squares / n - mean^2 is harmless. */
-FMD_SIMD static void sum_columns(size_t rows, size_t c, const float *restrict x,
-                                 double *restrict sum, double *restrict squares)
+/* Rows of a band, which stays in the first cache while all loops of a pass go over it. */
+static size_t band_rows(size_t c)
 {
-    for (size_t j = 0; j < c; j++)
-        sum[j] = squares[j] = 0;
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < c; j++) {
-            const double value = (double)x[i * c + j];
-            sum[j] += value;
-            squares[j] += value * value;
-        }
+    enum { BAND_BYTES = 8192 };
+    const size_t rows = BAND_BYTES / (c * sizeof(float));
+    return rows > 0 ? rows : 1;
 }
 
-static void set_statistics(double mean, double variance, double epsilon, const statistics *s,
-                           size_t j)
+static size_t least(size_t x, size_t y)
+{
+    return x < y ? x : y;
+}
+
+static void set_statistics(double mean, double variance, double epsilon,
+                           const fmd_channel_statistics *s, size_t j)
 {
     s->mean[j] = (float)mean;
     s->rest[j] = (float)(mean - (double)s->mean[j]);
@@ -124,17 +152,21 @@ static void set_statistics(double mean, double variance, double epsilon, const s
 }
 
 /* Mean and variance of a microbatch; their sums over its samples, for the moving ones, go into the
- * sink. */
+ * sink. The square of a float is exact in a double, so the cancellation in squares / n - mean^2 is
+ * harmless. A float cannot represent a mean much larger than the deviation precisely enough: `rest`
+ * holds its next digits. */
 static void measure(const fmd_layer *l, const fmd_pass *p, const fmd_values *v, size_t microbatch,
                     const fmd_gradient_sink *sink)
 {
     const args *a = l->args;
     const size_t c = channels(l), samples = fmd_pass_real(p, microbatch);
     const size_t rows = rows_of(l, samples);
-    const statistics s = statistics_of(l, v, microbatch);
+    const fmd_channel_statistics s = statistics_of(l, v, microbatch);
     double *mean = v->workspace, *variance = mean + c;
-    sum_columns(rows, c, v->x[0] + microbatch * rows_of(l, (size_t)p->microbatch_size) * c, mean,
-                variance);
+    memset(mean, 0, 2 * c * sizeof *mean);
+    const float *x = v->x[0] + microbatch * rows_of(l, (size_t)p->microbatch_size) * c;
+    for (size_t i = 0; i < rows; i += band_rows(c))
+        fmd_channel_sums(least(band_rows(c), rows - i), c, x + i * c, mean, variance);
     for (size_t j = 0; j < c; j++) {
         mean[j] /= (double)rows;
         variance[j] = variance[j] / (double)rows - mean[j] * mean[j];
@@ -150,14 +182,37 @@ static void measure(const fmd_layer *l, const fmd_pass *p, const fmd_values *v, 
     }
 }
 
-/* y = (x - mean) factor + shift. */
-FMD_SIMD static void normalize(size_t rows, size_t c, const float *restrict x, statistics s,
-                               const float *restrict factor, const float *restrict shift,
-                               float *restrict y)
+/* y += added, and the positive values of y. */
+FMD_SIMD static void add_positive(size_t n, bool relu, const float *restrict added,
+                                  float *restrict y)
 {
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < c; j++)
-            y[i * c + j] = (x[i * c + j] - s.mean[j] - s.rest[j]) * factor[j] + shift[j];
+    for (size_t i = 0; added != NULL && !relu && i < n; i++)
+        y[i] += added[i];
+    for (size_t i = 0; added != NULL && relu && i < n; i++) {
+        const float sum = y[i] + added[i];
+        y[i] = sum > 0 ? sum : 0;
+    }
+    for (size_t i = 0; added == NULL && relu && i < n; i++)
+        y[i] = y[i] > 0 ? y[i] : 0;
+}
+
+/* Normalises one microbatch, whose first value is number `at`. */
+static void normalize(const fmd_layer *l, const fmd_values *v, size_t at, size_t rows,
+                      fmd_channel_statistics s)
+{
+    const size_t c = channels(l), band = band_rows(c);
+    const fused f = fused_of(l, v);
+    const float *gamma = gamma_of(l), *beta = beta_of(l);
+    float *factor = v->workspace, *shift = factor + c;
+    for (size_t j = 0; j < c; j++) {
+        factor[j] = gamma != NULL ? gamma[j] * s.inverse[j] : s.inverse[j];
+        shift[j] = beta != NULL ? beta[j] : 0;
+    }
+    for (size_t i = 0; i < rows; i += band) {
+        const size_t now = least(band, rows - i), first = at + i * c;
+        fmd_channel_normalize(now, c, v->x[0] + first, s, factor, shift, v->y + first);
+        add_positive(now * c, f.relu, f.adds ? f.added + first : NULL, v->y + first);
+    }
 }
 
 static void forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
@@ -166,45 +221,47 @@ static void forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
     const args *a = l->args;
     const size_t c = channels(l), rows = rows_of(l, (size_t)p->microbatch_size);
     for (size_t i = 0; i < (size_t)p->microbatches; i++) {
-        const statistics s = statistics_of(l, v, i);
+        const fmd_channel_statistics s = statistics_of(l, v, i);
         if (p->training)
             measure(l, p, v, i, sink);
         for (size_t j = 0; !p->training && j < c; j++)
             set_statistics((double)l->state[MEAN][j], (double)l->state[VARIANCE][j], a->epsilon, &s,
                            j);
-        float *factor = v->workspace, *shift = factor + c;
-        const float *gamma = gamma_of(l), *beta = beta_of(l);
-        for (size_t j = 0; j < c; j++) {
-            factor[j] = gamma != NULL ? gamma[j] * s.inverse[j] : s.inverse[j];
-            shift[j] = beta != NULL ? beta[j] : 0;
-        }
-        normalize(rows, c, v->x[0] + i * rows * c, s, factor, shift, v->y + i * rows * c);
+        normalize(l, v, i * rows * c, rows, s);
     }
 }
 
-/* The gradients of beta and gamma: the sums of dy and of dy xhat, from the first row to the last. */
-FMD_SIMD static void sum_gradients(size_t rows, size_t c, const float *restrict x, statistics s,
-                                   const float *restrict dy, double *restrict beta,
-                                   double *restrict gamma)
+/* out[i] = dy[i] where y[i] > 0, else 0. `out` may be dy. */
+FMD_SIMD static void keep_positive(size_t n, const float *y, const float *dy, float *out)
 {
-    for (size_t j = 0; j < c; j++)
-        beta[j] = gamma[j] = 0;
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < c; j++) {
-            const float xhat = (x[i * c + j] - s.mean[j] - s.rest[j]) * s.inverse[j];
-            beta[j] += (double)dy[i * c + j];
-            gamma[j] += (double)dy[i * c + j] * (double)xhat;
-        }
+    for (size_t i = 0; i < n; i++)
+        out[i] = y[i] > 0 ? dy[i] : 0;
 }
 
-/* dx = factor (dy - mean_dy - xhat mean_dy_xhat), each of a channel. */
-typedef struct slope {
-    float *factor, *mean_dy, *mean_dy_xhat;
-} slope;
+/* The gradients of beta and gamma of one microbatch, whose first value is number `at`: the sums of
+ * dy and of dy xhat. Before, dy becomes that of this layer, and goes to the other input of an add. */
+static void sum_gradients(const fmd_layer *l, const fmd_values *v, size_t at, size_t rows,
+                          fmd_channel_statistics s, double *beta, double *gamma)
+{
+    const size_t c = channels(l), band = band_rows(c);
+    const fused f = fused_of(l, v);
+    memset(beta, 0, c * sizeof *beta);
+    memset(gamma, 0, c * sizeof *gamma);
+    for (size_t i = 0; i < rows; i += band) {
+        const size_t now = least(band, rows - i), first = at + i * c;
+        float *dy = v->dy + first;
+        if (f.relu)
+            keep_positive(now * c, v->y + first, dy, dy);
+        if (f.added_dx != NULL)
+            memcpy(f.added_dx + first, dy, now * c * sizeof *dy);
+        fmd_channel_gradient_sums(now, c, v->x[0] + first, s, dy, beta, gamma);
+    }
+}
 
 /* From the sums over n rows; gamma may be NULL. In inference the statistics do not depend on x, and
  * n is infinite: no means are taken off. */
-static slope slope_of(const fmd_values *v, size_t c, statistics s, const float *gamma, double n)
+static fmd_channel_slope slope_of(const fmd_values *v, size_t c, fmd_channel_statistics s,
+                                  const float *gamma, double n)
 {
     const double *sum_dy = v->workspace, *sum_dy_xhat = sum_dy + c;
     float *at = (float *)(void *)((double *)v->workspace + 2 * c);
@@ -213,17 +270,7 @@ static slope slope_of(const fmd_values *v, size_t c, statistics s, const float *
         at[c + j] = (float)(sum_dy[j] / n);
         at[2 * c + j] = (float)(sum_dy_xhat[j] / n);
     }
-    return (slope){.factor = at, .mean_dy = at + c, .mean_dy_xhat = at + 2 * c};
-}
-
-FMD_SIMD static void input_gradient(size_t rows, size_t c, const float *restrict x, statistics s,
-                                    slope k, const float *restrict dy, float *restrict dx)
-{
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < c; j++) {
-            const float xhat = (x[i * c + j] - s.mean[j] - s.rest[j]) * s.inverse[j];
-            dx[i * c + j] = k.factor[j] * (dy[i * c + j] - k.mean_dy[j] - xhat * k.mean_dy_xhat[j]);
-        }
+    return (fmd_channel_slope){.factor = at, .mean_dy = at + c, .mean_dy_xhat = at + 2 * c};
 }
 
 static void commit_sums(const fmd_gradient_sink *sink, size_t tensor, size_t c, const double *sums)
@@ -241,19 +288,24 @@ static void backward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
     const size_t c = channels(l), all = rows_of(l, (size_t)p->microbatch_size);
     double *beta = v->workspace, *gamma = beta + c;
     for (size_t i = 0; i < (size_t)p->microbatches; i++) {
-        const statistics s = statistics_of(l, v, i);
-        const size_t rows = rows_of(l, fmd_pass_real(p, i)), at = i * all * c;
-        sum_gradients(rows, c, v->x[0] + at, s, v->dy + at, beta, gamma);
+        const fmd_channel_statistics s = statistics_of(l, v, i);
+        const size_t rows = rows_of(l, fmd_pass_real(p, i)), at = i * all * c, end = at + rows * c;
+        const size_t padding = (all - rows) * c * sizeof *v->dy;
+        sum_gradients(l, v, at, rows, s, beta, gamma);
+        if (fused_of(l, v).added_dx != NULL)
+            memset(fused_of(l, v).added_dx + end, 0, padding);
         if (a->scale)
             commit_sums(sink, l->first_tensor, c, gamma);
         if (a->center)
             commit_sums(sink, l->first_tensor + (a->scale ? 1 : 0), c, beta);
         if (v->dx[0] == NULL)
             continue;
-        const slope k =
+        const fmd_channel_slope k =
             slope_of(v, c, s, gamma_of(l), p->training ? (double)rows : (double)INFINITY);
-        input_gradient(rows, c, v->x[0] + at, s, k, v->dy + at, v->dx[0] + at);
-        memset(v->dx[0] + at + rows * c, 0, (all - rows) * c * sizeof *v->dy);
+        for (size_t first = at; first < end; first += band_rows(c) * c)
+            fmd_channel_input_gradient(least(band_rows(c), (end - first) / c), c, v->x[0] + first,
+                                       s, k, v->dy + first, v->dx[0] + first);
+        memset(v->dx[0] + end, 0, padding);
     }
 }
 
@@ -291,6 +343,7 @@ const fmd_layer_ops fmd_layer_batch_normalization = {
     .build = build,
     .forward = forward,
     .backward = backward,
+    .fuse = fuse,
     .update_state = update_state,
     .cost = cost,
 };

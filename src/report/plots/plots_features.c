@@ -26,6 +26,7 @@ enum {
 typedef struct features {
     fmd_picture picture;
     fmd_plot_draft draft;
+    fmd_model *model; /* with the output of every layer */
     int rows;
 } features;
 
@@ -49,9 +50,10 @@ bool fmd_plot_has_features(const fmd_run_view *v)
 }
 
 /* The output of layer i for one image. */
-static const float *output_of(const fmd_run_view *v, size_t i, const uint8_t *image)
+static const float *output_of(const features *f, const fmd_run_view *v, size_t i,
+                              const uint8_t *image)
 {
-    fmd_model *m = v->trained.model;
+    fmd_model *m = f->model;
     const fmd_pass pass = {.microbatches = 1, .microbatch_size = 1};
     fmd_gather_images(&(fmd_split){.n = 1, .images = image}, fmd_shape_count(fmd_model_in(m)), NULL,
                       1, 1, v->trained.divisor, fmd_model_input(m));
@@ -153,7 +155,7 @@ static void put_label(features *f, const char *text)
 static void put_layer(features *f, const fmd_run_view *v, size_t i, const uint8_t *image)
 {
     const fmd_layer *l = fmd_model_layer(v->trained.model, i);
-    const float *values = output_of(v, i, image);
+    const float *values = output_of(f, v, i, image);
     char text[160], first[48] = "";
     if (l->out.dim[2] > COLUMNS)
         snprintf(first, sizeof first, "the first %d of ", (int)COLUMNS);
@@ -177,7 +179,7 @@ static void put_rows(features *f, const fmd_run_view *v, const fmd_plot_target *
     if (s.rank == 2)
         s = (fmd_shape){.rank = 3, .dim = {s.dim[0], s.dim[1], 1}};
     fmd_run_view_class(
-        v, fmd_argmax((size_t)fmd_model_classes(t->model), output_of(v, layers - 1, image)),
+        v, fmd_argmax((size_t)fmd_model_classes(t->model), output_of(f, v, layers - 1, image)),
         predicted);
     if (target->own != NULL)
         snprintf(text, sizeof text, "%.80s: predicted %s", target->own_name, predicted);
@@ -193,6 +195,15 @@ static void put_rows(features *f, const fmd_run_view *v, const fmd_plot_target *
             put_layer(f, v, i, image);
 }
 
+/* A copy of the trained model that keeps the output of every layer. */
+static fmd_status copy_model(fmd_model **out, const fmd_model *trained)
+{
+    FMD_TRY(fmd_model_create_unfused(out, fmd_model_spec(trained), fmd_model_in(trained), 1));
+    memcpy(fmd_model_params(*out), fmd_model_params(trained),
+           fmd_model_n_params(trained) * sizeof(float));
+    return FMD_OK;
+}
+
 fmd_status fmd_plot_features(const fmd_plot_target *target, const fmd_run_view *v)
 {
     const int height = ROW * (count_rows(v->trained.model) + 1);
@@ -204,8 +215,11 @@ fmd_status fmd_plot_features(const fmd_plot_target *target, const fmd_run_view *
                         v->path);
     FMD_TRY(fmd_picture_create(&f.picture, WIDTH, (size_t)height, 3));
     memset(f.picture.pixels, 255, f.picture.width * f.picture.height * 3);
-    fmd_status st = fmd_plot_begin(&f.draft);
+    fmd_status st = copy_model(&f.model, v->trained.model);
+    if (st == FMD_OK)
+        st = fmd_plot_begin(&f.draft);
     if (st != FMD_OK) {
+        fmd_model_destroy(f.model);
         fmd_picture_free(&f.picture);
         return st;
     }
@@ -218,6 +232,7 @@ fmd_status fmd_plot_features(const fmd_plot_target *target, const fmd_run_view *
         "lowest value of the layer.\" at screen %d / width, screen 1 - 22 / height\n",
         LEFT + WIDTH + LEFT, TOP + height, LEFT, LEFT + WIDTH, height, LEFT);
     put_rows(&f, v, target);
+    fmd_model_destroy(f.model);
     fprintf(f.draft.commands,
             "unset key\nunset tics\nset border 0\nset xrange [-0.5:%d - 0.5]\nset yrange "
             "[-0.5:%d - 0.5]\n"
