@@ -1,6 +1,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef __m256 vec;
 typedef __m256i ivec;
@@ -56,6 +57,21 @@ static inline unsigned nonzero_lanes(vec v)
     return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_NEQ_UQ));
 }
 
+static inline void store_bytes(uint8_t *to, size_t n, ivec v)
+{
+    const __m128i words =
+        _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    const __m128i bytes = _mm_packus_epi16(words, words);
+    memcpy(to, &bytes, n);
+}
+
+static inline ivec load_bytes(const uint8_t *from, size_t n)
+{
+    __m128i bytes = _mm_setzero_si128();
+    memcpy(&bytes, from, n);
+    return _mm256_cvtepu8_epi32(bytes);
+}
+
 #define MASK(n)                first_lanes(n)
 #define LOAD(x)                _mm256_loadu_ps(x)
 #define STORE(x, v)            _mm256_storeu_ps(x, v)
@@ -81,9 +97,21 @@ static inline unsigned nonzero_lanes(vec v)
 #define RELU(v)             _mm256_max_ps(_mm256_setzero_ps(), v) /* NaN stays NaN */
 #define ACCUMULATE(s, x, y) __asm__("vfmadd231ps %2, %1, %0" : "+x"(s) : "x"(x), "x"(y))
 #define ADDRESS(p)          __asm__("" : "+r"(p))
-#define EACH_TILE(T)        T(1) T(2) T(3) T(4) T(5) T(6)
-#define EACH_THREE_TILE(T)  EACH_TILE(T) T(7) T(8) T(9) T(10)
-#define EACH_THREE(T)       T(1) T(2) T(3) T(4)
+#define LARGER(s, found, x, k)                                                                     \
+    do {                                                                                           \
+        const vec larger_x = (x);                                                                  \
+        const vec larger = _mm256_or_ps(_mm256_cmp_ps(larger_x, s, _CMP_GT_OQ),                    \
+                                        _mm256_cmp_ps(larger_x, larger_x, _CMP_UNORD_Q));          \
+        (s) = _mm256_blendv_ps(s, larger_x, larger);                                               \
+        (found) = _mm256_blendv_epi8(found, _mm256_set1_epi32(k), _mm256_castps_si256(larger));    \
+    } while (0)
+#define STORE_BYTES(to, n, v) store_bytes(to, n, v)
+#define LOAD_BYTES(from, n)   load_bytes(from, n)
+#define WHERE(v, k, x)                                                                             \
+    _mm256_and_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(v, _mm256_set1_epi32(k))), x)
+#define EACH_TILE(T)       T(1) T(2) T(3) T(4) T(5) T(6)
+#define EACH_THREE_TILE(T) EACH_TILE(T) T(7) T(8) T(9) T(10)
+#define EACH_THREE(T)      T(1) T(2) T(3) T(4)
 
 #include "math/kernels_body.h"
 
@@ -92,6 +120,8 @@ static inline unsigned nonzero_lanes(vec v)
 #include "math/conv/conv_three_body.h"
 
 #include "math/conv/conv_weights_body.h"
+
+#include "math/conv/pool_body.h"
 
 #include "math/conv/conv_sparse_body.h"
 

@@ -1,6 +1,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef __m512 vec;
 typedef __m512i ivec;
@@ -39,6 +40,14 @@ enum {
     THREE_PIXELS = 14
 };
 
+/* The first n bytes, n at most 16. */
+static inline __m128i some_bytes(const uint8_t *x, size_t n)
+{
+    __m128i bytes = _mm_setzero_si128();
+    memcpy(&bytes, x, n);
+    return bytes;
+}
+
 #define MASK(n)                ((mask)((1u << (n)) - 1))
 #define LOAD(x)                _mm512_loadu_ps(x)
 #define STORE(x, v)            _mm512_storeu_ps(x, v)
@@ -64,9 +73,22 @@ enum {
 #define RELU(v)             _mm512_max_ps(_mm512_setzero_ps(), v) /* NaN stays NaN */
 #define ACCUMULATE(s, x, y) __asm__("vfmadd231ps %2, %1, %0" : "+v"(s) : "v"(x), "v"(y))
 #define ADDRESS(p)          __asm__("" : "+r"(p))
-#define EACH_TILE(T)        T(1) T(2) T(3) T(4) T(5) T(6) T(7) T(8) T(9) T(10) T(11) T(12) T(13) T(14)
-#define EACH_THREE_TILE(T)  EACH_TILE(T)
-#define EACH_THREE(T)       T(1) T(2) T(3) T(4) T(5) T(6) T(7) T(8)
+#define LARGER(s, found, x, k)                                                                     \
+    do {                                                                                           \
+        const vec larger_x = (x);                                                                  \
+        const mask larger = (mask)(_mm512_cmp_ps_mask(larger_x, s, _CMP_GT_OQ) |                   \
+                                   _mm512_cmp_ps_mask(larger_x, larger_x, _CMP_UNORD_Q));          \
+        (s) = _mm512_mask_mov_ps(s, larger, larger_x);                                             \
+        (found) = _mm512_mask_set1_epi32(found, larger, k);                                        \
+    } while (0)
+#define STORE_BYTES(to, n, v) _mm512_mask_cvtepi32_storeu_epi8(to, MASK(n), v)
+#define LOAD_BYTES(from, n)                                                                        \
+    _mm512_cvtepu8_epi32((n) == VL ? _mm_loadu_si128((const __m128i *)(const void *)(from))        \
+                                   : some_bytes(from, n))
+#define WHERE(v, k, x)     _mm512_maskz_mov_ps(_mm512_cmpeq_epi32_mask(v, _mm512_set1_epi32(k)), x)
+#define EACH_TILE(T)       T(1) T(2) T(3) T(4) T(5) T(6) T(7) T(8) T(9) T(10) T(11) T(12) T(13) T(14)
+#define EACH_THREE_TILE(T) EACH_TILE(T)
+#define EACH_THREE(T)      T(1) T(2) T(3) T(4) T(5) T(6) T(7) T(8)
 
 #include "math/kernels_body.h"
 
@@ -75,6 +97,8 @@ enum {
 #include "math/conv/conv_three_body.h"
 
 #include "math/conv/conv_weights_body.h"
+
+#include "math/conv/pool_body.h"
 
 #include "math/conv/conv_sparse_body.h"
 

@@ -87,6 +87,26 @@ static inline ivec iadd(ivec x, ivec y)
     return x;
 }
 
+static inline void store_bytes(uint8_t *to, size_t n, ivec v)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = (uint8_t)v.lane[i];
+}
+
+static inline ivec load_bytes(const uint8_t *from, size_t n)
+{
+    ivec v = {{0}};
+    for (size_t i = 0; i < n; i++)
+        v.lane[i] = from[i];
+    return v;
+}
+
+static inline vec where(ivec v, uint32_t k, vec x)
+{
+    EACH x.lane[i] = v.lane[i] == k ? x.lane[i] : 0;
+    return x;
+}
+
 /* The conversion is undefined in C out of range; a step with such a value is repeated. */
 static inline ivec round_lanes(vec x)
 {
@@ -142,7 +162,19 @@ static inline vec relu(vec x)
 #define IZERO                ((ivec){{0}})
 #define LARGEST(v)           largest_lane(v)
 #define ONCE(v)              (void)(v)
-#define NONZERO(v)           nonzero_lanes(v)
+#define LARGER(s, found, x, k)                                                                     \
+    do {                                                                                           \
+        const vec larger_x = (x);                                                                  \
+        EACH if (larger_x.lane[i] > (s).lane[i] || larger_x.lane[i] != larger_x.lane[i])           \
+        {                                                                                          \
+            (s).lane[i] = larger_x.lane[i];                                                        \
+            (found).lane[i] = (uint32_t)(k);                                                       \
+        }                                                                                          \
+    } while (0)
+#define STORE_BYTES(to, n, v) store_bytes(to, n, v)
+#define LOAD_BYTES(from, n)   load_bytes(from, n)
+#define WHERE(v, k, x)        where(v, (uint32_t)(k), x)
+#define NONZERO(v)            nonzero_lanes(v)
 
 #define RELU(v)             relu(v)
 #define ACCUMULATE(s, x, y) ((s) = FMA(x, y, s))
@@ -158,6 +190,8 @@ static inline vec relu(vec x)
 #include "math/conv/conv_three_body.h"
 
 #include "math/conv/conv_weights_body.h"
+
+#include "math/conv/pool_body.h"
 
 #include "math/conv/conv_sparse_body.h"
 

@@ -3,6 +3,9 @@
 #include "math/bf16/bf16.h"
 #include "math/bf16/im2col.h"
 #include "math/vec.h"
+#include "nn/pooling.h"
+
+#include <string.h>
 
 fmd_status fmd_layer_check_image(const fmd_layer *l)
 {
@@ -63,6 +66,7 @@ fmd_status fmd_convolution_build(fmd_layer *l, const fmd_conv_args *a, int filte
 
 enum { KERNEL, BIAS };  /* parameters of a layer that is one convolution */
 enum { PREACTIVATION }; /* saved, only where the activation needs it */
+enum { PLACES };        /* saved where a pooling is fused: its own */
 
 void fmd_convolution_plan(const fmd_layer *l, fmd_plan *plan, const fmd_conv_args *a,
                           const fmd_conv *c, fmd_param kernel)
@@ -82,14 +86,90 @@ static size_t pixels_of(const fmd_conv *c)
     return (size_t)c->out_h * (size_t)c->out_w;
 }
 
+static float *packed_of(const fmd_values *v)
+{
+    return v->workspace;
+}
+
+/* Packed weights lie in front of the scratch memory. */
+static size_t packed_floats(const fmd_conv *c)
+{
+    const size_t forward = fmd_conv_packed_floats(c), input = fmd_conv_input_packed_floats(c);
+    return ((forward > input ? forward : input) + 15) / 16 * 16;
+}
+
+bool fmd_convolution_fuses_pool(const fmd_layer *l, const fmd_conv *c, const fmd_layer *next,
+                                fmd_plan *plan)
+{
+    if (strcmp(next->ops->name, "max_pooling2d") != 0 ||
+        (l->activation != &fmd_activation_relu && l->activation != fmd_activation_at(0)))
+        return false;
+    const fmd_pool p = fmd_pooling_of(next);
+    if (!fmd_conv_fuses_pool(c, &p))
+        return false;
+    fmd_plan_workspace(plan,
+                       (packed_floats(c) + fmd_conv_pool_scratch_floats(c, &p)) * sizeof(float));
+    return true;
+}
+
+static const float *bias_of(const fmd_layer *l)
+{
+    return l->n_tensors > BIAS ? l->param[BIAS] : NULL;
+}
+
+static void forward_pooled(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
+                           const fmd_conv *c)
+{
+    const fmd_pool pool = fmd_pooling_of(l + 1);
+    fmd_conv_pack(c, l->param[KERNEL], packed_of(v));
+    fmd_conv_forward_pooled(c, &pool, fmd_pass_samples(p), v->x[0], packed_of(v), bias_of(l),
+                            l->activation == &fmd_activation_relu, packed_of(v) + packed_floats(c),
+                            v->y, v->saved[PLACES]);
+}
+
+static size_t kernel_count(const fmd_conv *c)
+{
+    return (size_t)(c->kernel_h * c->kernel_w * (c->in_c / c->groups)) * (size_t)c->out_c;
+}
+
+/* The derivative of relu is that at the maxima. */
+static void backward_pooled(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
+                            const fmd_conv *c, const fmd_gradient_sink *sink)
+{
+    const fmd_pool pool = fmd_pooling_of(l + 1);
+    const size_t n = (size_t)p->microbatch_size, channels = (size_t)c->out_c;
+    const size_t in = n * fmd_shape_count(l->in[0]), out = n * fmd_shape_count(l[1].out);
+    const uint8_t *places = v->saved[PLACES];
+    if (l->activation == &fmd_activation_relu)
+        l->activation->backward((size_t)p->microbatches * out / channels, channels, NULL, v->y,
+                                v->dy);
+    if (v->dx[0] != NULL)
+        fmd_conv_input_pack(c, l->param[KERNEL], packed_of(v));
+    for (size_t i = 0; i < (size_t)p->microbatches; i++) {
+        if (bias_of(l) != NULL) {
+            float *sum = sink->begin(sink->self, l->first_tensor + BIAS, 0, channels);
+            fmd_max_pool_gradient_sums(&pool, n, v->dy + i * out, places + i * out, sum);
+            sink->commit(sink->self, l->first_tensor + BIAS, 0, channels);
+        }
+        float *sum = sink->begin(sink->self, l->first_tensor + KERNEL, 0, kernel_count(c));
+        fmd_conv_gradients_pooled(c, &pool, n, v->x[0] + i * in, v->dy + i * out, places + i * out,
+                                  packed_of(v), packed_of(v) + packed_floats(c), sum,
+                                  v->dx[0] != NULL ? v->dx[0] + i * in : NULL);
+        sink->commit(sink->self, l->first_tensor + KERNEL, 0, kernel_count(c));
+    }
+}
+
 void fmd_convolution_forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
                              const fmd_conv *c)
 {
+    if (l->n_fused > 0) {
+        forward_pooled(l, p, v, c);
+        return;
+    }
     const size_t n = fmd_pass_samples(p);
     const bool relu = l->activation == &fmd_activation_relu;
     float *z = l->activation->needs_input ? v->saved[PREACTIVATION] : v->y;
-    fmd_convolve(c, n, v->x[0], l->param[KERNEL], l->n_tensors > BIAS ? l->param[BIAS] : NULL, relu,
-                 v->workspace, z);
+    fmd_convolve(c, n, v->x[0], l->param[KERNEL], bias_of(l), relu, v->workspace, z);
     if (!relu)
         l->activation->forward(n * pixels_of(c), (size_t)c->out_c, z, v->y);
 }
@@ -97,12 +177,16 @@ void fmd_convolution_forward(const fmd_layer *l, const fmd_pass *p, const fmd_va
 void fmd_convolution_backward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
                               const fmd_conv *c, const fmd_gradient_sink *sink)
 {
+    if (l->n_fused > 0) {
+        backward_pooled(l, p, v, c, sink);
+        return;
+    }
     const size_t rows = fmd_pass_samples(p) * pixels_of(c);
     if (l->activation->backward != NULL) {
         const float *z = l->activation->needs_input ? v->saved[PREACTIVATION] : NULL;
         l->activation->backward(rows, (size_t)c->out_c, z, v->y, v->dy);
     }
-    if (l->n_tensors > BIAS)
+    if (bias_of(l) != NULL)
         fmd_bias_gradient(p, pixels_of(c), (size_t)c->out_c, v->dy, l->first_tensor + BIAS, sink);
     fmd_convolve_gradients(c, p, v->x[0], l->param[KERNEL], l->first_tensor + KERNEL, v->dy,
                            v->dx[0], v->workspace, sink);
@@ -118,13 +202,6 @@ fmd_cost fmd_convolution_cost(const fmd_layer *l, size_t samples, const fmd_conv
                       .forward_bytes = bytes,
                       .backward_flops = product * gradients,
                       .backward_bytes = bytes * gradients};
-}
-
-/* Packed weights lie in front of the scratch memory. */
-static size_t packed_floats(const fmd_conv *c)
-{
-    const size_t forward = fmd_conv_packed_floats(c), input = fmd_conv_input_packed_floats(c);
-    return ((forward > input ? forward : input) + 15) / 16 * 16;
 }
 
 size_t fmd_convolve_workspace(const fmd_conv *c)
@@ -155,8 +232,7 @@ void fmd_convolve_gradients(const fmd_conv *c, const fmd_pass *p, const float *x
     const size_t n = (size_t)p->microbatch_size;
     const size_t in = n * (size_t)(c->in_h * c->in_w * c->in_c);
     const size_t out = n * (size_t)(c->out_h * c->out_w * c->out_c);
-    const size_t count =
-        (size_t)(c->kernel_h * c->kernel_w * (c->in_c / c->groups)) * (size_t)c->out_c;
+    const size_t count = kernel_count(c);
     for (size_t i = 0; i < (size_t)p->microbatches; i++) {
         float *sum = sink->begin(sink->self, tensor, 0, count);
         if (bf16)

@@ -3,6 +3,7 @@
 
 #include "base/rng.h"
 #include "math/conv/pool.h"
+#include "math/kernels.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -236,9 +237,43 @@ static void test_pool__equal_maxima_of_an_image_share_the_gradient(void **state)
         assert_true(dx[i] == expected[i]);
 }
 
+/* Whole vectors of channels and broken ones, the same bits from every instruction set. */
+static void test_pool__windows_of_four_have_the_same_bits_on_any_cpu(void **state)
+{
+    (void)state;
+    enum { WINDOWS = 3, MOST = 35, PLACES = 4, N = WINDOWS * PLACES * MOST };
+    const fmd_conv_kernels *best = fmd_kernels_best()->conv, *plain = fmd_kernels_plain.conv;
+    const fmd_conv_kernels *tables[] = {best, plain, plain};
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2"))
+        tables[1] = fmd_kernels_avx2.conv;
+#endif
+    float *x = random_values(N, 1, 3), *dy = random_values(N, 2, 0);
+    x[7] = NAN;
+    for (ptrdiff_t channels = 1; channels <= MOST; channels++) {
+        float y[3][N] = {{0}}, dx[3][N] = {{0}}, sums[3][MOST] = {{0}};
+        uint8_t places[3][N] = {{0}};
+        for (size_t i = 0; i < 3; i++) {
+            const ptrdiff_t row = WINDOWS * 2 * channels;
+            tables[i]->largest_of_four(WINDOWS, channels, row, x, y[i], places[i]);
+            tables[i]->to_four(WINDOWS, channels, row, dy, places[i], dx[i]);
+            tables[i]->add_places(WINDOWS, channels, 2, 2, dy, places[i], sums[i]);
+        }
+        for (size_t i = 1; i < 3; i++) {
+            assert_memory_equal(y[i], y[0], sizeof y[0]);
+            assert_memory_equal(places[i], places[0], sizeof places[0]);
+            assert_memory_equal(dx[i], dx[0], sizeof dx[0]);
+            assert_memory_equal(sums[i], sums[0], sizeof sums[0]);
+        }
+    }
+    free(x);
+    free(dy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pool__windows_of_four_have_the_same_bits_on_any_cpu),
         cmocka_unit_test(test_pool__a_maximum_takes_the_gradient),
         cmocka_unit_test(test_pool__of_equal_maxima_the_first_takes_the_gradient),
         cmocka_unit_test(test_pool__an_average_leaves_out_what_is_outside),

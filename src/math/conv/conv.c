@@ -40,7 +40,7 @@ static size_t larger(size_t x, size_t y)
 size_t fmd_conv_scratch_floats(const fmd_conv *c)
 {
     if (!is_depthwise(c))
-        return larger(fmd_conv_weights_scratch(c), fmd_conv_sparse_scratch(c));
+        return fmd_conv_weights_scratch_floats(c);
     const size_t spread = in_pixels(c) * (size_t)c->out_c;
     return c->out_c > c->in_c ? larger(spread, out_pixels(c) * (size_t)c->in_c) : 0;
 }
@@ -258,9 +258,8 @@ const float *fmd_conv_spread_channels(const fmd_conv *c, const float *x, float *
     return scratch;
 }
 
-/* All groups of an image. Returns where the next packed weights are. */
-static const float *correlate_groups(const fmd_conv *c, const fmd_walk *walk, const float *image,
-                                     const float *packed, fmd_conv_ends ends, float *grid)
+const float *fmd_conv_correlate(const fmd_conv *c, const fmd_walk *walk, const float *image,
+                                const float *packed, fmd_conv_ends ends, float *grid)
 {
     const size_t vector = c->kernels->vector, columns = (size_t)walk->grid_c;
     const size_t group = (size_t)walk->taps_h * (size_t)walk->taps_w * (size_t)walk->image_c *
@@ -285,7 +284,7 @@ void fmd_conv_forward(const fmd_conv *c, size_t n, const float *x, const float *
             c->kernels->correlate_each(&walk, fmd_conv_spread_channels(c, x, scratch), packed, ends,
                                        y);
         else
-            correlate_groups(c, &walk, x, packed, ends, y);
+            fmd_conv_correlate(c, &walk, x, packed, ends, y);
 }
 
 /* Every `times`th channel of an image of dy from channel j on; or the image itself. */
@@ -337,7 +336,8 @@ void fmd_conv_input_gradient(const fmd_conv *c, size_t n, const float *dy,
         const float *weights = input_packed;
         for (int i = 0; i < phases(c); i++) {
             const input_phase p = make_phase(&line, i);
-            weights = correlate_groups(c, &p.walk, dy, weights, (fmd_conv_ends){0}, dx + p.offset);
+            weights =
+                fmd_conv_correlate(c, &p.walk, dy, weights, (fmd_conv_ends){0}, dx + p.offset);
         }
     }
 }

@@ -25,6 +25,7 @@
 #define FMD_MATH_CONV_CONV_H
 
 #include "math/conv/conv_kernels.h"
+#include "math/conv/pool.h"
 #include "math/conv/window.h"
 
 #include <stdbool.h>
@@ -73,5 +74,25 @@ void fmd_conv_input_gradient(const fmd_conv *c, size_t n, const float *dy,
  * is fmd_sum_rows of dy. x: (n, in_h, in_w, in_c), dy: (n, out_h, out_w, out_c). */
 void fmd_conv_weight_gradient(const fmd_conv *c, size_t n, const float *x, const float *dy,
                               float *scratch, float *dkernel);
+
+/* Convolutions whose output nothing needs but a maximum pooling: the results are those of
+ * fmd_conv_forward and fmd_max_pool, of fmd_max_pool_gradient and the gradients above. */
+
+/* Local. Whether there is a form for both: windows that share no pixel, inside of the image. */
+bool fmd_conv_fuses_pool(const fmd_conv *c, const fmd_pool *p);
+
+/* Local. Floats of scratch memory that the functions below need. */
+size_t fmd_conv_pool_scratch_floats(const fmd_conv *c, const fmd_pool *p);
+
+/* Local. y: the maxima, (n, p->out_h, p->out_w, out_c), and the place of each in its window. */
+void fmd_conv_forward_pooled(const fmd_conv *c, const fmd_pool *p, size_t n, const float *x,
+                             const float *packed, const float *bias, bool relu, float *scratch,
+                             float *y, uint8_t *places);
+
+/* Local. The gradients of the kernel and of x from that of the maxima, for the n images of one
+ * microbatch; dx may be NULL. */
+void fmd_conv_gradients_pooled(const fmd_conv *c, const fmd_pool *p, size_t n, const float *x,
+                               const float *dy, const uint8_t *places, const float *input_packed,
+                               float *scratch, float *dkernel, float *dx);
 
 #endif

@@ -108,6 +108,19 @@ typedef struct fmd_conv_kernels {
     /* sums[ky][kx][i] += sum over `count` entries, in order, of value framed[at + ..][i]. */
     void (*gather)(const fmd_conv_nine *nine, size_t count, const fmd_conv_entry *entries,
                    const float *framed, float *sums);
+
+    /* A line of windows of 2 x 2 that lie side by side: the largest value of each channel, NaN if
+     * any value is NaN, and its place. The rows of x are `row` floats apart. */
+    void (*largest_of_four)(ptrdiff_t windows, ptrdiff_t channels, ptrdiff_t row, const float *x,
+                            float *y, uint8_t *places);
+
+    /* The gradients of these windows: dy at its place, 0 at the others. */
+    void (*to_four)(ptrdiff_t windows, ptrdiff_t channels, ptrdiff_t row, const float *dy,
+                    const uint8_t *places, float *dx);
+
+    /* sums += dy of each window in turn whose place is one of n, from `first` on. */
+    void (*add_places)(ptrdiff_t windows, ptrdiff_t channels, int first, int n, const float *dy,
+                       const uint8_t *places, float *sums);
 } fmd_conv_kernels;
 
 #endif

@@ -69,24 +69,38 @@ fmd_conv fmd_conv_as_one_line(const fmd_conv *c, size_t *n);
  * nothing is repeated. */
 const float *fmd_conv_spread_channels(const fmd_conv *c, const float *x, float *scratch);
 
-/* Local. Floats of scratch memory of the dense and of the sparse forms of gradients. */
-size_t fmd_conv_weights_scratch(const fmd_conv *c);
+/* Local. The sums of all groups of an image. Returns where the next packed weights are. */
+const float *fmd_conv_correlate(const fmd_conv *c, const fmd_walk *walk, const float *image,
+                                const float *packed, fmd_conv_ends ends, float *grid);
+
+/* Local. Floats of scratch memory of the weights' gradient, and of its sparse form. */
+size_t fmd_conv_weights_scratch_floats(const fmd_conv *c);
 size_t fmd_conv_sparse_scratch(const fmd_conv *c);
 
+/* Local. How many images the weights' gradient goes over at a time. */
+size_t fmd_conv_images_at_once(const fmd_conv *c);
+
+/* Local. Adds the terms of at most that many images to the weights' gradient; with `begin` they are
+ * the first ones. The sums of the sparse form are in `scratch` until its end. */
+void fmd_conv_add_weights(const fmd_conv *c, bool sparse, size_t n, const float *x, const float *dy,
+                          bool begin, float *scratch, float *dkernel);
+void fmd_conv_sparse_add_weights(const fmd_conv *c, size_t n, const float *x, const float *dy,
+                                 bool begin, float *scratch);
+void fmd_conv_sparse_end_weights(const fmd_conv *c, const float *scratch, float *dkernel);
+
 /* Local. Whether dy has enough zeros for the sparse form: dy of one image for the input's gradient,
- * of the n images of a microbatch for the weights' gradient. False if there is no sparse form. */
+ * of the n images of a microbatch for the weights' gradient, whose `values` given values have all
+ * that are not zero. False if there is no sparse form. */
 bool fmd_conv_input_is_sparse(const fmd_conv *c, const float *dy);
-bool fmd_conv_weights_are_sparse(const fmd_conv *c, size_t n, const float *dy);
+bool fmd_conv_weights_are_sparse(const fmd_conv *c, size_t n, size_t values, const float *dy);
 
 /* Local. Floats of the kernel packed for the sparse form of the input's gradient; 0 if there
  * is no sparse form. */
 size_t fmd_conv_sparse_packed_floats(const fmd_conv *c);
 void fmd_conv_sparse_pack(const fmd_conv *c, const float *kernel, float *packed);
 
-/* Local. Sparse gradients: input of one image; weights of one microbatch. */
+/* Local. The sparse form of the input's gradient, of one image. */
 void fmd_conv_sparse_input_gradient(const fmd_conv *c, const float *dy, const float *packed,
                                     float *scratch, float *dx);
-void fmd_conv_sparse_weight_gradient(const fmd_conv *c, size_t n, const float *x, const float *dy,
-                                     float *scratch, float *dkernel);
 
 #endif

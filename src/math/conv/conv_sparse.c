@@ -37,11 +37,11 @@ bool fmd_conv_input_is_sparse(const fmd_conv *c, const float *dy)
     return has_sparse_form(c) && count_nonzero(n, dy) * 100 <= n * MOST_LEFT_PERCENT;
 }
 
-bool fmd_conv_weights_are_sparse(const fmd_conv *c, size_t n, const float *dy)
+bool fmd_conv_weights_are_sparse(const fmd_conv *c, size_t n, size_t values, const float *dy)
 {
     if (!has_sparse_form(c))
         return false;
-    const size_t left = count_nonzero(n * out_floats(c), dy);
+    const size_t left = count_nonzero(values, dy);
     return left * 100 <= n * out_floats(c) * MOST_LEFT_PERCENT &&
            left >= n * (size_t)c->out_c * FEWEST_LEFT;
 }
@@ -156,9 +156,8 @@ static void put_into_frames(const fmd_conv *c, const float *x, float *framed)
     }
 }
 
-/* dw from its sums, which are [block of input channels][output channel][tap][channels of the
- * block]. */
-static void unpack_sums(const fmd_conv *c, const float *sums, float *dkernel)
+/* The sums are [block of input channels][output channel][tap][channels of the block]. */
+void fmd_conv_sparse_end_weights(const fmd_conv *c, const float *sums, float *dkernel)
 {
     const int inputs = c->in_c, outputs = c->out_c;
     for (int first = 0; first < inputs; first += FMD_CHANNEL_BLOCK)
@@ -168,8 +167,8 @@ static void unpack_sums(const fmd_conv *c, const float *sums, float *dkernel)
                     dkernel[(ptrdiff_t)(t * inputs + first + i) * outputs + o] = sums[i];
 }
 
-void fmd_conv_sparse_weight_gradient(const fmd_conv *c, size_t n, const float *x, const float *dy,
-                                     float *scratch, float *dkernel)
+void fmd_conv_sparse_add_weights(const fmd_conv *c, size_t n, const float *x, const float *dy,
+                                 bool begin, float *scratch)
 {
     const fmd_conv_nine nine = make_nine(c);
     const size_t frame = framed_pixels(c) * FMD_CHANNEL_BLOCK, most = out_pixels(c);
@@ -177,7 +176,8 @@ void fmd_conv_sparse_weight_gradient(const fmd_conv *c, size_t n, const float *x
     float *sums = scratch, *framed = sums + fmd_conv_sparse_packed_floats(c);
     uint32_t *counts = (uint32_t *)(void *)(framed + framed_pixels(c) * filled_up(c->in_c));
     fmd_conv_entry *entries = (fmd_conv_entry *)(void *)(counts + c->out_c);
-    memset(sums, 0, fmd_conv_sparse_packed_floats(c) * sizeof *sums);
+    if (begin)
+        memset(sums, 0, fmd_conv_sparse_packed_floats(c) * sizeof *sums);
     for (size_t i = 0; i < n; i++) {
         float *sum = sums;
         put_into_frames(c, x + i * in_floats(c), framed);
@@ -186,5 +186,4 @@ void fmd_conv_sparse_weight_gradient(const fmd_conv *c, size_t n, const float *x
             for (size_t o = 0; o < (size_t)c->out_c; o++, sum += sums_of_channel)
                 c->kernels->gather(&nine, counts[o], entries + o * most, framed + b * frame, sum);
     }
-    unpack_sums(c, sums, dkernel);
 }

@@ -122,4 +122,7 @@ static const fmd_conv_kernels conv_kernels = {.vector = VL,
                                               .list_positions = list_positions,
                                               .list_channels = list_channels,
                                               .scatter = scatter,
-                                              .gather = gather};
+                                              .gather = gather,
+                                              .largest_of_four = largest_of_four,
+                                              .to_four = to_four,
+                                              .add_places = add_places};

@@ -19,19 +19,19 @@ static bool has_blocked_channels(const fmd_conv *c)
 
 /* How many images the weights' gradient goes over at a time: with small images most of the work
  * would be to load and store the sums. */
-static size_t images_at_once(const fmd_conv *c)
+static size_t blocked_images(const fmd_conv *c)
 {
     const size_t images =
         FMD_BAND_BYTES / ((in_pixels(c) + out_pixels(c)) * FMD_CHANNEL_BLOCK * sizeof(float));
     return images > 0 ? images : 1;
 }
 
-size_t fmd_conv_weights_scratch(const fmd_conv *c)
+static size_t dense_scratch(const fmd_conv *c)
 {
     if (has_few_channels(c))
         return (size_t)framed_h(c) * (size_t)framed_w(c) * (size_t)c->in_c;
     if (has_blocked_channels(c))
-        return images_at_once(c) * (in_pixels(c) * filled_up(c->in_c / c->groups) +
+        return blocked_images(c) * (in_pixels(c) * filled_up(c->in_c / c->groups) +
                                     out_pixels(c) * filled_up(c->out_c / c->groups));
     return 0;
 }
@@ -137,27 +137,54 @@ static void weigh_images(const fmd_conv *c, const fmd_walk *walk, fmd_images ima
     }
 }
 
-void fmd_conv_weight_gradient(const fmd_conv *c, size_t n, const float *x, const float *dy,
-                              float *scratch, float *dkernel)
+size_t fmd_conv_weights_scratch_floats(const fmd_conv *c)
 {
-    if (fmd_conv_weights_are_sparse(c, n, dy)) {
-        fmd_conv_sparse_weight_gradient(c, n, x, dy, scratch, dkernel);
+    const size_t dense = dense_scratch(c), sparse = fmd_conv_sparse_scratch(c);
+    return dense > sparse ? dense : sparse;
+}
+
+static bool spreads_channels(const fmd_conv *c)
+{
+    return is_depthwise(c) && c->out_c > c->in_c;
+}
+
+size_t fmd_conv_images_at_once(const fmd_conv *c)
+{
+    return has_few_channels(c) || spreads_channels(c) ? 1 : blocked_images(c);
+}
+
+void fmd_conv_add_weights(const fmd_conv *c, bool sparse, size_t n, const float *x, const float *dy,
+                          bool begin, float *scratch, float *dkernel)
+{
+    if (sparse) {
+        fmd_conv_sparse_add_weights(c, n, x, dy, begin, scratch);
         return;
     }
     const fmd_conv line = fmd_conv_as_one_line(c, &n);
-    const bool few = has_few_channels(c), spread = is_depthwise(c) && c->out_c > c->in_c;
+    const bool few = has_few_channels(c), spread = spreads_channels(c);
     const fmd_walk walk = few ? framed_walk(c) : fmd_conv_walk(&line);
-    const size_t most = few || spread ? 1 : images_at_once(c);
-    for (size_t i = 0; i < n; i += most) {
-        const fmd_images images = {.n = n - i < most ? n - i : most,
-                                   .image = few || spread ? scratch : x + i * in_floats(c),
-                                   .grid = dy + i * out_floats(c),
-                                   .image_step = (ptrdiff_t)in_floats(c),
-                                   .grid_step = (ptrdiff_t)out_floats(c)};
-        if (few)
-            frame(c, x + i * in_floats(c), scratch);
-        else if (spread)
-            fmd_conv_spread_channels(c, x + i * in_floats(c), scratch);
-        weigh_images(c, &walk, images, i == 0, scratch, dkernel);
+    const fmd_images images = {.n = n,
+                               .image = few || spread ? scratch : x,
+                               .grid = dy,
+                               .image_step = (ptrdiff_t)in_floats(c),
+                               .grid_step = (ptrdiff_t)out_floats(c)};
+    if (few)
+        frame(c, x, scratch);
+    else if (spread)
+        fmd_conv_spread_channels(c, x, scratch);
+    weigh_images(c, &walk, images, begin, scratch, dkernel);
+}
+
+void fmd_conv_weight_gradient(const fmd_conv *c, size_t n, const float *x, const float *dy,
+                              float *scratch, float *dkernel)
+{
+    const bool sparse = fmd_conv_weights_are_sparse(c, n, n * out_floats(c), dy);
+    const size_t most = is_pointwise(c) && !is_depthwise(c) ? n : fmd_conv_images_at_once(c);
+    for (size_t i = 0, now; i < n; i += now) {
+        now = n - i < most ? n - i : most;
+        fmd_conv_add_weights(c, sparse, now, x + i * in_floats(c), dy + i * out_floats(c), i == 0,
+                             scratch, dkernel);
     }
+    if (sparse)
+        fmd_conv_sparse_end_weights(c, scratch, dkernel);
 }

@@ -1,6 +1,7 @@
 #include "math/conv/pool.h"
 
 #include "base/simd.h"
+#include "math/kernels.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -62,6 +63,15 @@ void fmd_pool_plan(fmd_pool *p, fmd_padding padding)
     p->out_w = fmd_window_fit(p->in_w, p->pool_w, p->stride_w, 1, padding, &p->pad_left);
 }
 
+/* How many windows of a row lie side by side in the image and have 2 x 2 places, from the first on. */
+static int windows_of_four(const fmd_pool *p, int row)
+{
+    const bool whole = p->pool_h == 2 && p->pool_w == 2 && p->stride_w == 2 && p->stride_h == 2 &&
+                       p->pad_left == 0 && row * p->stride_h >= p->pad_top &&
+                       row * p->stride_h - p->pad_top + 2 <= p->in_h;
+    return !whole ? 0 : least(p->out_w, p->in_w / 2);
+}
+
 /* The maxima of a window, n channels of it, at most CHUNK. Loops of constant length become vectors;
  * unrolled they would not. */
 static inline __attribute__((always_inline)) void largest_of_window(const fmd_pool *p,
@@ -98,9 +108,16 @@ static inline __attribute__((always_inline)) void largest_of_window(const fmd_po
 FMD_SIMD void fmd_max_pool(const fmd_pool *p, size_t n, const float *x, float *y, uint8_t *places)
 {
     const size_t channels = (size_t)p->channels;
+    const fmd_conv_kernels *kernels = fmd_kernels_best()->conv;
     for (; n > 0; n--, x += in_floats(p))
-        for (int i = 0; i < p->out_h; i++)
-            for (int j = 0; j < p->out_w; j++, y += channels, places += channels) {
+        for (int i = 0; i < p->out_h; i++) {
+            const int four = windows_of_four(p, i);
+            if (four > 0)
+                kernels->largest_of_four(four, p->channels, (ptrdiff_t)p->in_w * p->channels,
+                                         x + pixel_at(p, i * 2 - p->pad_top, 0), y, places);
+            y += (size_t)four * channels;
+            places += (size_t)four * channels;
+            for (int j = four; j < p->out_w; j++, y += channels, places += channels) {
                 const window w = window_of(p, i, j);
                 for (size_t c = 0, now; c < channels; c += now) {
                     const size_t left = channels - c;
@@ -113,6 +130,7 @@ FMD_SIMD void fmd_max_pool(const fmd_pool *p, size_t n, const float *x, float *y
                         largest_of_window(p, &w, now, x + c, y + c, places + c);
                 }
             }
+        }
 }
 
 /* Gives the gradients of n channels to one place of a window; with `first` nothing is there yet. */
@@ -132,11 +150,18 @@ FMD_SIMD void fmd_max_pool_gradient(const fmd_pool *p, size_t n, const float *dy
 {
     const size_t channels = (size_t)p->channels;
     const bool apart = !overlaps(p), all = covers(p);
+    const fmd_conv_kernels *kernels = fmd_kernels_best()->conv;
     for (; n > 0; n--, dx += in_floats(p)) {
         if (!apart || !all)
             memset(dx, 0, in_floats(p) * sizeof *dx);
-        for (int y = 0; y < p->out_h; y++)
-            for (int x = 0; x < p->out_w; x++, dy += channels, places += channels) {
+        for (int y = 0; y < p->out_h; y++) {
+            const int four = windows_of_four(p, y);
+            if (four > 0)
+                kernels->to_four(four, p->channels, (ptrdiff_t)p->in_w * p->channels, dy, places,
+                                 dx + pixel_at(p, y * 2 - p->pad_top, 0));
+            dy += (size_t)four * channels;
+            places += (size_t)four * channels;
+            for (int x = four; x < p->out_w; x++, dy += channels, places += channels) {
                 const window w = window_of(p, y, x);
                 for (int i = w.top; i < w.bottom; i++)
                     for (int j = w.left; j < w.right; j++) {
@@ -148,7 +173,21 @@ FMD_SIMD void fmd_max_pool_gradient(const fmd_pool *p, size_t n, const float *dy
                             to_place(channels, dy, places, place, false, pixel);
                     }
             }
+        }
     }
+}
+
+/* The pixels of a line of windows come row by row, and in a row those of one window after the
+ * other. */
+void fmd_max_pool_gradient_sums(const fmd_pool *p, size_t n, const float *dy, const uint8_t *places,
+                                float *sums)
+{
+    const size_t line = (size_t)p->out_w * (size_t)p->channels;
+    memset(sums, 0, (size_t)p->channels * sizeof *sums);
+    for (size_t i = 0; i < n * (size_t)p->out_h; i++, dy += line, places += line)
+        for (int row = 0; row < p->pool_h; row++)
+            fmd_kernels_best()->conv->add_places(p->out_w, p->channels, row * p->pool_w, p->pool_w,
+                                                 dy, places, sums);
 }
 
 FMD_SIMD void fmd_average_pool(const fmd_pool *p, size_t n, const float *x, float *y)

@@ -31,6 +31,11 @@ void fmd_max_pool(const fmd_pool *p, size_t n, const float *x, float *y, uint8_t
 void fmd_max_pool_gradient(const fmd_pool *p, size_t n, const float *dy, const uint8_t *places,
                            float *dx);
 
+/* Local. The sum of that gradient over all pixels of all images for each channel, from the first to
+ * the last. Windows share no pixel. */
+void fmd_max_pool_gradient_sums(const fmd_pool *p, size_t n, const float *dy, const uint8_t *places,
+                                float *sums);
+
 /* Local. The average of each window over its places inside the image. */
 void fmd_average_pool(const fmd_pool *p, size_t n, const float *x, float *y);
 

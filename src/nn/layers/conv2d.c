@@ -51,6 +51,13 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     return FMD_OK;
 }
 
+/* A maximum pooling, if the activation goes with it. */
+static int fuse(const fmd_layer *l, int n, fmd_plan *plan)
+{
+    const fmd_conv c = conv_of(l);
+    return n > 0 && fmd_convolution_fuses_pool(l, &c, l + 1, plan) ? 1 : 0;
+}
+
 static void forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
                     const fmd_gradient_sink *sink)
 {
@@ -85,5 +92,6 @@ const fmd_layer_ops fmd_layer_conv2d = {
     .build = build,
     .forward = forward,
     .backward = backward,
+    .fuse = fuse,
     .cost = cost,
 };
