@@ -6,6 +6,7 @@
 #ifndef FMD_BASE_RNG_H
 #define FMD_BASE_RNG_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* The purpose of a stream; part of the counter, so streams never overlap. */
@@ -31,6 +32,9 @@ typedef struct fmd_rng {
 
 /* Local. Four independent 32-bit numbers, those with index 4 * block to 4 * block + 3. */
 void fmd_rng_block(const fmd_rng *r, uint64_t block, uint32_t out[4]);
+
+/* Local. n such blocks, from `block` on: 4 n numbers. Faster than one by one. */
+void fmd_rng_blocks(const fmd_rng *r, uint64_t block, size_t n, uint32_t *out);
 
 /* Local. A float in [0, 1) from the upper 24 bits of `x`; every value is exact. */
 static inline float fmd_rng_unit(uint32_t x)

@@ -50,6 +50,21 @@ static void test_rng__every_part_of_the_key_matters(void **state)
     assert_memory_not_equal(out, other, sizeof out);
 }
 
+/* From a counter whose lower word overflows on the way. */
+static void test_rng__many_blocks_are_those_one_by_one(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 37 };
+    const fmd_rng r = {.seed = UINT64_MAX - 5, .purpose = FMD_RNG_DROPOUT, .stream = 9, .time = 4};
+    const uint64_t first = (UINT64_C(1) << 32) - 20;
+    uint32_t many[BLOCKS * 4], one[4];
+    fmd_rng_blocks(&r, first, BLOCKS, many);
+    for (uint64_t i = 0; i < BLOCKS; i++) {
+        fmd_rng_block(&r, first + i, one);
+        assert_memory_equal(many + 4 * i, one, sizeof one);
+    }
+}
+
 static void test_rng__unit_numbers_stay_below_one(void **state)
 {
     (void)state;
@@ -61,6 +76,7 @@ static void test_rng__unit_numbers_stay_below_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rng__many_blocks_are_those_one_by_one),
         cmocka_unit_test(test_rng__gives_the_published_numbers),
         cmocka_unit_test(test_rng__every_part_of_the_key_matters),
         cmocka_unit_test(test_rng__unit_numbers_stay_below_one),
