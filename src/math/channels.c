@@ -2,137 +2,96 @@
 
 #include "base/simd.h"
 
-#include <string.h>
+#define INLINE static inline __attribute__((always_inline))
 
-/* Channels whose sums stay in registers over all rows. The compiler makes as many vectors of a
- * block as the instruction set needs. */
-enum { BLOCK = 16, HALF = BLOCK / 2 };
-typedef float floats __attribute__((vector_size(BLOCK * sizeof(float))));
-typedef float some __attribute__((vector_size(HALF * sizeof(float))));
-typedef double doubles __attribute__((vector_size(HALF * sizeof(double))));
+/* Few channels are a constant: their values stay in registers from row to row. */
+#define FOR_CHANNELS(c, CALL)                                                                      \
+    do {                                                                                           \
+        if ((c) == 16)                                                                             \
+            CALL(16);                                                                              \
+        else if ((c) == 32)                                                                        \
+            CALL(32);                                                                              \
+        else                                                                                       \
+            CALL(c);                                                                               \
+    } while (0)
 
-#define INLINE           static inline __attribute__((always_inline))
-#define LOAD(to, from)   memcpy(&(to), from, sizeof(to))
-#define STORE(to, value) memcpy(to, &(value), sizeof(value))
-
-/* Runs a loop over blocks of channels, and over the channels that are left one by one: once with
- * vectors, once with single values. */
-#define EACH_BLOCK(c, o) for (o = 0; o + BLOCK <= (c); o += BLOCK)
-#define EACH_LEFT(c, o)  for (; o < (c); o++)
+INLINE void sums(size_t rows, size_t c, const float *restrict x, double *restrict sum,
+                 double *restrict squares)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < c; j++) {
+            const double value = (double)x[i * c + j];
+            sum[j] += value;
+            squares[j] += value * value;
+        }
+}
 
 FMD_SIMD void fmd_channel_sums(size_t rows, size_t c, const float *x, double *sum, double *squares)
 {
-    size_t o;
-    EACH_BLOCK(c, o)
-    {
-        doubles s[2], q[2];
-        LOAD(s, sum + o);
-        LOAD(q, squares + o);
-        for (size_t i = 0; i < rows; i++)
-#pragma GCC unroll 2
-            for (int h = 0; h < 2; h++) {
-                some value;
-                LOAD(value, x + i * c + o + (size_t)h * HALF);
-                const doubles v = __builtin_convertvector(value, doubles);
-                s[h] += v;
-                q[h] += v * v;
-            }
-        STORE(sum + o, s);
-        STORE(squares + o, q);
-    }
-    EACH_LEFT(c, o)
-    for (size_t i = 0; i < rows; i++) {
-        const double v = (double)x[i * c + o];
-        sum[o] += v;
-        squares[o] += v * v;
-    }
+#define CALL(c) sums(rows, c, x, sum, squares)
+    FOR_CHANNELS(c, CALL);
+#undef CALL
+}
+
+INLINE void normalize(size_t rows, size_t c, const float *restrict x, const float *restrict mean,
+                      const float *restrict rest, const float *restrict factor,
+                      const float *restrict shift, float *restrict y)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < c; j++)
+            y[i * c + j] = (x[i * c + j] - mean[j] - rest[j]) * factor[j] + shift[j];
 }
 
 FMD_SIMD void fmd_channel_normalize(size_t rows, size_t c, const float *x, fmd_channel_statistics s,
                                     const float *factor, const float *shift, float *y)
 {
-    size_t o;
-    EACH_BLOCK(c, o)
-    {
-        floats mean, rest, by, plus;
-        LOAD(mean, s.mean + o);
-        LOAD(rest, s.rest + o);
-        LOAD(by, factor + o);
-        LOAD(plus, shift + o);
-        for (size_t i = o; i < rows * c; i += c) {
-            floats v;
-            LOAD(v, x + i);
-            v = (v - mean - rest) * by + plus;
-            STORE(y + i, v);
+#define CALL(c) normalize(rows, c, x, s.mean, s.rest, factor, shift, y)
+    FOR_CHANNELS(c, CALL);
+#undef CALL
+}
+
+INLINE void gradient_sums(size_t rows, size_t c, const float *restrict x,
+                          const float *restrict mean, const float *restrict rest,
+                          const float *restrict inverse, const float *restrict dy,
+                          double *restrict beta, double *restrict gamma)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < c; j++) {
+            const float xhat = (x[i * c + j] - mean[j] - rest[j]) * inverse[j];
+            beta[j] += (double)dy[i * c + j];
+            gamma[j] += (double)dy[i * c + j] * (double)xhat;
         }
-    }
-    EACH_LEFT(c, o)
-    for (size_t i = o; i < rows * c; i += c)
-        y[i] = (x[i] - s.mean[o] - s.rest[o]) * factor[o] + shift[o];
 }
 
 FMD_SIMD void fmd_channel_gradient_sums(size_t rows, size_t c, const float *x,
                                         fmd_channel_statistics s, const float *dy, double *beta,
                                         double *gamma)
 {
-    size_t o;
-    EACH_BLOCK(c, o)
-    {
-        some mean[2], rest[2], inverse[2];
-        doubles b[2], g[2];
-        LOAD(mean, s.mean + o);
-        LOAD(rest, s.rest + o);
-        LOAD(inverse, s.inverse + o);
-        LOAD(b, beta + o);
-        LOAD(g, gamma + o);
-        for (size_t i = o; i < rows * c; i += c)
-#pragma GCC unroll 2
-            for (int h = 0; h < 2; h++) {
-                some v, d;
-                LOAD(v, x + i + (size_t)h * HALF);
-                LOAD(d, dy + i + (size_t)h * HALF);
-                v = (v - mean[h] - rest[h]) * inverse[h];
-                const doubles slope = __builtin_convertvector(d, doubles);
-                b[h] += slope;
-                g[h] += slope * __builtin_convertvector(v, doubles);
-            }
-        STORE(beta + o, b);
-        STORE(gamma + o, g);
-    }
-    EACH_LEFT(c, o)
-    for (size_t i = o; i < rows * c; i += c) {
-        const float xhat = (x[i] - s.mean[o] - s.rest[o]) * s.inverse[o];
-        beta[o] += (double)dy[i];
-        gamma[o] += (double)dy[i] * (double)xhat;
-    }
+#define CALL(c) gradient_sums(rows, c, x, s.mean, s.rest, s.inverse, dy, beta, gamma)
+    FOR_CHANNELS(c, CALL);
+#undef CALL
+}
+
+INLINE void input_gradient(size_t rows, size_t c, const float *restrict x,
+                           const float *restrict mean, const float *restrict rest,
+                           const float *restrict inverse, const float *restrict factor,
+                           const float *restrict mean_dy, const float *restrict mean_dy_xhat,
+                           const float *restrict dy, float *restrict dx)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < c; j++) {
+            const float xhat = (x[i * c + j] - mean[j] - rest[j]) * inverse[j];
+            dx[i * c + j] = factor[j] * (dy[i * c + j] - mean_dy[j] - xhat * mean_dy_xhat[j]);
+        }
 }
 
 FMD_SIMD void fmd_channel_input_gradient(size_t rows, size_t c, const float *x,
                                          fmd_channel_statistics s, fmd_channel_slope k,
                                          const float *dy, float *dx)
 {
-    size_t o;
-    EACH_BLOCK(c, o)
-    {
-        floats mean, rest, inverse, factor, mean_dy, mean_dy_xhat;
-        LOAD(mean, s.mean + o);
-        LOAD(rest, s.rest + o);
-        LOAD(inverse, s.inverse + o);
-        LOAD(factor, k.factor + o);
-        LOAD(mean_dy, k.mean_dy + o);
-        LOAD(mean_dy_xhat, k.mean_dy_xhat + o);
-        for (size_t i = o; i < rows * c; i += c) {
-            floats v, d;
-            LOAD(v, x + i);
-            LOAD(d, dy + i);
-            v = (v - mean - rest) * inverse;
-            d = factor * (d - mean_dy - v * mean_dy_xhat);
-            STORE(dx + i, d);
-        }
-    }
-    EACH_LEFT(c, o)
-    for (size_t i = o; i < rows * c; i += c) {
-        const float xhat = (x[i] - s.mean[o] - s.rest[o]) * s.inverse[o];
-        dx[i] = k.factor[o] * (dy[i] - k.mean_dy[o] - xhat * k.mean_dy_xhat[o]);
-    }
+#define CALL(c)                                                                                    \
+    input_gradient(rows, c, x, s.mean, s.rest, s.inverse, k.factor, k.mean_dy, k.mean_dy_xhat, dy, \
+                   dx)
+    FOR_CHANNELS(c, CALL);
+#undef CALL
 }

@@ -28,7 +28,7 @@ typedef struct fmd_channel_slope {
     float *factor, *mean_dy, *mean_dy_xhat;
 } fmd_channel_slope;
 
-/* Local. dx may be dy. */
+/* Local. */
 void fmd_channel_input_gradient(size_t rows, size_t c, const float *x, fmd_channel_statistics s,
                                 fmd_channel_slope k, const float *dy, float *dx);
 
