@@ -26,6 +26,12 @@ static const example examples[] = {
           "batch_normalization:scale=false,add:c,relu,add:a" TAIL,
      4},
     {"conv2d:37:3@a,conv2d:37:1,batch_normalization:center=false,add:a,relu" TAIL, 2},
+    {HEAD "batch_normalization,relu,max_pooling2d" TAIL, 2},
+    {HEAD "batch_normalization,max_pooling2d:3" TAIL, 1},
+    {HEAD "batch_normalization,add:a,relu,max_pooling2d:2x1" TAIL, 3},
+    {"conv2d:70:3:same,batch_normalization,relu,max_pooling2d,conv2d:16:2:same,"
+     "batch_normalization,relu,max_pooling2d:2:padding=same" TAIL,
+     3},
     {"conv2d:20:3:relu,max_pooling2d" TAIL, 1},
     {"conv2d:33:3:same,max_pooling2d:2x3" TAIL, 1},
     {"conv2d:16:3:same:relu:strides=2@a,conv2d:17:3:same:relu:nobias,max_pooling2d:1x2" TAIL, 1},

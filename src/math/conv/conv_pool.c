@@ -5,8 +5,7 @@
 
 bool fmd_conv_fuses_pool(const fmd_conv *c, const fmd_pool *p)
 {
-    return !is_depthwise(c) && p->stride_h == p->pool_h && p->stride_w == p->pool_w &&
-           p->out_h * p->pool_h <= p->in_h && p->out_w * p->pool_w <= p->in_w;
+    return !is_depthwise(c) && fmd_pool_is_apart(p);
 }
 
 /* Rows of the output in a band: whole windows. */

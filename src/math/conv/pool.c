@@ -63,6 +63,12 @@ void fmd_pool_plan(fmd_pool *p, fmd_padding padding)
     p->out_w = fmd_window_fit(p->in_w, p->pool_w, p->stride_w, 1, padding, &p->pad_left);
 }
 
+bool fmd_pool_is_apart(const fmd_pool *p)
+{
+    return p->stride_h == p->pool_h && p->stride_w == p->pool_w &&
+           p->out_h * p->pool_h <= p->in_h && p->out_w * p->pool_w <= p->in_w;
+}
+
 /* How many windows of a row lie side by side in the image and have 2 x 2 places, from the first on. */
 static int windows_of_four(const fmd_pool *p, int row)
 {

@@ -1,12 +1,14 @@
 /* Pooling: maxima and averages over windows and whole images, and their gradients.
  *
- * Sums add their terms in row order and averages divide once, so the bits do not depend on the CPU. Arrays are dense and row-major, (n, h, w, channels); places outside of an
- * image belong to no window. */
+ * Sums add their terms in row order and averages divide once, so the bits do not depend on the CPU.
+ * Arrays are dense and row-major, (n, h, w, channels); places outside of an image belong to no
+ * window. */
 #ifndef FMD_MATH_CONV_POOL_H
 #define FMD_MATH_CONV_POOL_H
 
 #include "math/conv/window.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +23,9 @@ enum { FMD_MAX_POOL_PLACES = 256 };
 
 /* Local. Fills in output size and padding from the rest; out_h or out_w is 0 if no window fits. */
 void fmd_pool_plan(fmd_pool *p, fmd_padding padding);
+
+/* Local. Whether no two windows share a pixel and all lie inside of the image. */
+bool fmd_pool_is_apart(const fmd_pool *p);
 
 /* Local. The largest value of each window; NaN if any value is NaN. `places`, one per value of y,
  * receives the place of the maximum in the window, in row order, the first of equal values. x: (n, in_h, in_w, channels), y:

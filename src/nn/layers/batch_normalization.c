@@ -1,6 +1,8 @@
+#include "base/mem.h"
 #include "base/simd.h"
 #include "math/channels.h"
 #include "nn/plan.h"
+#include "nn/pooling.h"
 
 #include <math.h>
 #include <string.h>
@@ -45,8 +47,8 @@ static const fmd_option options[] = {
      .help = "multiplies by gamma"},
 };
 
-enum { MEAN, VARIANCE }; /* states */
-enum { STATISTICS };     /* saved */
+enum { MEAN, VARIANCE };     /* states */
+enum { STATISTICS, PLACES }; /* saved; the last one by a fused pooling */
 
 static size_t channels(const fmd_layer *l)
 {
@@ -73,6 +75,36 @@ static fmd_channel_statistics statistics_of(const fmd_layer *l, const fmd_values
     return (fmd_channel_statistics){.mean = at, .rest = at + c, .inverse = at + 2 * c};
 }
 
+/* Rows of a band, which stays in the first cache while all loops of a pass go over it. */
+static size_t band_rows(size_t c)
+{
+    enum { BAND_BYTES = 8192 };
+    const size_t rows = BAND_BYTES / (c * sizeof(float));
+    return rows > 0 ? rows : 1;
+}
+
+static size_t larger(size_t x, size_t y)
+{
+    return x > y ? x : y;
+}
+
+static size_t least(size_t x, size_t y)
+{
+    return x < y ? x : y;
+}
+
+/* Rows of a line of windows. */
+static size_t line_rows(const fmd_pool *p)
+{
+    return (size_t)p->pool_h * (size_t)p->in_w;
+}
+
+/* The workspace holds sums and slopes, then the band of an image in front of a pooling. */
+static size_t sums_bytes(size_t c)
+{
+    return (c * (2 * sizeof(double) + 3 * sizeof(float)) + FMD_ALIGN - 1) / FMD_ALIGN * FMD_ALIGN;
+}
+
 static fmd_status build(fmd_layer *l, fmd_plan *plan)
 {
     const args *a = l->args;
@@ -85,7 +117,7 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     fmd_plan_state(plan, "moving_mean", shape, FMD_INIT_zeros);
     fmd_plan_state(plan, "moving_variance", shape, FMD_INIT_ones);
     fmd_plan_saved_by_microbatch(plan, 3 * channels(l) * sizeof(float));
-    fmd_plan_workspace(plan, channels(l) * (2 * sizeof(double) + 3 * sizeof(float)));
+    fmd_plan_workspace(plan, sums_bytes(channels(l)));
     return FMD_OK;
 }
 
@@ -94,29 +126,48 @@ static bool is_layer(const fmd_layer *l, const char *name)
     return strcmp(l->ops->name, name) == 0;
 }
 
-/* add of two inputs, then relu; or one of them. */
+/* add of two inputs, then relu, then a maximum pooling; or some of them. */
 static int fuse(const fmd_layer *l, int n, fmd_plan *plan)
 {
-    (void)plan;
     int fused = 0;
     if (fused < n && is_layer(l + 1, "add") && l[1].n_inputs == 2)
         fused++;
     if (fused < n && is_layer(l + fused + 1, "relu"))
         fused++;
+    if (fused < n && is_layer(l + fused + 1, "max_pooling2d")) {
+        const fmd_pool p = fmd_pooling_of(l + fused + 1);
+        const size_t c = channels(l), rows = larger(band_rows(c), line_rows(&p));
+        if (fmd_pool_is_apart(&p)) {
+            fmd_plan_workspace(plan, sums_bytes(c) + rows * c * sizeof(float));
+            fused++;
+        }
+    }
     return fused;
 }
 
 /* The layers that this one computes as well, and the arrays of their own. */
 typedef struct fused {
-    bool relu, adds;
+    bool relu, adds, pools;
     const float *added;
     float *added_dx; /* NULL: not needed */
+    fmd_pool pool;
+    uint8_t *places;
+    float *band; /* the values in front of the pooling */
 } fused;
 
 static fused fused_of(const fmd_layer *l, const fmd_values *v)
 {
-    fused f = {.relu = l->n_fused > 0 && is_layer(l + l->n_fused, "relu"),
-               .adds = l->n_fused > 0 && is_layer(l + 1, "add")};
+    fused f = {.relu = false};
+    for (int i = 1; i <= l->n_fused; i++) {
+        f.adds = f.adds || is_layer(l + i, "add");
+        f.relu = f.relu || is_layer(l + i, "relu");
+        f.pools = f.pools || is_layer(l + i, "max_pooling2d");
+    }
+    if (f.pools) {
+        f.pool = fmd_pooling_of(l + l->n_fused);
+        f.places = v->saved[PLACES];
+        f.band = (float *)(void *)((char *)v->workspace + sums_bytes(channels(l)));
+    }
     if (f.adds) {
         f.added = v->x[2];
         f.added_dx = v->dx[2];
@@ -130,17 +181,28 @@ static size_t rows_of(const fmd_layer *l, size_t samples)
     return samples * (fmd_shape_count(l->out) / channels(l));
 }
 
-/* Rows of a band, which stays in the first cache while all loops of a pass go over it. */
-static size_t band_rows(size_t c)
-{
-    enum { BAND_BYTES = 8192 };
-    const size_t rows = BAND_BYTES / (c * sizeof(float));
-    return rows > 0 ? rows : 1;
-}
+/* Rows that a pass goes over at a time, and values before them in x, and in y. In front of a pooling
+ * they are whole lines of windows, or what is left of an image below them. */
+typedef struct band {
+    size_t rows, first, first_y;
+    fmd_pool pool; /* of these rows */
+} band;
 
-static size_t least(size_t x, size_t y)
+/* The band that begins at a row of the `rows` rows of all microbatches. */
+static band band_at(const fused *f, size_t c, size_t row, size_t rows)
 {
-    return x < y ? x : y;
+    band b = {.rows = least(band_rows(c), rows - row), .first = row * c, .first_y = row * c};
+    if (!f->pools)
+        return b;
+    const fmd_pool *p = &f->pool;
+    const size_t width = (size_t)p->in_w, image = width * (size_t)p->in_h;
+    const size_t line = line_rows(p), lines = larger(band_rows(c) / line, 1);
+    b.rows = least(lines * line, image - row % image);
+    b.pool = *p;
+    b.pool.in_h = (int)(b.rows / width);
+    b.pool.out_h = b.pool.in_h / p->pool_h;
+    b.first_y = (row / image * (size_t)p->out_h + row % image / line) * (size_t)p->out_w * c;
+    return b;
 }
 
 static void set_statistics(double mean, double variance, double epsilon,
@@ -196,11 +258,11 @@ FMD_SIMD static void add_positive(size_t n, bool relu, const float *restrict add
         y[i] = y[i] > 0 ? y[i] : 0;
 }
 
-/* Normalises one microbatch, whose first value is number `at`. */
-static void normalize(const fmd_layer *l, const fmd_values *v, size_t at, size_t rows,
+/* Normalises the rows of one microbatch. */
+static void normalize(const fmd_layer *l, const fmd_values *v, size_t from, size_t to,
                       fmd_channel_statistics s)
 {
-    const size_t c = channels(l), band = band_rows(c);
+    const size_t c = channels(l);
     const fused f = fused_of(l, v);
     const float *gamma = gamma_of(l), *beta = beta_of(l);
     float *factor = v->workspace, *shift = factor + c;
@@ -208,10 +270,14 @@ static void normalize(const fmd_layer *l, const fmd_values *v, size_t at, size_t
         factor[j] = gamma != NULL ? gamma[j] * s.inverse[j] : s.inverse[j];
         shift[j] = beta != NULL ? beta[j] : 0;
     }
-    for (size_t i = 0; i < rows; i += band) {
-        const size_t now = least(band, rows - i), first = at + i * c;
-        fmd_channel_normalize(now, c, v->x[0] + first, s, factor, shift, v->y + first);
-        add_positive(now * c, f.relu, f.adds ? f.added + first : NULL, v->y + first);
+    for (size_t row = from; row < to;) {
+        const band b = band_at(&f, c, row, to);
+        float *y = f.pools ? f.band : v->y + b.first_y;
+        fmd_channel_normalize(b.rows, c, v->x[0] + b.first, s, factor, shift, y);
+        add_positive(b.rows * c, f.relu, f.adds ? f.added + b.first : NULL, y);
+        if (f.pools)
+            fmd_max_pool(&b.pool, 1, y, v->y + b.first_y, f.places + b.first_y);
+        row += b.rows;
     }
 }
 
@@ -227,7 +293,7 @@ static void forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
         for (size_t j = 0; !p->training && j < c; j++)
             set_statistics((double)l->state[MEAN][j], (double)l->state[VARIANCE][j], a->epsilon, &s,
                            j);
-        normalize(l, v, i * rows * c, rows, s);
+        normalize(l, v, i * rows, (i + 1) * rows, s);
     }
 }
 
@@ -238,23 +304,36 @@ FMD_SIMD static void keep_positive(size_t n, const float *y, const float *dy, fl
         out[i] = y[i] > 0 ? dy[i] : 0;
 }
 
-/* The gradients of beta and gamma of one microbatch, whose first value is number `at`: the sums of
- * dy and of dy xhat. Before, dy becomes that of this layer, and goes to the other input of an add. */
-static void sum_gradients(const fmd_layer *l, const fmd_values *v, size_t at, size_t rows,
+/* The gradient of this layer's own output for a band of rows. The first pass takes it through relu;
+ * in front of a pooling it is made anew in each pass. */
+static const float *gradient_of(const fused *f, const band *b, size_t c, const fmd_values *v,
+                                bool first)
+{
+    float *dy = v->dy + b->first_y;
+    const size_t n = f->pools ? (size_t)(b->pool.out_h * b->pool.out_w) * c : b->rows * c;
+    if (first && f->relu)
+        keep_positive(n, v->y + b->first_y, dy, dy);
+    if (f->pools)
+        fmd_max_pool_gradient(&b->pool, 1, dy, f->places + b->first_y, f->band);
+    return f->pools ? f->band : dy;
+}
+
+/* The gradients of beta and gamma of the rows of one microbatch: the sums of dy and of dy xhat. dy
+ * goes to the other input of an add as well. */
+static void sum_gradients(const fmd_layer *l, const fmd_values *v, size_t from, size_t to,
                           fmd_channel_statistics s, double *beta, double *gamma)
 {
-    const size_t c = channels(l), band = band_rows(c);
+    const size_t c = channels(l);
     const fused f = fused_of(l, v);
     memset(beta, 0, c * sizeof *beta);
     memset(gamma, 0, c * sizeof *gamma);
-    for (size_t i = 0; i < rows; i += band) {
-        const size_t now = least(band, rows - i), first = at + i * c;
-        float *dy = v->dy + first;
-        if (f.relu)
-            keep_positive(now * c, v->y + first, dy, dy);
+    for (size_t row = from; row < to;) {
+        const band b = band_at(&f, c, row, to);
+        const float *dy = gradient_of(&f, &b, c, v, true);
         if (f.added_dx != NULL)
-            memcpy(f.added_dx + first, dy, now * c * sizeof *dy);
-        fmd_channel_gradient_sums(now, c, v->x[0] + first, s, dy, beta, gamma);
+            memcpy(f.added_dx + b.first, dy, b.rows * c * sizeof *dy);
+        fmd_channel_gradient_sums(b.rows, c, v->x[0] + b.first, s, dy, beta, gamma);
+        row += b.rows;
     }
 }
 
@@ -286,14 +365,16 @@ static void backward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
 {
     const args *a = l->args;
     const size_t c = channels(l), all = rows_of(l, (size_t)p->microbatch_size);
+    const fused f = fused_of(l, v);
     double *beta = v->workspace, *gamma = beta + c;
     for (size_t i = 0; i < (size_t)p->microbatches; i++) {
         const fmd_channel_statistics s = statistics_of(l, v, i);
-        const size_t rows = rows_of(l, fmd_pass_real(p, i)), at = i * all * c, end = at + rows * c;
+        const size_t rows = rows_of(l, fmd_pass_real(p, i)), from = i * all, to = from + rows;
+        const size_t end = to * c;
         const size_t padding = (all - rows) * c * sizeof *v->dy;
-        sum_gradients(l, v, at, rows, s, beta, gamma);
-        if (fused_of(l, v).added_dx != NULL)
-            memset(fused_of(l, v).added_dx + end, 0, padding);
+        sum_gradients(l, v, from, to, s, beta, gamma);
+        if (f.added_dx != NULL)
+            memset(f.added_dx + end, 0, padding);
         if (a->scale)
             commit_sums(sink, l->first_tensor, c, gamma);
         if (a->center)
@@ -302,9 +383,12 @@ static void backward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
             continue;
         const fmd_channel_slope k =
             slope_of(v, c, s, gamma_of(l), p->training ? (double)rows : (double)INFINITY);
-        for (size_t first = at; first < end; first += band_rows(c) * c)
-            fmd_channel_input_gradient(least(band_rows(c), (end - first) / c), c, v->x[0] + first,
-                                       s, k, v->dy + first, v->dx[0] + first);
+        for (size_t row = from; row < to;) {
+            const band b = band_at(&f, c, row, to);
+            fmd_channel_input_gradient(b.rows, c, v->x[0] + b.first, s, k,
+                                       gradient_of(&f, &b, c, v, false), v->dx[0] + b.first);
+            row += b.rows;
+        }
         memset(v->dx[0] + end, 0, padding);
     }
 }
