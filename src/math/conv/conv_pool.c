@@ -18,7 +18,7 @@ static int band_rows(const fmd_conv *c, const fmd_pool *p)
 
 size_t fmd_conv_pool_scratch_floats(const fmd_conv *c, const fmd_pool *p)
 {
-    const size_t band = (size_t)band_rows(c, p) * (size_t)(c->out_w * c->out_c);
+    const size_t band = (size_t)band_rows(c, p) * (size_t)c->out_w * (size_t)c->out_c;
     const size_t images = fmd_conv_images_at_once(c) * out_floats(c);
     return fmd_conv_weights_scratch_floats(c) + fmd_conv_scratch_floats(c) +
            (band > images ? band : images);
@@ -30,7 +30,7 @@ void fmd_conv_forward_pooled(const fmd_conv *c, const fmd_pool *p, size_t n, con
 {
     const fmd_conv_ends ends = {.bias = bias, .relu = relu};
     const int rows = p->out_h * p->pool_h, band = band_rows(c, p);
-    const size_t line = (size_t)(p->out_w * p->channels);
+    const size_t line = (size_t)p->out_w * (size_t)p->channels;
     for (; n > 0; n--, x += in_floats(c))
         for (int row = 0; row < rows; row += band) {
             fmd_walk walk = fmd_conv_walk(c);

@@ -75,17 +75,16 @@ static fmd_channel_statistics statistics_of(const fmd_layer *l, const fmd_values
     return (fmd_channel_statistics){.mean = at, .rest = at + c, .inverse = at + 2 * c};
 }
 
-/* Rows of a band, which stays in the first cache while all loops of a pass go over it. */
-static size_t band_rows(size_t c)
-{
-    enum { BAND_BYTES = 8192 };
-    const size_t rows = BAND_BYTES / (c * sizeof(float));
-    return rows > 0 ? rows : 1;
-}
-
 static size_t larger(size_t x, size_t y)
 {
     return x > y ? x : y;
+}
+
+/* Rows of a band, which stays in the first cache while all loops of a pass go over it. */
+static size_t band_rows(size_t c)
+{
+    enum { BAND_FLOATS = 2048 };
+    return larger(BAND_FLOATS / larger(c, 1), 1);
 }
 
 static size_t least(size_t x, size_t y)
