@@ -34,6 +34,9 @@ static const example examples[] = {
      3},
     {"conv2d:20:3:relu,max_pooling2d" TAIL, 1},
     {"conv2d:33:3:same,max_pooling2d:2x3" TAIL, 1},
+    /* several bands of rows */
+    {"conv2d:160:3:same:relu,max_pooling2d" TAIL, 1},
+    {"conv2d:600:3:same:relu:strides=2,max_pooling2d" TAIL, 1},
     {"conv2d:16:3:same:relu:strides=2@a,conv2d:17:3:same:relu:nobias,max_pooling2d:1x2" TAIL, 1},
     {"conv2d:24:3:relu:same@a,conv2d:48:3:same:relu,max_pooling2d,conv2d:7:1:relu,max_"
      "pooling2d" TAIL,
