@@ -7,17 +7,6 @@
 
 #include <string.h>
 
-fmd_status fmd_layer_check_image(const fmd_layer *l)
-{
-    char shape[FMD_SHAPE_TEXT];
-    if (l->in[0].rank == 3)
-        return FMD_OK;
-    return FMD_FAIL(FMD_EUSAGE,
-                    "model: %s: its input has shape %s: it needs images, (height, width, "
-                    "channels); put it before flatten, or use reshape",
-                    l->name, fmd_shape_text(l->in[0], 0, shape));
-}
-
 fmd_conv fmd_convolution_of(const fmd_layer *l, const fmd_conv_args *a, int filters, int groups)
 {
     fmd_conv c = {.in_h = l->in[0].dim[0],

@@ -68,10 +68,6 @@ typedef struct fmd_conv_args {
         .initial = "true", .keras = "use_bias", .help = "adds one value to each output channel"    \
     }
 
-/* Local. Checks that input 0 is an image (height, width, channels); FMD_EUSAGE names the layer and
- * the actual shape. */
-FMD_CHECKED fmd_status fmd_layer_check_image(const fmd_layer *l);
-
 /* Local. The convolution of the layer's input 0 to `filters` channels in `groups` groups. */
 fmd_conv fmd_convolution_of(const fmd_layer *l, const fmd_conv_args *a, int filters, int groups);
 

@@ -33,6 +33,17 @@ fmd_status fmd_layer_find(const fmd_layer_ops **out, const char *name)
                     fmd_did_you_mean(names, name, hint));
 }
 
+fmd_status fmd_layer_check_image(const fmd_layer *l)
+{
+    char shape[FMD_SHAPE_TEXT];
+    if (l->in[0].rank == 3)
+        return FMD_OK;
+    return FMD_FAIL(FMD_EUSAGE,
+                    "model: %s: its input has shape %s: it needs images, (height, width, "
+                    "channels); put it before flatten, or use reshape",
+                    l->name, fmd_shape_text(l->in[0], 0, shape));
+}
+
 fmd_cost fmd_layer_cost(const fmd_layer *l, size_t samples)
 {
     if (l->ops->cost != NULL)

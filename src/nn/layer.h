@@ -149,6 +149,10 @@ const fmd_layer_ops *fmd_layer_ops_at(size_t i);
 /* Local. The ops of `name`. FMD_EUSAGE names the nearest one. */
 FMD_CHECKED fmd_status fmd_layer_find(const fmd_layer_ops **out, const char *name);
 
+/* Local. Checks that input 0 is an image (height, width, channels); FMD_EUSAGE names the layer and
+ * the actual shape. */
+FMD_CHECKED fmd_status fmd_layer_check_image(const fmd_layer *l);
+
 /* Local. The cost of a pass over `samples` samples. */
 fmd_cost fmd_layer_cost(const fmd_layer *l, size_t samples);
 

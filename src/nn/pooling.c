@@ -1,7 +1,5 @@
 #include "nn/pooling.h"
 
-#include "nn/convolution.h"
-
 const fmd_option fmd_pool_options[] = {
     {.name = "pool_size",
      .kind = FMD_OPTION_DIMS,
