@@ -90,8 +90,9 @@ float *fmd_model_input(fmd_model *m);
  * Statistics of a training pass go into the sink; NULL: they are not needed. */
 const float *fmd_model_forward(fmd_model *m, const fmd_pass *p, const fmd_gradient_sink *sink);
 
-/* Local. The output of layer `last` of an unfused model from the input rows of the pass, valid until
- * the next pass. The input must be filled again before that pass. */
+/* Local. The output of layer `last` from the input rows of the pass, valid until the next pass. The
+ * input must be filled again before that pass. Outputs between fused layers exist in unfused models
+ * only. */
 const float *fmd_model_forward_to(fmd_model *m, const fmd_pass *p, size_t last);
 
 /* Local. The gradient of the logits, rows times classes; the loss fills it before backward. */
