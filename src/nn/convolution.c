@@ -90,7 +90,7 @@ static size_t packed_floats(const fmd_conv *c)
 bool fmd_convolution_fuses_pool(const fmd_layer *l, const fmd_conv *c, const fmd_layer *next,
                                 fmd_plan *plan)
 {
-    if (strcmp(next->ops->name, "max_pooling2d") != 0 ||
+    if (fmd_bf16_is_on() || strcmp(next->ops->name, "max_pooling2d") != 0 ||
         (l->activation != &fmd_activation_relu && l->activation != fmd_activation_at(0)))
         return false;
     const fmd_pool p = fmd_pooling_of(next);

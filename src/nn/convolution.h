@@ -80,8 +80,8 @@ FMD_CHECKED fmd_status fmd_convolution_build(fmd_layer *l, const fmd_conv_args *
 void fmd_convolution_plan(const fmd_layer *l, fmd_plan *plan, const fmd_conv_args *a,
                           const fmd_conv *c, fmd_param kernel);
 
-/* Local. Whether the passes of the layer compute `next` as well, a maximum pooling. Asks for the
- * workspace. */
+/* Local. Whether the passes of the layer compute `next` as well, a maximum pooling; products of bf16
+ * values have no such form. Asks for the workspace. */
 bool fmd_convolution_fuses_pool(const fmd_layer *l, const fmd_conv *c, const fmd_layer *next,
                                 fmd_plan *plan);
 
