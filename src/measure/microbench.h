@@ -63,7 +63,7 @@ double fmd_update_footprint(const fmd_optimizer *o, size_t n_params);
 FMD_CHECKED fmd_status fmd_measure_memory(fmd_comm *c, double footprint, size_t n, double *rates);
 
 /* Collective. `n` times in seconds of the sum over the ranks of a message of `bytes` bytes (a multiple
- * of 4, at least 16) as in a step. A barrier precedes each; `warmup` more come first. FMD_ENOMEM. */
+ * of 4, at least 128) as in a step. A barrier precedes each; `warmup` more come first. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_measure_allreduce(fmd_comm *c, fmd_reduction_mode mode,
                                              fmd_allreduce allreduce, size_t bytes, size_t warmup,
                                              size_t n, double *seconds);
