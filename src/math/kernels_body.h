@@ -218,7 +218,7 @@ static void gemm(size_t m, size_t n, size_t k, const float *a, const float *b, c
 {
     if (n > FMD_PACK_COLUMNS && m >= PACK_USES) {
         const large l = {m, n, k, k, a, b, k, n, {.bias = bias, .c = c, .ldc = n}};
-        large_product((form){0}, &l);
+        large_plain(&l);
         return;
     }
     if (n % STRIP == 0 && m >= FEWEST_ROWS && rows_have_zeros(m, k, a)) {
@@ -240,7 +240,7 @@ static void gemm(size_t m, size_t n, size_t k, const float *a, const float *b, c
 static void gemm_bt(size_t m, size_t n, size_t k, const float *a, const float *b, float *c)
 {
     const large l = {m, n, k, k, a, b, k, k, {.c = c, .ldc = n}};
-    large_product((form){.transposed = true}, &l);
+    large_transposed(&l);
 }
 
 /* A^T B, block by block; `t` is the target of the first block. */
@@ -279,7 +279,7 @@ static void gemm_at(size_t m, size_t n, size_t k, const float *a, size_t lda, co
 {
     const target t = {.c = c, .ldc = n};
     if (n > FMD_PACK_COLUMNS && m >= PACK_USES)
-        large_product((form){.across = true}, &(large){m, n, k, k, a, b, lda, n, t});
+        large_across(&(large){m, n, k, k, a, b, lda, n, t});
     else
         transposed(m, n, k, a, lda, b, t);
 }
@@ -336,13 +336,16 @@ INLINE void short_microbatches(size_t microbatches, size_t m, size_t n, size_t k
 static void gemm_at_fixed(size_t microbatches, size_t m, size_t n, size_t k, const float *a,
                           size_t lda, const float *b, fmd_fixed *fixed, size_t offset)
 {
+    if (n > FMD_PACK_COLUMNS && k >= FEWEST_TERMS && k <= LARGE_TERMS) {
+        const target t = {.fixed = fixed->at + offset, .ldc = n, .inverse = fixed->inverse};
+        large_fixed((large){m, n, microbatches * k, k, a, b, lda, n, t}, fixed);
+        return;
+    }
     ivec largest = IZERO;
     const target t = {
         .fixed = fixed->at + offset, .ldc = n, .inverse = fixed->inverse, .largest = &largest};
     if (k < FEWEST_TERMS && m % FIXED_ROWS == 0 && n % WIDTH == 0)
         short_microbatches(microbatches, m, n, k, a, lda, b, t);
-    else if (n > FMD_PACK_COLUMNS && k >= FEWEST_TERMS && k <= LARGE_TERMS)
-        large_product((form){.across = true}, &(large){m, n, microbatches * k, k, a, b, lda, n, t});
     else
         for (size_t i = 0; i < microbatches; i++)
             transposed(m, n, k, a + i * k * lda, lda, b + i * k * n, t);

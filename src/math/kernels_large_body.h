@@ -260,6 +260,32 @@ INLINE void large_product(const form f, const large *l)
     }
 }
 
+/* Functions of their own: inlined, their large frames would cost the callers registers. */
+#define LARGE __attribute__((noinline)) static void
+
+LARGE large_plain(const large *l)
+{
+    large_product((form){0}, l);
+}
+
+LARGE large_transposed(const large *l)
+{
+    large_product((form){.transposed = true}, l);
+}
+
+LARGE large_across(const large *l)
+{
+    large_product((form){.across = true}, l);
+}
+
+LARGE large_fixed(large l, fmd_fixed *fixed)
+{
+    ivec largest = IZERO;
+    l.t.largest = &largest;
+    large_product((form){.across = true}, &l);
+    keep_largest(LARGEST(largest), fixed);
+}
+
 /* Products of bf16 values, see math/bf16/product.h. */
 INLINE void bf16_product(const form f, const fmd_bf16_product *p)
 {
