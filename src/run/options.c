@@ -323,7 +323,7 @@ const fmd_option fmd_config_table[] = {
     {.name = "output", .group = "file", .kind = FMD_OPTION_TEXT, FIELD(output.path), .initial = "",
      .value = "FILE",
      .help = "file to write; show: a PNG file; report, compare: the page; learning-rate: SVG or PNG; "
-             "plot: the folder of the pictures"},
+             "plot, data info: the folder of the pictures"},
     /* tutorial */
     {.name = "lesson", .group = "tutorial", .kind = FMD_OPTION_TEXT, FIELD(tool.lesson),
      .initial = "list", .value = "list|all|LESSON",

@@ -3,12 +3,16 @@
 #include "base/system/print.h"
 #include "cli/data/data.h"
 #include "cli/data/loaded.h"
+#include "data/duplicates.h"
+#include "report/plots/plots.h"
 #include "run/loaded_model.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MAX_CHANNELS = 4 };
 
@@ -68,6 +72,39 @@ static void print_files(const fmd_data_loaded *l)
     }
 }
 
+/* The smallest and the largest class, of those with training images. */
+static void find_extremes(const fmd_dataset_info *d, const size_t count[FMD_CLASSES_MAX],
+                          int *least, int *most)
+{
+    *least = *most = -1;
+    for (int i = 0; i < d->classes; i++) {
+        if (count[i] == 0)
+            continue;
+        *least = *least < 0 || count[i] < count[*least] ? i : *least;
+        *most = *most < 0 || count[i] > count[*most] ? i : *most;
+    }
+}
+
+static void print_balance(const fmd_dataset_info *d, const size_t count[FMD_CLASSES_MAX])
+{
+    char name[FMD_CLASS_TEXT], other[FMD_CLASS_TEXT];
+    int least, most;
+    find_extremes(d, count, &least, &most);
+    if (count[least] == count[most])
+        fmd_print("\nbalance    all classes have the same number of training images\n");
+    else
+        fmd_print("\nbalance    the largest class, %s, has %.3g times the training images of the "
+                  "smallest, %s\n",
+                  fmd_class_text(d, most, name), (double)count[most] / (double)count[least],
+                  fmd_class_text(d, least, other));
+}
+
+static void print_duplicates(const fmd_duplicates *found)
+{
+    fmd_print("duplicates %zu training images repeat others, %zu test images are training images\n",
+              found->repeated, found->leaked);
+}
+
 static void print_info(const fmd_data_loaded *l)
 {
     const fmd_dataset_info *d = &l->data.info;
@@ -88,6 +125,7 @@ static void print_info(const fmd_data_loaded *l)
         fmd_print_padded(fmd_class_text(d, i, name), FMD_DATA_NAME_COLUMNS + 12);
         fmd_print(" %10zu %10zu\n", train[i], test[i]);
     }
+    print_balance(d, train);
 }
 
 static fmd_status add_class(fmd_json *j, const fmd_dataset_info *d, int class, size_t train,
@@ -104,7 +142,7 @@ static fmd_status add_class(fmd_json *j, const fmd_dataset_info *d, int class, s
     return FMD_OK;
 }
 
-static fmd_status describe(fmd_json *j, const fmd_data_loaded *l)
+static fmd_status describe(fmd_json *j, const fmd_data_loaded *l, const fmd_duplicates *duplicates)
 {
     const fmd_dataset_info *d = &l->data.info;
     size_t train[FMD_CLASSES_MAX], test[FMD_CLASSES_MAX];
@@ -123,6 +161,8 @@ static fmd_status describe(fmd_json *j, const fmd_data_loaded *l)
         fmd_json_int(j, "bytes_on_disk", fmd_dataset_key(i), (long long)f.bytes);
         fmd_json_text(j, "xxh3", fmd_dataset_key(i), fmd_hash_text(d->hash[i], hash));
     }
+    fmd_json_int(j, NULL, "repeated_training_images", (long long)duplicates->repeated);
+    fmd_json_int(j, NULL, "test_images_in_training", (long long)duplicates->leaked);
     fmd_data_count_labels(&l->data.train, train);
     fmd_data_count_labels(&l->data.test, test);
     for (int i = 0; i < d->classes; i++)
@@ -130,18 +170,32 @@ static fmd_status describe(fmd_json *j, const fmd_data_loaded *l)
     return FMD_OK;
 }
 
+/* Draws into the folder of --output. */
+static fmd_status draw(const fmd_data_loaded *l, const char *folder)
+{
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return FMD_FAIL(FMD_EIO, "cannot create the folder '%s': %s", folder, strerror(errno));
+    return fmd_plot_samples(&(fmd_plot_target){.folder = folder, .formats = "svg png"}, &l->data);
+}
+
 fmd_status fmd_data_info(const fmd_config *config)
 {
     fmd_data_loaded l;
     fmd_json *j = NULL;
+    fmd_duplicates duplicates;
+    if (config->view.json && *config->output.path != '\0')
+        return FMD_FAIL(FMD_EUSAGE, "--json and --output exclude each other");
     FMD_TRY(fmd_data_load(&l, config->data.dataset, config->data.dir));
-    fmd_status st = FMD_OK;
-    if (!config->view.json) {
+    fmd_status st = fmd_duplicates_of(&l.data, &duplicates);
+    if (st == FMD_OK && !config->view.json) {
         print_info(&l);
-    } else {
+        print_duplicates(&duplicates);
+        if (*config->output.path != '\0')
+            st = draw(&l, config->output.path);
+    } else if (st == FMD_OK) {
         st = fmd_json_create(&j);
         if (st == FMD_OK)
-            st = describe(j, &l);
+            st = describe(j, &l, &duplicates);
         if (st == FMD_OK)
             st = fmd_print_json(j);
         fmd_json_destroy(j);

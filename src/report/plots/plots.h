@@ -41,6 +41,10 @@ bool fmd_plot_has_images(const fmd_run_view *v);
 FMD_CHECKED fmd_status fmd_plot_images(const fmd_run_view *v, size_t first, size_t n, size_t scale,
                                        bool inverted, fmd_picture *out);
 
+/* Local. A data set: for each class, its first training images and how many images it has, for 128 classes
+ * at most. FMD_EDATA: images of another number of channels than 1 and 3. */
+FMD_CHECKED fmd_status fmd_plot_samples(const fmd_plot_target *t, const fmd_dataset *d);
+
 /* The tiles of a picture of weights. */
 typedef struct fmd_weight_tiles {
     int units;         /* tiles; 0: there is no picture, since the weights are no images */
