@@ -74,7 +74,7 @@ static fmd_status parse_size(fmd_size *size, const char *text)
     return FMD_OK;
 }
 
-/* "T-shirt/top 540, Trouser 541, ..." of few classes, else the smallest and the largest. */
+/* The sizes of the smallest and the largest class. */
 static void print_balance(const fmd_import_report *r)
 {
     size_t least = SIZE_MAX, most = 0;
@@ -84,8 +84,11 @@ static void print_balance(const fmd_import_report *r)
         least = r->count[i] < least ? r->count[i] : least;
         most = r->count[i] > most ? r->count[i] : most;
     }
-    fmd_print("%-*s %d, with %zu to %zu training images", LABEL_COLUMNS, "classes", r->info.classes,
-              least, most);
+    fmd_print("%-*s %d", LABEL_COLUMNS, "classes", r->info.classes);
+    if (least == most)
+        fmd_print(", each with %zu training images", least);
+    else
+        fmd_print(", with %zu to %zu training images", least, most);
     if (r->unused > 0)
         fmd_print("; %d label%s no image", r->unused, r->unused == 1 ? " has" : "s have");
     fmd_print("\n");

@@ -218,7 +218,7 @@ static fmd_status find_range(fmd_array_set *s, arrays *a, double range[2])
 /* The factor that makes bytes of the values, the same for both splits. */
 static fmd_status measure(fmd_array_set *s)
 {
-    double range[2] = {INFINITY, -INFINITY};
+    double range[2] = {HUGE_VAL, -HUGE_VAL};
     bool all_bytes = true, floats = false, logical = true;
     for (int i = 0; i < SPLITS; i++) {
         if (s->split[i].x == NULL)

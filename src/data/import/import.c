@@ -66,10 +66,7 @@ static fmd_status plan(work *w)
                         a->source);
     w->size = a->size.width > 0 ? a->size : s->size;
     if (w->size.width == 0)
-        return FMD_FAIL(FMD_EUSAGE,
-                        "the images of '%s' have different sizes%s%s: choose one, as in --size "
-                        "64x64",
-                        a->source, *s->note != '\0' ? ", " : "", s->note);
+        return FMD_FAIL(FMD_EUSAGE, "'%s': %s: choose one, as in --size 64x64", a->source, s->note);
     w->channels = a->channels > 0 ? a->channels : s->channels;
     /* Layers count the values of an image in int. */
     if (w->size.width * w->size.height * w->channels > INT32_MAX)

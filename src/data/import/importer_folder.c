@@ -226,8 +226,9 @@ static fmd_status look_at_files(reader *r, fmd_import_source *source, size_t *go
             first = (fmd_size){p.width, p.height};
         else if (same && (p.width != first.width || p.height != first.height)) {
             same = false;
-            snprintf(source->note, sizeof source->note, "%zu x %zu and %zu x %zu among them",
-                     first.height, first.width, p.height, p.width);
+            snprintf(source->note, sizeof source->note,
+                     "sizes differ, e.g. %zu x %zu and %zu x %zu", first.height, first.width,
+                     p.height, p.width);
         }
         r->channels = p.channels > r->channels ? p.channels : r->channels;
         r->label[e->class] = 0;
