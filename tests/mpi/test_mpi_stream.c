@@ -7,7 +7,6 @@
 #include "fmd/trainer.h"
 #include "math/gemm.h"
 #include "train/batch_plan.h"
-#include "train/evaluate.h"
 #include "train/loader.h"
 
 #include <stdio.h>
@@ -19,8 +18,6 @@ enum { N = 600, BATCH = 64, BYTES = 20 };
 static const tiny_dataset tiny = {
     .n_train = N, .n_test = 96, .height = 5, .width = 4, .classes = 4};
 static const char *const file = "train-images-idx3-ubyte";
-
-#define EVALUATE(split, out) fmd_evaluate(mpi_comm, model, (split), 255, NULL, (out))
 
 /* Collective. The files, in a folder that all ranks are in. */
 static int setup(void **state)
@@ -46,8 +43,9 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Collective. Trains two epochs; *hash: of the weights. */
-static fmd_status fit(const fmd_split *train, size_t window, fmd_hash *hash)
+/* Collective. Trains two epochs; *hash: of the weights. `validation` NULL: none. */
+static fmd_status fit(const fmd_split *train, const fmd_split *validation, size_t window,
+                      fmd_hash *hash)
 {
     fmd_model *model;
     fmd_optimizer *optimizer;
@@ -60,16 +58,18 @@ static fmd_status fit(const fmd_split *train, size_t window, fmd_hash *hash)
     fmd_model_init(model, 1);
     assert_all_ok(fmd_optimizer_create(&optimizer, "adam", fmd_model_n_trainable_params(model)));
     assert_all_ok(fmd_schedule_create(&schedule, "cosine", &plan));
-    const fmd_fit_args args = {.train = *train,
-                               .divisor = 255,
-                               .epochs = 2,
-                               .batch_size = BATCH,
-                               .microbatch_size = 8,
-                               .schedule = schedule,
-                               .reduce = FMD_REDUCE_EXACT,
-                               .seed = 3,
-                               .shuffle = true,
-                               .shuffle_window = window};
+    fmd_fit_args args = {.train = *train,
+                         .divisor = 255,
+                         .epochs = 2,
+                         .batch_size = BATCH,
+                         .microbatch_size = 8,
+                         .schedule = schedule,
+                         .reduce = FMD_REDUCE_EXACT,
+                         .seed = 3,
+                         .shuffle = true,
+                         .shuffle_window = window};
+    if (validation != NULL)
+        args.validation = *validation;
     const fmd_status st = fmd_fit(mpi_comm, model, optimizer, &args, &result);
     *hash = fmd_model_hash(model);
     fmd_optimizer_destroy(optimizer);
@@ -85,8 +85,8 @@ static void streamed_images_give_the_weights_of_images_in_memory(void **state)
     assert_all_ok(fmd_loader_read(mpi_comm, ".", "", &resident));
     assert_all_ok(fmd_loader_stream(mpi_comm, ".", "", &streamed));
     for (size_t window = 0; window < 200; window += 100) {
-        assert_all_ok(fit(&resident.train, window, &expected));
-        assert_all_ok(fit(&streamed.train, window, &found));
+        assert_all_ok(fit(&resident.train, &resident.test, window, &expected));
+        assert_all_ok(fit(&streamed.train, &streamed.test, window, &found));
         assert_all_ranks(memcmp(&expected, &found, sizeof found) == 0);
         assert_equal_on_all_ranks(&found, sizeof found);
     }
@@ -111,7 +111,8 @@ static void a_read_that_fails_ends_training_on_all_ranks_alike(void **state)
     fmd_hash weights;
     assert_all_ok(fmd_loader_stream(mpi_comm, ".", "", &d));
     assert_all_ranks(fmd_comm_rank(mpi_comm) != 0 || truncate(file, 16 + N * BYTES - 1) == 0);
-    assert_cannot_read(fit(&d.train, 100, &weights), "cannot read image 599 of './train-images");
+    assert_cannot_read(fit(&d.train, NULL, 100, &weights),
+                       "cannot read image 599 of './train-images");
     assert_equal_on_all_ranks(&weights, sizeof weights);
     fmd_loader_close(&d);
 }
@@ -120,17 +121,12 @@ static void a_read_that_fails_ends_an_evaluation_on_all_ranks_alike(void **state
 {
     (void)state;
     fmd_dataset d;
-    fmd_model *model;
-    fmd_evaluation e;
-    const fmd_shape image = {.rank = 2, .dim = {5, 4}};
+    fmd_hash weights;
     assert_all_ok(fmd_loader_stream(mpi_comm, ".", "", &d));
-    assert_all_ok(fmd_model_create(&model, "flatten,dense:4:softmax", image, 32));
-    fmd_model_init(model, 1);
-    assert_all_ok(EVALUATE(&d.test, &e));
     assert_all_ranks(fmd_comm_rank(mpi_comm) != 0 ||
                      truncate("t10k-images-idx3-ubyte", 16 + 70 * BYTES) == 0);
-    assert_cannot_read(EVALUATE(&d.test, &e), "cannot read image 70 of './t10k-images");
-    fmd_model_destroy(model);
+    assert_cannot_read(fit(&d.train, &d.test, 100, &weights),
+                       "cannot read image 70 of './t10k-images");
     fmd_loader_close(&d);
 }
 
