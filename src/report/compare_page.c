@@ -160,8 +160,8 @@ static fmd_status put_curves(fmd_html *h, const fmd_comparison *c)
                   {"val_accuracy", "Validation accuracy, %", 100, true}};
     double *scratch;
     bool validation = false;
-    FMD_TRY(
-        fmd_alloc(&scratch, (FMD_COMPARE_RUNS + 1) * MOST_POINTS, sizeof *scratch, "the curves"));
+    FMD_TRY(fmd_alloc(&scratch, (size_t)(FMD_COMPARE_RUNS + 1) * MOST_POINTS, sizeof *scratch,
+                      "the curves"));
     for (size_t i = 0; i < c->n; i++)
         validation = validation || c->runs[i]->history.validation;
     fmd_html_section(h, "curves", "Curves");

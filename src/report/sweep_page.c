@@ -196,8 +196,8 @@ static fmd_status put_curves(fmd_html *h, const fmd_sweep *s)
     curves *c;
     double *values;
     FMD_TRY(fmd_alloc(&c, 1, sizeof *c, "the curves"));
-    fmd_status st =
-        fmd_alloc(&values, (FMD_CHART_SERIES + 1) * MOST_POINTS, sizeof *values, "the curves");
+    fmd_status st = fmd_alloc(&values, (size_t)(FMD_CHART_SERIES + 1) * MOST_POINTS, sizeof *values,
+                              "the curves");
     if (st == FMD_OK) {
         c->x = values;
         for (size_t k = 0; k < FMD_CHART_SERIES; k++)

@@ -123,11 +123,11 @@ static fmd_status add_range(fmd_sweep_axis *a, const char *value, bool drawn, bo
                    ? check_end(a, dots + 2, strlen(dots + 2))
                    : FMD_EUSAGE;
     }
-    for (double v = low; v <= high; v++) {
+    if (high - low >= FMD_SWEEP_RUNS)
+        return FMD_FAIL(FMD_EUSAGE, "--grid: %s: more than %d values", o->name, FMD_SWEEP_RUNS);
+    for (int i = 0; i <= (int)(high - low); i++) {
         char text[32];
-        if (a->n == FMD_SWEEP_RUNS)
-            return FMD_FAIL(FMD_EUSAGE, "--grid: %s: more than %d values", o->name, FMD_SWEEP_RUNS);
-        snprintf(text, sizeof text, "%.0f", v);
+        snprintf(text, sizeof text, "%.0f", low + i);
         FMD_TRY(add_value(a, text));
     }
     return FMD_OK;
