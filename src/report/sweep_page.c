@@ -278,8 +278,10 @@ static fmd_status put_repeat(fmd_html *h, const fmd_sweep *s)
     fmd_html_section(h, "repeat", "Next");
     if (s->best != SIZE_MAX) {
         fmd_command_line c = {.n = 0};
-        FMD_TRY(fmd_sweep_best_command(s, &c));
-        fmd_html_paragraph(h, "", "To train with the best setting on all training images:");
+        bool all_images;
+        FMD_TRY(fmd_sweep_best_command(s, &c, &all_images));
+        fmd_html_paragraph(h, "", "To train with the best setting%s:",
+                           all_images ? " on all training images" : "");
         FMD_TRY(put_command(h, &c));
     }
     fmd_html_paragraph(h, "",

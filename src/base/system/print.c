@@ -113,6 +113,15 @@ int fmd_columns(const char *text)
     return n;
 }
 
+int fmd_bytes_in_columns(const char *text, int columns)
+{
+    int n = 0;
+    for (; text[n] != '\0'; n++)
+        if (((unsigned char)text[n] & 0xC0) != 0x80 && columns-- == 0)
+            break;
+    return n;
+}
+
 void fmd_print_padded(const char *text, int width)
 {
     char shown[1024];

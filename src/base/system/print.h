@@ -23,6 +23,9 @@ void fmd_print_fact(int *at, const char *format, ...) __attribute__((format(prin
 /* Local. Width of UTF-8 text in columns, one per character. */
 int fmd_columns(const char *text);
 
+/* Local. Bytes of the first `columns` characters of UTF-8 text, at most all. */
+int fmd_bytes_in_columns(const char *text, int columns);
+
 /* Local. Pads text with spaces to `width` columns; negative: pads on the left. */
 void fmd_print_padded(const char *text, int width);
 

@@ -86,7 +86,7 @@ static void print_balance(const fmd_import_report *r)
     }
     fmd_print("%-*s %d", LABEL_COLUMNS, "classes", r->info.classes);
     if (least == most)
-        fmd_print(", each with %zu training images", least);
+        fmd_print(", each with %zu training image%s", least, least == 1 ? "" : "s");
     else
         fmd_print(", with %zu to %zu training images", least, most);
     if (r->unused > 0)
@@ -105,21 +105,17 @@ static void print_report(const fmd_import_args *args, const fmd_import_report *r
               fmd_format_shape(d->image, shape));
     print_balance(r);
     if (r->resized > 0)
-        fmd_print("%-*s %zu images had another size (--resize)\n", LABEL_COLUMNS, "resized",
-                  r->resized);
+        fmd_print("%-*s %zu image%s had another size (--resize)\n", LABEL_COLUMNS, "resized",
+                  r->resized, r->resized == 1 ? "" : "s");
     if (r->converted > 0)
-        fmd_print("%-*s %zu images had other channels\n", LABEL_COLUMNS, "converted", r->converted);
+        fmd_print("%-*s %zu image%s had other channels\n", LABEL_COLUMNS, "converted", r->converted,
+                  r->converted == 1 ? "" : "s");
     for (int i = 0; i < r->n_drops; i++)
         fmd_print("%-*s %zu: %s: %s\n", LABEL_COLUMNS, "dropped", r->drop[i].n, r->drop[i].reason,
                   r->drop[i].first);
     if (*r->note != '\0')
         fmd_print("%-*s %s\n", LABEL_COLUMNS, "note", r->note);
-    if (r->duplicates.repeated > 0)
-        fmd_print("%-*s %zu training images are duplicates of others\n", LABEL_COLUMNS, "note",
-                  r->duplicates.repeated);
-    if (r->duplicates.leaked > 0)
-        fmd_print("%-*s %zu test images are also training images\n", LABEL_COLUMNS, "note",
-                  r->duplicates.leaked);
+    fmd_data_print_duplicates(&r->duplicates, LABEL_COLUMNS);
     if (d->classes == 1)
         fmd_print("%-*s all labels are 0: a classifier needs at least two classes\n", LABEL_COLUMNS,
                   "note");

@@ -62,11 +62,7 @@ static void print_findings(const fmd_data_loaded *l, const findings *f)
             f->unused, d->classes);
     if (d->classes == 1)
         fmd_print("note     all labels are 0: a classifier needs at least two classes\n");
-    if (f->duplicates.repeated > 0)
-        fmd_print("note     %zu training images are duplicates of others\n",
-                  f->duplicates.repeated);
-    if (f->duplicates.leaked > 0)
-        fmd_print("note     %zu test images are also training images\n", f->duplicates.leaked);
+    fmd_data_print_duplicates(&f->duplicates, 8);
 }
 
 static fmd_status print_findings_json(const fmd_data_loaded *l, const findings *f)

@@ -1,6 +1,7 @@
 #include "cli/data/loaded.h"
 
 #include "base/mem.h"
+#include "base/system/print.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -46,4 +47,14 @@ void fmd_data_count_labels(const fmd_split *s, size_t count[FMD_CLASSES_MAX])
     memset(count, 0, FMD_CLASSES_MAX * sizeof *count);
     for (size_t i = 0; i < s->n; i++)
         count[s->labels[i]]++;
+}
+
+void fmd_data_print_duplicates(const fmd_duplicates *d, int columns)
+{
+    if (d->repeated > 0)
+        fmd_print("%-*s %zu training image%s\n", columns, "note", d->repeated,
+                  d->repeated == 1 ? " is a duplicate of another" : "s are duplicates of others");
+    if (d->leaked > 0)
+        fmd_print("%-*s %zu test image%s\n", columns, "note", d->leaked,
+                  d->leaked == 1 ? " is also a training image" : "s are also training images");
 }

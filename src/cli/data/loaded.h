@@ -2,6 +2,7 @@
 #ifndef FMD_CLI_DATA_LOADED_H
 #define FMD_CLI_DATA_LOADED_H
 
+#include "data/duplicates.h"
 #include "data/source.h"
 #include "io/json/json_object.h"
 
@@ -23,5 +24,8 @@ void fmd_data_add_info(fmd_json *j, const fmd_dataset_info *d);
 
 /* Local. The number of images of each class. */
 void fmd_data_count_labels(const fmd_split *s, size_t count[FMD_CLASSES_MAX]);
+
+/* Local. Notes on equal images, after a label of `columns` columns. */
+void fmd_data_print_duplicates(const fmd_duplicates *d, int columns);
 
 #endif

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { MOST = 12, GAP = 2, FILE_COLUMNS = 120 };
+enum { MOST = 12, GAP = 2, FILE_COLUMNS = 120, TITLE_COLUMNS = 60 };
 
 static const uint8_t *image_at(const fmd_told *t, size_t i)
 {
@@ -67,8 +67,9 @@ static void describe(fmd_explained *e, const fmd_told *t, size_t i)
     if (t->labels != NULL)
         snprintf(label, sizeof label, "%s, ", fmd_class_text(data, t->labels[image], class));
     *e = (fmd_explained){.image = image_at(t, i), .predicted = t->prediction->predicted[image]};
-    snprintf(e->title, sizeof e->title, "%.60s: %spredicted %s, %.3f", image_name(t, i, name),
-             label, fmd_class_text(data, (int)e->predicted, predicted),
+    const char *title = image_name(t, i, name);
+    snprintf(e->title, sizeof e->title, "%.*s: %spredicted %s, %.3f",
+             fmd_bytes_in_columns(title, TITLE_COLUMNS), title, label, fmd_class_text(data, (int)e->predicted, predicted),
              (double)fmd_confidence(t->prediction, image));
 }
 

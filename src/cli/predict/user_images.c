@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/system/path_list.h"
 #include "base/system/regular_file.h"
 #include "data/image.h"
 #include "data/known_datasets.h"
@@ -338,14 +339,11 @@ static fmd_status read_all(intake *in, const char *files)
 {
     char path[FMD_PATH_BYTES];
     struct stat s;
-    for (const char *at = files; *at != '\0'; at += *at == ',') {
-        const size_t n = strcspn(at, ",");
-        if (n == 0 || n >= sizeof path)
+    for (const char *at = files; *at != '\0';) {
+        if (!fmd_path_list_next(&at, path, sizeof path))
             return FMD_FAIL(FMD_EUSAGE, "--images: '%.100s' is not a list of files", files);
-        snprintf(path, sizeof path, "%.*s", (int)n, at);
         const bool folder = stat(path, &s) == 0 && S_ISDIR(s.st_mode);
         FMD_TRY(folder ? read_folder(in, path) : read_file(in, path));
-        at += n;
     }
     tell(in);
     return FMD_OK;

@@ -1,5 +1,6 @@
 /* compare: several runs side by side, and whether they differ by more than chance. */
 #include "base/mem.h"
+#include "base/system/path_list.h"
 #include "base/system/print.h"
 #include "cli/commands.h"
 #include "io/run_names.h"
@@ -38,11 +39,12 @@ static void print_runs(const fmd_comparison *c)
 /* A value in its column; long ones are cut. */
 static void print_value(const char *value)
 {
-    char text[VALUE_COLUMNS + 8];
-    if (strlen(value) <= VALUE_COLUMNS)
+    char text[4 * VALUE_COLUMNS + 1];
+    if (fmd_columns(value) <= VALUE_COLUMNS)
         snprintf(text, sizeof text, "%s", *value != '\0' ? value : "(empty)");
     else
-        snprintf(text, sizeof text, "%.*s...", VALUE_COLUMNS - 3, value);
+        snprintf(text, sizeof text, "%.*s...", fmd_bytes_in_columns(value, VALUE_COLUMNS - 3),
+                 value);
     fmd_print("  ");
     fmd_print_padded(text, VALUE_COLUMNS);
 }
@@ -78,7 +80,7 @@ static void print_tests(const fmd_comparison *c)
         const fmd_compared_pair *p = &c->pairs[i];
         char a[2], b[2];
         if (*p->why == '\0')
-            fmd_print("%zu images are right in %s only, %zu in %s only; ", p->test.only_first,
+            fmd_print("images right in one model only: %zu in %s, %zu in %s; ", p->test.only_first,
                       fmd_comparison_letter(p->first, a), p->test.only_second,
                       fmd_comparison_letter(p->second, b));
         fmd_print("%s\n", fmd_comparison_sentence(p, text, sizeof text));
@@ -117,28 +119,37 @@ static fmd_status tell(fmd_comparison *c, const fmd_config *config)
     return FMD_OK;
 }
 
+/* Rank 0. The paths of the runs. */
+static fmd_status read_paths(char (*paths)[FMD_PATH_BYTES], size_t *n, const char *list)
+{
+    for (const char *at = list; *at != '\0'; ++*n) {
+        if (*n == FMD_COMPARE_RUNS)
+            return FMD_FAIL(FMD_EUSAGE, "compare: more than %d runs", FMD_COMPARE_RUNS);
+        if (!fmd_path_list_next(&at, paths[*n], FMD_PATH_BYTES))
+            return FMD_FAIL(FMD_EUSAGE, "compare: '%.100s' is not a list of run folders", list);
+    }
+    return *n >= 2 ? FMD_OK
+                   : FMD_FAIL(FMD_EUSAGE, "compare needs two runs or more: name their folders");
+}
+
 /* Collective. Opens the runs in turn. */
 static fmd_status open_runs(fmd_comparison *c, fmd_comm *comm, const fmd_config *config)
 {
     fmd_config *one;
-    char list[sizeof config->runs.list], *rest = list;
-    memcpy(list, config->runs.list, sizeof list);
+    char paths[FMD_COMPARE_RUNS][FMD_PATH_BYTES];
+    size_t n = 0;
+    FMD_TRY(fmd_comm_agree(
+        comm, fmd_comm_rank(comm) == 0 ? read_paths(paths, &n, config->runs.list) : FMD_OK));
+    fmd_comm_bcast(comm, &n, sizeof n);
+    fmd_comm_bcast(comm, paths, sizeof paths);
     FMD_TRY(fmd_comm_agree(comm, fmd_alloc(&one, 1, sizeof *one, "the options")));
     *one = *config;
     fmd_status st = FMD_OK;
-    for (const char *path; st == FMD_OK && (path = strsep(&rest, ",")) != NULL;) {
-        if (*path == '\0')
-            continue;
-        if (c->n == FMD_COMPARE_RUNS) {
-            st = FMD_FAIL(FMD_EUSAGE, "compare: more than %d runs", FMD_COMPARE_RUNS);
-            break;
-        }
-        snprintf(one->model.weights, sizeof one->model.weights, "%s", path);
+    for (size_t i = 0; i < n && st == FMD_OK; i++) {
+        snprintf(one->model.weights, sizeof one->model.weights, "%s", paths[i]);
         st = fmd_run_view_open(comm, &c->runs[c->n++], one, FMD_VIEW_DATA);
     }
     free(one);
-    if (st == FMD_OK && c->n < 2)
-        st = FMD_FAIL(FMD_EUSAGE, "compare needs two runs or more: name their folders");
     return st;
 }
 

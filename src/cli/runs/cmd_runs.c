@@ -15,13 +15,12 @@ static const char *const heads[N_COLUMNS] = {"id",           "model", "data", "a
 static const bool numeric[N_COLUMNS] = {false, false, false, true, true, true, false};
 
 /* A text of at most `most` columns, with an ellipsis for the rest. */
-static void put_short(char cell[CELL], const char *text, size_t most)
+static void put_short(char cell[CELL], const char *text, int most)
 {
-    const size_t n = strlen(text);
-    if (n <= most)
+    if (fmd_columns(text) <= most)
         snprintf(cell, CELL, "%s", text);
     else
-        snprintf(cell, CELL, "%.*s...", (int)most - 3, text);
+        snprintf(cell, CELL, "%.*s...", fmd_bytes_in_columns(text, most - 3), text);
 }
 
 static void put_share(char cell[CELL], double value)

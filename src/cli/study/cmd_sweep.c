@@ -118,8 +118,9 @@ static fmd_status print_text(const fmd_sweep *s)
     fmd_sweep_print(s, stdout);
     if (s->best != SIZE_MAX) {
         fmd_command_line c = {.n = 0};
-        FMD_TRY(fmd_sweep_best_command(s, &c));
-        fmd_print("\nto train with it on all training images:\n");
+        bool all_images;
+        FMD_TRY(fmd_sweep_best_command(s, &c, &all_images));
+        fmd_print("\nto train with it%s:\n", all_images ? " on all training images" : "");
         fmd_print("  ");
         fmd_command_line_print(&c);
         putchar('\n');

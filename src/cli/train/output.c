@@ -134,10 +134,10 @@ void fmd_report_waste(const fmd_job *j)
     const size_t microbatches = (batch + f->microbatch_size - 1) / f->microbatch_size;
     if (f->reduce == FMD_REDUCE_EXACT && size > microbatches)
         fmd_warn(
-            "%zu of %zu ranks have no work: a batch of %zu has %zu microbatch%s of %zu images; "
+            "%zu of %zu ranks have no work: a batch of %zu has %zu microbatch%s of %zu image%s; "
             "give a larger --batch-size or a smaller --microbatch-size",
             size - microbatches, size, batch, microbatches, microbatches == 1 ? "" : "es",
-            f->microbatch_size);
+            f->microbatch_size, f->microbatch_size == 1 ? "" : "s");
     const int cores = fmd_comm_node_cores(j->comm), ranks = fmd_comm_node_size(j->comm);
     if (ranks * j->config->distribution.threads > cores)
         fmd_warn("%d rank%s x %" PRId64 " thread%s share %d core%s on %s: more than one per core "

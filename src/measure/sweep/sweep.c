@@ -71,14 +71,31 @@ static fmd_status add_training(const fmd_sweep *s, const fmd_sweep_run *r, fmd_c
     return add_values(s, r, true, c);
 }
 
-fmd_status fmd_sweep_best_command(const fmd_sweep *s, fmd_command_line *c)
+/* Whether training stops, keeps weights or lowers its rate by a metric of validation. */
+static bool needs_validation(const fmd_command_line *c)
+{
+    for (int i = 0; i < c->n; i++)
+        if (strstr(c->argv[i], "val_") != NULL)
+            return true;
+    return false;
+}
+
+static fmd_status build_best(const fmd_sweep *s, const char *without, fmd_command_line *c)
 {
     char replaced[512];
     list_replaced(s, replaced, sizeof replaced);
-    snprintf(replaced + strlen(replaced), sizeof replaced - strlen(replaced), "|validation-split");
+    snprintf(replaced + strlen(replaced), sizeof replaced - strlen(replaced), "|%s", without);
+    *c = (fmd_command_line){.n = 0};
     FMD_TRY(fmd_command_line_add(c, "fmnist-dist"));
     FMD_TRY(fmd_engine_add_options(c, s->config, FMD_SWEEP_SHARED, replaced));
     return add_values(s, &s->runs[s->settings[s->best].first], false, c);
+}
+
+fmd_status fmd_sweep_best_command(const fmd_sweep *s, fmd_command_line *c, bool *all_images)
+{
+    FMD_TRY(build_best(s, "validation-split|validation-from", c));
+    *all_images = !needs_validation(c);
+    return *all_images ? FMD_OK : build_best(s, "resume", c);
 }
 
 /* The state by STATUS.json; without one, by the exit code that the engine has left. */
@@ -97,7 +114,11 @@ static fmd_status read_state(const fmd_sweep *s, fmd_sweep_run *r)
         }
         return FMD_OK;
     }
-    FMD_TRY(fmd_json_read(&status, path));
+    if (fmd_json_read(&status, path) != FMD_OK) { /* one damaged run does not end the sweep */
+        snprintf(r->why, sizeof r->why, "%.250s", fmd_error_message());
+        r->state = FMD_SWEEP_FAILED;
+        return FMD_OK;
+    }
     const char *state = fmd_json_get_text(status, NULL, FMD_KEY_STATE);
     const char *message = fmd_json_get_text(status, NULL, FMD_KEY_MESSAGE);
     const double code = fmd_json_get_real(status, NULL, FMD_KEY_EXIT_CODE);

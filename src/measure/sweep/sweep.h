@@ -105,8 +105,10 @@ int fmd_sweep_row(const fmd_sweep *s, size_t setting, fmd_sweep_cells cells);
 /* Local. "learning-rate 0.001, batch-size 64", or "defaults". */
 const char *fmd_sweep_setting_text(const fmd_sweep *s, size_t setting, char *text, size_t size);
 
-/* Local. The command that trains with the best setting on all images. FMD_EUSAGE. */
-FMD_CHECKED fmd_status fmd_sweep_best_command(const fmd_sweep *s, fmd_command_line *c);
+/* Local. The command that trains with the best setting: on all training images, unless an option needs
+ * validation. FMD_EUSAGE. */
+FMD_CHECKED fmd_status fmd_sweep_best_command(const fmd_sweep *s, fmd_command_line *c,
+                                              bool *all_images);
 
 /* Local. The table, and the best setting in words. */
 void fmd_sweep_print(const fmd_sweep *s, FILE *out);

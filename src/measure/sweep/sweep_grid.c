@@ -16,6 +16,7 @@ static const char blanks[] = " \t\r\n";
 /* What all runs must share, and options that have no part in the result. */
 static const char *const refused[][2] = {
     {"validation-split", "all runs must be judged by the same images"},
+    {"validation-from", "all runs must be judged by the same images"},
     {"validation-data", "all runs must be judged by the same images"},
     {"limit", "all runs must be judged by the same images"},
     {"dataset", "all runs must be judged by the same images"},

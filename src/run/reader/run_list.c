@@ -291,6 +291,7 @@ fmd_status fmd_run_list_filter(fmd_run_list *l, const char *conditions)
 {
     static const fmd_run_entry nothing; /* for the messages of conditions on an empty list */
     for (const char *at = conditions; *at != '\0'; at += *at == ',') {
+        at += strspn(at, " ");
         const size_t n = strcspn(at, ",");
         condition c;
         bool kept;
