@@ -27,8 +27,6 @@ static const struct {
     {"np|n|nproc|nproc-per-node|nnodes|nodes|num-proc|ntasks|world-size",
      "mpirun sets the number of ranks: mpirun -np 2 fmnist-dist ..."},
     {"gpu|gpus|device|cuda|no-cuda", "fmnist-dist runs on CPUs only, one core per rank of mpirun"},
-    {"loss", "the loss is always sparse categorical cross-entropy"},
-    {"metrics", "training reports loss and accuracy; evaluate reports more"},
     {"callbacks", "callbacks are options, such as --stop-when, --patience or --save-best"},
 };
 

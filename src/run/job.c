@@ -84,8 +84,8 @@ static fmd_status split_data(fmd_job *j)
     }
     const size_t n = (size_t)((double)all.n * (1 - c->data.validation_split));
     if (n == 0)
-        return FMD_FAIL(FMD_EUSAGE, "--validation-split %g of %zu images leaves none to train on",
-                        c->data.validation_split, all.n);
+        return FMD_FAIL(FMD_EUSAGE, "--validation-split %g of %zu image%s leaves none to train on",
+                        c->data.validation_split, all.n, all.n == 1 ? "" : "s");
     if (j->fold > 0 && (size_t)c->data.k_fold > all.n)
         return FMD_FAIL(FMD_EUSAGE, "--k-fold %d: there are only %zu training images",
                         (int)c->data.k_fold, all.n);

@@ -69,7 +69,8 @@ static void describe(fmd_explained *e, const fmd_told *t, size_t i)
     *e = (fmd_explained){.image = image_at(t, i), .predicted = t->prediction->predicted[image]};
     const char *title = image_name(t, i, name);
     snprintf(e->title, sizeof e->title, "%.*s: %spredicted %s, %.3f",
-             fmd_bytes_in_columns(title, TITLE_COLUMNS), title, label, fmd_class_text(data, (int)e->predicted, predicted),
+             fmd_bytes_in_columns(title, TITLE_COLUMNS), title, label,
+             fmd_class_text(data, (int)e->predicted, predicted),
              (double)fmd_confidence(t->prediction, image));
 }
 

@@ -138,8 +138,8 @@ static fmd_status open_runs(fmd_comparison *c, fmd_comm *comm, const fmd_config 
     fmd_config *one;
     char paths[FMD_COMPARE_RUNS][FMD_PATH_BYTES];
     size_t n = 0;
-    FMD_TRY(fmd_comm_agree(
-        comm, fmd_comm_rank(comm) == 0 ? read_paths(paths, &n, config->runs.list) : FMD_OK));
+    FMD_TRY(fmd_comm_agree(comm, fmd_comm_rank(comm) == 0 ? read_paths(paths, &n, config->runs.list)
+                                                          : FMD_OK));
     fmd_comm_bcast(comm, &n, sizeof n);
     fmd_comm_bcast(comm, paths, sizeof paths);
     FMD_TRY(fmd_comm_agree(comm, fmd_alloc(&one, 1, sizeof *one, "the options")));
