@@ -191,7 +191,7 @@ static char *breakable(const char *value)
 
 static void put_group(fmd_html *h, const fmd_comparison *c, const char *group, const char *title)
 {
-    char head[64] = "Property", caption[64];
+    char head[64] = "Property";
     size_t n = strlen(head);
     fmd_html_markup(h, "<h3>");
     fmd_html_text(h, "%s", title);
@@ -204,8 +204,7 @@ static void put_group(fmd_html *h, const fmd_comparison *c, const char *group, c
         char letter[2];
         n += (size_t)snprintf(head + n, sizeof head - n, "|%s", fmd_comparison_letter(i, letter));
     }
-    snprintf(caption, sizeof caption, "%s that differ", title);
-    fmd_html_table_begin(h, group, caption, head);
+    fmd_html_table_begin(h, group, "Values that differ", head);
     for (size_t i = 0; i < c->n_differences; i++) {
         const fmd_difference *d = &c->differences[i];
         const char *row[FMD_COMPARE_RUNS + 1] = {d->name};

@@ -181,8 +181,6 @@ static fmd_status train_all(fmd_comm *c, const fmd_config *config, const char *f
     for (int k = 1; k <= n && st == FMD_OK; k++) {
         if (*folder != '\0')
             snprintf(one.run.dir, sizeof one.run.dir, "%.1000s/fold-%d", folder, k);
-        if (root)
-            fmd_print("fold   %d of %d\n", k, n);
         st = fmd_train(c, &one, &(fmd_fold){.number = k, .data = &data}, &out[k - 1]);
         if (st == FMD_ESTOPPED && root && *folder != '\0')
             fmd_print("%s in fold %d; to go on: the same command with --run-dir %s\n",

@@ -97,6 +97,8 @@ void fmd_report_header(const fmd_job *j)
     const size_t microbatches = (f->batch_size + f->microbatch_size - 1) / f->microbatch_size;
     const size_t steps = (f->train.n + f->batch_size - 1) / f->batch_size;
     char n[32], bytes[32], title[FMD_MODEL_TITLE];
+    if (j->fold > 0)
+        fmd_print("fold   %d of %" PRId64 "\n", j->fold, j->config->data.k_fold);
     report_program(j);
     report_data(j);
     int at = label("model");

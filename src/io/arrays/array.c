@@ -26,7 +26,17 @@ struct fmd_array {
     size_t done; /* rows */
 };
 
-/* Only archives are recognised by their first bytes: HDF5 may have a user block before its own. */
+/* HDF5 begins at byte 0, 512, 1024, 2048 and so on, behind a block of the user. */
+static bool is_h5(int fd)
+{
+    char head[8];
+    for (off_t at = 0; pread(fd, head, sizeof head, at) == sizeof head; at = at > 0 ? 2 * at : 512)
+        if (memcmp(head, "\x89HDF\r\n\x1a\n", sizeof head) == 0)
+            return true;
+    return false;
+}
+
+/* By its first bytes. */
 static fmd_status recognise(const fmd_array_ops **ops, int fd, const char *path)
 {
     uint8_t head[6] = {0};
@@ -39,6 +49,8 @@ static fmd_status recognise(const fmd_array_ops **ops, int fd, const char *path)
                         "numpy.savez",
                         path);
     *ops = memcmp(head, "PK", 2) == 0 ? &fmd_array_npz : &fmd_array_h5;
+    if (*ops == &fmd_array_h5 && !is_h5(fd))
+        return FMD_FAIL(FMD_EDATA, "'%s': neither an .npz nor an HDF5 file", path);
     return FMD_OK;
 }
 
