@@ -69,7 +69,11 @@ static fmd_event event_at(int epoch, uint64_t step)
                        .steps = 10,
                        .samples = step * 100,
                        .ranks = RANKS,
-                       .metrics = {0.5, 1.25, (double)NAN, (double)NAN, 0.001}};
+                       .metrics = {.accuracy = 0.5,
+                                   .loss = 1.25,
+                                   .val_accuracy = (double)NAN,
+                                   .val_loss = (double)NAN,
+                                   .learning_rate = 0.001}};
 }
 
 static fmd_callback *begin(int epoch, uint64_t step)

@@ -33,7 +33,11 @@ static void test_history__what_the_csv_callback_writes_reads_back(void **state)
     fmd_event e = {.epochs = 2,
                    .seconds = 0.5,
                    .samples = 100,
-                   .metrics = {1.0 / 3, 0.1, (double)NAN, 2e-7, 0.005}};
+                   .metrics = {.accuracy = 1.0 / 3,
+                               .loss = 0.1,
+                               .val_accuracy = (double)NAN,
+                               .val_loss = 2e-7,
+                               .learning_rate = 0.005}};
     fmd_control control = {0};
     assert_ok(fmd_cb_csv_create(&csv, path));
     assert_ok(csv->ops->train_begin(csv, &e));

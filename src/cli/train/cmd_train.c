@@ -171,10 +171,11 @@ static fmd_status collect_fingerprint(fmd_job *j)
                                           "batch-size",
                                           "microbatch-size",
                                           "allreduce",
+                                          "bucket-size",
                                           "gemm"};
     /* Absent from a checkpoint: the default. So runs of earlier versions can be resumed. */
-    static const char *const later[] = {"validation-from", "k-fold", "loss",  "metrics",
-                                        "class-weight",    "mixup",  "cutmix"};
+    static const char *const later[] = {"validation-from", "k-fold", "loss",   "metrics",
+                                        "class-weight",    "mixup",  "cutmix", "precision"};
     size_t n = 0;
     for (size_t i = 0; i < fmd_config_table_length; i++) {
         const fmd_option *o = &fmd_config_table[i];
