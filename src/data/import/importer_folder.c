@@ -166,13 +166,15 @@ static fmd_status find_classes(reader *r, int split)
     return st;
 }
 
+/* The path of a picture; a longer one, which is dropped, ends in dots. */
 static const char *path_of(const reader *r, const entry *e, char path[FMD_IMPORT_TEXT])
 {
     const char *folder = r->split[e->test];
-    if (e->class < 0)
-        snprintf(path, FMD_IMPORT_TEXT, "%s/%s", folder, e->name);
-    else
-        snprintf(path, FMD_IMPORT_TEXT, "%s/%s/%s", folder, r->classes[e->class], e->name);
+    const int n = e->class < 0 ? snprintf(path, FMD_IMPORT_TEXT, "%s/%s", folder, e->name)
+                               : snprintf(path, FMD_IMPORT_TEXT, "%s/%s/%s", folder,
+                                          r->classes[e->class], e->name);
+    if (n >= FMD_IMPORT_TEXT)
+        memcpy(path + FMD_IMPORT_TEXT - sizeof "...", "...", sizeof "...");
     return path;
 }
 
