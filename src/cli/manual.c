@@ -19,7 +19,7 @@ static const struct {
     const char *text;
 } exit_codes[] = {
     {FMD_OK, "finished, or stopped by a criterion such as --stop-when"},
-    {FMD_EDIFFER, "inspect: the two checkpoints differ"},
+    {FMD_EDIFFER, "inspect A B: the two checkpoints differ"},
     {FMD_EUSAGE, "invalid option, or options that contradict each other"},
     {FMD_EDATA, "invalid or damaged data or weights file"},
     {FMD_ENOINPUT, "data or weights not found"},
