@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -300,6 +301,15 @@ static fmd_status check_shared_room(fmd_comm *c, size_t bytes)
 {
     uint64_t needed = bytes + PAGE_BYTES; /* the rank's part and its share of Open MPI's data */
     FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, &needed, 1, MPI_UINT64_T, MPI_SUM, c->node));
+    /* Each rank maps the parts of all. A limit of the process (ulimit -v) may forbid it. */
+    void *const place =
+        mmap(NULL, needed, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (place == MAP_FAILED)
+        return FMD_FAIL(FMD_ENOMEM,
+                        "out of memory: %s has no room for %.1f MB that its ranks share: a higher "
+                        "limit (ulimit -v)",
+                        c->host, (double)needed / 1e6);
+    munmap(place, needed);
     return c->node_size == 1 ? FMD_OK : fmd_shared_room_check("", c->host, (double)needed);
 }
 
