@@ -99,7 +99,7 @@ void fmd_optimizer_step(fmd_optimizer *o, float *params, const float *grads, dou
  * `params` holds all parameters, the gradients belong to the part. */
 void fmd_optimizer_begin(fmd_optimizer *o, double learning_rate);
 void fmd_optimizer_part(fmd_optimizer *o, float *params, size_t first, size_t n,
-                        const float *grads);
+                        const float *gradient);
 bool fmd_optimizer_again(fmd_optimizer *o);
 
 /* Local. Whether the pass under way is the last one, the update. */

@@ -256,11 +256,13 @@ static uint32_t read_dim(const fmd_idx *f, int i)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+enum { MOST_DIMS = 4 };
+
 static fmd_status read_dims(fmd_idx *f, fmd_idx_kind kind, int dims)
 {
-    static const char *const label_fields[] = {"labels"};
-    static const char *const image_fields[] = {"images", "height", "width", "channels"};
-    static const char *const table_fields[] = {"rows", "columns"};
+    static const char *const label_fields[MOST_DIMS] = {"labels", "", "", ""};
+    static const char *const image_fields[MOST_DIMS] = {"images", "height", "width", "channels"};
+    static const char *const table_fields[MOST_DIMS] = {"rows", "columns", "", ""};
     const char *const *fields = kind == FMD_IDX_LABELS   ? label_fields
                                 : kind == FMD_IDX_IMAGES ? image_fields
                                                          : table_fields;
@@ -436,7 +438,7 @@ size_t fmd_idx_put_header(uint8_t out[FMD_IDX_HEADER], size_t n, fmd_shape image
             const uint32_t dim = i == 0 ? (uint32_t)n : (uint32_t)image.dim[i - 1];
             out[MAGIC_BYTES + i * DIM_BYTES + k] = (uint8_t)(dim >> (24 - 8 * k));
         }
-    return (size_t)(MAGIC_BYTES + (1 + image.rank) * DIM_BYTES);
+    return MAGIC_BYTES + (1 + (size_t)image.rank) * DIM_BYTES;
 }
 
 fmd_hash fmd_idx_hash(const uint8_t *payload, size_t n, fmd_shape image)

@@ -61,7 +61,7 @@ INLINE void fetch_some(fetch *f)
 /* Where row `i` of a chunk is. */
 INLINE operand packed_row(const form f, const float *rows, size_t i)
 {
-    return f.across ? (operand){rows + i / ROWS * (ROWS * LARGE_TERMS) + i % ROWS, 1, ROWS}
+    return f.across ? (operand){rows + i / ROWS * ROWS * LARGE_TERMS + i % ROWS, 1, ROWS}
                     : (operand){rows + i * LARGE_TERMS, LARGE_TERMS, 1};
 }
 

@@ -107,8 +107,11 @@ static double cosine_restarts(const fmd_schedule *s, double step)
         height = pow(s->m_mul, floor(step / n));
         step = fmod(step, n);
     }
-    for (; step >= n; n *= s->t_mul, height *= s->m_mul)
+    while (step >= n) {
         step -= n;
+        n *= s->t_mul;
+        height *= s->m_mul;
+    }
     return s->base * ((1 - s->alpha) * 0.5 * height * (1 + cos(M_PI * step / n)) + s->alpha);
 }
 

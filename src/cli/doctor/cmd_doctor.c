@@ -266,7 +266,7 @@ static fmd_status collect_hosts(fmd_findings *f, fmd_comm *c)
     snprintf(host, sizeof host, "%s", fmd_comm_host(c));
     fmd_comm_gather(c, f, sizeof *f, all);
     fmd_comm_gather(c, host, sizeof host, hosts);
-    for (int i = 1; all != NULL && i < size; i++)
+    for (int i = 1; all != NULL && hosts != NULL && i < size; i++)
         for (int k = 0; k < all[i].n; k++) {
             const fmd_finding *one = &all[i].item[k];
             bool known = one->grade == FMD_FINE;

@@ -255,7 +255,7 @@ static bool make_bytes(const fmd_array_set *s, const double *from, uint8_t *to)
     for (size_t i = 0; i < n; i++) {
         const double x = s->channels_first ? from[i % channels * pixels + i / channels] : from[i];
         good = good && isfinite(x);
-        to[i] = isfinite(x) ? (uint8_t)(x * s->factor + 0.5) : 0;
+        to[i] = isfinite(x) ? (uint8_t)lround(x * s->factor) : 0;
     }
     return good;
 }

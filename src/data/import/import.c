@@ -167,12 +167,16 @@ static fmd_status resize(work *w, const uint8_t **pixels)
         fmd_size part = from;
         if (w->args->fit == FMD_IMPORT_CROP) {
             const size_t bytes = from.width * from.height * w->channels;
+            uint8_t *const before = w->converted; /* may hold the pixels */
+            uint8_t *larger = NULL;
             if (bytes > w->converted_bytes) {
-                free(w->converted); /* too small: it does not hold the pixels */
+                FMD_TRY(fmd_alloc(&larger, bytes, 1, "an image"));
+                w->converted = larger;
                 w->converted_bytes = bytes;
-                FMD_TRY(fmd_alloc(&w->converted, bytes, 1, "an image"));
             }
             *pixels = crop(w, *pixels, from, &part);
+            if (larger != NULL)
+                free(before);
         }
         fmd_image_resize(*pixels, part, w->channels, w->image, w->size);
     }

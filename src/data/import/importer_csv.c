@@ -223,7 +223,10 @@ static fmd_status start_file(reader *r, const fmd_import_args *args)
         if ((unsigned char)r->text[i] < ' ' && r->text[i] != '\t')
             return FMD_FAIL(FMD_EDATA, "'%s', line %zu: found byte 0x%02x: not a text file",
                             r->path[r->at], r->line, (unsigned char)r->text[i]);
-    r->delimiter = strchr(r->text, ',') != NULL ? ',' : strchr(r->text, ';') != NULL ? ';' : '\t';
+    if (strchr(r->text, ',') != NULL)
+        r->delimiter = ',';
+    else
+        r->delimiter = strchr(r->text, ';') != NULL ? ';' : '\t';
     r->waiting = !is_header(r);
     if (r->at > 0)
         return FMD_OK;

@@ -223,7 +223,7 @@ static void start(fmd_summation *s)
         add_slice(s, mine);
     if (s->n_peers == 1)
         return;
-    const MPI_Datatype type = s->type == FMD_ELEMENT_U32 ? MPI_UINT32_T : MPI_FLOAT;
+    MPI_Datatype type = s->type == FMD_ELEMENT_U32 ? MPI_UINT32_T : MPI_FLOAT;
     uint32_t *total = (uint32_t *)s->total + mine.first;
     if (s->started == s->n_buckets)
         FMD_MPI(s->comm,

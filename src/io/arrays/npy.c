@@ -148,6 +148,7 @@ fmd_status fmd_npy_parse(fmd_npy *out, const char *text, size_t bytes, const cha
 
 double fmd_npy_value(const fmd_npy *a, const uint8_t *item)
 {
+    const size_t above = (64 - 8 * a->item) % 64; /* bits that the item has not */
     uint64_t bits = 0;
     float single;
     double value;
@@ -158,7 +159,7 @@ double fmd_npy_value(const fmd_npy *a, const uint8_t *item)
     if (a->kind == 'b')
         return bits != 0;
     if (a->kind == 'i')
-        return (double)((int64_t)(bits << (64 - 8 * a->item)) >> (64 - 8 * a->item));
+        return (double)((int64_t)(bits << above) >> above);
     if (a->item == sizeof single) {
         const uint32_t half = (uint32_t)bits;
         memcpy(&single, &half, sizeof single);

@@ -127,15 +127,15 @@ static void multiply(const fmd_bf16_product *p)
 {
     static tile a[CHUNK_TILES][CHUNK_GROUPS] __attribute__((aligned(64)));
     const size_t row = p->a_transposed ? 1 : p->lda, term = p->a_transposed ? p->lda : 1;
-    section s = {.part = smaller(p->part, CHUNK_GROUPS * FMD_BF16_TERMS)};
+    section s = {.part = smaller(p->part, CHUNK_GROUPS * (size_t)FMD_BF16_TERMS)};
     for (size_t done = 0; s.first < p->k; s.first += done) {
         const size_t left = p->k - s.first;
         s.part = smaller(s.part, left);
         s.groups = (s.part + FMD_BF16_TERMS - 1) / FMD_BF16_TERMS;
         s.parts = p->fixed != NULL ? smaller(CHUNK_GROUPS / s.groups, left / s.part) : 1;
         done = s.parts * s.part;
-        for (size_t i = 0; i < p->m; i += CHUNK_TILES * SIDE) {
-            const size_t m = smaller(p->m - i, CHUNK_TILES * SIDE);
+        for (size_t i = 0; i < p->m; i += CHUNK_TILES * (size_t)SIDE) {
+            const size_t m = smaller(p->m - i, CHUNK_TILES * (size_t)SIDE);
             for (size_t t = 0; t < (m + SQUARE - 1) / SQUARE * 2; t++)
                 pack_side(&s, false, t * SIDE < m ? smaller(m - t * SIDE, SIDE) : 0,
                           p->a + (i + t * SIDE) * row, row, term, a[t]);

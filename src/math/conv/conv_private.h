@@ -86,7 +86,7 @@ void fmd_conv_add_weights(const fmd_conv *c, bool sparse, size_t n, const float 
                           bool begin, float *scratch, float *dkernel);
 void fmd_conv_sparse_add_weights(const fmd_conv *c, size_t n, const float *x, const float *dy,
                                  bool begin, float *scratch);
-void fmd_conv_sparse_end_weights(const fmd_conv *c, const float *scratch, float *dkernel);
+void fmd_conv_sparse_end_weights(const fmd_conv *c, const float *sums, float *dkernel);
 
 /* Local. Whether dy has enough zeros for the sparse form: dy of one image for the input's gradient,
  * of the n images of a microbatch for the weights' gradient, whose `values` given values have all

@@ -409,7 +409,7 @@ void fmd_optimizer_part(fmd_optimizer *o, float *params, size_t first, size_t n,
     const bool measures = o->pass == PASS_MEASURE;
     if (o->decay > 0 && decays(o, t) && measures == (o->ops->measure != NULL))
         shrink(n, p, o->decay);
-    if (measures) {
+    if (measures && o->ops->measure != NULL) {
         double squares[2];
         o->ops->measure(o->args, n, p, grads, slots, &t->now, squares);
         t->squares[0] += squares[0];
