@@ -49,8 +49,9 @@ fmd_status fmd_pooling_build(fmd_layer *l)
     char shape[FMD_SHAPE_TEXT];
     FMD_TRY(fmd_layer_check_image(l));
     if ((a->strides.dim[0] > 0) != (a->strides.dim[1] > 0))
-        return FMD_FAIL(FMD_EUSAGE, "model: %s: strides must both be above 0, or both 0 for the size of the pool",
-                        l->name);
+        return FMD_FAIL(
+            FMD_EUSAGE,
+            "model: %s: strides must both be above 0, or both 0 for the size of the pool", l->name);
     const fmd_pool p = fmd_pooling_of(l);
     if (p.out_h == 0 || p.out_w == 0)
         return FMD_FAIL(FMD_EUSAGE,
