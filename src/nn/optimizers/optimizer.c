@@ -37,97 +37,6 @@ struct fmd_optimizer {
     char spec[FMD_OPTIMIZER_SPEC_BYTES];
 };
 
-#define FMD_OPTIMIZER(name) extern const fmd_optimizer_ops fmd_optimizer_##name;
-#include "nn/optimizers/optimizers.def"
-#undef FMD_OPTIMIZER
-
-static const fmd_optimizer_ops *const registry[] = {
-#define FMD_OPTIMIZER(name) &fmd_optimizer_##name,
-#include "nn/optimizers/optimizers.def"
-#undef FMD_OPTIMIZER
-};
-
-#define FIELD(f) .offset = offsetof(fmd_optimizer_common, f)
-static const fmd_option common_args[] = {
-    {.name = "weight_decay",
-     .kind = FMD_OPTION_FLOAT,
-     FIELD(weight_decay),
-     .initial = "none",
-     .unset = "none",
-     .min = 0,
-     .max = 1000,
-     .keras = "weight_decay",
-     .help =
-         "before each step, every parameter loses this share of itself times the learning rate"},
-    {.name = "kernels_only",
-     .kind = FMD_OPTION_BOOL,
-     FIELD(kernels_only),
-     .initial = "false",
-     .help = "weight decay and trust ratio leave out biases and normalisation"},
-    {.name = "clipnorm",
-     .kind = FMD_OPTION_FLOAT,
-     FIELD(clipnorm),
-     .initial = "none",
-     .unset = "none",
-     .min = 1e-9,
-     .max = 1e9,
-     .keras = "clipnorm",
-     .help = "largest norm of the gradient of each tensor"},
-    {.name = "global_clipnorm",
-     .kind = FMD_OPTION_FLOAT,
-     FIELD(global_clipnorm),
-     .initial = "none",
-     .unset = "none",
-     .min = 1e-9,
-     .max = 1e9,
-     .keras = "global_clipnorm",
-     .help = "largest norm of the whole gradient"},
-    {.name = "clipvalue",
-     .kind = FMD_OPTION_FLOAT,
-     FIELD(clipvalue),
-     .initial = "none",
-     .unset = "none",
-     .min = 1e-9,
-     .max = 1e9,
-     .keras = "clipvalue",
-     .help = "largest magnitude of a value of the gradient"},
-    {.name = "use_ema",
-     .kind = FMD_OPTION_BOOL,
-     FIELD(use_ema),
-     .initial = "false",
-     .keras = "use_ema",
-     .help = "keeps a moving average of the parameters, which training ends with"},
-    {.name = "ema_momentum",
-     .kind = FMD_OPTION_FLOAT,
-     FIELD(ema_momentum),
-     .initial = "0.99",
-     .min = 0,
-     .max = 1,
-     .keras = "ema_momentum",
-     .help = "share of the old average in the new one"},
-    {.name = "ema_overwrite_frequency",
-     .kind = FMD_OPTION_INT,
-     FIELD(ema_overwrite_frequency),
-     .initial = "none",
-     .unset = "none",
-     .min = 1,
-     .max = 1e9,
-     .keras = "ema_overwrite_frequency",
-     .help = "steps after which the average replaces the parameters"},
-};
-enum { COMMON_ARGS = sizeof common_args / sizeof *common_args };
-
-const fmd_optimizer_ops *fmd_optimizer_ops_at(size_t i)
-{
-    return i < sizeof registry / sizeof *registry ? registry[i] : NULL;
-}
-
-const fmd_option *fmd_optimizer_common_args(size_t *n)
-{
-    *n = COMMON_ARGS;
-    return common_args;
-}
-
 static fmd_status find_ops(const fmd_optimizer_ops **out, const char *name)
 {
     char names[256] = "", hint[FMD_OPTION_TEXT_BYTES];
@@ -164,15 +73,16 @@ static fmd_status parse_args(fmd_optimizer *o, const char *label, const char *ar
     const fmd_optimizer_ops *ops = o->ops;
     const size_t common_bytes = sizeof *o->common;
     fmd_option rows[ARGS_MAX];
-    size_t n = 0;
+    size_t n = 0, n_common;
+    const fmd_option *common = fmd_optimizer_common_args(&n_common);
     FMD_TRY(fmd_alloc(&o->common, 1, common_bytes + ops->args_size, "the optimizer"));
     o->args = o->common + 1;
     for (; n < ops->n_args; n++) {
         rows[n] = ops->args[n];
         rows[n].offset += common_bytes;
     }
-    for (size_t i = 0; i < COMMON_ARGS; i++, n++) {
-        rows[n] = common_args[i];
+    for (size_t i = 0; i < n_common; i++, n++) {
+        rows[n] = common[i];
         if (ops->weight_decay != NULL && strcmp(rows[n].name, "weight_decay") == 0)
             rows[n].initial = ops->weight_decay;
     }
