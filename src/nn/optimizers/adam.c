@@ -1,38 +1,15 @@
 #include "base/simd.h"
-#include "fmd/optimizer.h"
+#include "nn/optimizers/moments.h"
 
 #include <math.h>
 
 typedef struct args {
-    double beta_1, beta_2, epsilon;
+    fmd_moments moments;
     bool amsgrad;
 } args;
 
 static const fmd_option options[] = {
-    {.name = "beta_1",
-     .kind = FMD_OPTION_FLOAT,
-     .offset = offsetof(args, beta_1),
-     .initial = "0.9",
-     .min = 0,
-     .max = 0.999999,
-     .keras = "beta_1",
-     .help = "decay of the first moment"},
-    {.name = "beta_2",
-     .kind = FMD_OPTION_FLOAT,
-     .offset = offsetof(args, beta_2),
-     .initial = "0.999",
-     .min = 0,
-     .max = 0.999999,
-     .keras = "beta_2",
-     .help = "decay of the second moment"},
-    {.name = "epsilon",
-     .kind = FMD_OPTION_FLOAT,
-     .offset = offsetof(args, epsilon),
-     .initial = "1e-07",
-     .min = 0,
-     .max = 1,
-     .keras = "epsilon",
-     .help = "added to the root of the second moment"},
+    FMD_MOMENTS_OPTIONS("decay of the second moment", "added to the root of the second moment"),
     {.name = "amsgrad",
      .kind = FMD_OPTION_BOOL,
      .offset = offsetof(args, amsgrad),
@@ -79,8 +56,8 @@ FMD_SIMD static void update_amsgrad(size_t n, float *restrict p, const float *re
 static void factors(const void *arguments, double learning_rate, uint64_t t, fmd_step_factors *f)
 {
     const args *a = arguments;
-    f->rate = (float)(learning_rate * sqrt(1 - pow(a->beta_2, (double)t)) /
-                      (1 - pow(a->beta_1, (double)t)));
+    f->rate = (float)(learning_rate * sqrt(1 - pow(a->moments.beta_2, (double)t)) /
+                      (1 - pow(a->moments.beta_1, (double)t)));
 }
 
 /* amsgrad: Reddi, Kale and Kumar, ICLR 2018. */
@@ -88,13 +65,13 @@ static void step(const void *arguments, size_t n, float *params, const float *gr
                  float *const *slots, const fmd_step_factors *f)
 {
     const args *a = arguments;
-    const float b1 = (float)(1 - a->beta_1), b2 = (float)(1 - a->beta_2);
+    const float b1 = (float)(1 - a->moments.beta_1), b2 = (float)(1 - a->moments.beta_2);
     if (a->amsgrad)
         update_amsgrad(n, params, grads, slots[MOMENTUM], slots[VELOCITY], slots[VELOCITY_HAT],
-                       f->rate, b1, b2, (float)a->epsilon);
+                       f->rate, b1, b2, (float)a->moments.epsilon);
     else
         update(n, params, grads, slots[MOMENTUM], slots[VELOCITY], f->rate, b1, b2,
-               (float)a->epsilon);
+               (float)a->moments.epsilon);
 }
 
 const fmd_optimizer_ops fmd_optimizer_adam = {

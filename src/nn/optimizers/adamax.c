@@ -1,42 +1,15 @@
 #include "base/simd.h"
-#include "fmd/optimizer.h"
+#include "nn/optimizers/moments.h"
 
 #include <math.h>
 
-typedef struct args {
-    double beta_1, beta_2, epsilon;
-} args;
-
 static const fmd_option options[] = {
-    {.name = "beta_1",
-     .kind = FMD_OPTION_FLOAT,
-     .offset = offsetof(args, beta_1),
-     .initial = "0.9",
-     .min = 0,
-     .max = 0.999999,
-     .keras = "beta_1",
-     .help = "decay of the first moment"},
-    {.name = "beta_2",
-     .kind = FMD_OPTION_FLOAT,
-     .offset = offsetof(args, beta_2),
-     .initial = "0.999",
-     .min = 0,
-     .max = 0.999999,
-     .keras = "beta_2",
-     .help = "decay of the largest magnitude"},
-    {.name = "epsilon",
-     .kind = FMD_OPTION_FLOAT,
-     .offset = offsetof(args, epsilon),
-     .initial = "1e-07",
-     .min = 0,
-     .max = 1,
-     .keras = "epsilon",
-     .help = "added to the largest magnitude"},
+    FMD_MOMENTS_OPTIONS("decay of the largest magnitude", "added to the largest magnitude"),
 };
 
 static void factors(const void *arguments, double learning_rate, uint64_t t, fmd_step_factors *f)
 {
-    const args *a = arguments;
+    const fmd_moments *a = arguments;
     f->rate = (float)(learning_rate / (1 - pow(a->beta_1, (double)t)));
 }
 
@@ -57,7 +30,7 @@ FMD_SIMD static void update(size_t n, float *restrict p, const float *restrict g
 static void step(const void *arguments, size_t n, float *params, const float *grads,
                  float *const *slots, const fmd_step_factors *f)
 {
-    const args *a = arguments;
+    const fmd_moments *a = arguments;
     update(n, params, grads, slots[0], slots[1], f->rate, (float)(1 - a->beta_1), (float)a->beta_2,
            (float)a->epsilon);
 }
@@ -67,7 +40,7 @@ const fmd_optimizer_ops fmd_optimizer_adamax = {
     .keras_class = "Adamax",
     .help = "momentum over the largest magnitude",
     .learning_rate = 0.001,
-    .args_size = sizeof(args),
+    .args_size = sizeof(fmd_moments),
     .args = options,
     .n_args = sizeof options / sizeof *options,
     .slots = {"momentum", "norm"},

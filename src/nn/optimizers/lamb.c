@@ -1,43 +1,16 @@
 #include "base/simd.h"
-#include "fmd/optimizer.h"
+#include "nn/optimizers/moments.h"
 #include "nn/optimizers/squares.h"
 
 #include <math.h>
 
-typedef struct args {
-    double beta_1, beta_2, epsilon;
-} args;
-
 static const fmd_option options[] = {
-    {.name = "beta_1",
-     .kind = FMD_OPTION_FLOAT,
-     .offset = offsetof(args, beta_1),
-     .initial = "0.9",
-     .min = 0,
-     .max = 0.999999,
-     .keras = "beta_1",
-     .help = "decay of the first moment"},
-    {.name = "beta_2",
-     .kind = FMD_OPTION_FLOAT,
-     .offset = offsetof(args, beta_2),
-     .initial = "0.999",
-     .min = 0,
-     .max = 0.999999,
-     .keras = "beta_2",
-     .help = "decay of the second moment"},
-    {.name = "epsilon",
-     .kind = FMD_OPTION_FLOAT,
-     .offset = offsetof(args, epsilon),
-     .initial = "1e-07",
-     .min = 0,
-     .max = 1,
-     .keras = "epsilon",
-     .help = "added to the root of the second moment"},
+    FMD_MOMENTS_OPTIONS("decay of the second moment", "added to the root of the second moment"),
 };
 
 static void factors(const void *arguments, double learning_rate, uint64_t t, fmd_step_factors *f)
 {
-    const args *a = arguments;
+    const fmd_moments *a = arguments;
     f->rate = (float)learning_rate;
     f->extra[0] = (float)(1 / (1 - pow(a->beta_1, (double)t)));
     f->extra[1] = (float)(1 / (1 - pow(a->beta_2, (double)t)));
@@ -68,7 +41,7 @@ FMD_SIMD static void subtract(size_t n, float *restrict p, const float *restrict
 static void measure(const void *arguments, size_t n, const float *params, const float *grads,
                     float *const *slots, const fmd_step_factors *f, double squares[2])
 {
-    const args *a = arguments;
+    const fmd_moments *a = arguments;
     float d[FMD_OPTIMIZER_BLOCK];
     update_moments(n, grads, slots[0], slots[1], (float)(1 - a->beta_1), (float)(1 - a->beta_2));
     direction(n, slots[0], slots[1], *f, (float)a->epsilon, d);
@@ -89,7 +62,7 @@ static void step(const void *arguments, size_t n, float *params, const float *gr
                  float *const *slots, const fmd_step_factors *f)
 {
     (void)grads;
-    const args *a = arguments;
+    const fmd_moments *a = arguments;
     float d[FMD_OPTIMIZER_BLOCK];
     direction(n, slots[0], slots[1], *f, (float)a->epsilon, d);
     subtract(n, params, d, f->rate);
@@ -100,7 +73,7 @@ const fmd_optimizer_ops fmd_optimizer_lamb = {
     .keras_class = "Lamb",
     .help = "adam with trust ratios, for large batches",
     .learning_rate = 0.001,
-    .args_size = sizeof(args),
+    .args_size = sizeof(fmd_moments),
     .args = options,
     .n_args = sizeof options / sizeof *options,
     .slots = {"momentum", "velocity"},
