@@ -118,8 +118,8 @@ static void print_info(const fmd_data_loaded *l)
               fmd_format_shape(d->image, text));
     print_pixels(&l->data);
     print_files(l);
-    fmd_data_count_labels(&l->data.train, train);
-    fmd_data_count_labels(&l->data.test, test);
+    fmd_split_count(&l->data.train, train);
+    fmd_split_count(&l->data.test, test);
     fmd_print("\n%-*s %10s %10s\n", FMD_DATA_NAME_COLUMNS + 12, "class", "train", "test");
     for (int i = 0; i < d->classes; i++) {
         fmd_print_padded(fmd_class_text(d, i, name), FMD_DATA_NAME_COLUMNS + 12);
@@ -163,8 +163,8 @@ static fmd_status describe(fmd_json *j, const fmd_data_loaded *l, const fmd_dupl
     }
     fmd_json_int(j, NULL, "repeated_training_images", (long long)duplicates->repeated);
     fmd_json_int(j, NULL, "test_images_in_training", (long long)duplicates->leaked);
-    fmd_data_count_labels(&l->data.train, train);
-    fmd_data_count_labels(&l->data.test, test);
+    fmd_split_count(&l->data.train, train);
+    fmd_split_count(&l->data.test, test);
     for (int i = 0; i < d->classes; i++)
         FMD_TRY(add_class(j, d, i, train[i], test[i]));
     return FMD_OK;

@@ -25,8 +25,8 @@ static fmd_status examine(const fmd_dataset *d, findings *f)
     f->published = fmd_source_published(&d->info, f->same);
     for (int i = 0; i < FMD_DATASET_FILES; i++)
         f->differing += f->published != NULL && !f->same[i];
-    fmd_data_count_labels(&d->train, train);
-    fmd_data_count_labels(&d->test, test);
+    fmd_split_count(&d->train, train);
+    fmd_split_count(&d->test, test);
     for (int i = d->info.classes - 1; i >= 0; i--)
         if (test[i] > 0 && train[i] == 0)
             f->unseen = i;

@@ -4,7 +4,6 @@
 #include "base/system/print.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 void fmd_data_unload(fmd_data_loaded *l)
 {
@@ -40,13 +39,6 @@ void fmd_data_add_info(fmd_json *j, const fmd_dataset_info *d)
     for (int i = 0; i < d->image.rank; i++)
         fmd_json_append_int(j, NULL, "image", d->image.dim[i]);
     fmd_json_int(j, NULL, "classes", d->classes);
-}
-
-void fmd_data_count_labels(const fmd_split *s, size_t count[FMD_CLASSES_MAX])
-{
-    memset(count, 0, FMD_CLASSES_MAX * sizeof *count);
-    for (size_t i = 0; i < s->n; i++)
-        count[s->labels[i]]++;
 }
 
 void fmd_data_print_duplicates(const fmd_duplicates *d, int columns)

@@ -22,9 +22,6 @@ void fmd_data_unload(fmd_data_loaded *l);
 /* Local. Adds name, folder and sizes. */
 void fmd_data_add_info(fmd_json *j, const fmd_dataset_info *d);
 
-/* Local. The number of images of each class. */
-void fmd_data_count_labels(const fmd_split *s, size_t count[FMD_CLASSES_MAX]);
-
 /* Local. Notes on equal images, after a label of `columns` columns. */
 void fmd_data_print_duplicates(const fmd_duplicates *d, int columns);
 
