@@ -3,12 +3,12 @@
 #include "base/system/print.h"
 #include "base/system/terminal.h"
 #include "cli/commands.h"
-#include "fmd/comm.h"
+#include "dist/comm.h"
 #include "io/json/json_object.h"
 #include "run/loaded_model.h"
 #include "run/reader/model_title.h"
-#include "train/classification.h"
-#include "train/evaluate.h"
+#include "train/evaluation/classification.h"
+#include "train/evaluation/evaluate.h"
 
 #include <stdio.h>
 

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/system/print.h"
 #include "cli/commands.h"
-#include "fmd/optimizer.h"
+#include "nn/optimizers/optimizer.h"
 #include "run/reader/model_title.h"
 #include "run/weights_file.h"
 

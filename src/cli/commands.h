@@ -2,7 +2,7 @@
 #ifndef FMD_CLI_COMMANDS_H
 #define FMD_CLI_COMMANDS_H
 
-#include "fmd/comm.h"
+#include "dist/comm.h"
 #include "run/config.h"
 
 /* Headings of the overview; the first, which is printed last, is the default. */

@@ -1,8 +1,8 @@
 /* --help, made of the tables of commands and options. */
 #include "cli/help.h"
-#include "fmd/optimizer.h"
 #include "nn/layer.h"
 #include "nn/metrics/metric.h"
+#include "nn/optimizers/optimizer.h"
 #include "nn/schedule.h"
 
 #include <ctype.h>

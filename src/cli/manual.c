@@ -1,8 +1,8 @@
 /* The manual page in the language of man(7), made of the tables of commands and options. */
 #include "cli/manual.h"
-#include "fmd/optimizer.h"
 #include "nn/layer.h"
 #include "nn/metrics/metric.h"
+#include "nn/optimizers/optimizer.h"
 #include "nn/schedule.h"
 
 #include "cli/help.h"

@@ -2,7 +2,7 @@
 #ifndef FMD_DATA_CLASS_NAMES_H
 #define FMD_DATA_CLASS_NAMES_H
 
-#include "fmd/dataset.h"
+#include "data/dataset.h"
 
 /* Local. Reads the names from `file` in `folder`; *n: their number, 0 if the file does not exist.
  * FMD_EIO; FMD_EDATA names file, line and fault. */

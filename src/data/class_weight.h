@@ -2,7 +2,7 @@
 #ifndef FMD_DATA_CLASS_WEIGHT_H
 #define FMD_DATA_CLASS_WEIGHT_H
 
-#include "fmd/dataset.h"
+#include "data/dataset.h"
 
 /* Local. "balanced": images / (classes * images of the class) over `train`, as scikit-learn; classes
  * without images do not count and weigh 1. Otherwise "CLASS=W,...": a class is a label or a name, and

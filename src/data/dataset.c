@@ -1,4 +1,4 @@
-#include "fmd/dataset.h"
+#include "data/dataset.h"
 
 #include "base/mem.h"
 

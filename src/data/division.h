@@ -2,7 +2,7 @@
 #ifndef FMD_DATA_DIVISION_H
 #define FMD_DATA_DIVISION_H
 
-#include "fmd/dataset.h"
+#include "data/dataset.h"
 
 /* The images for validation: the last ones, as in Keras; random ones; random ones with the same share
  * of each class, within one image. Names in the order of the values. */

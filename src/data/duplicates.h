@@ -2,7 +2,7 @@
 #ifndef FMD_DATA_DUPLICATES_H
 #define FMD_DATA_DUPLICATES_H
 
-#include "fmd/dataset.h"
+#include "data/dataset.h"
 
 typedef struct fmd_duplicates {
     size_t repeated; /* training images that are there already */

@@ -2,7 +2,7 @@
 #ifndef FMD_DATA_KNOWN_DATASETS_H
 #define FMD_DATA_KNOWN_DATASETS_H
 
-#include "fmd/dataset.h"
+#include "data/dataset.h"
 
 enum { FMD_KNOWN_DATASET_CLASSES = 10 };
 

@@ -2,7 +2,7 @@
 #ifndef FMD_DATA_LOCATE_H
 #define FMD_DATA_LOCATE_H
 
-#include "fmd/dataset.h"
+#include "data/dataset.h"
 
 typedef enum fmd_files { FMD_FILES_IDX, FMD_FILES_CIFAR, FMD_FILES_ARRAYS } fmd_files;
 

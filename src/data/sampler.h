@@ -7,7 +7,7 @@
 #define FMD_DATA_SAMPLER_H
 
 #include "base/rng.h"
-#include "fmd/dataset.h"
+#include "data/dataset.h"
 
 typedef struct fmd_sampler fmd_sampler;
 

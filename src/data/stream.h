@@ -6,7 +6,7 @@
 #ifndef FMD_DATA_STREAM_H
 #define FMD_DATA_STREAM_H
 
-#include "fmd/dataset.h"
+#include "data/dataset.h"
 
 /* Local. Opens a plain IDX file with n images of this shape. FMD_ENOINPUT, FMD_EIO, FMD_ENOMEM;
  * FMD_EDATA: it is another file. */

@@ -1,4 +1,4 @@
-#include "fmd/comm.h"
+#include "dist/comm.h"
 
 #include "base/mem.h"
 #include "base/timer.h"

@@ -2,7 +2,7 @@
 #ifndef FMD_DIST_COMM_PRIVATE_H
 #define FMD_DIST_COMM_PRIVATE_H
 
-#include "fmd/comm.h"
+#include "dist/comm.h"
 
 #include <mpi.h>
 

@@ -5,8 +5,8 @@
 #ifndef FMD_MEASURE_LAYER_BENCH_H
 #define FMD_MEASURE_LAYER_BENCH_H
 
-#include "fmd/comm.h"
-#include "fmd/model.h"
+#include "dist/comm.h"
+#include "nn/model.h"
 #include "train/fit_args.h"
 
 /* Seconds of a layer. */

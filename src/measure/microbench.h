@@ -5,10 +5,10 @@
 #ifndef FMD_MEASURE_MICROBENCH_H
 #define FMD_MEASURE_MICROBENCH_H
 
+#include "dist/comm.h"
 #include "dist/reduce/reduction.h"
-#include "fmd/comm.h"
-#include "fmd/model.h"
-#include "fmd/optimizer.h"
+#include "nn/model.h"
+#include "nn/optimizers/optimizer.h"
 
 /* C = A B, C = A B^T with B as n x k, or C = A^T B with A as k x m; C: m x n. */
 typedef enum fmd_product_form { FMD_PRODUCT, FMD_PRODUCT_BT, FMD_PRODUCT_AT } fmd_product_form;

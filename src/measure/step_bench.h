@@ -5,9 +5,9 @@
 #ifndef FMD_MEASURE_STEP_BENCH_H
 #define FMD_MEASURE_STEP_BENCH_H
 
-#include "fmd/trainer.h"
 #include "measure/layer_bench.h"
 #include "measure/microbench.h"
+#include "train/loop.h"
 
 typedef struct fmd_bench_args {
     size_t warmup, steps, repetitions; /* steps before; steps in each repetition */

@@ -1,4 +1,4 @@
-#include "fmd/model.h"
+#include "nn/model.h"
 
 #include "base/mem.h"
 #include "nn/activations/activation.h"

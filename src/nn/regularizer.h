@@ -6,7 +6,7 @@
 #ifndef FMD_NN_REGULARIZER_H
 #define FMD_NN_REGULARIZER_H
 
-#include "fmd/model.h"
+#include "nn/model.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): a field and parts of string literals take none */
 /* Rows of an option table whose struct has the fmd_regularizer `field`. `prefix` stands in front of

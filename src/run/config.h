@@ -6,14 +6,14 @@
 
 #include "base/log.h"
 #include "base/option.h"
+#include "data/dataset.h"
 #include "data/import/import_args.h"
+#include "dist/comm.h"
 #include "dist/reduce/reduction.h"
-#include "fmd/callback.h"
-#include "fmd/comm.h"
-#include "fmd/dataset.h"
-#include "fmd/model.h"
-#include "fmd/optimizer.h"
+#include "nn/model.h"
+#include "nn/optimizers/optimizer.h"
 #include "nn/schedule.h"
+#include "train/callbacks/callback.h"
 
 enum { FMD_CONFIG_LAYERS_BYTES = FMD_LAYERS_BYTES, FMD_OPTIONS_MAX = 160 };
 

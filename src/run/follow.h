@@ -3,7 +3,7 @@
 #ifndef FMD_RUN_FOLLOW_H
 #define FMD_RUN_FOLLOW_H
 
-#include "fmd/dataset.h"
+#include "data/dataset.h"
 #include "io/json/json_object.h"
 
 #include <stddef.h>

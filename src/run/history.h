@@ -2,7 +2,7 @@
 #ifndef FMD_RUN_HISTORY_H
 #define FMD_RUN_HISTORY_H
 
-#include "fmd/callback.h"
+#include "train/callbacks/callback.h"
 
 typedef struct fmd_epoch {
     fmd_metrics metrics;

@@ -2,13 +2,13 @@
 #ifndef FMD_RUN_JOB_H
 #define FMD_RUN_JOB_H
 
-#include "fmd/comm.h"
-#include "fmd/trainer.h"
+#include "dist/comm.h"
 #include "io/json/json_object.h"
 #include "run/config.h"
 #include "run/run_folder.h"
 #include "run/weights_file.h"
-#include "train/evaluate.h"
+#include "train/evaluation/evaluate.h"
+#include "train/loop.h"
 
 enum { FMD_JOB_CALLBACKS = 9, FMD_JOB_FINGERPRINT = 64, FMD_HOST_BYTES = 64 };
 

@@ -6,7 +6,7 @@
 #include "io/json/json_object.h"
 #include "io/run_names.h"
 #include "math/bf16/bf16.h"
-#include "train/evaluate.h"
+#include "train/evaluation/evaluate.h"
 #include "train/loader.h"
 
 #include <errno.h>

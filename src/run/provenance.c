@@ -2,7 +2,7 @@
 
 #include "base/system/procfs.h"
 #include "base/version.h"
-#include "fmd/comm.h"
+#include "dist/comm.h"
 #include "io/run_names.h"
 #include "math/gemm.h"
 

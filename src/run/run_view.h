@@ -9,7 +9,7 @@
 #include "run/loaded_model.h"
 #include "run/reader/run_times.h"
 #include "run/run_folder.h"
-#include "train/classification.h"
+#include "train/evaluation/classification.h"
 
 /* Why a part is absent; FMD_OK: it is present. */
 typedef struct fmd_absence {

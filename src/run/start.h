@@ -2,7 +2,7 @@
 #ifndef FMD_RUN_START_H
 #define FMD_RUN_START_H
 
-#include "fmd/comm.h"
+#include "dist/comm.h"
 
 /* Collective. Warns once if arguments or FMNIST_DIST_ variables of a rank differ from rank 0's,
  * which apply to all ranks. FMD_EUSAGE: the commands differ; FMD_ENOMEM. */

@@ -1,7 +1,7 @@
 #include "train/batch_plan.h"
 
 #include "data/sampler.h"
-#include "train/evaluate.h"
+#include "train/evaluation/evaluate.h"
 
 enum { LARGEST_MICROBATCH = 32, FEWEST_MICROBATCHES = 8 };
 

@@ -7,9 +7,9 @@
 #ifndef FMD_TRAIN_CHECKPOINTER_H
 #define FMD_TRAIN_CHECKPOINTER_H
 
-#include "fmd/callback.h"
-#include "fmd/checkpoint.h"
+#include "io/checkpoint/checkpoint.h"
 #include "io/run_lock.h"
+#include "train/callbacks/callback.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,11 +2,11 @@
 #ifndef FMD_TRAIN_FIT_ARGS_H
 #define FMD_TRAIN_FIT_ARGS_H
 
+#include "data/dataset.h"
 #include "dist/reduce/reduction.h"
-#include "fmd/callback.h"
-#include "fmd/dataset.h"
 #include "nn/metrics/metric.h"
 #include "nn/schedule.h"
+#include "train/callbacks/callback.h"
 #include "train/checkpointer.h"
 #include "train/mixing/mixing.h"
 #include "train/watchdog.h"

@@ -2,8 +2,8 @@
 #ifndef FMD_TRAIN_LOADER_H
 #define FMD_TRAIN_LOADER_H
 
-#include "fmd/comm.h"
-#include "fmd/dataset.h"
+#include "data/dataset.h"
+#include "dist/comm.h"
 
 /* Collective. Finds and loads data set `name` on rank 0, as fmd_source_open does. The bytes are in
  * memory that the ranks of a node share, until fmd_comm_close. Statuses of fmd_source_open,

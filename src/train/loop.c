@@ -1,10 +1,10 @@
-#include "fmd/trainer.h"
+#include "train/loop.h"
 
 #include "base/mem.h"
 #include "base/timer.h"
 #include "data/sampler.h"
 #include "train/callbacks/hooks.h"
-#include "train/evaluate.h"
+#include "train/evaluation/evaluate.h"
 #include "train/state.h"
 #include "train/step.h"
 

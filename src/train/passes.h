@@ -3,8 +3,8 @@
 #ifndef FMD_TRAIN_PASSES_H
 #define FMD_TRAIN_PASSES_H
 
-#include "fmd/dataset.h"
-#include "fmd/model.h"
+#include "data/dataset.h"
+#include "nn/model.h"
 #include "train/phases.h"
 
 /* Processes the logits of n samples, at places `first` to first + n - 1 of the order. `logits` has

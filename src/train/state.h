@@ -3,7 +3,7 @@
 #ifndef FMD_TRAIN_STATE_H
 #define FMD_TRAIN_STATE_H
 
-#include "fmd/comm.h"
+#include "dist/comm.h"
 #include "train/fit_args.h"
 
 enum { FMD_TRAINING_ENTRIES = 16 + 4 * FMD_CALLBACK_ENTRIES };

@@ -2,11 +2,11 @@
 #ifndef FMD_TRAIN_STEP_H
 #define FMD_TRAIN_STEP_H
 
+#include "data/dataset.h"
+#include "dist/comm.h"
 #include "dist/reduce/reduction.h"
-#include "fmd/comm.h"
-#include "fmd/dataset.h"
-#include "fmd/model.h"
-#include "fmd/optimizer.h"
+#include "nn/model.h"
+#include "nn/optimizers/optimizer.h"
 #include "train/fit_args.h"
 
 typedef struct fmd_stepper fmd_stepper;

@@ -10,7 +10,7 @@
 #ifndef FMD_TRAIN_WATCHDOG_H
 #define FMD_TRAIN_WATCHDOG_H
 
-#include "fmd/comm.h"
+#include "dist/comm.h"
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
 /* The grammars of the command line: layers, optimizers, learning rates, conditions to stop, times of
  * checkpoints. The first byte says which. */
-#include "fmd/model.h"
-#include "fmd/optimizer.h"
 #include "fuzz/fuzz.h"
+#include "nn/model.h"
+#include "nn/optimizers/optimizer.h"
 #include "nn/schedule.h"
 #include "train/callbacks/callbacks.h"
 #include "train/checkpointer.h"

@@ -1,7 +1,7 @@
 /* keras_write PATH LAYERS OPTIMIZER: a file for check_keras_layout.py. Parameters count up from 1,
  * states after them; the value of a slot names its slot and its tensor. Images are 4 x 3, 23 steps
  * are done; there is a fingerprint entry, seed, and a state entry, epoch. */
-#include "fmd/checkpoint.h"
+#include "io/checkpoint/checkpoint.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,11 +6,11 @@
 #include "support/plain_sink.h"
 
 #include "data/source.h"
-#include "fmd/model.h"
-#include "fmd/optimizer.h"
 #include "io/keras/spec.h"
 #include "math/gemm.h"
 #include "nn/losses/loss.h"
+#include "nn/model.h"
+#include "nn/optimizers/optimizer.h"
 
 #include <math.h>
 #include <stdio.h>

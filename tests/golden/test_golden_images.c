@@ -3,8 +3,8 @@
 #include "support/fmd_test.h"
 #include "support/golden.h"
 
-#include "fmd/model.h"
 #include "math/gemm.h"
+#include "nn/model.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -5,9 +5,9 @@
 #include "support/golden.h"
 #include "support/plain_sink.h"
 
-#include "fmd/model.h"
 #include "io/keras/spec.h"
 #include "math/gemm.h"
+#include "nn/model.h"
 
 #include <math.h>
 #include <stdio.h>

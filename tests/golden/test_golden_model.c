@@ -3,9 +3,9 @@
 #include "support/golden.h"
 #include "support/plain_sink.h"
 
-#include "fmd/model.h"
 #include "math/gemm.h"
 #include "nn/losses/loss.h"
+#include "nn/model.h"
 
 #include <math.h>
 #include <stdio.h>

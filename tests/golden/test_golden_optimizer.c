@@ -4,10 +4,10 @@
 #include "support/golden.h"
 #include "support/plain_sink.h"
 
-#include "fmd/model.h"
-#include "fmd/optimizer.h"
 #include "math/gemm.h"
 #include "nn/losses/loss.h"
+#include "nn/model.h"
+#include "nn/optimizers/optimizer.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -4,9 +4,9 @@
 #include "support/fmd_test.h"
 #include "support/golden.h"
 
-#include "fmd/model.h"
-#include "fmd/optimizer.h"
 #include "io/keras/layout.h"
+#include "nn/model.h"
+#include "nn/optimizers/optimizer.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -6,12 +6,12 @@
 
 #include "base/rng.h"
 #include "data/sampler.h"
-#include "fmd/trainer.h"
 #include "math/gemm.h"
 #include "nn/losses/loss.h"
 #include "train/batch_plan.h"
-#include "train/evaluate.h"
+#include "train/evaluation/evaluate.h"
 #include "train/loader.h"
+#include "train/loop.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,10 +3,10 @@
 
 #include "base/rng.h"
 #include "data/sampler.h"
-#include "fmd/prediction.h"
 #include "math/gemm.h"
 #include "nn/losses/loss.h"
-#include "train/evaluate.h"
+#include "train/evaluation/evaluate.h"
+#include "train/evaluation/prediction.h"
 
 #include <math.h>
 #include <string.h>

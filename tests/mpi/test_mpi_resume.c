@@ -6,9 +6,9 @@
 
 #include "base/hash.h"
 #include "base/rng.h"
-#include "fmd/trainer.h"
 #include "math/gemm.h"
 #include "train/batch_plan.h"
+#include "train/loop.h"
 
 #include <math.h>
 #include <signal.h>

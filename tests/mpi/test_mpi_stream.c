@@ -4,10 +4,10 @@
 #include "support/mpi_main.h"
 
 #include "data/stream.h"
-#include "fmd/trainer.h"
 #include "math/gemm.h"
 #include "train/batch_plan.h"
 #include "train/loader.h"
+#include "train/loop.h"
 
 #include <stdio.h>
 #include <string.h>

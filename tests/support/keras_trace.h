@@ -3,7 +3,7 @@
 #ifndef FMD_TEST_KERAS_TRACE_H
 #define FMD_TEST_KERAS_TRACE_H
 
-#include "fmd/callback.h"
+#include "train/callbacks/callback.h"
 
 #include <stdio.h>
 

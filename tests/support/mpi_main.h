@@ -8,7 +8,7 @@
 
 #include "support/fmd_test.h"
 
-#include "fmd/comm.h"
+#include "dist/comm.h"
 
 /* The communicator, while a group runs. */
 extern fmd_comm *mpi_comm;

@@ -3,7 +3,7 @@
 #ifndef FMD_TEST_PLAIN_SINK_H
 #define FMD_TEST_PLAIN_SINK_H
 
-#include "fmd/model.h"
+#include "nn/model.h"
 
 typedef struct plain_sink {
     fmd_gradient_sink sink;

@@ -3,7 +3,7 @@
 #ifndef TRAINED_H
 #define TRAINED_H
 
-#include "fmd/checkpoint.h"
+#include "io/checkpoint/checkpoint.h"
 
 enum { TRAINED_ENTRIES = 5, TRAINED_FINGERPRINT = 3, TRAINED_STEPS = 3 };
 

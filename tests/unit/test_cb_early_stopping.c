@@ -3,7 +3,7 @@
 #include "support/keras_trace.h"
 #include "train/callbacks/callbacks.h"
 
-#include "fmd/model.h"
+#include "nn/model.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Nothing but a whole file of this program's is read, and a file that is refused changes nothing. What
  * is wrong inside a whole file is in test_checkpoint_sealed.c. */
-#include "fmd/checkpoint.h"
+#include "io/checkpoint/checkpoint.h"
 
 #include "io/checkpoint/user_block.h"
 #include "support/fmd_test.h"

@@ -1,7 +1,7 @@
 /* Scores of a small set of predictions, counted by hand; sorting; the interval's published values. */
 #include "support/fmd_test.h"
 
-#include "train/classification.h"
+#include "train/evaluation/classification.h"
 
 #include <math.h>
 

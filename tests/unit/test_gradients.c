@@ -6,10 +6,10 @@
 #include "support/fmd_test.h"
 #include "support/plain_sink.h"
 
-#include "fmd/model.h"
 #include "math/gemm.h"
 #include "nn/activations/activation.h"
 #include "nn/losses/loss.h"
+#include "nn/model.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * random numbers of Keras' are compared. */
 #include "support/fmd_test.h"
 
-#include "fmd/model.h"
+#include "nn/model.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Graphs in Keras' JSON and in its files, both ways. */
 #include "support/temp_folder.h"
 
-#include "fmd/checkpoint.h"
+#include "io/checkpoint/checkpoint.h"
 #include "io/keras/config.h"
 #include "io/keras/layout.h"
 #include "io/keras/spec.h"

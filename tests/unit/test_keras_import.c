@@ -1,7 +1,7 @@
 /* Files as Keras writes them, made here with HDF5, and what is refused of them. */
 #include "support/temp_folder.h"
 
-#include "fmd/checkpoint.h"
+#include "io/checkpoint/checkpoint.h"
 #include "io/keras/import.h"
 
 #include <hdf5.h>

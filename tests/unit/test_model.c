@@ -1,5 +1,5 @@
-#include "fmd/model.h"
 #include "math/gemm.h"
+#include "nn/model.h"
 
 #include "support/fmd_test.h"
 

@@ -1,7 +1,7 @@
 /* Optimizers: what golden numbers do not show. */
 #include "support/fmd_test.h"
 
-#include "fmd/optimizer.h"
+#include "nn/optimizers/optimizer.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 #include "cli/completion/completion.h"
 #include "cli/preset/preset.h"
 #include "cli/tutorial/lessons.h"
-#include "fmd/optimizer.h"
 #include "nn/layer.h"
 #include "nn/metrics/metric.h"
+#include "nn/optimizers/optimizer.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -3,9 +3,9 @@
 #define FMD_CLI_PREDICT_TABLE_H
 
 #include "cli/predict/user_images.h"
-#include "fmd/prediction.h"
 #include "run/config.h"
 #include "run/loaded_model.h"
+#include "train/evaluation/prediction.h"
 
 /* Predictions and the labels or names of their images. Borrows everything. */
 typedef struct fmd_told {

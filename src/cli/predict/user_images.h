@@ -2,8 +2,8 @@
 #ifndef FMD_CLI_PREDICT_USER_IMAGES_H
 #define FMD_CLI_PREDICT_USER_IMAGES_H
 
-#include "fmd/comm.h"
-#include "fmd/dataset.h"
+#include "data/dataset.h"
+#include "dist/comm.h"
 #include "run/config.h"
 
 enum { FMD_PICTURE_NAME = FMD_PATH_BYTES + 32 };

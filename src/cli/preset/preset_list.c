@@ -1,7 +1,7 @@
 #include "base/format.h"
 #include "cli/preset/preset.h"
-#include "fmd/dataset.h"
-#include "fmd/model.h"
+#include "data/dataset.h"
+#include "nn/model.h"
 
 #include <stdio.h>
 #include <stdlib.h>

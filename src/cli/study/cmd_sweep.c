@@ -3,9 +3,9 @@
 #include "base/mem.h"
 #include "base/system/print.h"
 #include "cli/commands.h"
-#include "fmd/callback.h"
 #include "measure/sweep/sweep.h"
 #include "report/sweep_page.h"
+#include "train/callbacks/callback.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #ifndef FMD_DATA_FORMATS_ARRAY_SET_H
 #define FMD_DATA_FORMATS_ARRAY_SET_H
 
-#include "fmd/dataset.h"
+#include "data/dataset.h"
 
 typedef struct fmd_array_set fmd_array_set;
 

@@ -3,7 +3,7 @@
 #ifndef FMD_DATA_IMPORT_IMPORT_WRITER_H
 #define FMD_DATA_IMPORT_IMPORT_WRITER_H
 
-#include "fmd/dataset.h"
+#include "data/dataset.h"
 
 typedef struct fmd_import_writer fmd_import_writer;
 

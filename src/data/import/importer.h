@@ -3,8 +3,8 @@
 #ifndef FMD_DATA_IMPORT_IMPORTER_H
 #define FMD_DATA_IMPORT_IMPORTER_H
 
+#include "data/dataset.h"
 #include "data/import/import_args.h"
-#include "fmd/dataset.h"
 
 /* Findings of an importer about its source. */
 typedef struct fmd_import_source {

@@ -7,7 +7,7 @@
 #define FMD_DIST_REDUCE_REDUCTION_H
 
 #include "base/fixed.h"
-#include "fmd/comm.h"
+#include "dist/comm.h"
 #include "fmd/error.h"
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* Compares the settings of a run with those in a checkpoint. */
-#include "fmd/checkpoint.h"
+#include "io/checkpoint/checkpoint.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Reads all fingerprint and state entries of a file, whatever their names. */
 #include "base/mem.h"
-#include "fmd/checkpoint.h"
+#include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/format.h"
 #include "io/checkpoint/reader.h"
 

@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "fmd/checkpoint.h"
+#include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/format.h"
 #include "io/checkpoint/reader.h"
 #include "io/keras/layout.h"

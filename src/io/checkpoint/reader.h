@@ -2,7 +2,7 @@
 #ifndef FMD_IO_CHECKPOINT_READER_H
 #define FMD_IO_CHECKPOINT_READER_H
 
-#include "fmd/checkpoint.h"
+#include "io/checkpoint/checkpoint.h"
 #include "io/hdf5/h5_file.h"
 
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* Writes checkpoints: the two layouts of Keras, and the program's own group. */
 #include "base/mem.h"
-#include "fmd/checkpoint.h"
 #include "io/atomic_file.h"
+#include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/format.h"
 #include "io/checkpoint/user_block.h"
 #include "io/hdf5/h5_writer.h"

@@ -7,7 +7,7 @@
 #ifndef FMD_IO_KERAS_IMPORT_H
 #define FMD_IO_KERAS_IMPORT_H
 
-#include "fmd/checkpoint.h"
+#include "io/checkpoint/checkpoint.h"
 
 typedef struct fmd_weights_info {
     fmd_checkpoint_info model; /* layers "" and a shape of rank 0: unknown */

@@ -6,8 +6,8 @@
 #ifndef FMD_IO_KERAS_LAYOUT_H
 #define FMD_IO_KERAS_LAYOUT_H
 
-#include "fmd/model.h"
-#include "fmd/optimizer.h"
+#include "nn/model.h"
+#include "nn/optimizers/optimizer.h"
 
 enum { FMD_KERAS_PATH = 160 };
 

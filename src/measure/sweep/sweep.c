@@ -3,11 +3,11 @@
 
 #include "base/log.h"
 #include "base/system/print.h"
-#include "fmd/callback.h"
 #include "io/json/json_object.h"
 #include "io/run_lock.h"
 #include "io/run_names.h"
 #include "run/history.h"
+#include "train/callbacks/callback.h"
 
 #include <math.h>
 #include <stdarg.h>

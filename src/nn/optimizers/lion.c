@@ -1,5 +1,5 @@
 #include "base/simd.h"
-#include "fmd/optimizer.h"
+#include "nn/optimizers/optimizer.h"
 
 typedef struct args {
     double beta_1, beta_2;

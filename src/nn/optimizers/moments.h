@@ -2,7 +2,7 @@
 #ifndef FMD_NN_OPTIMIZERS_MOMENTS_H
 #define FMD_NN_OPTIMIZERS_MOMENTS_H
 
-#include "fmd/optimizer.h"
+#include "nn/optimizers/optimizer.h"
 
 typedef struct fmd_moments {
     double beta_1, beta_2, epsilon;

@@ -1,4 +1,4 @@
-#include "fmd/optimizer.h"
+#include "nn/optimizers/optimizer.h"
 
 #include "base/mem.h"
 #include "base/simd.h"

@@ -1,5 +1,5 @@
 /* The optimizers, and the arguments that all of them take. */
-#include "fmd/optimizer.h"
+#include "nn/optimizers/optimizer.h"
 
 #define FMD_OPTIMIZER(name) extern const fmd_optimizer_ops fmd_optimizer_##name;
 #include "nn/optimizers/optimizers.def"

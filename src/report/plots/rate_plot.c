@@ -1,6 +1,6 @@
 #include "report/plots/rate_plot.h"
 
-#include "fmd/dataset.h"
+#include "data/dataset.h"
 #include "report/plots/plot_draft.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-#include "fmd/callback.h"
+#include "train/callbacks/callback.h"
 
 #include "base/option.h"
 

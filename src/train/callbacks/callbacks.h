@@ -4,7 +4,7 @@
 #ifndef FMD_TRAIN_CALLBACKS_CALLBACKS_H
 #define FMD_TRAIN_CALLBACKS_CALLBACKS_H
 
-#include "fmd/callback.h"
+#include "train/callbacks/callback.h"
 
 typedef enum fmd_progress {
     FMD_PROGRESS_AUTO, /* bar on a terminal, line elsewhere */

@@ -2,7 +2,7 @@
 #ifndef FMD_TRAIN_CALLBACKS_HOOKS_H
 #define FMD_TRAIN_CALLBACKS_HOOKS_H
 
-#include "fmd/callback.h"
+#include "train/callbacks/callback.h"
 
 typedef struct fmd_hooks {
     fmd_callback **callbacks;

@@ -2,12 +2,12 @@
  *
  * Images go through the model in microbatches of a fixed size, so the probabilities have the same bits
  * on any number of ranks. */
-#ifndef FMD_PREDICTION_H
-#define FMD_PREDICTION_H
+#ifndef FMD_TRAIN_EVALUATION_PREDICTION_H
+#define FMD_TRAIN_EVALUATION_PREDICTION_H
 
-#include "fmd/comm.h"
-#include "fmd/dataset.h"
-#include "fmd/model.h"
+#include "data/dataset.h"
+#include "dist/comm.h"
+#include "nn/model.h"
 
 typedef struct fmd_prediction {
     size_t n, classes;    /* images; units of the last layer */

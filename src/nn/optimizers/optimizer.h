@@ -3,12 +3,12 @@
  * A step makes one or more passes over all gradients, in blocks of at most FMD_OPTIMIZER_BLOCK values
  * of one tensor: norms first, where something needs them, then the update. Norms are sums over these
  * blocks in order, so they do not depend on who computes a block. */
-#ifndef FMD_OPTIMIZER_H
-#define FMD_OPTIMIZER_H
+#ifndef FMD_NN_OPTIMIZERS_OPTIMIZER_H
+#define FMD_NN_OPTIMIZERS_OPTIMIZER_H
 
 #include "base/option.h"
 #include "fmd/error.h"
-#include "fmd/model.h"
+#include "nn/model.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
  *
  * A failed MPI call ends the job with one line from the rank that saw it; collective functions
  * therefore have no status unless something local can fail inside them. */
-#ifndef FMD_COMM_H
-#define FMD_COMM_H
+#ifndef FMD_DIST_COMM_H
+#define FMD_DIST_COMM_H
 
 #include "fmd/error.h"
 

@@ -1,4 +1,4 @@
-#include "train/classification.h"
+#include "train/evaluation/classification.h"
 
 #include "base/mem.h"
 

@@ -1,10 +1,10 @@
-#include "fmd/prediction.h"
+#include "train/evaluation/prediction.h"
 
 #include "base/mem.h"
 #include "data/sampler.h"
 #include "data/stream.h"
 #include "nn/losses/loss.h"
-#include "train/evaluate.h"
+#include "train/evaluation/evaluate.h"
 #include "train/passes.h"
 
 #include <math.h>

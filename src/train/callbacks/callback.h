@@ -2,13 +2,13 @@
  *
  * Callbacks run on rank 0 and see values over all ranks. Their decisions are broadcast once an
  * epoch. A callback is one file with a const table of hooks. */
-#ifndef FMD_CALLBACK_H
-#define FMD_CALLBACK_H
+#ifndef FMD_TRAIN_CALLBACKS_CALLBACK_H
+#define FMD_TRAIN_CALLBACKS_CALLBACK_H
 
-#include "fmd/checkpoint.h"
 #include "fmd/error.h"
-#include "fmd/model.h"
+#include "io/checkpoint/checkpoint.h"
 #include "nn/metrics/metric.h"
+#include "nn/model.h"
 #include "nn/schedule.h"
 #include "train/phases.h"
 

@@ -1,4 +1,4 @@
-#include "train/evaluate.h"
+#include "train/evaluation/evaluate.h"
 
 #include "base/timer.h"
 #include "data/sampler.h"

@@ -2,10 +2,10 @@
  *
  * All values derive from exact counts of images. As in scikit-learn, the precision of a class that
  * is never predicted is 0. All functions are local. */
-#ifndef FMD_TRAIN_CLASSIFICATION_H
-#define FMD_TRAIN_CLASSIFICATION_H
+#ifndef FMD_TRAIN_EVALUATION_CLASSIFICATION_H
+#define FMD_TRAIN_EVALUATION_CLASSIFICATION_H
 
-#include "fmd/prediction.h"
+#include "train/evaluation/prediction.h"
 
 typedef struct fmd_score {
     double precision; /* share of predictions of the class that are right */

@@ -4,8 +4,8 @@
  * gradients have the same order: the optimizer, the reduction and the checkpoint see arrays, never
  * layers. The last layer must end in a softmax, which the model leaves to the loss: forward gives
  * its input, the logits. */
-#ifndef FMD_MODEL_H
-#define FMD_MODEL_H
+#ifndef FMD_NN_MODEL_H
+#define FMD_NN_MODEL_H
 
 #include "base/hash.h"
 #include "fmd/error.h"

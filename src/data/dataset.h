@@ -1,8 +1,8 @@
 /* A data set for image classification: images and labels as bytes, for training and for testing.
  *
  * The structs are views of memory that the caller owns; data/source.h reads the files. */
-#ifndef FMD_DATASET_H
-#define FMD_DATASET_H
+#ifndef FMD_DATA_DATASET_H
+#define FMD_DATA_DATASET_H
 
 #include "base/hash.h"
 #include "base/shape.h"

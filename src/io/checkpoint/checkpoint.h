@@ -6,13 +6,13 @@
  * equal trainings write equal bytes. A user block of 512 bytes precedes the HDF5 file: magic, sizes
  * and a hash of the remaining bytes, which is checked before the HDF5 library sees a byte. Files
  * are written atomically. */
-#ifndef FMD_CHECKPOINT_H
-#define FMD_CHECKPOINT_H
+#ifndef FMD_IO_CHECKPOINT_CHECKPOINT_H
+#define FMD_IO_CHECKPOINT_CHECKPOINT_H
 
 #include "fmd/error.h"
-#include "fmd/model.h"
-#include "fmd/optimizer.h"
 #include "io/checkpoint/state_entry.h"
+#include "nn/model.h"
+#include "nn/optimizers/optimizer.h"
 
 /* A setting that a resumed run must share with its checkpoint: "batch-size", "256". */
 typedef struct fmd_fingerprint_entry {

@@ -1,12 +1,12 @@
 /* Loss, accuracy and other metrics over the ranks: every sample counts once, the sums are exact. */
-#ifndef FMD_TRAIN_EVALUATE_H
-#define FMD_TRAIN_EVALUATE_H
+#ifndef FMD_TRAIN_EVALUATION_EVALUATE_H
+#define FMD_TRAIN_EVALUATION_EVALUATE_H
 
+#include "data/dataset.h"
 #include "data/sampler.h"
-#include "fmd/comm.h"
-#include "fmd/dataset.h"
-#include "fmd/model.h"
+#include "dist/comm.h"
 #include "nn/metrics/metric.h"
+#include "nn/model.h"
 #include "train/watchdog.h"
 
 /* The fixed size of a microbatch, so that no loss depends on the number of ranks; and the size of a

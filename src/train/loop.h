@@ -1,10 +1,10 @@
 /* The training loop. */
-#ifndef FMD_TRAINER_H
-#define FMD_TRAINER_H
+#ifndef FMD_TRAIN_LOOP_H
+#define FMD_TRAIN_LOOP_H
 
-#include "fmd/comm.h"
-#include "fmd/model.h"
-#include "fmd/optimizer.h"
+#include "dist/comm.h"
+#include "nn/model.h"
+#include "nn/optimizers/optimizer.h"
 #include "train/fit_args.h"
 
 typedef struct fmd_fit_result {
