@@ -7,7 +7,7 @@
 #include "nn/metrics/metric.h"
 #include "nn/schedule.h"
 #include "train/callbacks/callback.h"
-#include "train/checkpointer.h"
+#include "train/checkpoints/checkpointer.h"
 #include "train/mixing/mixing.h"
 #include "train/watchdog.h"
 

@@ -1,5 +1,6 @@
 #include "train/loop.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/timer.h"
 #include "data/sampler.h"
@@ -38,11 +39,15 @@ typedef struct loop {
     fmd_phase_seconds *phases; /* rank 0: of each rank */
 } loop;
 
-static void tell_saved(loop *l, uint64_t step)
+/* Rank 0. Tells the callbacks of a checkpoint that has been completed. */
+static void tell_saved(loop *l)
 {
     char file[FMD_CHECKPOINTER_FILE_BYTES];
-    const double seconds = fmd_checkpointer_last(l->args->checkpointer, step, file);
-    fmd_hooks_saved(&l->hooks, file, step, seconds);
+    uint64_t step;
+    double seconds;
+    if (l->root && l->args->checkpointer != NULL &&
+        fmd_checkpointer_saved(l->args->checkpointer, &step, &seconds, file))
+        fmd_hooks_saved(&l->hooks, file, step, seconds);
 }
 
 static const fmd_state *now(loop *l)
@@ -93,16 +98,35 @@ static fmd_status compare_replicas(loop *l)
     return st;
 }
 
-/* Collective. Writes a checkpoint, after a check that all replicas are equal. */
+/* Collective. Begins to write a checkpoint, after a check that all replicas are equal. */
 static fmd_status save(loop *l)
 {
     FMD_TRY(compare_replicas(l));
     fmd_watchdog_files(l->args->watchdog, "writing a checkpoint");
-    const int before = fmd_checkpointer_count(l->args->checkpointer);
     const fmd_status st = l->root ? fmd_checkpointer_write(l->args->checkpointer, now(l)) : FMD_OK;
-    if (fmd_checkpointer_count(l->args->checkpointer) > before)
-        tell_saved(l, now(l)->step);
+    tell_saved(l);
     return share_decision(l, st, NULL);
+}
+
+/* Collective. Waits until the last checkpoint is written. */
+static fmd_status settle(loop *l)
+{
+    fmd_watchdog_files(l->args->watchdog, "writing a checkpoint");
+    const fmd_status st = l->root ? fmd_checkpointer_settle(l->args->checkpointer) : FMD_OK;
+    tell_saved(l);
+    return share_decision(l, st, NULL);
+}
+
+/* Rank 0. The same after a failure, which stays the message. */
+static fmd_status settle_after(loop *l, fmd_status failure)
+{
+    char message[FMD_ERROR_BYTES];
+    snprintf(message, sizeof message, "%s", fmd_error_message());
+    fmd_watchdog_files(l->args->watchdog, "writing a checkpoint");
+    if (fmd_checkpointer_settle(l->args->checkpointer) != FMD_OK)
+        fmd_warn("%s", fmd_error_message());
+    tell_saved(l);
+    return *message != '\0' ? FMD_FAIL(failure, "%s", message) : FMD_FAIL_SILENTLY(failure);
 }
 
 /* Collective. Continues where an earlier process stopped, if there is a checkpoint. */
@@ -197,6 +221,9 @@ static fmd_status train_epoch(loop *l, bool *interrupted)
         l->event.seconds = fmd_now() - start;
         set_running_metrics(l);
         fmd_hooks_batch_end(&l->hooks, &l->event, &l->asked);
+        if (l->root && a->checkpointer != NULL)
+            fmd_checkpointer_poll(a->checkpointer);
+        tell_saved(l);
         if (!*interrupted && a->checkpointer != NULL &&
             (sums.save > 0 || fmd_checkpointer_due_by_step(a->checkpointer, step + 1)))
             FMD_TRY(save(l));
@@ -270,12 +297,17 @@ static fmd_status interrupt(loop *l)
     fmd_control_stop(&l->asked, "Stopped from outside");
     l->control = l->asked;
     l->result->interrupted = true;
-    return l->args->checkpointer != NULL ? save(l) : share_decision(l, FMD_OK, NULL);
+    if (l->args->checkpointer == NULL)
+        return share_decision(l, FMD_OK, NULL);
+    FMD_TRY(save(l));
+    return settle(l);
 }
 
 /* Collective. Calls the callbacks for the last time: they may replace the weights. */
 static fmd_status end_training(loop *l)
 {
+    if (l->args->checkpointer != NULL)
+        FMD_TRY(settle(l));
     const bool averaged = fmd_optimizer_finish(l->optimizer, fmd_model_params(l->model));
     fmd_final_weights weights = {.params = fmd_model_params(l->model),
                                  .epoch = l->result->epochs - 1};
@@ -348,6 +380,8 @@ fmd_status fmd_fit(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fmd_fit_ar
         st = fmd_comm_agree(c, allocate(&l));
     if (st == FMD_OK)
         st = run(&l);
+    if (st != FMD_OK && l.root && args->checkpointer != NULL)
+        st = settle_after(&l, st);
     result->steps = now(&l)->step;
     if (l.state.history != NULL)
         result->first = l.state.history[0];

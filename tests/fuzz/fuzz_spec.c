@@ -5,7 +5,7 @@
 #include "nn/optimizers/optimizer.h"
 #include "nn/schedule.h"
 #include "train/callbacks/callbacks.h"
-#include "train/checkpointer.h"
+#include "train/checkpoints/checkpointer.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/timer.h"
 #include "io/run_lock.h"
-#include "train/checkpointer.h"
+#include "train/checkpoints/checkpointer.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -85,7 +85,15 @@ static const fmd_state *state_after(fmd_checkpointer *s, uint64_t step)
 
 static fmd_status write_step(fmd_checkpointer *s, uint64_t step)
 {
-    return fmd_checkpointer_write(s, state_after(s, step));
+    FMD_TRY(fmd_checkpointer_write(s, state_after(s, step)));
+    return fmd_checkpointer_settle(s);
+}
+
+static fmd_status write_best(fmd_checkpointer *s, uint64_t step, double accuracy)
+{
+    const fmd_metrics m = {.accuracy = accuracy};
+    FMD_TRY(fmd_checkpointer_write_best(s, state_after(s, step), &m));
+    return fmd_checkpointer_settle(s);
 }
 
 static void write_steps(uint64_t first, uint64_t last)
@@ -301,8 +309,7 @@ static void the_best_is_the_epoch_that_reports_mark(void **state)
     fmd_checkpointer *s =
         open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH, .best = true});
     for (int i = 0; i < 3; i++) {
-        const fmd_metrics m = {.accuracy = values[i]};
-        assert_ok(fmd_checkpointer_write_best(s, state_after(s, (uint64_t)i + 1), &m));
+        assert_ok(write_best(s, (uint64_t)i + 1, values[i]));
         if (fmd_metric_is_best("accuracy", FMD_MODE_AUTO, values[i], best_value)) {
             best = i;
             best_value = values[i];
@@ -332,8 +339,7 @@ static void recall(const char *from, double accuracy)
     fmd_checkpointer *s =
         open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH, .best = true});
     fmd_checkpointer_recall(s, state_after(s, 30), three_epochs, 3, 10, from);
-    const fmd_metrics m = {.accuracy = accuracy};
-    assert_ok(fmd_checkpointer_write_best(s, state_after(s, 40), &m));
+    assert_ok(write_best(s, 40, accuracy));
     fmd_checkpointer_destroy(s);
 }
 
@@ -365,7 +371,7 @@ static void best_weights_by_another_metric_are_gone(void **state)
 {
     (void)state;
     fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.best = true});
-    assert_ok(fmd_checkpointer_write_best(s, state_after(s, 10), &three_epochs[0]));
+    assert_ok(write_best(s, 10, three_epochs[0].accuracy));
     fmd_checkpointer_destroy(s);
     recall(NULL, 0.8);
     assert_int_equal(best_step(), 0);
@@ -384,7 +390,6 @@ static void the_best_is_written_when_it_is_better(void **state)
         fmd_checkpointer *s =
             open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH, .best = true});
         for (int i = 0; i < n; i++) {
-            const fmd_metrics m = {.accuracy = epochs[i].accuracy};
             uint64_t step;
             if (i == resumed) { /* another process that knows what a checkpoint holds */
                 fmd_checkpointer *next = open_checkpointer(&(fmd_checkpointer_args){.best = true});
@@ -393,14 +398,14 @@ static void the_best_is_written_when_it_is_better(void **state)
                 fmd_checkpointer_destroy(s);
                 s = next;
             }
-            assert_ok(fmd_checkpointer_write_best(s, state_after(s, (uint64_t)i + 1), &m));
+            assert_ok(write_best(s, (uint64_t)i + 1, epochs[i].accuracy));
             assert_ok(fmd_checkpoint_verify("checkpoints/best.weights.h5", &step));
             assert_int_equal(step, epochs[i].best);
         }
         fmd_checkpointer_destroy(s);
     }
     fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.best = false});
-    assert_ok(fmd_checkpointer_write_best(s, state_after(s, 9), &(fmd_metrics){.accuracy = 1}));
+    assert_ok(write_best(s, 9, 1));
     fmd_checkpointer_destroy(s);
     uint64_t step;
     assert_ok(fmd_checkpoint_verify("checkpoints/best.weights.h5", &step));
@@ -574,6 +579,66 @@ static void a_full_disk_costs_old_checkpoints_but_never_the_last_good_one(void *
     assert_int_equal(step, 7);
 }
 
+static void the_copy_is_of_the_moment_of_the_call(void **state)
+{
+    (void)state;
+    fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH});
+    for (uint64_t step = 1; step < 20; step++) {
+        assert_ok(fmd_checkpointer_write(s, state_after(s, step)));
+        state_after(s, 99);
+    }
+    fmd_checkpointer_destroy(s); /* waits for the last */
+    assert_int_equal(count_files(), 20);
+    assert_loads(19);
+}
+
+/* The training asks after each step, without waiting; it hears of each file once. */
+static void a_completed_checkpoint_is_told_once(void **state)
+{
+    (void)state;
+    char file[FMD_CHECKPOINTER_FILE_BYTES];
+    uint64_t step = 0;
+    double seconds = 0;
+    fmd_checkpointer *s = open_checkpointer(&(fmd_checkpointer_args){.kind = FMD_SAVE_EPOCH});
+    assert_false(fmd_checkpointer_saved(s, &step, &seconds, file));
+    assert_ok(fmd_checkpointer_write(s, state_after(s, 5)));
+    for (int i = 0; i < 20000 && fmd_checkpointer_count(s) == 0; i++) {
+        fmd_checkpointer_poll(s);
+        usleep(1000);
+    }
+    assert_true(fmd_checkpointer_saved(s, &step, &seconds, file));
+    assert_int_equal(step, 5);
+    assert_true(seconds > 0);
+    assert_string_equal(file, "checkpoints/step-0000000005.weights.h5");
+    assert_true(exists(file));
+    assert_false(fmd_checkpointer_saved(s, &step, &seconds, file));
+    fmd_checkpointer_destroy(s);
+}
+
+/* Not at the next checkpoint, which may be hours away. */
+static void a_failure_for_good_asks_for_an_end_at_once(void **state)
+{
+    (void)state;
+    fmd_run_lock l;
+    assert_ok(fmd_run_lock_take(&l, "."));
+    fmd_checkpointer *s = open_checkpointer(
+        &(fmd_checkpointer_args){.lock = l, .kind = FMD_SAVE_STEPS, .every = 1000});
+    assert_ok(write_step(s, 1));
+    assert_false(fmd_checkpointer_due_by_time(s));
+    fmd_run_lock_release(&l);
+    assert_ok(fmd_run_lock_take(&l, "."));
+    assert_ok(fmd_checkpointer_write(s, state_after(s, 2)));
+    for (int i = 0; i < 20000 && !fmd_checkpointer_due_by_time(s); i++) {
+        fmd_checkpointer_poll(s);
+        usleep(1000);
+    }
+    assert_true(fmd_checkpointer_due_by_time(s));
+    assert_int_equal(fmd_checkpointer_write(s, state_after(s, 3)), FMD_EBUSY);
+    fmd_checkpointer_destroy(s);
+    fmd_run_lock_release(&l);
+    assert_latest(1);
+}
+
 /* As on a file system that has no links: here a folder is in the way of the new one. */
 static void a_link_that_cannot_be_made_is_named_and_survived(void **state)
 {
@@ -610,9 +675,7 @@ static void a_replaced_process_writes_nothing(void **state)
     fmd_run_lock_release(&l);
     assert_ok(fmd_run_lock_take(&l, "."));
     assert_int_equal(write_step(s, 2), FMD_EBUSY);
-    assert_int_equal(
-        fmd_checkpointer_write_best(s, state_after(s, 2), &(fmd_metrics){.accuracy = 1}),
-        FMD_EBUSY);
+    assert_int_equal(write_best(s, 2, 1), FMD_EBUSY);
     assert_int_equal(fmd_checkpointer_write_final(s, state_after(s, 2), false), FMD_EBUSY);
     fmd_checkpointer_emergency(s, state_after(s, 3));
     fmd_checkpointer_destroy(s);
@@ -723,6 +786,9 @@ int main(void)
         in_folder(remains_of_writes_that_were_cut_off_are_deleted),
         in_folder(a_failed_write_is_survived_twice_in_a_row),
         in_folder(a_full_disk_costs_old_checkpoints_but_never_the_last_good_one),
+        in_folder(the_copy_is_of_the_moment_of_the_call),
+        in_folder(a_completed_checkpoint_is_told_once),
+        in_folder(a_failure_for_good_asks_for_an_end_at_once),
         in_folder(a_link_that_cannot_be_made_is_named_and_survived),
         in_folder(a_replaced_process_writes_nothing),
         in_folder(a_last_checkpoint_is_written_once),

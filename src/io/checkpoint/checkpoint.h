@@ -33,9 +33,22 @@ typedef struct fmd_state {
     size_t n_fingerprint;
     const fmd_state_entry *entries;
     size_t n_entries;
-    fmd_status (*check)(const void *self); /* called before the file is written; NULL: no check */
-    const void *check_self;
 } fmd_state;
+
+/* The bytes of a checkpoint file, a copy of the state. */
+typedef struct fmd_checkpoint_image {
+    char *data; /* released by free() */
+    size_t bytes;
+    uint64_t step;
+} fmd_checkpoint_image;
+
+/* Local. Copies the state into an image for the file at `path`, which messages name. Calls HDF5, so
+ * only one thread at a time may build. FMD_EIO, FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_checkpoint_build(fmd_checkpoint_image *out, const char *path,
+                                            const fmd_state *s);
+
+/* Local. Adds sizes and hash: only now are the bytes a checkpoint. In any thread. */
+void fmd_checkpoint_seal(fmd_checkpoint_image *image);
 
 /* Local. Writes the state to a temporary file in the folder of `path`, syncs it and renames it:
  * `path` is either the old file or the complete new one. FMD_EIO. */

@@ -179,21 +179,35 @@ static fmd_status put_state(fmd_h5_writer *w, const fmd_keras_layout *k, const f
     return FMD_OK;
 }
 
-fmd_status fmd_checkpoint_write(const char *path, const fmd_state *s)
+fmd_status fmd_checkpoint_build(fmd_checkpoint_image *out, const char *path, const fmd_state *s)
 {
     fmd_h5_writer w;
     fmd_keras_layout k;
-    char *image = NULL;
-    size_t bytes = 0;
+    fmd_checkpoint_image image = {.step = s->step};
     FMD_TRY(fmd_keras_layout_create(&k, s->model));
     fmd_h5_writer_begin(&w, FMD_USER_BLOCK_BYTES);
     fmd_status status = put_state(&w, &k, s);
-    const fmd_status made = fmd_h5_writer_finish(&w, path, &image, &bytes);
-    if (made == FMD_OK && status == FMD_OK) {
-        fmd_user_block_fill(image, bytes, s->step);
-        status = fmd_atomic_file_write_checked(path, image, bytes, s->check, s->check_self);
-    }
-    free(image);
+    const fmd_status made = fmd_h5_writer_finish(&w, path, &image.data, &image.bytes);
     fmd_keras_layout_free(&k);
-    return status != FMD_OK ? status : made;
+    status = status != FMD_OK ? status : made;
+    if (status == FMD_OK)
+        *out = image;
+    else
+        free(image.data);
+    return status;
+}
+
+void fmd_checkpoint_seal(fmd_checkpoint_image *image)
+{
+    fmd_user_block_fill(image->data, image->bytes, image->step);
+}
+
+fmd_status fmd_checkpoint_write(const char *path, const fmd_state *s)
+{
+    fmd_checkpoint_image image;
+    FMD_TRY(fmd_checkpoint_build(&image, path, s));
+    fmd_checkpoint_seal(&image);
+    const fmd_status st = fmd_atomic_file_write(path, image.data, image.bytes);
+    free(image.data);
+    return st;
 }

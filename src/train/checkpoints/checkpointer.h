@@ -1,9 +1,10 @@
 /* The checkpoints of a run: schedule, writing, retention and recovery.
  *
- * Files are named step-<10 digits>.weights.h5; `latest.weights.h5` is a link to the newest. A
- * failed write is reported while training goes on; the newest good file is never deleted. Every
- * rank has a checkpointer, since any rank may have to write the emergency checkpoint; otherwise
- * only rank 0 writes and reads. */
+ * Checkpoints are written while training goes on: the training thread copies the state and hands
+ * the copy to a thread of the checkpointer. One file is written at a time, so a checkpoint is
+ * complete before the next one begins. A failed write is reported while training goes on; the
+ * newest good file is never deleted. Every rank has a checkpointer, since any rank may have to
+ * write the emergency checkpoint; otherwise only rank 0 writes and reads. */
 #ifndef FMD_TRAIN_CHECKPOINTER_H
 #define FMD_TRAIN_CHECKPOINTER_H
 
@@ -46,25 +47,32 @@ void fmd_checkpointer_destroy(fmd_checkpointer *s);
 /* Local. Whether a checkpoint is due after `step` steps in total; the same on all ranks. */
 bool fmd_checkpointer_due_by_step(const fmd_checkpointer *s, uint64_t step);
 
-/* Rank 0. Whether one is due by the clock, or at the end of an epoch. */
+/* Rank 0. Whether one is due by the clock, or at the end of an epoch. Not while the last one is
+ * being written; but a write that failed for good is due by time, so that the training ends. */
 bool fmd_checkpointer_due_by_time(const fmd_checkpointer *s);
 bool fmd_checkpointer_due_by_epoch(const fmd_checkpointer *s);
 
-/* Rank 0. Writes a checkpoint, links `latest.weights.h5`, deletes all but the newest. FMD_EBUSY:
- * the folder belongs to another process by now. A failed write is a warning; the third in a row is
- * FMD_EIO. */
+/* Rank 0. Waits until the last checkpoint is written, copies the state and begins to write it; then
+ * `latest.weights.h5` is linked, and all but the newest are deleted. Its outcome is returned by the
+ * next of these functions: write, write_best, settle, write_final. FMD_EBUSY: the folder belongs to
+ * another process by now. A failed write is a warning; the third in a row is FMD_EIO. */
 FMD_CHECKED fmd_status fmd_checkpointer_write(fmd_checkpointer *s, const fmd_state *state);
 
-/* Rank 0. Writes best.weights.h5 if this epoch is the best so far. A failed write is a warning;
- * FMD_EBUSY. */
+/* Rank 0. The same for best.weights.h5, if this epoch is the best so far. */
 FMD_CHECKED fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fmd_state *state,
                                                    const fmd_metrics *metrics);
 
-/* Rank 0. Makes final.weights.h5, the end of the run: a hard link to the newest checkpoint if that
- * has the same step and the weights have not been `replaced` since; else a file of its own.
- * FMD_EIO, FMD_EBUSY. */
-FMD_CHECKED fmd_status fmd_checkpointer_write_final(const fmd_checkpointer *s,
-                                                    const fmd_state *state, bool replaced);
+/* Rank 0. Waits until nothing is being written; returns the outcome of the last write. */
+FMD_CHECKED fmd_status fmd_checkpointer_settle(fmd_checkpointer *s);
+
+/* Rank 0. The same without waiting, except for an outcome that ends the training. */
+void fmd_checkpointer_poll(fmd_checkpointer *s);
+
+/* Rank 0. Makes final.weights.h5, the end of the run, and waits until it is written: a hard link to
+ * the newest checkpoint if that has the same step and the weights have not been `replaced` since;
+ * else a file of its own. FMD_EIO, FMD_EBUSY. */
+FMD_CHECKED fmd_status fmd_checkpointer_write_final(fmd_checkpointer *s, const fmd_state *state,
+                                                    bool replaced);
 
 /* Local. The state entry with the metric of best.weights.h5. */
 fmd_state_entry fmd_checkpointer_entry(fmd_checkpointer *s);
@@ -89,17 +97,18 @@ void fmd_checkpointer_recall(fmd_checkpointer *s, const fmd_state *state,
                              const fmd_metrics *history, size_t n, uint64_t epoch_steps,
                              const char *from);
 
-/* Local. The number of checkpoints that this process has written, and the seconds spent on them. */
+/* Local. The number of checkpoints that this process has written, and the seconds for which they
+ * held the training up. */
 int fmd_checkpointer_count(const fmd_checkpointer *s);
 double fmd_checkpointer_seconds(const fmd_checkpointer *s);
 
 /* Rank 0. The step of best.weights.h5; 0: there is none. */
 uint64_t fmd_checkpointer_best_step(const fmd_checkpointer *s);
 
-/* Rank 0. The name in the run folder of the checkpoint just written, after `step`; returns the
- * seconds spent on it. */
+/* Rank 0. Whether a checkpoint has been completed since the last call: its step, the seconds from
+ * the copy to the end of the write, and its name in the run folder. */
 enum { FMD_CHECKPOINTER_FILE_BYTES = 96 };
-double fmd_checkpointer_last(const fmd_checkpointer *s, uint64_t step,
-                             char file[FMD_CHECKPOINTER_FILE_BYTES]);
+bool fmd_checkpointer_saved(fmd_checkpointer *s, uint64_t *step, double *seconds,
+                            char file[FMD_CHECKPOINTER_FILE_BYTES]);
 
 #endif

@@ -1,13 +1,14 @@
-#include "train/checkpointer.h"
+#include "train/checkpoints/checkpointer.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timer.h"
 #include "io/atomic_file.h"
 #include "io/run_names.h"
+#include "train/checkpoints/background.h"
+#include "train/checkpoints/step_files.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <float.h>
@@ -16,28 +17,47 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
-/* How the file begins by which a rank claims an emergency checkpoint. */
-#define FMD_EMERGENCY_CLAIM ".emergency-"
-
-enum { PATH_BYTES = 1200, NAME_BYTES = 64, STEP_DIGITS = 10, MAX_FAILURES = 3, EMERGENCIES = 2 };
-static const char prefix[] = "step-", suffix[] = ".weights.h5", best_name[] = FMD_FILE_BEST;
+enum {
+    PATH_BYTES = FMD_STEP_FILES_PATH,
+    NAME_BYTES = FMD_STEP_FILES_NAME,
+    MAX_FAILURES = 3,
+    EMERGENCIES = 2
+};
+static const char best_name[] = FMD_FILE_BEST;
 
 /* The share of a run's time that automatic checkpoints may cost; the assumed seconds of the
  * first. */
 static const double auto_share = 0.01, first_cost = 0.01;
 
+/* A file that the writing thread makes of a copy of the state. The thread owns the job from the
+ * moment that it is handed over until it is done. */
+typedef struct job {
+    fmd_step_files files;
+    int64_t keep; /* of the step files; 0: the file is best.weights.h5 */
+    char name[NAME_BYTES];
+    fmd_checkpoint_image image;
+    double begun, waited; /* when the copy began, and its seconds, in which training waits */
+    double seconds, cpu;  /* of the thread */
+    fmd_status status, linked;
+    char message[FMD_ERROR_BYTES]; /* of `status`, else of `linked` */
+} job;
+
 struct fmd_checkpointer {
     fmd_checkpointer_args args;
+    fmd_step_files files;
     double best;        /* of the monitored metric; NAN: none yet */
     uint64_t best_step; /* of best.weights.h5; 0: there is none */
     int written, failures;
     uint64_t last_step; /* of the newest file that this process wrote; valid if written > 0 */
     double seconds, last_cost, last_time;
+    bool untold; /* fmd_checkpointer_saved has not told of the newest file */
+    double last_seconds;
+    fmd_background *thread;
+    bool pending; /* the outcome of `job` has not been judged */
+    job job;
 };
 
 fmd_status fmd_save_freq_parse(const char *freq, fmd_save_kind *kind, double *every)
@@ -74,13 +94,20 @@ fmd_status fmd_checkpointer_create(fmd_checkpointer **out, const fmd_checkpointe
     fmd_checkpointer *s;
     FMD_TRY(fmd_alloc(&s, 1, sizeof *s, "the checkpoints"));
     *s = (fmd_checkpointer){.args = *args, .best = (double)NAN, .last_cost = first_cost};
+    s->files = (fmd_step_files){.run_folder = args->run_folder, .lock = args->lock};
     s->last_time = fmd_now();
-    *out = s;
-    return FMD_OK;
+    const fmd_status st = fmd_background_create(&s->thread);
+    if (st == FMD_OK)
+        *out = s;
+    else
+        free(s);
+    return st;
 }
 
 void fmd_checkpointer_destroy(fmd_checkpointer *s)
 {
+    if (s != NULL)
+        fmd_background_destroy(s->thread);
     free(s);
 }
 
@@ -89,158 +116,143 @@ bool fmd_checkpointer_due_by_step(const fmd_checkpointer *s, uint64_t step)
     return s->args.kind == FMD_SAVE_STEPS && step % (uint64_t)s->args.every == 0;
 }
 
+/* The thread has failed for good: what is next is not another try. */
+static bool has_failed(const fmd_checkpointer *s)
+{
+    const fmd_status st = s->pending && fmd_background_is_idle(s->thread) ? s->job.status : FMD_OK;
+    return st == FMD_EBUSY || (st != FMD_OK && s->job.keep > 0 && s->failures + 1 >= MAX_FAILURES);
+}
+
 bool fmd_checkpointer_due_by_time(const fmd_checkpointer *s)
 {
-    return s->args.kind == FMD_SAVE_SECONDS && fmd_now() - s->last_time >= s->args.every;
+    return has_failed(s) ||
+           (s->args.kind == FMD_SAVE_SECONDS && fmd_now() - s->last_time >= s->args.every &&
+            fmd_background_is_idle(s->thread));
 }
 
 bool fmd_checkpointer_due_by_epoch(const fmd_checkpointer *s)
 {
     return s->args.kind == FMD_SAVE_EPOCH ||
-           (s->args.kind == FMD_SAVE_AUTO &&
+           (s->args.kind == FMD_SAVE_AUTO && fmd_background_is_idle(s->thread) &&
             (fmd_now() - s->last_time) * auto_share >= s->last_cost);
 }
 
-static const char *file_path(const fmd_checkpointer *s, const char *name, char path[PATH_BYTES])
+static double cpu_seconds(void)
 {
-    snprintf(path, PATH_BYTES, "%s/" FMD_FILE_CHECKPOINTS "/%s", s->args.run_folder, name);
-    return path;
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static const char *step_name(uint64_t step, char name[NAME_BYTES])
+/* In the writing thread. No HDF5, no MPI, no output. */
+static void write_job(void *self)
 {
-    snprintf(name, NAME_BYTES, "%s%0*" PRIu64 "%s", prefix, STEP_DIGITS, step, suffix);
-    return name;
-}
-
-static int is_step_file(const struct dirent *entry)
-{
-    const size_t digits =
-        strspn(entry->d_name + strnlen(entry->d_name, sizeof prefix - 1), "0123456789");
-    return strncmp(entry->d_name, prefix, sizeof prefix - 1) == 0 && digits >= STEP_DIGITS &&
-           strcmp(entry->d_name + sizeof prefix - 1 + digits, suffix) == 0;
-}
-
-/* A damaged file that was set aside. */
-static int is_bad_file(const struct dirent *entry)
-{
-    const size_t n = strlen(entry->d_name);
-    return strncmp(entry->d_name, prefix, sizeof prefix - 1) == 0 && n > 4 &&
-           strcmp(entry->d_name + n - 4, ".bad") == 0;
-}
-
-static int is_remains(const struct dirent *entry)
-{
-    static const char claim[] = FMD_EMERGENCY_CLAIM;
-    return strstr(entry->d_name, ".tmp-") != NULL ||
-           strncmp(entry->d_name, claim, sizeof claim - 1) == 0;
-}
-
-/* The names that `filter` accepts, newest step first; released by free_names. -1 and errno. */
-static int list_names(const fmd_checkpointer *s, int (*filter)(const struct dirent *),
-                      struct dirent ***names)
-{
-    char path[PATH_BYTES];
-    const int n = scandir(file_path(s, "", path), names, filter, alphasort);
-    for (int i = 0; i < n / 2; i++) {
-        struct dirent *swap = (*names)[i];
-        (*names)[i] = (*names)[n - 1 - i];
-        (*names)[n - 1 - i] = swap;
+    job *j = self;
+    const double begun = fmd_now(), cpu = cpu_seconds();
+    j->linked = FMD_OK;
+    if (j->keep == 0) {
+        j->status = fmd_step_files_store(&j->files, j->name, &j->image);
+    } else {
+        j->status = fmd_step_files_store_or_prune(&j->files, j->name, &j->image);
+        if (j->status == FMD_OK) {
+            j->linked = fmd_step_files_link_latest(&j->files, j->name);
+            fmd_step_files_prune(&j->files, j->keep);
+        }
     }
-    return n;
+    if (j->status != FMD_OK || j->linked != FMD_OK)
+        snprintf(j->message, sizeof j->message, "%s", fmd_error_message());
+    free(j->image.data);
+    j->seconds = fmd_now() - begun;
+    j->cpu = cpu_seconds() - cpu;
 }
 
-static void free_names(struct dirent **names, int n)
+/* A file of a step: only the third failure in a row ends the training. */
+static fmd_status judge_step(fmd_checkpointer *s, const job *j)
 {
-    for (int i = 0; i < n; i++)
-        free(names[i]);
-    if (n > 0)
-        free(names);
+    if (j->status == FMD_EBUSY)
+        return FMD_FAIL(j->status, "%s", j->message);
+    if (j->status != FMD_OK) {
+        if (++s->failures >= MAX_FAILURES)
+            return FMD_FAIL(FMD_EIO, "%d checkpoints in a row failed: %.800s", s->failures,
+                            j->message);
+        fmd_warn("%s; training continues, and the next checkpoint is another try", j->message);
+        return FMD_OK;
+    }
+    if (j->linked != FMD_OK)
+        fmd_warn("%s", j->message);
+    s->failures = 0;
+    s->written++;
+    s->last_step = j->image.step;
+    s->last_seconds = j->waited + j->seconds;
+    s->untold = true;
+    return FMD_OK;
 }
 
-/* The folder may be moved, and its name be another run's, at any moment: so this check precedes
- * each change. */
-static fmd_status check_folder(const void *self)
+static fmd_status judge_best(fmd_checkpointer *s, const job *j)
 {
-    const fmd_checkpointer *s = self;
-    return fmd_run_lock_check(&s->args.lock, s->args.run_folder);
+    if (j->status == FMD_EIO) {
+        fmd_warn("%s; training continues", j->message);
+        return FMD_OK;
+    }
+    if (j->status != FMD_OK)
+        return FMD_FAIL(j->status, "%s", j->message);
+    s->best_step = j->image.step;
+    return FMD_OK;
 }
 
-/* Deletes all step files but the newest `keep`. */
-static void prune(const fmd_checkpointer *s, int64_t keep)
+fmd_status fmd_checkpointer_settle(fmd_checkpointer *s)
+{
+    if (!s->pending)
+        return FMD_OK;
+    const double begun = fmd_now();
+    fmd_background_wait(s->thread);
+    const double waited = fmd_now() - begun;
+    s->pending = false;
+    s->seconds += waited;
+    if (s->job.keep == 0)
+        return judge_best(s, &s->job);
+    s->last_cost = s->job.waited + waited + s->job.cpu;
+    return judge_step(s, &s->job);
+}
+
+void fmd_checkpointer_poll(fmd_checkpointer *s)
+{
+    if (!s->pending || !fmd_background_is_idle(s->thread) || has_failed(s))
+        return;
+    const fmd_status st = fmd_checkpointer_settle(s);
+    (void)st; /* a failure that is not for good is a warning */
+}
+
+/* Copies the state and hands it to the thread. A failure is judged as one of the thread. */
+static fmd_status hand_over(fmd_checkpointer *s, const char *name, int64_t keep,
+                            const fmd_state *state)
 {
     char path[PATH_BYTES];
-    struct dirent **names = NULL;
-    const int n = list_names(s, is_step_file, &names);
-    for (int i = n - 1; i >= keep && i >= 1 && check_folder(s) == FMD_OK; i--)
-        unlink(file_path(s, names[i]->d_name, path));
-    free_names(names, n);
-}
-
-/* Replaces the link atomically, after the file has been synced. */
-static void link_latest(const fmd_checkpointer *s, const char *name)
-{
-    char temp[PATH_BYTES], path[PATH_BYTES];
-    file_path(s, FMD_FILE_LATEST ".tmp-link", temp);
-    file_path(s, FMD_FILE_LATEST, path);
-    if (check_folder(s) != FMD_OK)
-        return; /* the next write reports it */
-    unlink(temp);
-    if (symlink(name, temp) != 0 || rename(temp, path) != 0)
-        fmd_warn("cannot link '%s': %s", path, strerror(errno));
-}
-
-/* Whether the disk has less space than the newest checkpoint needs. */
-static bool is_full(const fmd_checkpointer *s)
-{
-    char path[PATH_BYTES];
-    struct stat newest;
-    struct statvfs disk;
-    return stat(file_path(s, FMD_FILE_LATEST, path), &newest) == 0 &&
-           statvfs(file_path(s, "", path), &disk) == 0 &&
-           (double)disk.f_bavail * (double)disk.f_frsize < (double)newest.st_size;
-}
-
-static fmd_status write_file(const fmd_checkpointer *s, const char *name, const fmd_state *state)
-{
-    char path[PATH_BYTES];
-    fmd_state checked = *state;
-    checked.check = check_folder;
-    checked.check_self = s;
-    return fmd_checkpoint_write(file_path(s, name, path), &checked);
+    FMD_TRY(fmd_checkpointer_settle(s));
+    job *j = &s->job;
+    *j = (job){.files = s->files, .keep = keep, .begun = fmd_now()};
+    snprintf(j->name, sizeof j->name, "%s", name);
+    j->status = fmd_checkpoint_build(&j->image, fmd_step_files_path(&s->files, name, path), state);
+    s->pending = true;
+    j->waited = fmd_now() - j->begun;
+    s->seconds += j->waited;
+    if (j->status == FMD_OK) {
+        const fmd_status started = fmd_background_run(s->thread, write_job, j);
+        if (started == FMD_OK)
+            return FMD_OK;
+        free(j->image.data);
+        j->status = started;
+    }
+    snprintf(j->message, sizeof j->message, "%s", fmd_error_message());
+    return fmd_checkpointer_settle(s);
 }
 
 fmd_status fmd_checkpointer_write(fmd_checkpointer *s, const fmd_state *state)
 {
     char name[NAME_BYTES];
-    const double start = fmd_now();
-    step_name(state->step, name);
-    fmd_status st = write_file(s, name, state);
-    if (st == FMD_EIO && is_full(s)) {
-        prune(s, 1);
-        st = write_file(s, name, state);
-    }
+    const fmd_status st = hand_over(s, fmd_step_files_name(state->step, name), s->args.keep, state);
     s->last_time = fmd_now();
-    s->last_cost = s->last_time - start;
-    s->seconds += s->last_cost;
-    if (st == FMD_EBUSY)
-        return st;
-    if (st != FMD_OK) {
-        if (++s->failures >= MAX_FAILURES) {
-            char last[FMD_ERROR_BYTES];
-            snprintf(last, sizeof last, "%s", fmd_error_message());
-            return FMD_FAIL(FMD_EIO, "%d checkpoints in a row failed: %.800s", s->failures, last);
-        }
-        fmd_warn("%s; training continues, and the next checkpoint is another try",
-                 fmd_error_message());
-        return FMD_OK;
-    }
-    s->failures = 0;
-    s->written++;
-    s->last_step = state->step;
-    link_latest(s, name);
-    prune(s, s->args.keep);
-    return FMD_OK;
+    return st;
 }
 
 fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fmd_state *state,
@@ -252,14 +264,19 @@ fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fmd_state *sta
     if (!fmd_metric_is_best(s->args.monitor, s->args.mode, value, s->best))
         return FMD_OK;
     s->best = value;
-    const double start = fmd_now();
-    fmd_status st = write_file(s, best_name, state);
-    s->seconds += fmd_now() - start;
-    if (st == FMD_EIO) {
-        fmd_warn("%s; training continues", fmd_error_message());
-        return FMD_OK;
-    }
-    s->best_step = state->step;
+    return hand_over(s, best_name, 0, state);
+}
+
+/* Writes while the caller waits, with one of the functions fmd_step_files_store*. */
+static fmd_status write_now(const fmd_checkpointer *s, const char *name, const fmd_state *state,
+                            fmd_status (*store)(const fmd_step_files *, const char *,
+                                                fmd_checkpoint_image *))
+{
+    char path[PATH_BYTES];
+    fmd_checkpoint_image image;
+    FMD_TRY(fmd_checkpoint_build(&image, fmd_step_files_path(&s->files, name, path), state));
+    const fmd_status st = store(&s->files, name, &image);
+    free(image.data);
     return st;
 }
 
@@ -268,9 +285,9 @@ fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fmd_state *sta
 static bool link_final(const fmd_checkpointer *s, uint64_t step)
 {
     char name[NAME_BYTES], source[PATH_BYTES], temp[PATH_BYTES], path[PATH_BYTES];
-    file_path(s, step_name(step, name), source);
-    file_path(s, FMD_FILE_FINAL ".tmp-link", temp);
-    file_path(s, FMD_FILE_FINAL, path);
+    fmd_step_files_path(&s->files, fmd_step_files_name(step, name), source);
+    fmd_step_files_path(&s->files, FMD_FILE_FINAL ".tmp-link", temp);
+    fmd_step_files_path(&s->files, FMD_FILE_FINAL, path);
     unlink(temp);
     if (link(source, temp) != 0)
         return false;
@@ -280,18 +297,13 @@ static bool link_final(const fmd_checkpointer *s, uint64_t step)
     return done;
 }
 
-fmd_status fmd_checkpointer_write_final(const fmd_checkpointer *s, const fmd_state *state,
-                                        bool replaced)
+fmd_status fmd_checkpointer_write_final(fmd_checkpointer *s, const fmd_state *state, bool replaced)
 {
-    FMD_TRY(check_folder(s));
+    FMD_TRY(fmd_checkpointer_settle(s));
+    FMD_TRY(fmd_step_files_check(&s->files));
     if (!replaced && s->written > 0 && s->last_step == state->step && link_final(s, state->step))
         return FMD_OK;
-    fmd_status st = write_file(s, FMD_FILE_FINAL, state);
-    if (st == FMD_EIO && is_full(s)) {
-        prune(s, 1);
-        st = write_file(s, FMD_FILE_FINAL, state);
-    }
-    return st;
+    return write_now(s, FMD_FILE_FINAL, state, fmd_step_files_store_or_prune);
 }
 
 fmd_state_entry fmd_checkpointer_entry(fmd_checkpointer *s)
@@ -305,33 +317,26 @@ void fmd_checkpointer_emergency(fmd_checkpointer *s, const fmd_state *state)
 {
     const struct timespec turn = {.tv_nsec = 250000000};
     char name[NAME_BYTES], path[PATH_BYTES], claim[NAME_BYTES];
-    step_name(state->step, name);
+    fmd_step_files_name(state->step, name);
+    fmd_background_wait(s->thread);
     for (int i = 0; i < EMERGENCIES; i++) {
         if (i > 0)
             nanosleep(&turn, NULL);
-        if (access(file_path(s, name, path), F_OK) == 0)
+        if (access(fmd_step_files_path(&s->files, name, path), F_OK) == 0)
             return;
         snprintf(claim, sizeof claim, FMD_EMERGENCY_CLAIM "%" PRIu64 "-%d", state->step, i);
-        const int fd =
-            open(file_path(s, claim, path), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+        const int fd = open(fmd_step_files_path(&s->files, claim, path),
+                            O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
         if (fd < 0)
             continue;
         close(fd);
-        if (write_file(s, name, state) == FMD_OK)
-            link_latest(s, name);
-        unlink(file_path(s, claim, path));
+        if (write_now(s, name, state, fmd_step_files_store) == FMD_OK) {
+            const fmd_status linked = fmd_step_files_link_latest(&s->files, name);
+            (void)linked; /* the link is for people; the next start makes it */
+        }
+        unlink(fmd_step_files_path(&s->files, claim, path));
         return;
     }
-}
-
-static void delete_remains(const fmd_checkpointer *s)
-{
-    char path[PATH_BYTES];
-    struct dirent **names = NULL;
-    const int n = list_names(s, is_remains, &names);
-    for (int i = 0; i < n; i++)
-        unlink(file_path(s, names[i]->d_name, path));
-    free_names(names, n);
 }
 
 /* Keeps a damaged file for inspection, under a name that is never loaded. */
@@ -349,8 +354,7 @@ static fmd_status check_name(const char *path, const char *name)
 {
     uint64_t step;
     FMD_TRY(fmd_checkpoint_verify(path, &step));
-    const uint64_t named = strtoull(name + sizeof prefix - 1, NULL, 10);
-    if (step != named)
+    if (step != fmd_step_files_step(name))
         return FMD_FAIL(FMD_EDATA, "'%s' was written after step %" PRIu64, path, step);
     return FMD_OK;
 }
@@ -363,14 +367,14 @@ fmd_status fmd_checkpointer_load(fmd_checkpointer *s,
     struct dirent **names = NULL;
     fmd_status st = FMD_OK;
     *found = false;
-    delete_remains(s);
-    const int n = list_names(s, is_step_file, &names);
+    fmd_step_files_delete_remains(&s->files);
+    const int n = fmd_step_files_list(&s->files, fmd_step_files_is_step, &names);
     if (n < 0)
         return FMD_FAIL(FMD_EIO, "cannot read the folder '%s/checkpoints': %s", s->args.run_folder,
                         strerror(errno));
     int bad = 0;
     for (int i = 0; i < n && !*found; i++) {
-        file_path(s, names[i]->d_name, path);
+        fmd_step_files_path(&s->files, names[i]->d_name, path);
         st = check_name(path, names[i]->d_name);
         if (st == FMD_OK)
             st = read(self, path);
@@ -382,12 +386,13 @@ fmd_status fmd_checkpointer_load(fmd_checkpointer *s,
         if (st != FMD_OK)
             break;
         *found = true;
-        link_latest(s, names[i]->d_name);
+        if (fmd_step_files_link_latest(&s->files, names[i]->d_name) != FMD_OK)
+            fmd_warn("%s", fmd_error_message());
     }
-    free_names(names, n);
+    fmd_step_files_free_list(names, n);
     if (n == 0) { /* all files were set aside at an earlier start */
-        bad = list_names(s, is_bad_file, &names);
-        free_names(names, bad);
+        bad = fmd_step_files_list(&s->files, fmd_step_files_is_bad, &names);
+        fmd_step_files_free_list(names, bad);
         st = bad > 0 ? FMD_EDATA : FMD_OK;
     }
     if (st == FMD_EDATA)
@@ -416,7 +421,7 @@ static bool copy_best(const fmd_checkpointer *s, const fmd_state *state, uint64_
                       const char *from)
 {
     char name[NAME_BYTES], source[PATH_BYTES], path[PATH_BYTES];
-    const char *const names[] = {best_name, step_name(step, name)};
+    const char *const names[] = {best_name, fmd_step_files_name(step, name)};
     const char *slash = strrchr(from, '/');
     const int folder = slash == NULL ? 0 : (int)(slash + 1 - from);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -426,8 +431,9 @@ static bool copy_best(const fmd_checkpointer *s, const fmd_state *state, uint64_
         if (!is_of_step(source, state, step) ||
             fmd_atomic_file_read(&data, &bytes, source) != FMD_OK)
             continue;
-        const fmd_status st = fmd_atomic_file_write_checked(file_path(s, best_name, path), data,
-                                                            bytes, check_folder, s);
+        const fmd_status st =
+            fmd_atomic_file_write_checked(fmd_step_files_path(&s->files, best_name, path), data,
+                                          bytes, fmd_step_files_check, &s->files);
         free(data);
         if (st == FMD_OK)
             return true;
@@ -454,9 +460,9 @@ void fmd_checkpointer_recall(fmd_checkpointer *s, const fmd_state *state,
     if (best < 0)
         return;
     const uint64_t step = (uint64_t)(best + 1) * epoch_steps;
-    if (is_of_step(file_path(s, best_name, path), state, step) ||
-        copy_best(s, state, step, from != NULL ? from : file_path(s, "", own)) ||
-        (state->step == step && write_file(s, best_name, state) == FMD_OK)) {
+    if (is_of_step(fmd_step_files_path(&s->files, best_name, path), state, step) ||
+        copy_best(s, state, step, from != NULL ? from : fmd_step_files_path(&s->files, "", own)) ||
+        (state->step == step && write_now(s, best_name, state, fmd_step_files_store) == FMD_OK)) {
         s->best_step = step;
         return;
     }
@@ -483,10 +489,16 @@ uint64_t fmd_checkpointer_best_step(const fmd_checkpointer *s)
     return s->best_step;
 }
 
-double fmd_checkpointer_last(const fmd_checkpointer *s, uint64_t step,
-                             char file[FMD_CHECKPOINTER_FILE_BYTES])
+bool fmd_checkpointer_saved(fmd_checkpointer *s, uint64_t *step, double *seconds,
+                            char file[FMD_CHECKPOINTER_FILE_BYTES])
 {
     char name[NAME_BYTES];
-    snprintf(file, FMD_CHECKPOINTER_FILE_BYTES, "checkpoints/%s", step_name(step, name));
-    return s->last_cost;
+    if (!s->untold)
+        return false;
+    s->untold = false;
+    *step = s->last_step;
+    *seconds = s->last_seconds;
+    snprintf(file, FMD_CHECKPOINTER_FILE_BYTES, FMD_FILE_CHECKPOINTS "/%s",
+             fmd_step_files_name(s->last_step, name));
+    return true;
 }
