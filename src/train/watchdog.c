@@ -43,8 +43,9 @@ struct fmd_watchdog {
     _Atomic(const char *) phase;
     atomic_bool files;
     atomic_bool end, waits; /* `waits`: the state is unlocked */
-    void (*write)(void *);  /* these two are protected by `state` */
+    void (*write)(void *);  /* these three are protected by `state` */
     void *self;
+    bool saved;             /* an emergency checkpoint was written since the state was unlocked */
     _Atomic(board *) board; /* of the node, in shared memory; NULL: none */
     int node_rank, node_size, nodes;
     void (*record)(void *, const char *); /* protected by `recording` */
@@ -122,7 +123,9 @@ void fmd_watchdog_prepare(void)
 }
 
 /* The first surviving rank writes the checkpoint. mpirun ends the job as soon as one of them exits,
- * so they all wait to be killed. */
+ * so they all wait to be killed. Where the state is locked, the next call is another try: on a busy
+ * machine the training thread may take long for the end of a step. That may also come after a
+ * checkpoint has been written, if the dead rank had done its part: then there is a newer state. */
 static void emergency(fmd_watchdog *g)
 {
     struct timespec limit;
@@ -132,8 +135,9 @@ static void emergency(fmd_watchdog *g)
     limit.tv_nsec %= 1000000000;
     if (pthread_mutex_timedlock(&g->state, &limit) != 0)
         return;
-    if (g->write != NULL)
+    if (g->write != NULL && !g->saved)
         g->write(g->self);
+    g->saved = true;
     pthread_mutex_unlock(&g->state);
 }
 
@@ -227,7 +231,7 @@ static void *watch(void *arg)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     double asked = 0, last = g->since; /* the thread may start late */
-    bool warned = false, saved_in_emergency = false;
+    bool warned = false;
     while (!g->end) {
         if (sigtimedwait(&set, NULL, &poll) == SIGTERM)
             note_signal(SIGTERM);
@@ -242,10 +246,8 @@ static void *watch(void *arg)
             asked = asked > 0 ? now : 0;
         }
         last = now;
-        if (asked > 0 && !saved_in_emergency && now - asked > grace_seconds) {
-            saved_in_emergency = true;
+        if (asked > 0 && now - asked > grace_seconds)
             emergency(g);
-        }
         check_progress(g, now, &warned);
     }
     return NULL;
@@ -341,6 +343,7 @@ void fmd_watchdog_unlock(fmd_watchdog *g)
     if (g == NULL)
         return;
     g->waits = true;
+    g->saved = false;
     pthread_mutex_unlock(&g->state);
 }
 

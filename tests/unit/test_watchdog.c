@@ -382,6 +382,52 @@ static int withdrawn(void)
     return emergencies;
 }
 
+/* A busy machine: the end of a step takes longer than the watchdog waits for the state at once. */
+static int owned_for_long(void)
+{
+    fmd_watchdog *g = start(0);
+    fmd_watchdog_on_emergency(g, count_emergency, &told);
+    kill(getpid(), SIGTERM);
+    sleep_ms(1000);
+    fmd_watchdog_unlock(g);
+    for (int i = 0; i < PATIENCE_MS && emergencies < 1; i++)
+        sleep_ms(1);
+    fmd_watchdog_lock(g);
+    fmd_watchdog_stop(g);
+    return emergencies;
+}
+
+/* The dead rank had done its part of the step, which ends behind the first checkpoint. */
+static int one_step_more(void)
+{
+    fmd_watchdog *g = start(0);
+    fmd_watchdog_on_emergency(g, count_emergency, &told);
+    fmd_watchdog_unlock(g);
+    kill(getpid(), SIGTERM);
+    for (int i = 0; i < PATIENCE_MS && emergencies < 1; i++)
+        sleep_ms(1);
+    fmd_watchdog_lock(g);
+    fmd_watchdog_unlock(g);
+    for (int i = 0; i < PATIENCE_MS && emergencies < 2; i++)
+        sleep_ms(1);
+    sleep_ms(LONG_MS);
+    fmd_watchdog_lock(g);
+    fmd_watchdog_stop(g);
+    return emergencies;
+}
+
+static void a_state_that_is_owned_for_long_is_written_later(void **state)
+{
+    (void)state;
+    assert_exits(owned_for_long, 1);
+}
+
+static void a_step_that_ends_behind_a_last_checkpoint_gets_one_too(void **state)
+{
+    (void)state;
+    assert_exits(one_step_more, 2);
+}
+
 static void who_waits_in_vain_after_term_writes_a_last_checkpoint_once(void **state)
 {
     (void)state;
@@ -597,6 +643,8 @@ static int begin_all(void **state)
                                    interrupted_twice,
                                    without_watchdog,
                                    in_vain,
+                                   owned_for_long,
+                                   one_step_more,
                                    term_to_a_thread_of_a_library,
                                    while_owned,
                                    with_nothing_to_write,
@@ -661,6 +709,8 @@ int main(void)
         cmocka_unit_test(a_second_int_ends_the_process_at_once),
         cmocka_unit_test(without_a_watchdog_nothing_happens),
         cmocka_unit_test(who_waits_in_vain_after_term_writes_a_last_checkpoint_once),
+        cmocka_unit_test(a_state_that_is_owned_for_long_is_written_later),
+        cmocka_unit_test(a_step_that_ends_behind_a_last_checkpoint_gets_one_too),
         cmocka_unit_test(a_signal_that_a_library_thread_takes_counts_too),
         cmocka_unit_test(a_state_that_is_being_changed_is_not_written),
         cmocka_unit_test(a_request_that_is_met_needs_no_last_checkpoint),
