@@ -24,7 +24,7 @@ set(CMAKE_C_FLAGS_RELEASE "-O3")
 set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O3 -g")
 
 add_library(fmd_options INTERFACE)
-target_compile_definitions(fmd_options INTERFACE _GNU_SOURCE FMD_VERSION="${PROJECT_VERSION}")
+target_compile_definitions(fmd_options INTERFACE _GNU_SOURCE)
 target_compile_options(fmd_options INTERFACE
   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wformat=2
   -Wdouble-promotion -Wcast-qual -Wpointer-arith

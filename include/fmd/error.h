@@ -8,6 +8,10 @@
 
 #include <stdbool.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The values are the exit codes of the program (sysexits.h where it has one). */
 typedef enum fmd_status {
     FMD_OK = 0,
@@ -53,5 +57,9 @@ const char *fmd_error_message(void);
 
 /* Local. Whether the last failure came from FMD_FAIL_SILENTLY. */
 bool fmd_error_is_silent(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

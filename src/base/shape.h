@@ -1,16 +1,12 @@
-/* The shape of one sample or one parameter tensor, without the batch dimension; passed by value. */
+/* Functions of fmd_shape. */
 #ifndef FMD_BASE_SHAPE_H
 #define FMD_BASE_SHAPE_H
 
+#include "fmd/shape.h"
+
 #include <stddef.h>
 
-enum { FMD_SHAPE_MAX = 4, FMD_SHAPE_TEXT = 64 };
-
-/* Row-major, last dimension fastest: (H, W), (H, W, C), (features), kernels (in, out). */
-typedef struct fmd_shape {
-    int rank;
-    int dim[FMD_SHAPE_MAX];
-} fmd_shape;
+enum { FMD_SHAPE_TEXT = 64 };
 
 /* Local. The number of values of a tensor of this shape. */
 static inline size_t fmd_shape_count(fmd_shape s)

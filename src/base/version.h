@@ -1,4 +1,4 @@
-/* The version of the program. FMD_VERSION is a macro; the commit is compiled into one file. */
+/* The commit of the sources; fmd/version.h has the version. */
 #ifndef FMD_BASE_VERSION_H
 #define FMD_BASE_VERSION_H
 

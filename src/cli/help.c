@@ -1,5 +1,6 @@
 /* --help, made of the tables of commands and options. */
 #include "cli/help.h"
+#include "fmd/version.h"
 #include "nn/layer.h"
 #include "nn/metrics/metric.h"
 #include "nn/optimizers/optimizer.h"

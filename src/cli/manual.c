@@ -1,5 +1,6 @@
 /* The manual page in the language of man(7), made of the tables of commands and options. */
 #include "cli/manual.h"
+#include "fmd/version.h"
 #include "nn/layer.h"
 #include "nn/metrics/metric.h"
 #include "nn/optimizers/optimizer.h"

@@ -1,4 +1,5 @@
 #include "cli/run_command.h"
+#include "fmd/version.h"
 
 #include "base/system/print.h"
 #include "base/system/procfs.h"

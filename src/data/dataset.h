@@ -6,7 +6,7 @@
 
 #include "base/hash.h"
 #include "base/shape.h"
-#include "fmd/error.h"
+#include "fmd/dataset.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,10 +51,10 @@ typedef struct fmd_dataset_info {
 } fmd_dataset_info;
 
 /* A data set with its bytes: a view, owns nothing. */
-typedef struct fmd_dataset {
+struct fmd_dataset {
     fmd_dataset_info info;
     fmd_split train, test;
-} fmd_dataset;
+};
 
 /* Local. The images of a split from number `first` on, n of them, each `bytes` long. */
 fmd_split fmd_split_part(const fmd_split *s, size_t first, size_t n, size_t bytes);

@@ -106,14 +106,18 @@ fmd_status fmd_comm_check_launcher(const fmd_comm *c)
 fmd_status fmd_comm_open(fmd_comm **out)
 {
     const double began = fmd_now();
-    yield_when_crowded();
-    stay_on_node();
-    start_without_daemon();
-    int provided;
-    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
-        return FMD_FAIL(FMD_EINTERNAL, "MPI does not start");
+    int started, provided;
+    MPI_Initialized(&started);
+    if (!started) {
+        yield_when_crowded();
+        stay_on_node();
+        start_without_daemon();
+        if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+            return FMD_FAIL(FMD_EINTERNAL, "MPI does not start");
+    }
     fmd_comm *c = NULL;
     FMD_TRY(fmd_alloc(&c, 1, sizeof *c, "the communicator"));
+    c->ends_mpi = !started;
     int length;
     MPI_Get_processor_name(c->host, &length);
     FMD_MPI(c, MPI_Comm_dup(MPI_COMM_WORLD, &c->world));
@@ -143,8 +147,10 @@ void fmd_comm_close(fmd_comm *c)
         MPI_Comm_free(&c->leaders);
     MPI_Comm_free(&c->node);
     MPI_Comm_free(&c->world);
+    const bool ends_mpi = c->ends_mpi;
     free(c);
-    MPI_Finalize();
+    if (ends_mpi)
+        MPI_Finalize();
 }
 
 /* MPI waits by polling, which takes CPU time from other ranks on the core, even with yielding. */

@@ -5,44 +5,17 @@
 #ifndef FMD_DIST_COMM_H
 #define FMD_DIST_COMM_H
 
-#include "fmd/error.h"
+#include "fmd/comm.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-typedef struct fmd_comm fmd_comm;
-
-/* Collective. Starts MPI (once a process). FMD_EINTERNAL, FMD_ENOMEM. */
-FMD_CHECKED fmd_status fmd_comm_open(fmd_comm **out);
-
-/* Local. FMD_EUSAGE if a launcher started several processes that do not form one MPI job. The
- * launcher's first process has a message with the problem and a fix; the message of the others is
- * empty. */
-FMD_CHECKED fmd_status fmd_comm_check_launcher(const fmd_comm *c);
-
-/* Collective. Ends MPI. NULL is allowed. */
-void fmd_comm_close(fmd_comm *c);
-
-/* Local. Place in the job, and on the node. */
-int fmd_comm_rank(const fmd_comm *c);
-int fmd_comm_size(const fmd_comm *c);
-int fmd_comm_node_rank(const fmd_comm *c);
-int fmd_comm_node_size(const fmd_comm *c);
-int fmd_comm_nodes(const fmd_comm *c);
-const char *fmd_comm_host(const fmd_comm *c);
 
 /* Local. Seconds spent in fmd_comm_open. */
 double fmd_comm_open_seconds(const fmd_comm *c);
 
 /* Collective. The cores of this node that its ranks may run on, all together. */
 int fmd_comm_node_cores(fmd_comm *c);
-
-/* Local. The MPI library and its version: "Open MPI v4.1.4". */
-const char *fmd_comm_library(void);
-
-/* Collective. A barrier: returns once every rank has called it. */
-void fmd_comm_barrier(fmd_comm *c);
 
 /* Collective. Copies rank 0's bytes to every rank; any size. */
 void fmd_comm_bcast(fmd_comm *c, void *data, size_t bytes);
@@ -55,10 +28,6 @@ void fmd_comm_mean(fmd_comm *c, double *values, int n);
 
 /* Collective. The largest over the ranks, in place. */
 void fmd_comm_max(fmd_comm *c, double *values, int n);
-
-/* Collective. The worst status of all ranks, with its message, becomes every rank's and is
- * returned. */
-FMD_CHECKED fmd_status fmd_comm_agree(fmd_comm *c, fmd_status mine);
 
 /* Collective. FMD_EDESYNC, naming `what` and the first rank that differs from rank 0, unless all
  * ranks hold the same `bytes` (at most 256) bytes. */

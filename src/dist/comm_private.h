@@ -13,7 +13,8 @@ struct fmd_comm {
     MPI_Comm node;    /* the ranks that share memory with this one */
     MPI_Comm leaders; /* rank 0 of every node; MPI_COMM_NULL elsewhere */
     int rank, size, node_rank, node_size, nodes;
-    int crowded; /* on some node the ranks outnumber the cores */
+    bool ends_mpi; /* in fmd_comm_close */
+    int crowded;   /* on some node the ranks outnumber the cores */
     double open_seconds;
     char host[MPI_MAX_PROCESSOR_NAME];
     int n_windows;

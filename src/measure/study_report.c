@@ -1,5 +1,6 @@
 /* The results of a scaling study: advice in words, tables, JSON and CSV. */
 #include "base/version.h"
+#include "fmd/version.h"
 #include "measure/study.h"
 
 #include "base/format.h"

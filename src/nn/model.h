@@ -8,10 +8,8 @@
 #define FMD_NN_MODEL_H
 
 #include "base/hash.h"
-#include "fmd/error.h"
+#include "fmd/model.h"
 #include "nn/plan.h"
-
-typedef struct fmd_model fmd_model;
 
 /* Capacity for the text of a model's layers. */
 enum { FMD_LAYERS_BYTES = 32768 };
@@ -25,7 +23,6 @@ FMD_CHECKED fmd_status fmd_model_create(fmd_model **out, const char *layers, fmd
  * stored. */
 FMD_CHECKED fmd_status fmd_model_create_unfused(fmd_model **out, const char *layers, fmd_shape in,
                                                 size_t max_samples);
-void fmd_model_destroy(fmd_model *m);
 
 /* The size of a model, known before it is created. */
 typedef struct fmd_model_size {
@@ -50,22 +47,11 @@ size_t fmd_model_size_group(const fmd_model_size *s, size_t microbatch_size, siz
 FMD_CHECKED fmd_status fmd_model_check_classes(const fmd_model *m, int classes,
                                                const char *largest_name);
 
-/* Local. Gives every tensor its initial value, a function of `seed` and its place. */
-void fmd_model_init(fmd_model *m, uint64_t seed);
-
-/* Local. The layers, tensors and values. The trainable tensors, and their values, are the first
- * ones; states follow. */
-size_t fmd_model_n_layers(const fmd_model *m);
+/* Local. The layers and tensors. The trainable tensors are the first ones; states follow. */
 const fmd_layer *fmd_model_layer(const fmd_model *m, size_t i);
 size_t fmd_model_n_tensors(const fmd_model *m);
 size_t fmd_model_n_trainable_tensors(const fmd_model *m);
 const fmd_tensor *fmd_model_tensor(const fmd_model *m, size_t i);
-float *fmd_model_params(const fmd_model *m);
-size_t fmd_model_n_params(const fmd_model *m);
-size_t fmd_model_n_trainable_params(const fmd_model *m);
-fmd_shape fmd_model_in(const fmd_model *m);
-int fmd_model_classes(const fmd_model *m);
-const char *fmd_model_spec(const fmd_model *m); /* the layers as given, without spaces */
 
 /* Local. Keras' class of the model: "sequential" if the only input of each layer is the layer
  * before, otherwise "functional". */

@@ -1,4 +1,5 @@
 #include "report/html.h"
+#include "fmd/version.h"
 
 #include "base/utf8.h"
 #include "io/atomic_file.h"

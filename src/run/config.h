@@ -185,9 +185,6 @@ typedef struct fmd_config {
 extern const fmd_option fmd_config_table[];
 extern const size_t fmd_config_table_length;
 
-/* The choices of --split. */
-typedef enum fmd_split_name { FMD_SPLIT_TEST, FMD_SPLIT_TRAIN } fmd_split_name;
-
 /* The groups of options of a training, which config.json stores. */
 #define FMD_TRAIN_GROUPS                                                                           \
     "data|streaming|training data|folds|amount|model|weights|loss and metrics|"                    \

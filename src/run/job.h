@@ -49,4 +49,18 @@ double fmd_job_learning_rate(const char *optimizer);
  * FMD_EUSAGE; FMD_ENOMEM before anything is allocated, if it clearly does not fit. */
 FMD_CHECKED fmd_status fmd_job_build(fmd_job *j, const fmd_weights_file *weights);
 
+/* Local. What --patience, --save-best and --monitor auto watch. */
+const char *fmd_job_monitored(const fmd_job *j);
+
+/* Local. Adds a callback, which the job does not own. */
+void fmd_job_add(fmd_job *j, fmd_callback *callback);
+
+/* Local. Creates and adds the callbacks that options ask for, on every rank those whose state
+ * checkpoints hold, on rank 0 also the others. `display` is added before those that end with a
+ * message, and destroyed on failure; NULL: none. FMD_EUSAGE; FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_job_callbacks(fmd_job *j, fmd_callback *display);
+
+/* Local. Releases the job with model and optimizer; not its data. */
+void fmd_job_free(fmd_job *j);
+
 #endif

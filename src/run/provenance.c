@@ -1,4 +1,5 @@
 #include "run/provenance.h"
+#include "fmd/version.h"
 
 #include "base/system/procfs.h"
 #include "base/version.h"

@@ -1,4 +1,5 @@
 #include "cli/completion/completion.h"
+#include "fmd/version.h"
 
 #include <stdio.h>
 #include <string.h>

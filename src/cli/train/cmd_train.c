@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/train/output.h"
 #include "cli/train/train.h"
+#include "fmd/version.h"
 #include "run/weights_file.h"
 
 #include "base/log.h"
@@ -17,7 +18,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -26,102 +26,32 @@ static bool is_root(const fmd_job *j)
     return fmd_comm_rank(j->comm) == 0;
 }
 
-static void add_callback(fmd_job *j, fmd_callback *callback)
-{
-    j->callbacks[j->fit.n_callbacks++] = callback;
-}
-
 static bool has_validation(const fmd_job *j)
 {
     return j->fit.validation.n > 0;
 }
 
-/* What --patience and --save-best watch. */
-static const char *monitored(const fmd_job *j)
-{
-    if (strcmp(j->config->stopping.monitor, "auto") != 0)
-        return j->config->stopping.monitor;
-    return has_validation(j) ? "val_loss" : "loss";
-}
-
-static fmd_status add_early_stopping(fmd_job *j)
-{
-    const fmd_config *c = j->config;
-    fmd_callback *callback;
-    fmd_early_stopping_args args = {
-        .min_delta = c->stopping.min_delta,
-        .patience = c->stopping.patience != FMD_UNSET_INT ? c->stopping.patience : INT32_MAX,
-        .mode = (fmd_monitor_mode)c->stopping.mode,
-        .baseline = c->stopping.baseline,
-        .restore_best = c->stopping.restore_best,
-        .n_params = fmd_model_n_params(j->model)};
-    snprintf(args.monitor, sizeof args.monitor, "%s", monitored(j));
-    FMD_TRY(fmd_cb_early_stopping_create(&callback, &args, &j->fit.objective.metrics,
-                                         has_validation(j)));
-    add_callback(j, callback);
-    return FMD_OK;
-}
-
-static fmd_status add_plateau(fmd_job *j)
-{
-    fmd_callback *callback;
-    fmd_plateau_args args = *fmd_schedule_plateau(&j->fit.schedule);
-    if (strcmp(args.monitor, "auto") == 0)
-        snprintf(args.monitor, sizeof args.monitor, "%s", has_validation(j) ? "val_loss" : "loss");
-    FMD_TRY(fmd_cb_plateau_create(&callback, &args, &j->fit.objective.metrics, has_validation(j)));
-    add_callback(j, callback);
-    return FMD_OK;
-}
-
-/* Seconds that --max-time leaves, and Slurm with a minute to spare; NAN: no limit. */
-static double time_limit(const fmd_config *c)
-{
-    const char *end = getenv("SLURM_JOB_END_TIME");
-    double limit = c->stopping.max_time;
-    if (end == NULL)
-        return limit;
-    const double slurm = fmax(strtod(end, NULL) - (double)time(NULL) - 60, 1);
-    return isnan(limit) ? slurm : fmin(limit, slurm);
-}
-
-/* Local. The callbacks that options ask for. What a checkpoint has to remember exists on every rank,
- * the others on rank 0. Progress is displayed before the last word is spoken. */
+/* Local. The callbacks that options ask for; rank 0 also displays the progress. */
 static fmd_status create_callbacks(fmd_job *j)
 {
     static const fmd_progress verbosities[] = {FMD_PROGRESS_NONE, FMD_PROGRESS_BAR,
                                                FMD_PROGRESS_LINE};
     const fmd_config *c = j->config;
-    fmd_callback *callback;
-    if (c->stopping.patience != FMD_UNSET_INT || c->stopping.restore_best)
-        FMD_TRY(add_early_stopping(j));
-    if (fmd_schedule_plateau(&j->fit.schedule) != NULL)
-        FMD_TRY(add_plateau(j));
-    if (!is_root(j))
-        return FMD_OK;
-    const fmd_progress progress = c->output.verbose != FMD_UNSET_INT
-                                      ? verbosities[c->output.verbose]
-                                      : (fmd_progress)c->output.progress;
-    FMD_TRY(fmd_cb_progress_create(&callback, progress));
-    add_callback(j, callback);
-    if (*c->stopping.stop_when != '\0') {
-        FMD_TRY(fmd_cb_stop_when_create(&callback, c->stopping.stop_when, &j->fit.objective.metrics,
-                                        has_validation(j)));
-        add_callback(j, callback);
-    }
-    const double limit = time_limit(c);
-    if (!isnan(limit)) {
-        FMD_TRY(fmd_cb_max_time_create(&callback, limit));
-        add_callback(j, callback);
-    }
-    return FMD_OK;
+    fmd_callback *progress = NULL;
+    if (is_root(j))
+        FMD_TRY(fmd_cb_progress_create(&progress, c->output.verbose != FMD_UNSET_INT
+                                                      ? verbosities[c->output.verbose]
+                                                      : (fmd_progress)c->output.progress));
+    return fmd_job_callbacks(j, progress);
 }
 
 /* Local. When checkpoints are due and what is best, from options; where they go is not known yet. */
 static fmd_status plan_saving(const fmd_job *j, fmd_checkpointer_args *args)
 {
     const fmd_config *c = j->config;
-    *args = (fmd_checkpointer_args){
-        .keep = c->checkpoints.keep, .best = c->checkpoints.save_best, .monitor = monitored(j)};
+    *args = (fmd_checkpointer_args){.keep = c->checkpoints.keep,
+                                    .best = c->checkpoints.save_best,
+                                    .monitor = fmd_job_monitored(j)};
     FMD_TRY(
         fmd_metric_check(&j->fit.objective.metrics, args->monitor, has_validation(j), "--monitor"));
     args->monitor = fmd_metric_name(&j->fit.objective.metrics, args->monitor);
@@ -140,17 +70,17 @@ static fmd_status open_folder(fmd_job *j)
     if (j->folder.path[0] == '\0')
         return FMD_OK;
     FMD_TRY(fmd_cb_csv_create(&callback, fmd_run_folder_file(&j->folder, FMD_FILE_HISTORY, path)));
-    add_callback(j, callback);
+    fmd_job_add(j, callback);
     FMD_TRY(fmd_run_folder_callback(&callback, &j->folder, &stored));
-    add_callback(j, callback);
+    fmd_job_add(j, callback);
     fmd_json *head;
     FMD_TRY(fmd_report_start(&head, j));
     FMD_TRY(fmd_cb_events_create(&callback, fmd_run_folder_file(&j->folder, FMD_FILE_EVENTS, path),
                                  head));
-    add_callback(j, callback);
+    fmd_job_add(j, callback);
     if (j->config->run.tensorboard) {
         FMD_TRY(fmd_cb_tensorboard_create(&callback, j->folder.path));
-        add_callback(j, callback);
+        fmd_job_add(j, callback);
     }
     return FMD_OK;
 }
@@ -455,17 +385,13 @@ fmd_status fmd_train(fmd_comm *c, const fmd_config *config, const fmd_fold *fold
     if (is_root(j))
         fmd_run_lock_release(&j->folder.lock);
     fmd_checkpointer_destroy(j->fit.checkpointer);
-    fmd_optimizer_destroy(j->optimizer);
-    fmd_model_destroy(j->model);
     if (fold == NULL)
         fmd_loader_close(&j->data);
     *out = (fmd_outcome){.result = j->result,
                          .test = j->test,
                          .metrics = j->fit.objective.metrics,
                          .n_validation = j->fit.validation.n};
-    free(j->index);
-    free(j->hosts);
-    free(j);
+    fmd_job_free(j);
     return st;
 }
 

@@ -4,6 +4,7 @@
 #include "base/system/print.h"
 #include "data/locate.h"
 #include "data/source.h"
+#include "fmd/version.h"
 
 #include "base/log.h"
 #include "io/json/event_log.h"

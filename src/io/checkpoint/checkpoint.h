@@ -9,7 +9,7 @@
 #ifndef FMD_IO_CHECKPOINT_CHECKPOINT_H
 #define FMD_IO_CHECKPOINT_CHECKPOINT_H
 
-#include "fmd/error.h"
+#include "fmd/checkpoint.h"
 #include "io/checkpoint/state_entry.h"
 #include "nn/model.h"
 #include "nn/optimizers/optimizer.h"
@@ -62,10 +62,6 @@ typedef struct fmd_checkpoint_info {
     bool bf16; /* whether it was trained with products of bf16 values */
     uint64_t step;
 } fmd_checkpoint_info;
-
-/* Local. Checks that the file is a regular one, and its user block, size and hash. *step: steps
- * done when it was written. FMD_ENOINPUT, FMD_EIO, FMD_EDATA. */
-FMD_CHECKED fmd_status fmd_checkpoint_verify(const char *path, uint64_t *step);
 
 /* Local. As fmd_checkpoint_verify; also reads the description of the model. */
 FMD_CHECKED fmd_status fmd_checkpoint_read_info(const char *path, fmd_checkpoint_info *info);

@@ -1,4 +1,5 @@
 #include "io/checkpoint/reader.h"
+#include "fmd/version.h"
 
 #include "io/atomic_file.h"
 #include "io/checkpoint/format.h"

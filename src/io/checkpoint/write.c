@@ -1,5 +1,6 @@
 /* Writes checkpoints: the two layouts of Keras, and the program's own group. */
 #include "base/mem.h"
+#include "fmd/version.h"
 #include "io/atomic_file.h"
 #include "io/checkpoint/checkpoint.h"
 #include "io/checkpoint/format.h"

@@ -1,6 +1,7 @@
 /* The results of a sweep: table, best setting in words, JSON, CSV. */
 #include "base/system/print.h"
 #include "base/version.h"
+#include "fmd/version.h"
 #include "io/json/json_object.h"
 #include "measure/sweep/sweep.h"
 

@@ -5,7 +5,7 @@
 #ifndef FMD_TRAIN_CALLBACKS_CALLBACK_H
 #define FMD_TRAIN_CALLBACKS_CALLBACK_H
 
-#include "fmd/error.h"
+#include "fmd/callback.h"
 #include "io/checkpoint/checkpoint.h"
 #include "nn/metrics/metric.h"
 #include "nn/model.h"
@@ -58,7 +58,7 @@ FMD_CHECKED fmd_status fmd_metric_check(const fmd_metric_list *list, const char 
                                         bool validation, const char *label);
 
 /* The arguments of a hook. */
-typedef struct fmd_event {
+struct fmd_event {
     int epoch, epochs;    /* from 0 */
     uint64_t step, steps; /* completed in this epoch, total of an epoch */
     uint64_t samples;     /* done in this epoch */
@@ -69,18 +69,14 @@ typedef struct fmd_event {
     double base_rate;           /* the base learning rate of the schedule */
     int ranks;
     const fmd_phase_seconds *phases; /* in epoch_end: of each rank, in this process so far */
-} fmd_event;
+};
 
 /* The requests of a hook, which sets members and never clears them. */
-typedef struct fmd_control {
+struct fmd_control {
     bool stop;        /* end training after this epoch (in batch_end: after the next step) */
     char reason[160]; /* one line to print; the first one wins */
     double base_rate; /* set in epoch_end: for the next epochs; 0: unchanged */
-} fmd_control;
-
-/* Local. Requests a stop, with a reason. */
-void fmd_control_stop(fmd_control *control, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+};
 
 /* The weights that training ends with. */
 typedef struct fmd_final_weights {
