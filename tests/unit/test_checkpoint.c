@@ -1,7 +1,7 @@
 /* What is written, as Keras and as this program see it, and that all of it comes back. Damage is in
  * test_checkpoint_damage.c. */
-#include "io/checkpoint/checkpoint.h"
 #include "fmd/version.h"
+#include "io/checkpoint/checkpoint.h"
 
 #include "base/hash.h"
 #include "support/fmd_test.h"

@@ -1,6 +1,6 @@
 /* What is wrong behind a user block that is right: no accident, but it must not be read. */
-#include "io/checkpoint/checkpoint.h"
 #include "fmd/version.h"
+#include "io/checkpoint/checkpoint.h"
 
 #include "io/checkpoint/user_block.h"
 #include "support/fmd_test.h"
