@@ -1,5 +1,6 @@
 #include "cli/parse.h"
 
+#include "base/parts.h"
 #include "cli/preset/preset.h"
 #include "io/json/json_file.h"
 #include "io/keras/spec.h"
@@ -273,6 +274,8 @@ static fmd_status check_effect(const fmd_config *config, const bool *given)
             return FMD_FAIL(FMD_EUSAGE,
                             "--%s has no effect without --patience, --restore-best or --save-best",
                             names[i]);
+    if (config->run.tensorboard)
+        FMD_TRY(fmd_part_require("--tensorboard", "TENSORBOARD"));
     if (config->run.tensorboard && strcmp(config->run.dir, "none") == 0)
         return FMD_FAIL(FMD_EUSAGE, "--tensorboard has no effect with --run-dir none");
     if (config->distribution.threads > 1 && config->distribution.gemm == FMD_GEMM_OWN)

@@ -1,6 +1,7 @@
 #include "cli/run_command.h"
 #include "fmd/version.h"
 
+#include "base/parts.h"
 #include "base/system/print.h"
 #include "base/system/procfs.h"
 #include "base/version.h"
@@ -29,6 +30,11 @@ static void print_version(void)
         blas = fmd_error_message();
     printf("fmnist-dist " FMD_VERSION "\ncommit %s\nMPI    %s\nBLAS   %s\nCPU    %s\n",
            fmd_version_commit(), fmd_comm_library(), blas, fmd_procfs_cpu("", cpu));
+    printf("parts ");
+    const fmd_part *part;
+    for (size_t i = 0; (part = fmd_part_at(i)) != NULL; i++)
+        printf(" %c%s", part->present ? '+' : '-', part->name);
+    printf("\n");
 }
 
 /* Whether a launcher started this process as another rank than the first. */

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* The largest picture: more pixels could take the memory of a node. */
 #define FMD_PICTURE_MAX_PIXELS 100000000
@@ -44,6 +45,9 @@ FMD_CHECKED fmd_status fmd_picture_examine(fmd_picture *out, const char *path);
 bool fmd_picture_is_jpeg(const void *data, size_t bytes);
 FMD_CHECKED fmd_status fmd_picture_decode_jpeg(fmd_picture *out, const void *data, size_t bytes,
                                                const char *path, size_t channels);
+
+/* Local. Size and channels of a JPEG file by its header, as fmd_picture_examine. */
+FMD_CHECKED fmd_status fmd_picture_examine_jpeg(fmd_picture *out, FILE *file, const char *path);
 
 /* Local. The bytes of the PNG file of a picture, the same for the same pixels; *png is released by
  * free(). FMD_EINTERNAL, FMD_ENOMEM. */

@@ -28,11 +28,6 @@ static void warn(j_common_ptr info, int level)
         give_up(info);
 }
 
-bool fmd_picture_is_jpeg(const void *data, size_t bytes)
-{
-    return bytes >= 3 && memcmp(data, "\xff\xd8\xff", 3) == 0;
-}
-
 static unsigned number(const uint8_t *at, size_t bytes, bool little)
 {
     unsigned value = 0;
@@ -139,4 +134,31 @@ fmd_status fmd_picture_decode_jpeg(fmd_picture *out, const void *data, size_t by
     }
     jpeg_destroy_decompress(&info);
     return st;
+}
+
+static void ignore(j_common_ptr info, int level)
+{
+    (void)info;
+    (void)level;
+}
+
+fmd_status fmd_picture_examine_jpeg(fmd_picture *out, FILE *file, const char *path)
+{
+    struct jpeg_decompress_struct info;
+    failure error;
+    info.err = jpeg_std_error(&error.manager);
+    error.manager.error_exit = give_up;
+    error.manager.emit_message = ignore;
+    if (setjmp(error.back) != 0) {
+        jpeg_destroy_decompress(&info);
+        return FMD_FAIL(FMD_EDATA, "'%s': not a sound PNG or JPEG file", path);
+    }
+    jpeg_create_decompress(&info);
+    jpeg_stdio_src(&info, file);
+    jpeg_read_header(&info, TRUE);
+    *out = (fmd_picture){.width = info.image_width,
+                         .height = info.image_height,
+                         .channels = info.num_components == 1 ? 1 : 3};
+    jpeg_destroy_decompress(&info);
+    return FMD_OK;
 }
