@@ -5,7 +5,9 @@
 #
 # tests/support/alone gives each test an environment and folders of its own, and ends it after TIMEOUT
 # seconds (600), which no machine should need; ctest itself would leave it no time to clean up.
-set(FMD_TEST_ENVIRONMENT
+get_property(absent GLOBAL PROPERTY fmd_absent_parts)
+list(JOIN absent " " absent)
+set(FMD_TEST_ENVIRONMENT "FMD_WITHOUT=${absent}"
   FMD_SOURCE_DIR=${PROJECT_SOURCE_DIR} FMD_PROGRAM=${CMAKE_BINARY_DIR}/fmnist-dist
   UBSAN_OPTIONS=print_stacktrace=1)
 

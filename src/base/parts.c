@@ -1,18 +1,34 @@
 #include "base/parts.h"
 
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
-static const fmd_part parts[] = {
-#define PART(name, present, help) {#name, present, help},
+static const struct {
+    const char *name;
+    bool present;
+} parts[] = {
+#define PART(name, present, help) {#name, present},
 #include "parts.def" /* made by the build */
 #undef PART
 };
 
 enum { PARTS = sizeof parts / sizeof *parts };
 
-const fmd_part *fmd_part_at(size_t i)
+const char *fmd_part_list(char text[FMD_PARTS_TEXT])
 {
-    return i < PARTS ? &parts[i] : NULL;
+    size_t used = 0;
+    text[0] = '\0';
+    for (int present = 1; present >= 0; present--) {
+        const char *before = present ? "" : used > 0 ? "; without " : "without ";
+        for (size_t i = 0; i < PARTS && used < FMD_PARTS_TEXT; i++)
+            if (parts[i].present == (present == 1)) {
+                used += (size_t)snprintf(text + used, FMD_PARTS_TEXT - used, "%s%s", before,
+                                         parts[i].name);
+                before = ", ";
+            }
+    }
+    return text;
 }
 
 fmd_status fmd_part_require(const char *label, const char *name)

@@ -4,20 +4,12 @@
 
 #include "fmd/error.h"
 
-#include <stdbool.h>
-#include <stddef.h>
+/* Local. "JPEG, HWLOC; without ONNX", in `text`, which it returns. */
+enum { FMD_PARTS_TEXT = 256 };
+const char *fmd_part_list(char text[FMD_PARTS_TEXT]);
 
-typedef struct fmd_part {
-    const char *name; /* "JPEG"; -D FMD_JPEG=ON requires it */
-    bool present;
-    const char *help;
-} fmd_part;
-
-/* Local. Part number i, or NULL past the end. */
-const fmd_part *fmd_part_at(size_t i);
-
-/* Local. FMD_EUSAGE, with the way to a build that has it, unless the part is present. `label` is what
- * the user asked for, and starts the message. */
+/* Local. FMD_EUSAGE, with the way to a build that has it, unless the part `name` ("JPEG") is present.
+ * `label` is the option or file, and starts the message. */
 FMD_CHECKED fmd_status fmd_part_require(const char *label, const char *name);
 
 #endif

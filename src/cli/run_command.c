@@ -25,16 +25,12 @@
 static void print_version(void)
 {
     const char *blas;
-    char cpu[FMD_SYSTEM_LINE];
+    char cpu[FMD_SYSTEM_LINE], parts[FMD_PARTS_TEXT];
     if (fmd_math_blas(&blas) != FMD_OK)
         blas = fmd_error_message();
-    printf("fmnist-dist " FMD_VERSION "\ncommit %s\nMPI    %s\nBLAS   %s\nCPU    %s\n",
-           fmd_version_commit(), fmd_comm_library(), blas, fmd_procfs_cpu("", cpu));
-    printf("parts ");
-    const fmd_part *part;
-    for (size_t i = 0; (part = fmd_part_at(i)) != NULL; i++)
-        printf(" %c%s", part->present ? '+' : '-', part->name);
-    printf("\n");
+    printf("fmnist-dist " FMD_VERSION "\ncommit %s\nMPI    %s\nBLAS   %s\nCPU    %s\nparts  %s\n",
+           fmd_version_commit(), fmd_comm_library(), blas, fmd_procfs_cpu("", cpu),
+           fmd_part_list(parts));
 }
 
 /* Whether a launcher started this process as another rank than the first. */

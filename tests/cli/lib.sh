@@ -11,6 +11,7 @@
 #   expect_error_like PATTERN           the same with a pattern of the shell
 #   expect_nothing_written              the folder is as it was at `remember_folder`
 #   wait_until WHAT COMMAND...          until the command succeeds
+#   has_part NAME                   whether the program was built with a part, such as JPEG
 #   fail TEXT                           ends the script, with all that the last run said
 set -euo pipefail
 
@@ -68,6 +69,7 @@ wait_until() {
     fail "not within minutes: $what"
 }
 
+has_part() { [[ " ${FMD_WITHOUT-} " != *" $1 "* ]]; }
 skip_case() { echo "skipped: $1"; }
 
 make_data() {

@@ -1,6 +1,7 @@
 /* doctor: diagnoses launcher, binding, data and machine problems and suggests fixes. */
 #include "base/format.h"
 #include "base/mem.h"
+#include "base/parts.h"
 #include "base/system/print.h"
 #include "base/system/procfs.h"
 #include "base/system/subprocess.h"
@@ -393,11 +394,13 @@ static fmd_status find_needs(fmd_needs *needs, fmd_comm *c, const fmd_config *co
 /* Collective. All checks; rank 0 has all findings. */
 static fmd_status examine(fmd_findings *f, fmd_comm *c, const fmd_config *config)
 {
+    char parts[FMD_PARTS_TEXT];
     fmd_needs needs = {.ranks = 0};
     const bool named = strcmp(config->run.dir, "auto") != 0 && strcmp(config->run.dir, "none") != 0;
     FMD_TRY(fmd_comm_agree(c, find_needs(&needs, c, config)));
     FMD_TRY(check_cores(f, c, needs.threads));
     check_messages(f, c);
+    fmd_find(f, FMD_FINE, "parts", "", "%s", fmd_part_list(parts));
     check_blas(f, c);
     if (fmd_comm_rank(c) != 0)
         f->n = 0; /* findings on the whole job are those of rank 0 */
