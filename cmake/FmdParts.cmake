@@ -1,6 +1,6 @@
 # fmd_part(NAME "help" MODULE [PROGRAM]): a part of the program that can be left out. The cache variable
 # FMD_NAME is AUTO (present if pkg-config knows MODULE and PROGRAM exists), ON (required) or OFF.
-# FMD_HAS_NAME tells the result; the library is the target PkgConfig::NAME. base/parts.h has the table.
+# FMD_HAS_NAME tells the result; the library is the target PkgConfig::NAME. base/version.h has the list.
 function(fmd_part name help module)
   set(FMD_${name} AUTO CACHE STRING "${help}: AUTO, ON or OFF")
   set_property(CACHE FMD_${name} PROPERTY STRINGS AUTO ON OFF)

@@ -1,6 +1,6 @@
 #include "cli/parse.h"
 
-#include "base/parts.h"
+#include "base/version.h"
 #include "cli/preset/preset.h"
 #include "io/json/json_file.h"
 #include "io/keras/spec.h"

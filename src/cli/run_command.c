@@ -1,7 +1,6 @@
 #include "cli/run_command.h"
 #include "fmd/version.h"
 
-#include "base/parts.h"
 #include "base/system/print.h"
 #include "base/system/procfs.h"
 #include "base/version.h"

@@ -1,11 +1,11 @@
 /* doctor: diagnoses launcher, binding, data and machine problems and suggests fixes. */
 #include "base/format.h"
 #include "base/mem.h"
-#include "base/parts.h"
 #include "base/system/print.h"
 #include "base/system/procfs.h"
 #include "base/system/subprocess.h"
 #include "base/timer.h"
+#include "base/version.h"
 #include "cli/commands.h"
 #include "cli/doctor/doctor.h"
 #include "data/known_datasets.h"

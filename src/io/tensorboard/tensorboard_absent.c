@@ -1,5 +1,5 @@
 /* A build without TensorBoard. The options refuse --tensorboard, so nothing opens a log. */
-#include "base/parts.h"
+#include "base/version.h"
 #include "io/tensorboard/tensorboard.h"
 
 fmd_status fmd_tensorboard_open(fmd_tensorboard **out, const char *run_folder, const char *log,
