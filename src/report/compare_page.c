@@ -236,7 +236,7 @@ static fmd_status put_all(fmd_html *h, const fmd_comparison *c, const char *path
     put_group(h, c, "program", "Program and machine");
     put_group(h, c, "result", "Result");
     FMD_TRY(fmd_comparison_json(&data, c));
-    fmd_html_data(h, data);
+    fmd_html_data(h, "data", data);
     fmd_json_destroy(data);
     return fmd_html_write(h, path);
 }

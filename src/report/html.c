@@ -18,6 +18,7 @@ struct fmd_html {
     FILE *contents, *body;
     char *contents_text, *body_text, *title;
     size_t contents_bytes, body_bytes, contents_at; /* bytes of the body before the contents */
+    const char *policy, *style;
     bool in_section, failed;
     int n_columns;
     bool numeric[MAX_COLUMNS];
@@ -67,6 +68,9 @@ fmd_status fmd_html_create(fmd_html **out, const char *title)
 {
     fmd_html *h = calloc(1, sizeof *h);
     if (h != NULL) {
+        h->policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+                    "base-uri 'none'; form-action 'none'";
+        h->style = "";
         h->title = strdup(title);
         h->contents = open_memstream(&h->contents_text, &h->contents_bytes);
         h->body = open_memstream(&h->body_text, &h->body_bytes);
@@ -257,14 +261,14 @@ void fmd_html_png(fmd_html *h, const void *png, size_t bytes, int width, int hei
 }
 
 /* "<" would end the script where a string says "</script>". */
-void fmd_html_data(fmd_html *h, const fmd_json *data)
+void fmd_html_data(fmd_html *h, const char *id, const fmd_json *data)
 {
     char *text;
     if (fmd_json_print_text(data, &text) != FMD_OK) {
         h->failed = true;
         return;
     }
-    fputs("<script type=\"application/json\" id=\"data\">\n", h->body);
+    fprintf(h->body, "<script type=\"application/json\" id=\"%s\">\n", id);
     for (const char *c = text; *c != '\0'; c++)
         if (*c == '<')
             fputs("\\u003c", h->body);
@@ -274,18 +278,54 @@ void fmd_html_data(fmd_html *h, const fmd_json *data)
     free(text);
 }
 
+void fmd_html_base64(fmd_html *h, const char *id, const void *data, size_t bytes)
+{
+    fprintf(h->body, "<script type=\"application/octet-stream\" id=\"%s\">", id);
+    put_base64(h->body, data, bytes);
+    fputs("</script>\n", h->body);
+}
+
+fmd_status fmd_html_base64_text(char **out, const void *data, size_t bytes)
+{
+    size_t n = 0;
+    char *text = NULL;
+    FILE *file = open_memstream(&text, &n);
+    if (file != NULL)
+        put_base64(file, data, bytes);
+    if (file == NULL || fclose(file) != 0) {
+        free(text);
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: %zu bytes as base64", bytes);
+    }
+    *out = text;
+    return FMD_OK;
+}
+
+void fmd_html_scripts(fmd_html *h, const char *policy, const char *style)
+{
+    h->policy = policy;
+    h->style = style;
+}
+
+void fmd_html_script(fmd_html *h, const char *id, const char *text)
+{
+    fprintf(h->body, "<script id=\"%s\">\n%s</script>\n", id, text);
+}
+
 static void put_page(FILE *out, const fmd_html *h)
 {
     fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-          "<meta name=\"generator\" content=\"fmnist-dist " FMD_VERSION "\">\n"
+          "<meta http-equiv=\"Content-Security-Policy\" content=\"",
+          out);
+    fputs(h->policy, out);
+    fputs("\">\n<meta name=\"generator\" content=\"fmnist-dist " FMD_VERSION "\">\n"
           "<link rel=\"icon\" href=\"data:,\">\n<title>",
           out);
     put_escaped(out, h->title);
     fprintf(out,
-            "</title>\n<style>\n%s</style>\n</head>\n<body>\n"
+            "</title>\n<style>\n%s%s</style>\n</head>\n<body>\n"
             "<a class=\"skip\" href=\"#main\">Skip to the content</a>\n<header>\n<h1>",
-            html_style);
+            html_style, h->style);
     put_escaped(out, h->title);
     fprintf(out,
             "</h1>\n</header>\n<main id=\"main\">\n%.*s<nav aria-label=\"Contents\"><ul>\n%s</ul>"
@@ -294,20 +334,28 @@ static void put_page(FILE *out, const fmd_html *h)
             (int)h->contents_at, h->body_text, h->contents_text, h->body_text + h->contents_at);
 }
 
-fmd_status fmd_html_write(fmd_html *h, const char *path)
+fmd_status fmd_html_print(fmd_html *h, char **out, size_t *bytes)
 {
     char *text = NULL;
-    size_t bytes = 0;
     end_section(h);
     const bool whole = !h->failed && fflush(h->contents) == 0 && fflush(h->body) == 0 &&
                        !ferror(h->contents) && !ferror(h->body);
-    FILE *out = whole ? open_memstream(&text, &bytes) : NULL;
-    if (out != NULL)
-        put_page(out, h);
-    if (out == NULL || fclose(out) != 0) {
+    FILE *page = whole ? open_memstream(&text, bytes) : NULL;
+    if (page != NULL)
+        put_page(page, h);
+    if (page == NULL || fclose(page) != 0) {
         free(text);
-        return FMD_FAIL(FMD_ENOMEM, "out of memory: cannot write '%s'", path);
+        return FMD_FAIL(FMD_ENOMEM, "out of memory: an HTML page");
     }
+    *out = text;
+    return FMD_OK;
+}
+
+fmd_status fmd_html_write(fmd_html *h, const char *path)
+{
+    char *text;
+    size_t bytes;
+    FMD_TRY(fmd_html_print(h, &text, &bytes));
     const fmd_status st = fmd_atomic_file_write(path, text, bytes);
     free(text);
     return st;

@@ -1,4 +1,5 @@
-/* A page of HTML that stands alone: no network, no script that runs, no font from elsewhere.
+/* A page of HTML that stands alone: no network, no font from elsewhere, and no script that runs unless
+ * fmd_html_scripts allows its own. A content security policy enforces this.
  *
  * Text is escaped, markup is not: names and paths are always text. The page follows the reader's
  * choice of light or dark, fits phones, works with keyboard and screen reader, and prints. */
@@ -57,8 +58,21 @@ typedef enum fmd_html_scaling { FMD_HTML_PIXELS, FMD_HTML_SMOOTH } fmd_html_scal
 void fmd_html_png(fmd_html *h, const void *png, size_t bytes, int width, int height,
                   fmd_html_scaling scaling, bool on_white, const char *alt);
 
-/* Local. The numbers of the page, for programs: <script type="application/json" id="data">. */
-void fmd_html_data(fmd_html *h, const fmd_json *data);
+/* Local. An object for programs: <script type="application/json" id="...">; the numbers of a page have
+ * the id "data". Bytes as base64, in a block of the same kind. */
+void fmd_html_data(fmd_html *h, const char *id, const fmd_json *data);
+void fmd_html_base64(fmd_html *h, const char *id, const void *data, size_t bytes);
+
+/* Local. Bytes as base64, released by free(). FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_html_base64_text(char **out, const void *data, size_t bytes);
+
+/* Local. Replaces the content security policy, under which no script runs, and adds to the style sheet;
+ * both live as long as the page. Then a script of the program. */
+void fmd_html_scripts(fmd_html *h, const char *policy, const char *style);
+void fmd_html_script(fmd_html *h, const char *id, const char *text);
+
+/* Local. The page as text, released by free(). FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_html_print(fmd_html *h, char **out, size_t *bytes);
 
 /* Local. Writes the page, whole or not at all. FMD_EIO, FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_html_write(fmd_html *h, const char *path);

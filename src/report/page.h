@@ -6,6 +6,9 @@
 #include "report/html.h"
 #include "run/run_view.h"
 
+/* The model itself, for pictures of the reader. FMD_EUSAGE: there is none, or it is too large. */
+FMD_CHECKED fmd_status fmd_page_live(fmd_html *h, const fmd_run_view *v, const fmd_config *config);
+
 /* Up to so many classes a confusion matrix can be read. */
 enum { FMD_PAGE_MOST_CLASSES = 40 };
 

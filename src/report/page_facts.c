@@ -302,7 +302,7 @@ fmd_status fmd_page_data(fmd_html *h, const fmd_run_view *v)
     add_history(j, &v->history);
     if (v->no_data.status == FMD_OK)
         add_test(j, v);
-    fmd_html_data(h, j);
+    fmd_html_data(h, "data", j);
     fmd_json_destroy(j);
     return FMD_OK;
 }

@@ -153,7 +153,7 @@ static fmd_status put_all(const fmd_study *s, fmd_html *h, bool drawn)
         FMD_TRY(put_allreduce(s, h, drawn));
     put_method(s, h);
     FMD_TRY(fmd_json_read(&data, fmd_study_path(s, path, "scaling.json")));
-    fmd_html_data(h, data);
+    fmd_html_data(h, "data", data);
     fmd_json_destroy(data);
     return fmd_html_write(h, fmd_study_path(s, path, "report.html"));
 }

@@ -304,7 +304,7 @@ static fmd_status put_all(fmd_html *h, const fmd_sweep *s)
     put_runs(h, s);
     FMD_TRY(put_repeat(h, s));
     FMD_TRY(fmd_sweep_json(&data, s));
-    fmd_html_data(h, data);
+    fmd_html_data(h, "data", data);
     fmd_json_destroy(data);
     return fmd_html_write(h, fmd_sweep_path(s, path, "report.html"));
 }

@@ -172,6 +172,7 @@ typedef struct fmd_config {
         int log_level; /* fmd_log_level */
         int what;      /* 0: all, else a row of the table in cmd_plot.c */
         char format[32];
+        bool live;
         char path[FMD_PATH_BYTES];
     } output;
     struct {

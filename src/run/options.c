@@ -319,6 +319,9 @@ const fmd_option fmd_config_table[] = {
      .help = "plots to draw; features: feature maps for IMAGE, or test image --index"},
     {.name = "format", .group = "pictures", .kind = FMD_OPTION_TEXT, FIELD(output.format),
      .initial = "svg,png", .value = "FORMAT,...", .help = "svg, png or both"},
+    /* page */
+    {.name = "live", .group = "page", .kind = FMD_OPTION_BOOL, FIELD(output.live), .initial = "false",
+     .help = "put the model into the page: it classifies drawings and pictures in the browser"},
     /* file */
     {.name = "output", .group = "file", .kind = FMD_OPTION_TEXT, FIELD(output.path), .initial = "",
      .value = "FILE",

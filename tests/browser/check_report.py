@@ -183,9 +183,16 @@ addEventListener("message", e => document.querySelector("pre").textContent = JSO
 </script>"""
 
 
+def with_script(text, script):
+    """The page with a script of the test, which its content security policy would refuse."""
+    policy = '<meta http-equiv="Content-Security-Policy"[^>]*>'
+    check(re.search(policy, text), "the page has no content security policy")
+    return re.sub(policy, "", text).replace("</body>", script + "</body>")
+
+
 def check_layout(browser, text, folder):
     """On a phone and on a desktop, light and dark: nothing is cut off or blinding."""
-    pathlib.Path(f"{folder}/probe.html").write_text(text.replace("</body>", PROBE + "</body>"),
+    pathlib.Path(f"{folder}/probe.html").write_text(with_script(text, PROBE),
                                                     encoding="utf-8")
     frame = pathlib.Path(f"{folder}/frame.html")
     for width, phone in ((1280, False), (390, True)):
@@ -240,7 +247,7 @@ def main():
 
         # The control: this browser does tell, and another number is seen.
         with open(path, "w", encoding="utf-8") as file:
-            file.write(text.replace("</body>", "<script>nothing.there</script></body>"))
+            file.write(with_script(text, "<script>nothing.there</script>"))
         check(browse(browser, path, folder)[1], "an error in the page is not seen: this test is blind")
 
 

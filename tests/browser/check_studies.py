@@ -39,7 +39,7 @@ def check_structure(page, name):
 
 
 def check_layout(browser, text, folder, name):
-    pathlib.Path(f"{folder}/probe.html").write_text(text.replace("</body>", PROBE + "</body>"),
+    pathlib.Path(f"{folder}/probe.html").write_text(report.with_script(text, PROBE),
                                                     encoding="utf-8")
     frame = pathlib.Path(f"{folder}/frame.html")
     for width in (1280, 390):

@@ -5,8 +5,6 @@
 #include "base/system/path_list.h"
 #include "base/system/regular_file.h"
 #include "data/image.h"
-#include "data/known_datasets.h"
-#include "data/source.h"
 #include "io/pictures/picture.h"
 
 #include <dirent.h>
@@ -26,12 +24,10 @@ typedef struct remark {
 
 /* Images as they come in, on rank 0. */
 typedef struct intake {
-    fmd_size size; /* that the model takes */
-    size_t channels;
+    fmd_model_images to;
     size_t n, room;
     uint8_t *bytes;
     char (*names)[FMD_PICTURE_NAME];
-    fmd_invert invert;
     remark scaled, inverted, converted;
 } intake;
 
@@ -41,28 +37,15 @@ static void remember(remark *r, const char *name)
         snprintf(r->first, sizeof r->first, "%s", name);
 }
 
-/* (H, W), (H, W, C), or a square of so many pixels. */
-static fmd_status look_at_shape(intake *in, fmd_shape image)
-{
-    char text[FMD_SHAPE_TEXT];
-    size_t side = 1;
-    in->channels = image.rank == 3 ? (size_t)image.dim[2] : 1;
-    in->size = (fmd_size){.width = (size_t)image.dim[1], .height = (size_t)image.dim[0]};
-    while (image.rank == 1 && side * side < (size_t)image.dim[0])
-        side++;
-    if (image.rank == 1)
-        in->size = (fmd_size){.width = side, .height = side};
-    if (fmd_shape_count(image) != in->size.width * in->size.height * in->channels ||
-        (in->channels != 1 && in->channels != 3))
-        return FMD_FAIL(FMD_EUSAGE,
-                        "--images: the model takes %s, which is neither a grey nor an RGB image",
-                        fmd_shape_text(image, 0, text));
-    return FMD_OK;
-}
-
 static size_t image_bytes(const intake *in)
 {
-    return in->size.width * in->size.height * in->channels;
+    return fmd_model_images_bytes(&in->to);
+}
+
+/* The place behind the last image. */
+static uint8_t *next_image(const intake *in)
+{
+    return in->bytes + in->n * image_bytes(in);
 }
 
 /* Grows by `n` images. */
@@ -83,126 +66,32 @@ static fmd_status make_room(intake *in, size_t n)
     return FMD_OK;
 }
 
-/* Adds an image of the model's channels and any size; there is room. */
-static fmd_status add_image(intake *in, const uint8_t *pixels, fmd_size size, const char *name)
+/* Names the image that was put behind the last one, and remembers its changes. */
+static void add(intake *in, const fmd_picture_changes *changes, const char *name)
 {
     char text[sizeof in->scaled.first];
-    uint8_t *scratch = NULL, *to = in->bytes + in->n * image_bytes(in);
-    if (size.width == in->size.width && size.height == in->size.height) {
-        memcpy(to, pixels, image_bytes(in));
-    } else {
-        FMD_TRY(fmd_alloc(&scratch, image_bytes(in), 1, "an image"));
-        fmd_image_fit(pixels, size, in->channels, to, in->size, scratch);
-        free(scratch);
-        snprintf(text, sizeof text, "%s, %zu x %zu", name, size.width, size.height);
+    snprintf(text, sizeof text, "%s, %zu x %zu", name, changes->from.width, changes->from.height);
+    if (changes->scaled)
         remember(&in->scaled, text);
-    }
+    if (changes->converted)
+        remember(&in->converted, name);
+    if (changes->inverted)
+        remember(&in->inverted, name);
     snprintf(in->names[in->n++], FMD_PICTURE_NAME, "%s", name);
-    return FMD_OK;
-}
-
-/* Whether the border of the training images is dark on the whole. A data set that cannot be read is
- * taken for one of the family of MNIST. */
-static bool has_dark_border(const fmd_dataset_info *data)
-{
-    enum { MOST = 200 };
-    fmd_dataset d;
-    void *memory = NULL;
-    size_t sum = 0, n = 0;
-    const fmd_shape s = data->image;
-    if (s.rank < 2 || fmd_source_read(&d, &memory, data->path, "") != FMD_OK)
-        return true;
-    const size_t height = (size_t)d.info.image.dim[0];
-    const size_t row = fmd_shape_count(d.info.image) / height;
-    for (size_t i = 0; i < d.train.n && i < MOST; i++) {
-        const uint8_t *image = d.train.images + i * height * row;
-        for (size_t k = 0; k < row; k++, n += 2)
-            sum += image[k] + (size_t)image[(height - 1) * row + k];
-    }
-    free(memory);
-    return sum <= 127 * n;
-}
-
-fmd_invert fmd_invert_of(const fmd_config *config, const fmd_dataset_info *data)
-{
-    if (fmd_config_gives(config, "invert"))
-        return config->view.invert ? FMD_INVERT_ALL : FMD_INVERT_NONE;
-    const bool dark = fmd_known_dataset_find(data->name) != NULL ||
-                      strncmp(data->name, "emnist", 6) == 0 || has_dark_border(data);
-    return dark ? FMD_INVERT_LIGHT : FMD_INVERT_NONE;
-}
-
-/* Whether the rim is rather light than dark. A picture of one colour has no rim. */
-static bool is_light(const fmd_picture *p)
-{
-    const size_t row = p->width * p->channels;
-    size_t sum = 0, n = 0;
-    for (size_t y = 0; y < p->height; y++)
-        for (size_t i = 0; i < row; i++) {
-            const bool rim =
-                y == 0 || y + 1 == p->height || i < p->channels || i + p->channels >= row;
-            sum += rim ? p->pixels[y * row + i] : 0;
-            n += rim;
-        }
-    const bool plain = memcmp(p->pixels, p->pixels + p->channels,
-                              p->width * p->height * p->channels - p->channels) == 0;
-    return !plain && sum > 127 * n;
-}
-
-static bool is_grey(const fmd_picture *p)
-{
-    for (size_t i = 0; i < p->width * p->height; i++) {
-        const uint8_t *rgb = p->pixels + 3 * i;
-        if (rgb[0] != rgb[1] || rgb[1] != rgb[2])
-            return false;
-    }
-    return true;
-}
-
-/* Remembers a picture in colours for a grey model, or a grey one for a model of colours. */
-static fmd_status compare_colours(intake *in, const fmd_picture *p, const char *path)
-{
-    fmd_picture colours;
-    if (in->channels == 3) {
-        if (is_grey(p))
-            remember(&in->converted, path);
-        return FMD_OK;
-    }
-    FMD_TRY(fmd_picture_read(&colours, path, 3, 0));
-    if (!is_grey(&colours))
-        remember(&in->converted, path);
-    fmd_picture_free(&colours);
-    return FMD_OK;
-}
-
-/* Reads a picture, and decides whether it is inverted. Where it is transparent, its ground is as light
- * as that of what it is turned into. */
-static fmd_status open_picture(fmd_picture *p, const intake *in, const char *path, bool *invert)
-{
-    *invert = in->invert != FMD_INVERT_NONE && in->channels == 1;
-    FMD_TRY(fmd_picture_read(p, path, in->channels, *invert ? 255 : 0));
-    if (in->invert == FMD_INVERT_ALL || !*invert || is_light(p))
-        return FMD_OK;
-    fmd_picture_free(p);
-    *invert = false;
-    return fmd_picture_read(p, path, in->channels, 0);
 }
 
 static fmd_status read_picture(intake *in, const char *path)
 {
-    fmd_picture p;
-    bool invert;
-    FMD_TRY(open_picture(&p, in, path, &invert));
+    fmd_picture_changes changes = {.scaled = false};
+    void *data = NULL;
+    size_t bytes = 0;
+    FMD_TRY(fmd_picture_load(&data, &bytes, path));
     fmd_status st = make_room(in, 1);
     if (st == FMD_OK)
-        st = compare_colours(in, &p, path);
-    if (st == FMD_OK && invert && in->invert == FMD_INVERT_LIGHT)
-        remember(&in->inverted, path);
-    for (size_t i = 0; invert && i < p.width * p.height * p.channels; i++)
-        p.pixels[i] = (uint8_t)(255 - p.pixels[i]);
+        st = fmd_user_picture(&in->to, data, bytes, path, next_image(in), &changes);
     if (st == FMD_OK)
-        st = add_image(in, p.pixels, (fmd_size){.width = p.width, .height = p.height}, path);
-    fmd_picture_free(&p);
+        add(in, &changes, path);
+    free(data);
     return st;
 }
 
@@ -223,22 +112,24 @@ static fmd_status add_idx_images(intake *in, const fmd_images *images, const cha
     const size_t channels = s.rank > 2 ? (size_t)s.dim[2] : 1, bytes = fmd_shape_count(s);
     const fmd_size size = {.width = (size_t)s.dim[1], .height = (size_t)s.dim[0]};
     const size_t pixels = size.width * size.height;
-    const bool other = channels != in->channels;
+    const bool other = channels != in->to.channels;
     char name[FMD_PICTURE_NAME];
     uint8_t *converted;
-    if (other && channels + in->channels != 1 + 3)
+    if (other && channels + in->to.channels != 1 + 3)
         return FMD_FAIL(FMD_EDATA, "'%s': images of %zu channels, but the model takes %zu", path,
-                        channels, in->channels);
-    FMD_TRY(fmd_alloc(&converted, pixels, in->channels, "an image"));
+                        channels, in->to.channels);
+    FMD_TRY(fmd_alloc(&converted, pixels, in->to.channels, "an image"));
     fmd_status st = make_room(in, images->n);
     for (size_t i = 0; i < images->n && st == FMD_OK; i++) {
         const uint8_t *image = images->bytes + i * bytes;
         snprintf(name, sizeof name, "%.1000s[%zu]", path, i);
+        fmd_picture_changes changes = {.converted = other};
         if (other)
-            remember(&in->converted, name);
-        if (other)
-            convert(image, channels, converted, in->channels, pixels);
-        st = add_image(in, other ? converted : image, size, name);
+            convert(image, channels, converted, in->to.channels, pixels);
+        st = fmd_model_images_fit(&in->to, other ? converted : image, size, next_image(in),
+                                  &changes);
+        if (st == FMD_OK)
+            add(in, &changes, name);
     }
     free(converted);
     return st;
@@ -281,11 +172,11 @@ static void tell(const intake *in)
 {
     char more[64];
     if (in->scaled.n > 0)
-        fmd_warn("scaled to fit %zu x %zu pixels: %s%s", in->size.width, in->size.height,
+        fmd_warn("scaled to fit %zu x %zu pixels: %s%s", in->to.size.width, in->to.size.height,
                  in->scaled.first, others(&in->scaled, more));
     if (in->converted.n > 0)
-        fmd_warn(in->channels == 3 ? "grey, but the model takes colours; converted: %s%s"
-                                   : "in colours, but the model takes grey; converted: %s%s",
+        fmd_warn(in->to.channels == 3 ? "grey, but the model takes colours; converted: %s%s"
+                                      : "in colours, but the model takes grey; converted: %s%s",
                  in->converted.first, others(&in->converted, more));
     if (in->inverted.n > 0)
         fmd_warn("inverted, since its border is light and that of the data set is dark: %s%s; "
@@ -352,9 +243,9 @@ static fmd_status read_all(intake *in, const char *files)
 fmd_status fmd_user_images_read(fmd_user_images *out, fmd_comm *c, const char *files,
                                 fmd_shape image, fmd_invert invert)
 {
-    intake in = {.invert = invert};
+    intake in = {.to.invert = invert};
     void *shared = NULL;
-    fmd_status st = look_at_shape(&in, image);
+    fmd_status st = fmd_model_images_of(&in.to, image);
     if (st == FMD_OK && fmd_comm_rank(c) == 0)
         st = read_all(&in, files);
     if ((st = fmd_comm_agree(c, st)) != FMD_OK)

@@ -4,7 +4,7 @@
 
 #include "data/dataset.h"
 #include "dist/comm.h"
-#include "run/config.h"
+#include "run/pictures/user_picture.h"
 
 enum { FMD_PICTURE_NAME = FMD_PATH_BYTES + 32 };
 
@@ -12,17 +12,6 @@ typedef struct fmd_user_images {
     fmd_split split;                 /* without labels; on every rank */
     char (*names)[FMD_PICTURE_NAME]; /* of each image, on rank 0: "a.png", "many.idx[3]" */
 } fmd_user_images;
-
-/* Which pictures are inverted; grey ones only, where it is decided picture by picture. */
-typedef enum fmd_invert {
-    FMD_INVERT_NONE,
-    FMD_INVERT_ALL,
-    FMD_INVERT_LIGHT /* those with a light border */
-} fmd_invert;
-
-/* Local. What --invert asks for: its value if the user gave it; otherwise light borders are inverted
- * where the data set has dark ones. */
-fmd_invert fmd_invert_of(const fmd_config *config, const fmd_dataset_info *data);
 
 /* Collective. The images of `files`, separated by commas, in the input shape of a model: fitted into
  * its size in their own proportions, grey or colour converted. Of a folder, all files but hidden

@@ -62,8 +62,8 @@ static fmd_status not_a_picture(const char *path, const void *data, size_t n)
                     n == 0 ? ": it is empty" : "");
 }
 
-/* The file's bytes; a pipe or a device may have no end. */
-static fmd_status read_file(void **data, size_t *bytes, const char *path)
+/* A pipe or a device may have no end. */
+fmd_status fmd_picture_load(void **data, size_t *bytes, const char *path)
 {
     struct stat s;
     if (stat(path, &s) != 0)
@@ -78,8 +78,8 @@ static fmd_status read_file(void **data, size_t *bytes, const char *path)
     return fmd_atomic_file_read(data, bytes, path);
 }
 
-static fmd_status decode(fmd_picture *out, png_image *image, const char *path, size_t channels,
-                         uint8_t ground)
+static fmd_status decode_png(fmd_picture *out, png_image *image, const char *path, size_t channels,
+                             uint8_t ground)
 {
     const png_color background = {ground, ground, ground};
     fmd_picture p;
@@ -97,13 +97,11 @@ static fmd_status decode(fmd_picture *out, png_image *image, const char *path, s
     return FMD_OK;
 }
 
-fmd_status fmd_picture_read(fmd_picture *out, const char *path, size_t channels, uint8_t ground)
+fmd_status fmd_picture_decode(fmd_picture *out, const void *data, size_t bytes, const char *path,
+                              size_t channels, uint8_t ground)
 {
     static const uint8_t signature[8] = "\x89PNG\r\n\x1a\n";
     png_image image = {.version = PNG_IMAGE_VERSION};
-    void *data = NULL;
-    size_t bytes = 0;
-    FMD_TRY(read_file(&data, &bytes, path));
     fmd_status st = FMD_OK;
     if (fmd_picture_is_jpeg(data, bytes))
         st = fmd_picture_decode_jpeg(out, data, bytes, path, channels);
@@ -112,8 +110,17 @@ fmd_status fmd_picture_read(fmd_picture *out, const char *path, size_t channels,
     else if (!png_image_begin_read_from_memory(&image, data, bytes))
         st = FMD_FAIL(FMD_EDATA, "'%s': a damaged or cut off PNG file: %s", path, image.message);
     else
-        st = decode(out, &image, path, channels, ground);
+        st = decode_png(out, &image, path, channels, ground);
     png_image_free(&image);
+    return st;
+}
+
+fmd_status fmd_picture_read(fmd_picture *out, const char *path, size_t channels, uint8_t ground)
+{
+    void *data = NULL;
+    size_t bytes = 0;
+    FMD_TRY(fmd_picture_load(&data, &bytes, path));
+    const fmd_status st = fmd_picture_decode(out, data, bytes, path, channels, ground);
     free(data);
     return st;
 }

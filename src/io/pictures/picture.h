@@ -29,10 +29,17 @@ FMD_CHECKED fmd_status fmd_picture_create(fmd_picture *out, size_t width, size_t
 /* Local. Releases the pixels; a picture of zeros is allowed. */
 void fmd_picture_free(fmd_picture *p);
 
-/* Local. Reads a PNG or JPEG file of any kind as 8-bit grey (1 channel) or RGB (3), turned upright as
- * Exif says. Where a PNG is transparent, `ground` (0: black, 255: white) shows. Released by fmd_picture_free. FMD_ENOINPUT:
- * the file does not exist; FMD_EDATA: it is of another kind, damaged or too large; FMD_EIO,
- * FMD_ENOMEM. */
+/* Local. The bytes of a regular file, released by free(). FMD_ENOINPUT, FMD_EDATA, FMD_EIO. */
+FMD_CHECKED fmd_status fmd_picture_load(void **data, size_t *bytes, const char *path);
+
+/* Local. The picture in the bytes of a PNG or JPEG file of any kind as 8-bit grey (1 channel) or RGB
+ * (3), turned upright as Exif says. Where a PNG is transparent, `ground` (0: black, 255: white) shows.
+ * `path` is for messages. Released by fmd_picture_free. FMD_EDATA: another kind of file, damaged or too
+ * large; FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_picture_decode(fmd_picture *out, const void *data, size_t bytes,
+                                          const char *path, size_t channels, uint8_t ground);
+
+/* Local. The same of a file. FMD_ENOINPUT, FMD_EDATA, FMD_EIO, FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_picture_read(fmd_picture *out, const char *path, size_t channels,
                                         uint8_t ground);
 
@@ -41,7 +48,7 @@ FMD_CHECKED fmd_status fmd_picture_read(fmd_picture *out, const char *path, size
 FMD_CHECKED fmd_status fmd_picture_examine(fmd_picture *out, const char *path);
 
 /* Local. Whether the bytes start like a JPEG file; and the decoded picture, as from
- * fmd_picture_read. `path` is for messages. */
+ * fmd_picture_decode. `path` is for messages. */
 bool fmd_picture_is_jpeg(const void *data, size_t bytes);
 FMD_CHECKED fmd_status fmd_picture_decode_jpeg(fmd_picture *out, const void *data, size_t bytes,
                                                const char *path, size_t channels);
