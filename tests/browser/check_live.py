@@ -201,9 +201,9 @@ def main():
         text = pathlib.Path(f"{run}/report.html").read_text(encoding="utf-8")
         changed = f"{folder}/changed"
         shutil.copytree(run, changed)
-        weights = re.search(r'(id="live-weights">)(.{400})', text)
+        weights = re.search(r'(id="live-weights">)(.{416})', text)
         pathlib.Path(f"{changed}/report.html").write_text(
-            text.replace(weights[2], weights[2][200:] + weights[2][:200]), encoding="utf-8")
+            text.replace(weights[2], weights[2][208:] + weights[2][:208]), encoding="utf-8")
         page.open(pathlib.Path(f"{changed}/report.html").as_uri())
         image = test_images(f"{folder}/grey")[0]
         wanted = in_page(page, image)
