@@ -4,6 +4,7 @@
 #ifndef FMD_MATH_CHANNELS_H
 #define FMD_MATH_CHANNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The statistics of c channels: xhat = ((x - mean) - rest) * inverse. */
@@ -15,13 +16,16 @@ typedef struct fmd_channel_statistics {
  * is exact in a double. */
 void fmd_channel_sums(size_t rows, size_t c, const float *x, double *sum, double *squares);
 
-/* Local. y = ((x - mean) - rest) factor + shift. */
+/* Local. y = ((x - mean) - rest) factor + shift, plus `added` unless it is NULL; `relu`: negative
+ * values become zero. */
 void fmd_channel_normalize(size_t rows, size_t c, const float *x, fmd_channel_statistics s,
-                           const float *factor, const float *shift, float *y);
+                           const float *factor, const float *shift, const float *added, bool relu,
+                           float *y);
 
-/* Local. Adds dy of each channel to beta, and dy xhat to gamma. */
+/* Local. Adds dy of each channel to beta, and dy xhat to gamma. Unless y is NULL, dy becomes zero first
+ * where y is not positive. `copy` receives dy unless it is NULL. */
 void fmd_channel_gradient_sums(size_t rows, size_t c, const float *x, fmd_channel_statistics s,
-                               const float *dy, double *beta, double *gamma);
+                               const float *y, float *dy, float *copy, double *beta, double *gamma);
 
 /* dx = factor (dy - mean_dy - xhat mean_dy_xhat), each of a channel. */
 typedef struct fmd_channel_slope {

@@ -87,18 +87,45 @@ static size_t packed_floats(const fmd_conv *c)
     return ((forward > input ? forward : input) + 15) / 16 * 16;
 }
 
-bool fmd_convolution_fuses_pool(const fmd_layer *l, const fmd_conv *c, const fmd_layer *next,
-                                fmd_plan *plan)
+static bool is_linear(const fmd_layer *l)
 {
-    if (fmd_bf16_is_on() || strcmp(next->ops->name, "max_pooling2d") != 0 ||
-        (l->activation != &fmd_activation_relu && l->activation != fmd_activation_at(0)))
-        return false;
-    const fmd_pool p = fmd_pooling_of(next);
+    return l->activation == fmd_activation_at(0);
+}
+
+static bool is_relu(const fmd_layer *l)
+{
+    return strcmp(l->ops->name, "relu") == 0 ||
+           (strcmp(l->ops->name, "activation") == 0 && l->activation == &fmd_activation_relu);
+}
+
+static bool is_pool(const fmd_layer *l)
+{
+    return strcmp(l->ops->name, "max_pooling2d") == 0;
+}
+
+int fmd_convolution_fuse(const fmd_layer *l, const fmd_conv *c, int n, fmd_plan *plan)
+{
+    const int fused = n > 0 && is_linear(l) && is_relu(l + 1);
+    if (fused == n || fmd_bf16_is_on() || !is_pool(l + fused + 1) ||
+        (!is_linear(l) && l->activation != &fmd_activation_relu))
+        return fused;
+    const fmd_pool p = fmd_pooling_of(l + fused + 1);
     if (!fmd_conv_fuses_pool(c, &p))
-        return false;
+        return fused;
     fmd_plan_workspace(plan,
                        (packed_floats(c) + fmd_conv_pool_scratch_floats(c, &p)) * sizeof(float));
-    return true;
+    return fused + 1;
+}
+
+/* The activation, which may be a fused layer. */
+static const fmd_activation *activation_of(const fmd_layer *l)
+{
+    return l->n_fused > 0 && is_relu(l + 1) ? &fmd_activation_relu : l->activation;
+}
+
+static bool is_pooled(const fmd_layer *l)
+{
+    return l->n_fused > 0 && is_pool(l + l->n_fused);
 }
 
 static const float *bias_of(const fmd_layer *l)
@@ -109,11 +136,11 @@ static const float *bias_of(const fmd_layer *l)
 static void forward_pooled(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
                            const fmd_conv *c)
 {
-    const fmd_pool pool = fmd_pooling_of(l + 1);
+    const fmd_pool pool = fmd_pooling_of(l + l->n_fused);
     fmd_conv_pack(c, l->param[KERNEL], packed_of(v));
     fmd_conv_forward_pooled(c, &pool, fmd_pass_samples(p), v->x[0], packed_of(v), bias_of(l),
-                            l->activation == &fmd_activation_relu, packed_of(v) + packed_floats(c),
-                            v->y, v->saved[PLACES]);
+                            activation_of(l) == &fmd_activation_relu,
+                            packed_of(v) + packed_floats(c), v->y, v->saved[PLACES]);
 }
 
 static size_t kernel_count(const fmd_conv *c)
@@ -125,13 +152,13 @@ static size_t kernel_count(const fmd_conv *c)
 static void backward_pooled(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
                             const fmd_conv *c, const fmd_gradient_sink *sink)
 {
-    const fmd_pool pool = fmd_pooling_of(l + 1);
+    const fmd_pool pool = fmd_pooling_of(l + l->n_fused);
     const size_t n = (size_t)p->microbatch_size, channels = (size_t)c->out_c;
-    const size_t in = n * fmd_shape_count(l->in[0]), out = n * fmd_shape_count(l[1].out);
+    const size_t in = n * fmd_shape_count(l->in[0]), out = n * fmd_shape_count(l[l->n_fused].out);
     const uint8_t *places = v->saved[PLACES];
-    if (l->activation == &fmd_activation_relu)
-        l->activation->backward((size_t)p->microbatches * out / channels, channels, NULL, v->y,
-                                v->dy);
+    if (activation_of(l) == &fmd_activation_relu)
+        activation_of(l)->backward((size_t)p->microbatches * out / channels, channels, NULL, v->y,
+                                   v->dy);
     if (v->dx[0] != NULL)
         fmd_conv_input_pack(c, l->param[KERNEL], packed_of(v));
     for (size_t i = 0; i < (size_t)p->microbatches; i++) {
@@ -151,29 +178,31 @@ static void backward_pooled(const fmd_layer *l, const fmd_pass *p, const fmd_val
 void fmd_convolution_forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
                              const fmd_conv *c)
 {
-    if (l->n_fused > 0) {
+    if (is_pooled(l)) {
         forward_pooled(l, p, v, c);
         return;
     }
     const size_t n = fmd_pass_samples(p);
-    const bool relu = l->activation == &fmd_activation_relu;
-    float *z = l->activation->needs_input ? v->saved[PREACTIVATION] : v->y;
+    const fmd_activation *activation = activation_of(l);
+    const bool relu = activation == &fmd_activation_relu;
+    float *z = activation->needs_input ? v->saved[PREACTIVATION] : v->y;
     fmd_convolve(c, n, v->x[0], l->param[KERNEL], bias_of(l), relu, v->workspace, z);
     if (!relu)
-        l->activation->forward(n * pixels_of(c), (size_t)c->out_c, z, v->y);
+        activation->forward(n * pixels_of(c), (size_t)c->out_c, z, v->y);
 }
 
 void fmd_convolution_backward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
                               const fmd_conv *c, const fmd_gradient_sink *sink)
 {
-    if (l->n_fused > 0) {
+    if (is_pooled(l)) {
         backward_pooled(l, p, v, c, sink);
         return;
     }
     const size_t rows = fmd_pass_samples(p) * pixels_of(c);
-    if (l->activation->backward != NULL) {
-        const float *z = l->activation->needs_input ? v->saved[PREACTIVATION] : NULL;
-        l->activation->backward(rows, (size_t)c->out_c, z, v->y, v->dy);
+    const fmd_activation *activation = activation_of(l);
+    if (activation->backward != NULL) {
+        const float *z = activation->needs_input ? v->saved[PREACTIVATION] : NULL;
+        activation->backward(rows, (size_t)c->out_c, z, v->y, v->dy);
     }
     if (bias_of(l) != NULL)
         fmd_bias_gradient(p, pixels_of(c), (size_t)c->out_c, v->dy, l->first_tensor + BIAS, sink);

@@ -80,10 +80,10 @@ FMD_CHECKED fmd_status fmd_convolution_build(fmd_layer *l, const fmd_conv_args *
 void fmd_convolution_plan(const fmd_layer *l, fmd_plan *plan, const fmd_conv_args *a,
                           const fmd_conv *c, fmd_param kernel);
 
-/* Local. Whether the passes of the layer compute `next` as well, a maximum pooling; products of bf16
- * values have no such form. Asks for the workspace. */
-bool fmd_convolution_fuses_pool(const fmd_layer *l, const fmd_conv *c, const fmd_layer *next,
-                                fmd_plan *plan);
+/* Local. How many of the n layers behind this one its passes compute as well: relu, unless the layer
+ * has an activation of its own, then a maximum pooling, for which products of bf16 values have no
+ * form. Asks for the workspace. */
+int fmd_convolution_fuse(const fmd_layer *l, const fmd_conv *c, int n, fmd_plan *plan);
 
 /* Local. The passes of a layer that fmd_convolution_plan has planned, and their cost. */
 void fmd_convolution_forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,

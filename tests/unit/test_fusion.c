@@ -47,10 +47,21 @@ static const example examples[] = {
     {"conv2d:8:3:relu,max_pooling2d:2:1" TAIL, 0},
     {"conv2d:8:3:tanh,max_pooling2d" TAIL, 0},
     {"conv2d:8:3:relu@a,max_pooling2d@b,from:a,max_pooling2d,add:b" TAIL, 0},
+    /* relu as a layer behind a convolution */
+    {"conv2d:20:3,relu,max_pooling2d" TAIL, 2},
+    {"conv2d:20:3:nobias,activation:relu" TAIL, 1},
+    {"conv2d:19:3:same:groups=1,relu@a,conv2d:19:1:nobias,relu,max_pooling2d:2:1,conv2d:5:2,"
+     "activation:relu,max_pooling2d:1x2" TAIL,
+     4},
+    {"depthwise_conv2d:3:same:depth_multiplier=2,relu,max_pooling2d" TAIL, 1},
+    {"conv2d:20:3:relu,relu,max_pooling2d" TAIL, 0},
+    {"conv2d:20:3:tanh,relu,max_pooling2d" TAIL, 0},
+    {"conv2d:20:3,activation:tanh,max_pooling2d" TAIL, 0},
+    {"conv2d:8:3@a,relu,add:a" TAIL, 0},
     /* the output between is needed, or the order is another: nothing is fused */
     {HEAD "batch_normalization@b,relu,add:b" TAIL, 0},
     {HEAD "batch_normalization,add:a:a,relu" TAIL, 0},
-    {HEAD "relu,batch_normalization" TAIL, 0},
+    {HEAD "dropout:0.2,relu,batch_normalization" TAIL, 0},
     {HEAD "batch_normalization,dropout:0.2,relu" TAIL, 0},
 };
 

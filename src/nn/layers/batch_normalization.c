@@ -243,20 +243,6 @@ static void measure(const fmd_layer *l, const fmd_pass *p, const fmd_values *v, 
     }
 }
 
-/* y += added, and the positive values of y. */
-FMD_SIMD static void add_positive(size_t n, bool relu, const float *restrict added,
-                                  float *restrict y)
-{
-    for (size_t i = 0; added != NULL && !relu && i < n; i++)
-        y[i] += added[i];
-    for (size_t i = 0; added != NULL && relu && i < n; i++) {
-        const float sum = y[i] + added[i];
-        y[i] = sum > 0 ? sum : 0;
-    }
-    for (size_t i = 0; added == NULL && relu && i < n; i++)
-        y[i] = y[i] > 0 ? y[i] : 0;
-}
-
 /* Normalises the rows of one microbatch. */
 static void normalize(const fmd_layer *l, const fmd_values *v, size_t from, size_t to,
                       fmd_channel_statistics s)
@@ -272,8 +258,8 @@ static void normalize(const fmd_layer *l, const fmd_values *v, size_t from, size
     for (size_t row = from; row < to;) {
         const band b = band_at(&f, c, row, to);
         float *y = f.pools ? f.band : v->y + b.first_y;
-        fmd_channel_normalize(b.rows, c, v->x[0] + b.first, s, factor, shift, y);
-        add_positive(b.rows * c, f.relu, f.adds ? f.added + b.first : NULL, y);
+        fmd_channel_normalize(b.rows, c, v->x[0] + b.first, s, factor, shift,
+                              f.adds ? f.added + b.first : NULL, f.relu, y);
         if (f.pools)
             fmd_max_pool(&b.pool, 1, y, v->y + b.first_y, f.places + b.first_y);
         row += b.rows;
@@ -296,29 +282,26 @@ static void forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
     }
 }
 
-/* out[i] = dy[i] where y[i] > 0, else 0. `out` may be dy. */
-FMD_SIMD static void keep_positive(size_t n, const float *y, const float *dy, float *out)
+/* dy becomes zero where y is not positive. */
+FMD_SIMD static void keep_positive(size_t n, const float *restrict y, float *restrict dy)
 {
     for (size_t i = 0; i < n; i++)
-        out[i] = y[i] > 0 ? dy[i] : 0;
+        dy[i] = y[i] > 0 ? dy[i] : 0;
 }
 
-/* The gradient of this layer's own output for a band of rows. The first pass takes it through relu;
- * in front of a pooling it is made anew in each pass. */
-static const float *gradient_of(const fused *f, const band *b, size_t c, const fmd_values *v,
-                                bool first)
+/* The gradient of this layer's own output for a band of rows; in front of a pooling it is made anew in
+ * each pass. */
+static float *gradient_of(const fused *f, const band *b, const fmd_values *v)
 {
     float *dy = v->dy + b->first_y;
-    const size_t n = f->pools ? (size_t)(b->pool.out_h * b->pool.out_w) * c : b->rows * c;
-    if (first && f->relu)
-        keep_positive(n, v->y + b->first_y, dy, dy);
-    if (f->pools)
-        fmd_max_pool_gradient(&b->pool, 1, dy, f->places + b->first_y, f->band);
-    return f->pools ? f->band : dy;
+    if (!f->pools)
+        return dy;
+    fmd_max_pool_gradient(&b->pool, 1, dy, f->places + b->first_y, f->band);
+    return f->band;
 }
 
-/* The gradients of beta and gamma of the rows of one microbatch: the sums of dy and of dy xhat. dy
- * goes to the other input of an add as well. */
+/* The gradients of beta and gamma of the rows of one microbatch: the sums of dy and of dy xhat. On the
+ * way dy goes through relu, in front of a pooling at the maxima, and to the other input of an add. */
 static void sum_gradients(const fmd_layer *l, const fmd_values *v, size_t from, size_t to,
                           fmd_channel_statistics s, double *beta, double *gamma)
 {
@@ -328,10 +311,12 @@ static void sum_gradients(const fmd_layer *l, const fmd_values *v, size_t from, 
     memset(gamma, 0, c * sizeof *gamma);
     for (size_t row = from; row < to;) {
         const band b = band_at(&f, c, row, to);
-        const float *dy = gradient_of(&f, &b, c, v, true);
-        if (f.added_dx != NULL)
-            memcpy(f.added_dx + b.first, dy, b.rows * c * sizeof *dy);
-        fmd_channel_gradient_sums(b.rows, c, v->x[0] + b.first, s, dy, beta, gamma);
+        const float *y = v->y + b.first_y;
+        if (f.pools && f.relu)
+            keep_positive((size_t)(b.pool.out_h * b.pool.out_w) * c, y, v->dy + b.first_y);
+        fmd_channel_gradient_sums(b.rows, c, v->x[0] + b.first, s, f.relu && !f.pools ? y : NULL,
+                                  gradient_of(&f, &b, v),
+                                  f.added_dx != NULL ? f.added_dx + b.first : NULL, beta, gamma);
         row += b.rows;
     }
 }
@@ -384,8 +369,8 @@ static void backward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
             slope_of(v, c, s, gamma_of(l), p->training ? (double)rows : (double)INFINITY);
         for (size_t row = from; row < to;) {
             const band b = band_at(&f, c, row, to);
-            fmd_channel_input_gradient(b.rows, c, v->x[0] + b.first, s, k,
-                                       gradient_of(&f, &b, c, v, false), v->dx[0] + b.first);
+            fmd_channel_input_gradient(b.rows, c, v->x[0] + b.first, s, k, gradient_of(&f, &b, v),
+                                       v->dx[0] + b.first);
             row += b.rows;
         }
         memset(v->dx[0] + end, 0, padding);

@@ -51,11 +51,10 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     return FMD_OK;
 }
 
-/* A maximum pooling, if the activation goes with it. */
 static int fuse(const fmd_layer *l, int n, fmd_plan *plan)
 {
     const fmd_conv c = conv_of(l);
-    return n > 0 && fmd_convolution_fuses_pool(l, &c, l + 1, plan) ? 1 : 0;
+    return fmd_convolution_fuse(l, &c, n, plan);
 }
 
 static void forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,

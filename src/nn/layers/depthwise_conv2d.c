@@ -48,6 +48,12 @@ static fmd_status build(fmd_layer *l, fmd_plan *plan)
     return FMD_OK;
 }
 
+static int fuse(const fmd_layer *l, int n, fmd_plan *plan)
+{
+    const fmd_conv c = conv_of(l);
+    return fmd_convolution_fuse(l, &c, n, plan);
+}
+
 static void forward(const fmd_layer *l, const fmd_pass *p, const fmd_values *v,
                     const fmd_gradient_sink *sink)
 {
@@ -82,5 +88,6 @@ const fmd_layer_ops fmd_layer_depthwise_conv2d = {
     .build = build,
     .forward = forward,
     .backward = backward,
+    .fuse = fuse,
     .cost = cost,
 };
