@@ -75,6 +75,13 @@ static void start_without_daemon(void)
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
 }
 
+/* For nonblocking sums in place, Open MPI's default sends the whole message up and down a binomial tree.
+ * Rabenseifner's algorithm sends twice a message from each rank, on any number of ranks. */
+static void sum_by_halves(void)
+{
+    setenv("OMPI_MCA_coll_libnbc_iallreduce_algorithm", "3", 0);
+}
+
 /* The launcher of another MPI starts several processes, each with an MPI_COMM_WORLD of one rank. Only
  * the first process prints the message. */
 fmd_status fmd_comm_check_launcher(const fmd_comm *c)
@@ -112,6 +119,7 @@ fmd_status fmd_comm_open(fmd_comm **out)
         yield_when_crowded();
         stay_on_node();
         start_without_daemon();
+        sum_by_halves();
         if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
             return FMD_FAIL(FMD_EINTERNAL, "MPI does not start");
     }
@@ -267,6 +275,11 @@ void fmd_comm_mean(fmd_comm *c, double *values, int n)
 void fmd_comm_max(fmd_comm *c, double *values, int n)
 {
     FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, values, n, MPI_DOUBLE, MPI_MAX, c->world));
+}
+
+void fmd_comm_min(fmd_comm *c, double *values, int n)
+{
+    FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, values, n, MPI_DOUBLE, MPI_MIN, c->world));
 }
 
 fmd_status fmd_comm_agree(fmd_comm *c, fmd_status mine)

@@ -26,8 +26,9 @@ void fmd_comm_sum_i64(fmd_comm *c, int64_t *values, int n);
 /* Collective. The means over the ranks, in place. */
 void fmd_comm_mean(fmd_comm *c, double *values, int n);
 
-/* Collective. The largest over the ranks, in place. */
+/* Collective. The largest and the smallest over the ranks, in place. */
 void fmd_comm_max(fmd_comm *c, double *values, int n);
+void fmd_comm_min(fmd_comm *c, double *values, int n);
 
 /* Collective. FMD_EDESYNC, naming `what` and the first rank that differs from rank 0, unless all
  * ranks hold the same `bytes` (at most 256) bytes. */

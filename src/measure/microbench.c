@@ -237,12 +237,13 @@ fmd_status fmd_measure_allreduce(fmd_comm *c, fmd_reduction_mode mode, fmd_allre
         fmd_reduction_seconds s = {0};
         fmd_reduction_time(r, &s);
         fmd_reduction_begin_step(r, fmd_comm_size(c), 0);
+        fmd_comm_barrier(c);
         if (fmd_reduction_finish(r, NULL) != FMD_REDUCED) {
             st = FMD_FAIL(FMD_EINTERNAL, "zeros have no sum");
             break;
         }
         if (i >= warmup)
-            seconds[i - warmup] = s.allreduce;
+            seconds[i - warmup] = s.sum;
     }
     fmd_reduction_destroy(r);
     return st;

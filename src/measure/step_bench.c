@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Measurements of a bandwidth. */
 enum { TRIES = 5 };
@@ -22,6 +23,7 @@ typedef struct bench {
     fmd_sampler *sampler;
     size_t batch;
     uint64_t step;
+    double *sums; /* where the seconds of each sum go; NULL: nowhere */
 } bench;
 
 static size_t batch_of(const fmd_fit_args *fit)
@@ -37,8 +39,11 @@ static fmd_status run_steps(bench *b, size_t n)
     for (size_t i = 0; i < n; i++, b->step++) {
         const double rate = fmd_schedule_rate(&b->fit->schedule, b->step);
         fmd_step_sums sums;
+        const double before = fmd_stepper_seconds(b->stepper).reduce;
         FMD_TRY(fmd_stepper_run(b->stepper, order + b->step % batches * b->batch, b->batch, b->step,
                                 rate, (fmd_step_requests){false, false}, &sums));
+        if (b->sums != NULL)
+            *b->sums++ = fmd_stepper_seconds(b->stepper).reduce - before;
     }
     return FMD_OK;
 }
@@ -55,15 +60,37 @@ static fmd_status repeat(bench *b, double *seconds)
     return FMD_OK;
 }
 
+/* Collective. Repeats, and separates waiting from the sums. All ranks have the total at about the same
+ * time, so the sum is shortest on the last rank, which waits for no other. */
+static fmd_status repeat_and_tell_waits(bench *b, double *seconds, double *wait)
+{
+    const size_t steps = b->args->repetitions * b->args->steps;
+    double *sums = NULL;
+    FMD_TRY(fmd_comm_agree(b->comm, fmd_alloc(&sums, 2 * steps, sizeof *sums, "the times")));
+    b->sums = sums;
+    const fmd_status st = repeat(b, seconds);
+    b->sums = NULL;
+    if (st == FMD_OK) {
+        double *shortest = sums + steps;
+        memcpy(shortest, sums, steps * sizeof *sums);
+        fmd_comm_min(b->comm, shortest, (int)steps);
+        for (size_t i = 0; i < steps; i++)
+            *wait += sums[i] - shortest[i];
+    }
+    free(sums);
+    return st;
+}
+
 /* Collective. Further steps, for the breakdown. */
 static fmd_status measure_breakdown(bench *b, double *seconds, fmd_bench_rank *mine,
                                     fmd_layer_seconds *layers)
 {
     const double steps = (double)(b->args->repetitions * b->args->steps);
+    double wait = 0;
     fmd_stepper_breakdown(b->stepper);
     if (b->args->profile)
         fmd_model_hook(b->model, fmd_layer_time, layers);
-    FMD_TRY(repeat(b, seconds));
+    FMD_TRY(repeat_and_tell_waits(b, seconds, &wait));
     fmd_model_hook(b->model, NULL, NULL);
     for (size_t i = 0; i < fmd_model_n_layers(b->model); i++) {
         double of[] = {layers[i].forward / steps, layers[i].backward / steps};
@@ -72,7 +99,9 @@ static fmd_status measure_breakdown(bench *b, double *seconds, fmd_bench_rank *m
     }
     for (size_t i = 0; i < b->args->repetitions; i++)
         mine->step += seconds[i] / steps;
-    const fmd_phase_seconds p = fmd_stepper_seconds(b->stepper);
+    fmd_phase_seconds p = fmd_stepper_seconds(b->stepper);
+    p.wait = wait;
+    p.reduce -= wait;
 #define DIVIDE(phase, ...) mine->phases.phase = p.phase / steps;
     FMD_PHASE_LIST(DIVIDE, DIVIDE)
 #undef DIVIDE
@@ -215,4 +244,13 @@ fmd_roofline fmd_roofline_of(const fmd_bench_result *r, int size)
         bound.allreduce = fmax(bound.allreduce, k->allreduce);
     }
     return bound;
+}
+
+fmd_communication fmd_communication_of(const fmd_bench_result *r, int size)
+{
+    fmd_communication c = {.alone = fmd_roofline_of(r, size).allreduce};
+    for (int i = 0; i < size; i++)
+        c.exposed += (r->ranks[i].phases.progress + r->ranks[i].phases.reduce) / size;
+    c.hidden = fmax(c.alone - c.exposed, 0);
+    return c;
 }

@@ -1,7 +1,6 @@
 /* Times of whole training steps, their breakdown, and the roofline bound.
  *
- * The rate comes from unchanged training steps. The breakdown comes from further steps, with a barrier
- * before the collective, which separates waiting for the slowest rank from the message itself. */
+ * The rate comes from unchanged training steps, the breakdown from further steps. */
 #ifndef FMD_MEASURE_STEP_BENCH_H
 #define FMD_MEASURE_STEP_BENCH_H
 
@@ -57,5 +56,15 @@ FMD_CHECKED fmd_status fmd_bench_sizes(fmd_comm *c, fmd_model *m, fmd_optimizer 
  * with their inputs and outputs at the bandwidth of the cache; an update at memory bandwidth; the
  * message alone. */
 fmd_roofline fmd_roofline_of(const fmd_bench_result *r, int size);
+
+/* Communication of a step in seconds. `alone`: the sum of a message of the same size while no rank
+ * computes. `exposed`: the part of a step that sums take, without waiting for the slowest rank; mean
+ * over the ranks. */
+typedef struct fmd_communication {
+    double alone, exposed, hidden;
+} fmd_communication;
+
+/* Local. Hidden is the rest of `alone`. */
+fmd_communication fmd_communication_of(const fmd_bench_result *r, int size);
 
 #endif

@@ -3,14 +3,16 @@
 #define FMD_TRAIN_PHASES_H
 
 /* The phases of a step, in their order: name, label in `bench`, and whether the rank computes
- * rather than waits. Training has the DETAILs within `reduce`; `bench` tells them apart: `convert`
- * is the work around the message (counters, checksum, flags), `wait` the time until the last rank
- * reaches the collective. Rounding to the scale is in `backward`, rounding back in `update`: data
- * are worked on while they are in the cache. */
+ * rather than waits. `bench` separates the DETAILs, which training does not: `progress` is the work on
+ * sums between nodes during backward, and is part of `backward`; the others are part of `reduce`.
+ * `convert` is the work around the message (counters, checksum, flags), `wait` the time until the last
+ * rank has completed its message. Rounding to the scale is in `backward`, rounding back in `update`:
+ * data are worked on while they are in the cache. */
 #define FMD_PHASE_LIST(PHASE, DETAIL)                                                              \
     PHASE(assemble, "assemble", true)                                                              \
     PHASE(forward, "forward", true)                                                                \
     PHASE(backward, "backward", true)                                                              \
+    DETAIL(progress, "progress", false)                                                            \
     DETAIL(convert, "convert", true)                                                               \
     DETAIL(wait, "wait", false)                                                                    \
     PHASE(reduce, "allreduce", false)                                                              \

@@ -324,9 +324,10 @@ fmd_phase_seconds fmd_stepper_seconds(const fmd_stepper *s)
     fmd_phase_seconds p = s->seconds;
     if (!s->split)
         return p;
-    p.convert = p.reduce - s->collective.wait - s->collective.allreduce;
-    p.wait = s->collective.wait;
-    p.reduce = s->collective.allreduce;
+    p.progress = s->collective.progress;
+    p.backward -= p.progress;
+    p.convert = p.reduce - s->collective.sum;
+    p.reduce = s->collective.sum;
     return p;
 }
 

@@ -21,6 +21,7 @@ import hostd  # noqa: E402
 
 SOURCES = os.path.abspath(os.path.join(HERE, "..", ".."))
 HOSTD = os.path.join(HERE, "hostd.py")
+WIRE = os.path.join(HERE, "wire.py")
 PYTHON = "/usr/bin/python3"
 NETWORK = "10.79.0"
 # What a site sets for all its users. Here the hosts share the machine's cores.
@@ -149,6 +150,7 @@ class Network:
         self.folder = folder
         self.addresses = {name: f"{NETWORK}.{10 + i}" for i, name in enumerate(names)}
         self.hosts = {}
+        self.wire = None
         self.overlays = []
         self.overlay("hosts", "/etc/hosts", "127.0.0.1 localhost\n" + "".join(
             f"{address} {name}\n" for name, address in self.addresses.items()))
@@ -194,6 +196,26 @@ class Network:
         self.switch.run("ip", "link", "set", f"p-{name}", "master", "br0")
         for host in self.hosts.values():  # at once, not after some seconds
             host.run("ip", "neigh", "flush", "dev", "eth0")
+
+    def set_link(self, rate=None, delay=0.0, loss=0.0):
+        """Links of the hosts from now on. `rate`: bits a second, None without a limit; `delay`:
+        seconds from host to host; `loss`: a share of the frames."""
+        for name, host in self.hosts.items():
+            host.start(["tc", "qdisc", "del", "dev", "eth0", "root"]).wait(10)
+            if rate:
+                host.run("tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", f"{rate:.0f}",
+                         "burst", "256k", "limit", "4m")
+            # Frames that are lost are single ones, not those that the kernel has yet to segment.
+            host.run("ip", "link", "set", "eth0", "gso_max_segs", "1" if loss else "65535")
+            self.switch.run("ip", "link", "set", f"p-{name}", *(
+                ["nomaster"] if delay or loss else ["master", "br0"]))
+        if self.wire is not None:
+            self.wire.signal(signal.SIGKILL)
+            self.wire.poll(10)
+            self.wire = None
+        if delay or loss:
+            self.wire = self.switch.start([PYTHON, "-B", WIRE, str(delay), str(loss),
+                                           *(f"p-{name}" for name in self.hosts)])
 
     def crash(self, name, told=False):
         """A power cut, of which the others hear nothing; `told`: their connections end."""

@@ -108,9 +108,9 @@ static void epoch(fmd_callback *c, int number, const fmd_phase_seconds *phases)
     assert_false(control.stop);
 }
 
-static const fmd_phase_seconds first[RANKS] = {{0.1, 0.2, 0.3, 0, 0, 0.9, 0.1},
-                                               {0.1, 0.4, 0.5, 0, 0, 0.5, 0.1},
-                                               {0.1, 0.2, 0.3, 0, 0, 0.9, 0.1}};
+static const fmd_phase_seconds first[RANKS] = {{0.1, 0.2, 0.3, 0, 0, 0, 0.9, 0.1},
+                                               {0.1, 0.4, 0.5, 0, 0, 0, 0.5, 0.1},
+                                               {0.1, 0.2, 0.3, 0, 0, 0, 0.9, 0.1}};
 
 static void test_cb_events__an_epoch_has_its_metrics_and_times_over_the_ranks(void **state)
 {
@@ -139,9 +139,9 @@ static void test_cb_events__an_epoch_has_its_metrics_and_times_over_the_ranks(vo
 static void test_cb_events__times_are_those_of_one_epoch(void **state)
 {
     (void)state;
-    const fmd_phase_seconds second[RANKS] = {{0.2, 0.4, 0.6, 0, 0, 1.8, 0.2},
-                                             {0.2, 0.6, 0.7, 0, 0, 1.5, 0.2},
-                                             {0.2, 0.4, 0.9, 0, 0, 1.8, 0.2}};
+    const fmd_phase_seconds second[RANKS] = {{0.2, 0.4, 0.6, 0, 0, 0, 1.8, 0.2},
+                                             {0.2, 0.6, 0.7, 0, 0, 0, 1.5, 0.2},
+                                             {0.2, 0.4, 0.9, 0, 0, 0, 1.8, 0.2}};
     fmd_callback *c = begin(0, 0);
     epoch(c, 0, first);
     epoch(c, 1, second);

@@ -109,6 +109,25 @@ static void report_breakdown(const fmd_bench *b, const fmd_bench_result *r)
     report_phase(&t, "step", r, size, PHASES + 1);
 }
 
+/* Rank 0. One rank sends no message. */
+static void report_communication(const fmd_bench *b, const fmd_bench_result *r)
+{
+    const int size = fmd_comm_size(b->job->comm);
+    const fmd_communication c = fmd_communication_of(r, size);
+    double step = 0;
+    for (int i = 0; i < size; i++)
+        step += r->ranks[i].step / size;
+    if (b->json != NULL) {
+        fmd_json_real(b->json, "communication", "alone_ms", c.alone * 1e3);
+        fmd_json_real(b->json, "communication", "exposed_ms", c.exposed * 1e3);
+        fmd_json_real(b->json, "communication", "hidden_ms", c.hidden * 1e3);
+        fmd_json_real(b->json, "communication", "exposed_percent", 100 * c.exposed / step);
+    } else if (size > 1) {
+        fmd_print("\nmessage  %.4f ms alone; in a step %.4f exposed (%.1f %%), %.4f hidden\n",
+                  c.alone * 1e3, c.exposed * 1e3, 100 * c.exposed / step, c.hidden * 1e3);
+    }
+}
+
 /* Means over the ranks: operations of a step, and their rate, reached and possible, per second. */
 typedef struct rates {
     double flops, rate, peak;
@@ -159,8 +178,8 @@ static void report_limits(const fmd_bench *b, const fmd_bench_result *r, double 
         fmd_json_int(json, "roofline", "message_bytes", (long long)r->message_bytes);
         return;
     }
-    fmd_print("\ncompute  %.1f GFLOP/s, %.0f %% of peak; %.1f MFLOP per rank and step\n",
-              p.rate * 1e-9, 100 * p.rate / p.peak, p.flops * 1e-6);
+    fmd_print("%scompute  %.1f GFLOP/s, %.0f %% of peak; %.1f MFLOP per rank and step\n",
+              size > 1 ? "" : "\n", p.rate * 1e-9, 100 * p.rate / p.peak, p.flops * 1e-6);
     fmd_print("peak     %.1f GFLOP/s per rank, all ranks at once:\n", p.peak * 1e-9);
     fmd_print("         %s\n", text);
     fmd_print("roofline %.0f %% of the limit (step %.4g ms; lower bound %.4g ms)\n",
@@ -183,6 +202,7 @@ fmd_status fmd_bench_train(fmd_bench *b)
         report_breakdown(b, &r);
         if (b->args.profile)
             fmd_bench_profile(b, &r);
+        report_communication(b, &r);
         report_limits(b, &r, step);
     }
     fmd_bench_release(&r);

@@ -84,13 +84,13 @@ enum { FMD_REDUCTION_PIECE = 2048 };
 void fmd_reduction_apply(fmd_reduction *r, double scale, fmd_apply *apply, void *self);
 void fmd_reduction_rescale(fmd_reduction *r);
 
-/* Seconds spent waiting for the last rank, and in the collective itself. */
+/* Seconds spent on sums while the step computes (in fmd_reduction_complete), and from the complete
+ * message to the total, which includes waiting for the last rank. */
 typedef struct fmd_reduction_seconds {
-    double wait, allreduce;
+    double progress, sum;
 } fmd_reduction_seconds;
 
-/* Local. From now on adds the seconds of each step to *seconds; NULL ends the measurement. All ranks
- * must call this alike. It adds a barrier before the collective, at a small cost. */
+/* Local. From now on adds the seconds of each step to *seconds; NULL ends the measurement. */
 void fmd_reduction_time(fmd_reduction *r, fmd_reduction_seconds *seconds);
 
 /* Local. Size of a step's message in bytes. */
