@@ -75,6 +75,21 @@ static void start_without_daemon(void)
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
 }
 
+/* Over TCP, Open MPI asks the other side before it sends more than 64 KB, which costs two latencies a
+ * message, and progress while the ranks compute. A message of up to 1 MB is sent at once instead. */
+static void send_at_once(void)
+{
+    static const char *const limits[] = {"OMPI_MCA_btl_tcp_eager_limit",
+                                         "OMPI_MCA_btl_tcp_rndv_eager_limit",
+                                         "OMPI_MCA_btl_tcp_max_send_size"};
+    enum { LIMITS = sizeof limits / sizeof *limits };
+    for (int i = 0; i < LIMITS; i++)
+        if (getenv(limits[i]) != NULL)
+            return;
+    for (int i = 0; i < LIMITS; i++)
+        setenv(limits[i], "1048576", 0);
+}
+
 /* For nonblocking sums in place, Open MPI's default sends the whole message up and down a binomial tree.
  * Rabenseifner's algorithm sends twice a message from each rank, on any number of ranks. */
 static void sum_by_halves(void)
@@ -120,6 +135,7 @@ fmd_status fmd_comm_open(fmd_comm **out)
         stay_on_node();
         start_without_daemon();
         sum_by_halves();
+        send_at_once();
         if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
             return FMD_FAIL(FMD_EINTERNAL, "MPI does not start");
     }

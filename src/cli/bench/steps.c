@@ -178,8 +178,10 @@ static void report_limits(const fmd_bench *b, const fmd_bench_result *r, double 
         fmd_json_int(json, "roofline", "message_bytes", (long long)r->message_bytes);
         return;
     }
-    fmd_print("%scompute  %.1f GFLOP/s, %.0f %% of peak; %.1f MFLOP per rank and step\n",
-              size > 1 ? "" : "\n", p.rate * 1e-9, 100 * p.rate / p.peak, p.flops * 1e-6);
+    if (size == 1)
+        putchar('\n');
+    fmd_print("compute  %.1f GFLOP/s, %.0f %% of peak; %.1f MFLOP per rank and step\n",
+              p.rate * 1e-9, 100 * p.rate / p.peak, p.flops * 1e-6);
     fmd_print("peak     %.1f GFLOP/s per rank, all ranks at once:\n", p.peak * 1e-9);
     fmd_print("         %s\n", text);
     fmd_print("roofline %.0f %% of the limit (step %.4g ms; lower bound %.4g ms)\n",
