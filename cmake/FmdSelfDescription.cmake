@@ -19,7 +19,7 @@ function(fmd_self_description file destination name)
                      COMMAND ${CMAKE_COMMAND} -E rename ${folder}/${file}.new ${folder}/${file}
                      DEPENDS fmnist-dist VERBATIM)
   set_property(GLOBAL APPEND PROPERTY fmd_self_descriptions ${folder}/${file})
-  install(FILES ${folder}/${file} DESTINATION ${destination} RENAME ${name} COMPONENT program)
+  install(FILES ${folder}/${file} DESTINATION ${destination} RENAME ${name})
 endfunction()
 fmd_self_description(fmnist-dist.1 ${CMAKE_INSTALL_MANDIR}/man1 fmnist-dist.1 help --man)
 fmd_self_description(completion.bash ${CMAKE_INSTALL_DATADIR}/bash-completion/completions fmnist-dist
