@@ -13,8 +13,6 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
-set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
 
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME fmnist-dist)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION science)
@@ -28,6 +26,12 @@ bit, on any number of ranks. Keras opens the checkpoints.")
 
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libfmd${PROJECT_VERSION_MAJOR})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
+# CPack's own shlibs come with scripts that call ldconfig, where Debian has a trigger.
+set(folder ${CMAKE_BINARY_DIR}/packaging)
+file(CONFIGURE OUTPUT ${folder}/shlibs
+     CONTENT "libfmd ${PROJECT_VERSION_MAJOR} libfmd${PROJECT_VERSION_MAJOR} (>= ${PROJECT_VERSION})\n")
+file(CONFIGURE OUTPUT ${folder}/triggers CONTENT "activate-noawait ldconfig\n")
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${folder}/shlibs ${folder}/triggers)
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION
     "C library to train image classifiers over MPI
 The library behind fmnist-dist: data sets, models, training and prediction
