@@ -1,5 +1,5 @@
 # Run by CPack on the staged trees: copyright and changelogs, compressed manual page, no second copy of
-# the licence. The dates are those of SOURCE_DATE_EPOCH, else of the last commit.
+# the licence. The dates are those of SOURCE_DATE_EPOCH, else of the last commit or of CHANGELOG.md.
 if(NOT CPACK_GENERATOR STREQUAL "DEB")
   return()
 endif()
@@ -8,6 +8,9 @@ set(epoch $ENV{SOURCE_DATE_EPOCH})
 if(NOT epoch)
   execute_process(COMMAND git -C ${source} log -1 --format=%ct OUTPUT_VARIABLE epoch
                   OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+endif()
+if(NOT epoch) # a tarball
+  file(TIMESTAMP ${source}/CHANGELOG.md epoch "%s" UTC)
 endif()
 set(ENV{SOURCE_DATE_EPOCH} "${epoch}")
 set(ENV{LC_ALL} C)
