@@ -276,6 +276,26 @@ void fmd_comm_bcast(fmd_comm *c, void *data, size_t bytes)
     bcast(c, c->world, data, bytes);
 }
 
+void fmd_comm_mark(fmd_comm_place place)
+{
+    MPI_Pcontrol((int)place);
+}
+
+/* MPI counts in int. */
+void fmd_comm_to_root(fmd_comm *c, int from, void *data, size_t bytes)
+{
+    const size_t most = (size_t)1 << 30;
+    char *at = data;
+    for (size_t left = bytes, n; left > 0 && (c->rank == 0 || c->rank == from); left -= n) {
+        n = left < most ? left : most;
+        if (c->rank == 0)
+            FMD_MPI(c, MPI_Recv(at, (int)n, MPI_BYTE, from, 0, c->world, MPI_STATUS_IGNORE));
+        else
+            FMD_MPI(c, MPI_Send(at, (int)n, MPI_BYTE, 0, 0, c->world));
+        at += n;
+    }
+}
+
 void fmd_comm_sum_i64(fmd_comm *c, int64_t *values, int n)
 {
     FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, values, n, MPI_INT64_T, MPI_SUM, c->world));

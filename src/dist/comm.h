@@ -20,6 +20,14 @@ int fmd_comm_node_cores(fmd_comm *c);
 /* Collective. Copies rank 0's bytes to every rank; any size. */
 void fmd_comm_bcast(fmd_comm *c, void *data, size_t bytes);
 
+/* Local. Marks a place in a step for profilers and tests, by MPI_Pcontrol, which does nothing
+ * unless one of them replaces it. */
+typedef enum fmd_comm_place { FMD_COMM_SUM_BEGINS = 1, FMD_COMM_SUM_ENDS = 2 } fmd_comm_place;
+void fmd_comm_mark(fmd_comm_place place);
+
+/* Ranks 0 and `from`, which is another one. Copies the bytes of rank `from` to rank 0; any size. */
+void fmd_comm_to_root(fmd_comm *c, int from, void *data, size_t bytes);
+
 /* Collective. Sums in place over the ranks. */
 void fmd_comm_sum_i64(fmd_comm *c, int64_t *values, int n);
 

@@ -1,5 +1,6 @@
 #include "io/run_lock.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "io/run_names.h"
 
@@ -90,6 +91,16 @@ static fmd_status take_lock(int fd, const char *folder)
                     *owner != '\0' ? owner : "another process");
 }
 
+static uint64_t find_key(const char *folder, uint64_t inode)
+{
+    char *path = realpath(folder, NULL);
+    const fmd_hash of[] = {
+        fmd_hash_bytes(&inode, sizeof inode),
+        fmd_hash_bytes(path != NULL ? path : "", path != NULL ? strlen(path) : 0)};
+    free(path);
+    return fmd_hash_bytes(of, sizeof of).low;
+}
+
 fmd_status fmd_run_lock_take(fmd_run_lock *l, const char *folder)
 {
     char path[PATH_BYTES];
@@ -111,6 +122,7 @@ fmd_status fmd_run_lock_take(fmd_run_lock *l, const char *folder)
     struct stat info;
     const uint64_t inode = fstat(fd, &info) == 0 ? info.st_ino : 0;
     *l = (fmd_run_lock){.fd = fd, .generation = generation, .inode = inode};
+    l->key = find_key(folder, inode);
     return FMD_OK;
 }
 

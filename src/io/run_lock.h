@@ -16,6 +16,7 @@ typedef struct fmd_run_lock {
     int fd; /* holds the lock until it is closed */
     int64_t generation;
     uint64_t inode; /* of run.lock: a different one means a different folder */
+    uint64_t key;   /* of path and inode: the run folder for those who do not see it */
 } fmd_run_lock;
 
 /* Local. Locks `folder` and increases its generation. FMD_EBUSY names the owner. On a file system

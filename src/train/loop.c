@@ -136,8 +136,12 @@ static fmd_status resume(loop *l)
     bool found = false;
     fmd_status st = FMD_OK;
     fmd_watchdog_files(l->args->watchdog, "reading a checkpoint");
-    FMD_WHILE_UNLOCKED (l->args->watchdog)
-        st = fmd_training_state_restore(&l->state, &found);
+    FMD_WHILE_UNLOCKED (l->args->watchdog) {
+        if (l->args->checkpointer != NULL && l->args->resume)
+            st = fmd_checkpointer_recover(l->args->checkpointer, l->comm);
+        if (st == FMD_OK)
+            st = fmd_training_state_restore(&l->state, &found);
+    }
     if (st != FMD_OK || !found)
         return st;
     fmd_stepper_set_scales(l->stepper);

@@ -283,7 +283,9 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
         counters[SAVE] = requests.save;
         fmd_watchdog_phase(watchdog, "the sum of the gradients");
         const double start = fmd_now();
+        fmd_comm_mark(FMD_COMM_SUM_BEGINS);
         outcome = fmd_reduction_finish(s->reduction, counters);
+        fmd_comm_mark(FMD_COMM_SUM_ENDS);
         s->seconds.reduce += fmd_now() - start;
     } while (outcome == FMD_REDUCED_REPEAT);
     fmd_watchdog_lock(watchdog);

@@ -1,21 +1,21 @@
 /* LD_PRELOAD for tests: counts the sums of gradients, one a step, that each rank has begun and ended,
- * in a file that outlives a kill -9: reductions of MPI_UINT32_T, or, in memory of the node, the two
- * barriers around each sum. FMD_STEP_PROBE names the file, 64 bytes a rank: process id, begun, ended,
- * other calls begun, other calls ended. FMD_STEP_PAUSE: microseconds to sleep before each sum, for a
- * training that lasts without computing. */
+ * in a file that outlives a kill -9. The program marks both by MPI_Pcontrol. FMD_STEP_PROBE names the
+ * file, 64 bytes a rank: process id, begun, ended, other calls begun, other calls ended.
+ * FMD_STEP_PAUSE: microseconds to sleep before each sum, for a training that lasts without
+ * computing. FMD_FSYNC_PAUSE: the same for each fsync of a checkpoint, for a slow disk. */
 #include <fcntl.h>
 #include <mpi.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { PID, BEGUN, ENDED, OTHER_BEGUN, OTHER_ENDED, SLOT = 8, RANKS = 64 };
-
-/* Windows so far: the first has the data, the second the messages. Barriers since the last one. */
-static unsigned windows, begun, ended;
-static MPI_Request meeting = MPI_REQUEST_NULL;
+enum { SUM_BEGINS = 1, SUM_ENDS = 2 }; /* levels of MPI_Pcontrol */
 
 static volatile uint64_t *slot(void)
 {
@@ -41,27 +41,33 @@ static volatile uint64_t *slot(void)
     return mine;
 }
 
-static void rest(void)
+static void rest(const char *name)
 {
-    static long pause = -1;
-    if (pause < 0) {
-        const char *text = getenv("FMD_STEP_PAUSE");
-        pause = text != NULL ? atol(text) : 0;
-    }
+    const char *text = getenv(name);
+    const long pause = text != NULL ? atol(text) : 0;
     const struct timespec time = {.tv_sec = pause / 1000000, .tv_nsec = pause % 1000000 * 1000};
     if (pause > 0)
         nanosleep(&time, NULL);
 }
 
+int MPI_Pcontrol(const int level, ...)
+{
+    volatile uint64_t *s = slot();
+    if (level == SUM_BEGINS) {
+        rest("FMD_STEP_PAUSE");
+        s[BEGUN]++;
+    }
+    if (level == SUM_ENDS)
+        s[ENDED]++;
+    return MPI_SUCCESS;
+}
+
 int MPI_Allreduce(const void *in, void *out, int n, MPI_Datatype type, MPI_Op op, MPI_Comm comm)
 {
-    const int other = type == MPI_UINT32_T && windows < 2 ? 0 : OTHER_BEGUN - BEGUN;
     volatile uint64_t *s = slot();
-    if (other == 0)
-        rest();
-    s[BEGUN + other]++;
+    s[OTHER_BEGUN]++;
     const int code = PMPI_Allreduce(in, out, n, type, op, comm);
-    s[ENDED + other]++;
+    s[OTHER_ENDED]++;
     return code;
 }
 
@@ -74,54 +80,11 @@ int MPI_Bcast(void *data, int n, MPI_Datatype type, int root, MPI_Comm comm)
     return code;
 }
 
-int MPI_Win_allocate_shared(MPI_Aint size, int unit, MPI_Info info, MPI_Comm comm, void *base,
-                            MPI_Win *win)
+int fsync(int fd)
 {
-    windows++;
-    begun = ended = 0;
-    return PMPI_Win_allocate_shared(size, unit, info, comm, base, win);
-}
-
-static void begin_meeting(void)
-{
-    if (windows < 2)
-        return;
-    if (begun % 2 == 0) {
-        rest();
-        slot()[BEGUN]++;
-    }
-    begun++;
-}
-
-static void end_meeting(void)
-{
-    if (windows >= 2 && ++ended % 2 == 0)
-        slot()[ENDED]++;
-}
-
-int MPI_Barrier(MPI_Comm comm)
-{
-    begin_meeting();
-    const int code = PMPI_Barrier(comm);
-    end_meeting();
-    return code;
-}
-
-int MPI_Ibarrier(MPI_Comm comm, MPI_Request *request)
-{
-    begin_meeting();
-    const int code = PMPI_Ibarrier(comm, request);
-    meeting = *request;
-    return code;
-}
-
-int MPI_Test(MPI_Request *request, int *flag, MPI_Status *status)
-{
-    const int ours = *request == meeting && meeting != MPI_REQUEST_NULL;
-    const int code = PMPI_Test(request, flag, status);
-    if (ours && *flag) {
-        meeting = MPI_REQUEST_NULL;
-        end_meeting();
-    }
-    return code;
+    char link[64], path[1024] = "";
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    if (readlink(link, path, sizeof path - 1) > 0 && strstr(path, "/checkpoints") != NULL)
+        rest("FMD_FSYNC_PAUSE");
+    return (int)syscall(SYS_fsync, fd);
 }

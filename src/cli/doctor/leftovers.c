@@ -131,12 +131,41 @@ static void look_at_sessions(leftovers *l, const char *root)
         closedir(folder);
 }
 
+/* Copies of checkpoints that no start of their run has taken over; a write under way has one, too. */
+static void look_at_copies(fmd_findings *f, const char *root)
+{
+    char path[PATH_BYTES], prefix[64], cure[256];
+    leftovers l = {.files = 0};
+    struct stat st;
+    snprintf(path, sizeof path, "%s/dev/shm", root);
+    snprintf(prefix, sizeof prefix, "fmnist-dist-%ld-", (long)geteuid());
+    DIR *folder = opendir(path);
+    for (struct dirent *e; folder != NULL && (e = readdir(folder)) != NULL;) {
+        if (strncmp(e->d_name, prefix, strlen(prefix)) != 0 ||
+            fstatat(dirfd(folder), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+            !S_ISREG(st.st_mode) || st.st_uid != geteuid())
+            continue;
+        snprintf(path, sizeof path, "/dev/shm/%s", e->d_name);
+        l.files++;
+        l.bytes += 512 * (double)st.st_blocks;
+        add_name(&l, path);
+    }
+    if (folder != NULL)
+        closedir(folder);
+    snprintf(cure, sizeof cure, "resume their runs on this machine, or rm%s", l.names);
+    if (l.files > 0)
+        fmd_find(f, FMD_WARN, "copies", cure,
+                 "the newest states of %d run%s (%.1f MB) are in /dev/shm", l.files,
+                 l.files == 1 ? "" : "s", l.bytes / 1e6);
+}
+
 void fmd_doctor_leftovers(fmd_findings *f, const char *root)
 {
     leftovers l = {.files = 0};
     char cure[256], more[32] = "";
     look_at_memory(&l, root);
     look_at_sessions(&l, root);
+    look_at_copies(f, root);
     if (l.unnamed > 0)
         snprintf(more, sizeof more, ", and %d more", l.unnamed);
     snprintf(cure, sizeof cure, "rm -r%s%s", l.names, more);

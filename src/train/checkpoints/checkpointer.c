@@ -1,18 +1,14 @@
-#include "train/checkpoints/checkpointer.h"
+#include "train/checkpoints/checkpointer_private.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timer.h"
-#include "io/atomic_file.h"
 #include "io/run_names.h"
-#include "train/checkpoints/background.h"
-#include "train/checkpoints/step_files.h"
+#include "train/checkpoints/node_copy.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <float.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,45 +16,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    PATH_BYTES = FMD_STEP_FILES_PATH,
-    NAME_BYTES = FMD_STEP_FILES_NAME,
-    MAX_FAILURES = 3,
-    EMERGENCIES = 2
-};
+enum { PATH_BYTES = FMD_STEP_FILES_PATH, NAME_BYTES = FMD_STEP_FILES_NAME, MAX_FAILURES = 3 };
 static const char best_name[] = FMD_FILE_BEST;
 
 /* The share of a run's time that automatic checkpoints may cost; the assumed seconds of the
  * first. */
 static const double auto_share = 0.01, first_cost = 0.01;
-
-/* A file that the writing thread makes of a copy of the state. The thread owns the job from the
- * moment that it is handed over until it is done. */
-typedef struct job {
-    fmd_step_files files;
-    int64_t keep; /* of the step files; 0: the file is best.weights.h5 */
-    char name[NAME_BYTES];
-    fmd_checkpoint_image image;
-    double begun, waited; /* when the copy began, and its seconds, in which training waits */
-    double seconds, cpu;  /* of the thread */
-    fmd_status status, linked;
-    char message[FMD_ERROR_BYTES]; /* of `status`, else of `linked` */
-} job;
-
-struct fmd_checkpointer {
-    fmd_checkpointer_args args;
-    fmd_step_files files;
-    double best;        /* of the monitored metric; NAN: none yet */
-    uint64_t best_step; /* of best.weights.h5; 0: there is none */
-    int written, failures;
-    uint64_t last_step; /* of the newest file that this process wrote; valid if written > 0 */
-    double seconds, last_cost, last_time;
-    bool untold; /* fmd_checkpointer_saved has not told of the newest file */
-    double last_seconds;
-    fmd_background *thread;
-    bool pending; /* the outcome of `job` has not been judged */
-    job job;
-};
 
 fmd_status fmd_save_freq_parse(const char *freq, fmd_save_kind *kind, double *every)
 {
@@ -144,17 +107,29 @@ static double cpu_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Until a slow write has ended, the copy is the newest state of the run that is sure to outlive it. */
+static void copy_to_node(fmd_checkpoint_job *j)
+{
+    const int fd = j->slow ? fmd_node_copy_claim(&j->files.lock, j->image.step) : -1;
+    if (fd < 0)
+        return;
+    fmd_checkpoint_seal(&j->image);
+    fmd_node_copy_fill(fd, &j->files.lock, &j->image);
+}
+
 /* In the writing thread. No HDF5, no MPI, no output. */
 static void write_job(void *self)
 {
-    job *j = self;
+    fmd_checkpoint_job *j = self;
     const double begun = fmd_now(), cpu = cpu_seconds();
     j->linked = FMD_OK;
     if (j->keep == 0) {
         j->status = fmd_step_files_store(&j->files, j->name, &j->image);
     } else {
+        copy_to_node(j);
         j->status = fmd_step_files_store_or_prune(&j->files, j->name, &j->image);
         if (j->status == FMD_OK) {
+            fmd_node_copy_remove(&j->files.lock, j->image.step);
             j->linked = fmd_step_files_link_latest(&j->files, j->name);
             fmd_step_files_prune(&j->files, j->keep);
         }
@@ -167,7 +142,7 @@ static void write_job(void *self)
 }
 
 /* A file of a step: only the third failure in a row ends the training. */
-static fmd_status judge_step(fmd_checkpointer *s, const job *j)
+static fmd_status judge_step(fmd_checkpointer *s, const fmd_checkpoint_job *j)
 {
     if (j->status == FMD_EBUSY)
         return FMD_FAIL(j->status, "%s", j->message);
@@ -185,10 +160,11 @@ static fmd_status judge_step(fmd_checkpointer *s, const job *j)
     s->last_step = j->image.step;
     s->last_seconds = j->waited + j->seconds;
     s->untold = true;
+    fmd_checkpointer_foresee(s);
     return FMD_OK;
 }
 
-static fmd_status judge_best(fmd_checkpointer *s, const job *j)
+static fmd_status judge_best(fmd_checkpointer *s, const fmd_checkpoint_job *j)
 {
     if (j->status == FMD_EIO) {
         fmd_warn("%s; training continues", j->message);
@@ -229,12 +205,13 @@ static fmd_status hand_over(fmd_checkpointer *s, const char *name, int64_t keep,
 {
     char path[PATH_BYTES];
     FMD_TRY(fmd_checkpointer_settle(s));
-    job *j = &s->job;
-    *j = (job){.files = s->files, .keep = keep, .begun = fmd_now()};
+    const double begun = fmd_now();
+    fmd_checkpoint_job *j = &s->job;
+    *j = (fmd_checkpoint_job){.files = s->files, .keep = keep, .slow = s->slow};
     snprintf(j->name, sizeof j->name, "%s", name);
     j->status = fmd_checkpoint_build(&j->image, fmd_step_files_path(&s->files, name, path), state);
     s->pending = true;
-    j->waited = fmd_now() - j->begun;
+    j->waited = fmd_now() - begun;
     s->seconds += j->waited;
     if (j->status == FMD_OK) {
         const fmd_status started = fmd_background_run(s->thread, write_job, j);
@@ -267,10 +244,10 @@ fmd_status fmd_checkpointer_write_best(fmd_checkpointer *s, const fmd_state *sta
     return hand_over(s, best_name, 0, state);
 }
 
-/* Writes while the caller waits, with one of the functions fmd_step_files_store*. */
-static fmd_status write_now(const fmd_checkpointer *s, const char *name, const fmd_state *state,
-                            fmd_status (*store)(const fmd_step_files *, const char *,
-                                                fmd_checkpoint_image *))
+fmd_status fmd_checkpointer_write_now(const fmd_checkpointer *s, const char *name,
+                                      const fmd_state *state,
+                                      fmd_status (*store)(const fmd_step_files *, const char *,
+                                                          fmd_checkpoint_image *))
 {
     char path[PATH_BYTES];
     fmd_checkpoint_image image;
@@ -303,175 +280,12 @@ fmd_status fmd_checkpointer_write_final(fmd_checkpointer *s, const fmd_state *st
     FMD_TRY(fmd_step_files_check(&s->files));
     if (!replaced && s->written > 0 && s->last_step == state->step && link_final(s, state->step))
         return FMD_OK;
-    return write_now(s, FMD_FILE_FINAL, state, fmd_step_files_store_or_prune);
+    return fmd_checkpointer_write_now(s, FMD_FILE_FINAL, state, fmd_step_files_store_or_prune);
 }
 
 fmd_state_entry fmd_checkpointer_entry(fmd_checkpointer *s)
 {
     return (fmd_state_entry){"best", FMD_STATE_F64, 1, &s->best, -DBL_MAX, DBL_MAX, true};
-}
-
-/* One surviving rank writes. If mpirun ends it too early, a second one has time to try. Several may
- * write at once: they write the same bytes and rename them. */
-void fmd_checkpointer_emergency(fmd_checkpointer *s, const fmd_state *state)
-{
-    const struct timespec turn = {.tv_nsec = 250000000};
-    char name[NAME_BYTES], path[PATH_BYTES], claim[NAME_BYTES];
-    fmd_step_files_name(state->step, name);
-    fmd_background_wait(s->thread);
-    for (int i = 0; i < EMERGENCIES; i++) {
-        if (i > 0)
-            nanosleep(&turn, NULL);
-        if (access(fmd_step_files_path(&s->files, name, path), F_OK) == 0)
-            return;
-        snprintf(claim, sizeof claim, FMD_EMERGENCY_CLAIM "%" PRIu64 "-%d", state->step, i);
-        const int fd = open(fmd_step_files_path(&s->files, claim, path),
-                            O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-        if (fd < 0)
-            continue;
-        close(fd);
-        if (write_now(s, name, state, fmd_step_files_store) == FMD_OK) {
-            const fmd_status linked = fmd_step_files_link_latest(&s->files, name);
-            (void)linked; /* the link is for people; the next start makes it */
-        }
-        unlink(fmd_step_files_path(&s->files, claim, path));
-        return;
-    }
-}
-
-/* Keeps a damaged file for inspection, under a name that is never loaded. */
-static void set_aside(const char *path)
-{
-    char bad[PATH_BYTES + 8];
-    snprintf(bad, sizeof bad, "%s.bad", path);
-    fmd_warn("%s; set aside as %s", fmd_error_message(), strrchr(bad, '/') + 1);
-    if (rename(path, bad) != 0)
-        fmd_warn("cannot rename '%s': %s", path, strerror(errno));
-}
-
-/* Whether the file holds the step in its name. */
-static fmd_status check_name(const char *path, const char *name)
-{
-    uint64_t step;
-    FMD_TRY(fmd_checkpoint_verify(path, &step));
-    if (step != fmd_step_files_step(name))
-        return FMD_FAIL(FMD_EDATA, "'%s' was written after step %" PRIu64, path, step);
-    return FMD_OK;
-}
-
-fmd_status fmd_checkpointer_load(fmd_checkpointer *s,
-                                 fmd_status (*read)(void *self, const char *path), void *self,
-                                 bool *found)
-{
-    char path[PATH_BYTES];
-    struct dirent **names = NULL;
-    fmd_status st = FMD_OK;
-    *found = false;
-    fmd_step_files_delete_remains(&s->files);
-    const int n = fmd_step_files_list(&s->files, fmd_step_files_is_step, &names);
-    if (n < 0)
-        return FMD_FAIL(FMD_EIO, "cannot read the folder '%s/checkpoints': %s", s->args.run_folder,
-                        strerror(errno));
-    int bad = 0;
-    for (int i = 0; i < n && !*found; i++) {
-        fmd_step_files_path(&s->files, names[i]->d_name, path);
-        st = check_name(path, names[i]->d_name);
-        if (st == FMD_OK)
-            st = read(self, path);
-        if (st == FMD_EDATA) {
-            set_aside(path);
-            bad++;
-            continue;
-        }
-        if (st != FMD_OK)
-            break;
-        *found = true;
-        if (fmd_step_files_link_latest(&s->files, names[i]->d_name) != FMD_OK)
-            fmd_warn("%s", fmd_error_message());
-    }
-    fmd_step_files_free_list(names, n);
-    if (n == 0) { /* all files were set aside at an earlier start */
-        bad = fmd_step_files_list(&s->files, fmd_step_files_is_bad, &names);
-        fmd_step_files_free_list(names, bad);
-        st = bad > 0 ? FMD_EDATA : FMD_OK;
-    }
-    if (st == FMD_EDATA)
-        return FMD_FAIL(FMD_EDATA,
-                        "none of the %d checkpoints in '%s/checkpoints' is intact: to start anew, "
-                        "name another --run-dir",
-                        bad, s->args.run_folder);
-    return st;
-}
-
-/* Whether the file was written by a run like that of `state`, after `step`. */
-static bool is_of_step(const char *path, const fmd_state *state, uint64_t step)
-{
-    fmd_checkpoint_contents c;
-    if (access(path, F_OK) != 0 || fmd_checkpoint_read_contents(path, &c) != FMD_OK)
-        return false;
-    char list[FMD_ERROR_BYTES];
-    const bool is = c.step == step && fmd_fingerprint_compare(&c, state->fingerprint,
-                                                              state->n_fingerprint, list) == 0;
-    fmd_checkpoint_free_contents(&c);
-    return is;
-}
-
-/* Copies the weights after `step` from best.weights.h5 or a step file in the folder of `from`. */
-static bool copy_best(const fmd_checkpointer *s, const fmd_state *state, uint64_t step,
-                      const char *from)
-{
-    char name[NAME_BYTES], source[PATH_BYTES], path[PATH_BYTES];
-    const char *const names[] = {best_name, fmd_step_files_name(step, name)};
-    const char *slash = strrchr(from, '/');
-    const int folder = slash == NULL ? 0 : (int)(slash + 1 - from);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        void *data;
-        size_t bytes;
-        snprintf(source, sizeof source, "%.*s%s", folder, from, names[i]);
-        if (!is_of_step(source, state, step) ||
-            fmd_atomic_file_read(&data, &bytes, source) != FMD_OK)
-            continue;
-        const fmd_status st =
-            fmd_atomic_file_write_checked(fmd_step_files_path(&s->files, best_name, path), data,
-                                          bytes, fmd_step_files_check, &s->files);
-        free(data);
-        if (st == FMD_OK)
-            return true;
-        fmd_warn("%s", fmd_error_message());
-    }
-    return false;
-}
-
-void fmd_checkpointer_recall(fmd_checkpointer *s, const fmd_state *state,
-                             const fmd_metrics *history, size_t n, uint64_t epoch_steps,
-                             const char *from)
-{
-    char path[PATH_BYTES], own[PATH_BYTES];
-    uint64_t found;
-    int best = -1;
-    s->best = (double)NAN;
-    for (size_t i = 0; s->args.best && i < n; i++) {
-        const double value = *fmd_metric_find(&history[i], s->args.monitor);
-        if (!fmd_metric_is_best(s->args.monitor, s->args.mode, value, s->best))
-            continue;
-        best = (int)i;
-        s->best = value;
-    }
-    if (best < 0)
-        return;
-    const uint64_t step = (uint64_t)(best + 1) * epoch_steps;
-    if (is_of_step(fmd_step_files_path(&s->files, best_name, path), state, step) ||
-        copy_best(s, state, step, from != NULL ? from : fmd_step_files_path(&s->files, "", own)) ||
-        (state->step == step && write_now(s, best_name, state, fmd_step_files_store) == FMD_OK)) {
-        s->best_step = step;
-        return;
-    }
-    /* A file of a later step belongs to epochs that are trained again. */
-    if (fmd_checkpoint_verify(path, &found) == FMD_OK && found <= state->step)
-        unlink(path);
-    fmd_warn("epoch %d is the best so far by %s, %.6g, but its weights were not kept: the next "
-             "better epoch writes best.weights.h5",
-             best + 1, s->args.monitor, s->best);
 }
 
 int fmd_checkpointer_count(const fmd_checkpointer *s)

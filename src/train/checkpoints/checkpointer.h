@@ -8,6 +8,7 @@
 #ifndef FMD_TRAIN_CHECKPOINTER_H
 #define FMD_TRAIN_CHECKPOINTER_H
 
+#include "dist/comm.h"
 #include "io/checkpoint/checkpoint.h"
 #include "io/run_lock.h"
 #include "train/callbacks/callback.h"
@@ -78,8 +79,13 @@ FMD_CHECKED fmd_status fmd_checkpointer_write_final(fmd_checkpointer *s, const f
 fmd_state_entry fmd_checkpointer_entry(fmd_checkpointer *s);
 
 /* Local. The emergency checkpoint: writes the file of this step unless it exists or another
- * survivor does it. */
+ * survivor does it. First, one rank of the node keeps a copy in memory (node_copy.h), which is
+ * removed when the file is complete. */
 void fmd_checkpointer_emergency(fmd_checkpointer *s, const fmd_state *state);
+
+/* Collective. Before fmd_checkpointer_load: if the memory of a node has a newer state than the run
+ * folder, it becomes a checkpoint of the folder. FMD_EIO, FMD_ENOMEM, FMD_EBUSY. */
+FMD_CHECKED fmd_status fmd_checkpointer_recover(fmd_checkpointer *s, fmd_comm *c);
 
 /* Rank 0. Reads the newest intact checkpoint with `read`, which returns FMD_EDATA for a damaged
  * file. Damaged files are renamed to .bad, with a warning, and unfinished files are deleted.
