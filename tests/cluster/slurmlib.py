@@ -10,7 +10,7 @@ import trainlib as tl
 CPUS, MEGABYTES = 4, 4000
 TRAIN = os.path.join(cl.SOURCES, "jobs", "train.sbatch")
 # Short, so that tests are: by default a node is down after 300 s, processes have 30 s after TERM,
-# and a requeued job waits for 120 s (cred_expire).
+# and a requeued job waits for 120 s (cred_expire). Slurm must not give a node up before the job has.
 CONFIGURATION = """
 ClusterName=test
 SlurmctldHost=head({head})
@@ -18,7 +18,7 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=cred_expire=5
-SlurmdTimeout=10
+SlurmdTimeout=20
 KillWait=5
 MessageTimeout=10
 TCPTimeout=2
@@ -146,7 +146,7 @@ class Job:
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
 SHORT_KEEPALIVE = {"OMPI_MCA_oob_tcp_keepalive_time": "2", "OMPI_MCA_oob_tcp_keepalive_intvl": "1",
-                   "OMPI_MCA_oob_tcp_keepalive_probes": "3"}
+                   "OMPI_MCA_oob_tcp_keepalive_probes": "3", "JOB_PROBE_TIMEOUT": "3"}
 
 
 def await_checkpoints(job, run, n, seconds=60):
@@ -214,11 +214,13 @@ def kill_launcher(job):
 
 
 def crash_node(job, last, told):
-    """The last or the first node of the job; it is back when Slurm has ended what ran on it."""
-    batch = job.show("BatchHost")
+    """The last or the first node of the job; it is back when the job has stopped, or goes on without
+    it."""
+    batch, seen = job.show("BatchHost"), len(tl.resumed_steps(job.log()))
     node = next(n for n in job.slurm.nodes if (n == batch) != last)
     job.slurm.crash(node, told)
-    await_stopped(job)
+    cl.await_true(f"job {job.number} has stopped or goes on", 180, lambda: (
+        job.state() in ("PENDING", *ENDED) or len(tl.resumed_steps(job.log())) > seen), every=0.1)
     job.slurm.boot(node)
 
 

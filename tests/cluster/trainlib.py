@@ -37,7 +37,9 @@ class Training:
         self.forget_steps()
         self.slow = os.path.join(folder, "slow")
         with open(self.slow, "w", encoding="utf-8") as f:
-            f.write(f"#!/bin/sh\nexport FMD_STEP_PROBE={self.probe}-${{SLURM_RESTART_COUNT:-0}}\n"
+            f.write(f"#!/bin/sh\nstart=$(grep -c ': start [0-9]' {folder}/job-$SLURM_JOB_ID.out "
+                    "2>/dev/null)\n"
+                    f"export FMD_STEP_PROBE={self.probe}-${{start:-0}}\n"
                     f"export FMD_STEP_PAUSE=${{FMD_STEP_PAUSE:-{pause}}}\n"
                     f'LD_PRELOAD={LIBRARY} exec {os.path.abspath(fl.PROGRAM)} "$@"\n')
         os.chmod(self.slow, 0o755)
@@ -47,8 +49,9 @@ class Training:
             with open(f"{self.probe}-{start}", "wb") as f:
                 f.write(bytes(SLOT * RANKS))
 
-    def steps_done(self, output, start=0):
-        """By the training with this output, or by this start of its job."""
+    def steps_done(self, output):
+        """By the training with this output, in its last start."""
+        start = len(re.findall(r": start \d", output))
         with open(f"{self.probe}-{start}", "rb") as f:
             slots = f.read()
         ended = max(struct.unpack_from("<3Q", slots, SLOT * i)[2] for i in range(RANKS))
