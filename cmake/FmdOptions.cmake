@@ -20,7 +20,8 @@ set(CMAKE_BUILD_WITH_INSTALL_RPATH ON)
 set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
-set(CMAKE_C_FLAGS_RELEASE "-O3")
+# A release has the same bytes in whatever folder it is built.
+set(CMAKE_C_FLAGS_RELEASE "-O3 -ffile-prefix-map=\"${PROJECT_SOURCE_DIR}=.\"")
 set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O3 -g")
 
 add_library(fmd_options INTERFACE)

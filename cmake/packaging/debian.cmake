@@ -22,6 +22,7 @@ string(REGEX REPLACE "\n" "\n " licence "${licence}")
 string(STRIP "${licence}" licence)
 
 function(compress file)
+  file(CHMOD ${file} PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
   execute_process(COMMAND gzip -9nf ${file} COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
 
@@ -49,8 +50,10 @@ License: Expat
  -- ${CPACK_PACKAGE_CONTACT}  ${date}
 ")
   compress(${doc}/changelog.Debian)
-  configure_file(${source}/CHANGELOG.md ${doc}/changelog COPYONLY)
+  file(READ ${source}/CHANGELOG.md changelog)
+  file(WRITE ${doc}/changelog "${changelog}")
   compress(${doc}/changelog)
+  file(CHMOD ${doc}/copyright PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
   file(REMOVE ${doc}/LICENSE ${doc}/CHANGELOG.md)
 endforeach()
 file(GLOB pages ${CPACK_TEMPORARY_DIRECTORY}/program/usr/share/man/man1/*.1)
