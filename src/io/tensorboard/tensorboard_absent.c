@@ -2,6 +2,8 @@
 #include "base/version.h"
 #include "io/tensorboard/tensorboard.h"
 
+#include <stddef.h>
+
 fmd_status fmd_tensorboard_open(fmd_tensorboard **out, const char *run_folder, const char *log,
                                 int64_t step)
 {
