@@ -35,6 +35,10 @@ typedef enum fmd_lr_scaling { FMD_LR_AS_IT_IS, FMD_LR_LINEAR, FMD_LR_SQRT } fmd_
 /* Actions of the data command, in the order of its table. */
 #define FMD_DATA_ACTIONS "list|info|verify|import|get"
 
+/* Pixels that an exported graph takes, and kernels of an exported source, in the order of their values. */
+#define FMD_EXPORT_INPUTS  "uint8|float"
+#define FMD_EXPORT_WEIGHTS "float32|int8"
+
 /* Shells of the completion command, in the order of its table. */
 #define FMD_SHELLS "bash|zsh|fish"
 
@@ -175,6 +179,11 @@ typedef struct fmd_config {
         bool live;
         char path[FMD_PATH_BYTES];
     } output;
+    struct {
+        int input;       /* of FMD_EXPORT_INPUTS */
+        int weight_type; /* of FMD_EXPORT_WEIGHTS */
+        bool fold;
+    } export_to;
     struct {
         char lesson[32];
         int shell;

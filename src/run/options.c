@@ -317,15 +317,26 @@ const fmd_option fmd_config_table[] = {
     {.name = "what", .group = "pictures", .kind = FMD_OPTION_CHOICE, FIELD(output.what), .initial = "all",
      .choices = "all|curves|confusion|predictions|weights|features",
      .help = "plots to draw; features: feature maps for IMAGE, or test image --index"},
-    {.name = "format", .group = "pictures", .kind = FMD_OPTION_TEXT, FIELD(output.format),
-     .initial = "svg,png", .value = "FORMAT,...", .help = "svg, png or both"},
+    {.name = "format", .group = "format", .kind = FMD_OPTION_TEXT, FIELD(output.format),
+     .initial = "svg,png", .value = "FORMAT,...",
+     .help = "plot: svg, png or both; export: onnx, c, keras or npz"},
     /* page */
     {.name = "live", .group = "page", .kind = FMD_OPTION_BOOL, FIELD(output.live), .initial = "false",
      .help = "put the model into the page: it classifies drawings and pictures in the browser"},
+    /* export */
+    {.name = "input", .group = "export", .kind = FMD_OPTION_CHOICE, FIELD(export_to.input),
+     .initial = "uint8", .choices = FMD_EXPORT_INPUTS,
+     .help = "onnx: type of the pixels, 0 to 255 in both cases"},
+    {.name = "weight-type", .group = "export", .kind = FMD_OPTION_CHOICE,
+     FIELD(export_to.weight_type), .initial = "float32", .choices = FMD_EXPORT_WEIGHTS,
+     .help = "c: int8 stores kernels as bytes with a scale for each output channel"},
+    {.name = "fold-batch-normalization", .group = "export", .kind = FMD_OPTION_BOOL,
+     FIELD(export_to.fold), .initial = "false",
+     .help = "onnx, c: make batch normalizations part of the kernels before them"},
     /* file */
     {.name = "output", .group = "file", .kind = FMD_OPTION_TEXT, FIELD(output.path), .initial = "",
      .value = "FILE",
-     .help = "file to write; show: a PNG file; report, compare: the page; learning-rate: SVG or PNG; "
+     .help = "file to write; show: a PNG file; report, compare: the page; export: the model; learning-rate: SVG or PNG; "
              "plot, data info: the folder of the pictures"},
     /* tutorial */
     {.name = "lesson", .group = "tutorial", .kind = FMD_OPTION_TEXT, FIELD(tool.lesson),

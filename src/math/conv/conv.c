@@ -54,6 +54,11 @@ static bool is_three(const fmd_conv *c, ptrdiff_t channels, ptrdiff_t results)
            !is_depthwise(c);
 }
 
+bool fmd_conv_columns_last(const fmd_conv *c)
+{
+    return is_three(c, c->in_c / c->groups, c->out_c / c->groups);
+}
+
 /* A kernel as sums go over it: the taps and channels of a term, and its columns, floats from one
  * to the next. */
 typedef struct kernel_view {

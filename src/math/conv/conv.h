@@ -48,6 +48,9 @@ typedef struct fmd_conv {
  * window fits. */
 void fmd_conv_plan(fmd_conv *c, fmd_padding padding);
 
+/* Local. Whether the sums of the output go over channels before columns. */
+bool fmd_conv_columns_last(const fmd_conv *c);
+
 /* Local. Floats of the weights of one layer, packed for the output or for the input's gradient. */
 size_t fmd_conv_packed_floats(const fmd_conv *c);
 size_t fmd_conv_input_packed_floats(const fmd_conv *c);

@@ -31,11 +31,11 @@ typedef struct fmd_conv_ends {
 } fmd_conv_ends;
 
 /* Images and their grids, floats from one to the next. */
-typedef struct fmd_images {
+typedef struct fmd_conv_images {
     size_t n;
     const float *image, *grid;
     ptrdiff_t image_step, grid_step, image_block, grid_block;
-} fmd_images;
+} fmd_conv_images;
 
 /* Channels of a block, where images are cut into blocks of channels; a multiple of any vector. */
 enum { FMD_CHANNEL_BLOCK = 16 };
@@ -79,16 +79,16 @@ typedef struct fmd_conv_kernels {
 
     /* dw[ky][kx][i][o] = sum over images, y, x, upwards, of image[..][i] grid[y][x][o], going on
      * from what dw holds unless `begin`. A row (ky, kx, i) of dw is dw_row floats from the next. */
-    void (*weigh)(const fmd_walk *walk, const fmd_images *images, bool begin, ptrdiff_t dw_row,
+    void (*weigh)(const fmd_walk *walk, const fmd_conv_images *images, bool begin, ptrdiff_t dw_row,
                   float *dw);
 
     /* The same for three columns of taps and steps and strides of one pixel. The images'
      * channels are in blocks of FMD_CHANNEL_BLOCK, image_block and grid_block floats apart. */
-    void (*weigh_three)(const fmd_walk *walk, const fmd_images *images, bool begin,
+    void (*weigh_three)(const fmd_walk *walk, const fmd_conv_images *images, bool begin,
                         ptrdiff_t dw_row, float *dw);
 
     /* dw[ky][kx][o] = the sum of image[..][o] grid[y][x][o]; image_c is 1. */
-    void (*weigh_each)(const fmd_walk *walk, const fmd_images *images, bool begin, float *dw);
+    void (*weigh_each)(const fmd_walk *walk, const fmd_conv_images *images, bool begin, float *dw);
 
     /* Lists the values of a grid of n positions that are not zero, position after position, and
      * how many each has; an entry's place is its channel times `step`. */

@@ -78,7 +78,7 @@ static void block_channels(size_t pixels, const float *x, ptrdiff_t pixel, ptrdi
 }
 
 /* Puts the channels of x into blocks, if there are more than one. */
-static void block_inputs(const fmd_conv *c, fmd_walk *w, fmd_images *s, float *to)
+static void block_inputs(const fmd_conv *c, fmd_walk *w, fmd_conv_images *s, float *to)
 {
     const ptrdiff_t step = s->image_step, image = (ptrdiff_t)in_pixels(c) * FMD_CHANNEL_BLOCK;
     if (w->image_c <= FMD_CHANNEL_BLOCK)
@@ -94,7 +94,7 @@ static void block_inputs(const fmd_conv *c, fmd_walk *w, fmd_images *s, float *t
 }
 
 /* The same of dy. */
-static void block_outputs(const fmd_conv *c, fmd_walk *w, fmd_images *s, float *to)
+static void block_outputs(const fmd_conv *c, fmd_walk *w, fmd_conv_images *s, float *to)
 {
     const ptrdiff_t step = s->grid_step, image = (ptrdiff_t)out_pixels(c) * FMD_CHANNEL_BLOCK;
     if (w->grid_c <= FMD_CHANNEL_BLOCK)
@@ -110,8 +110,8 @@ static void block_outputs(const fmd_conv *c, fmd_walk *w, fmd_images *s, float *
 }
 
 /* dw of a kernel of three columns and of some images, whose channels are put into blocks first. */
-static void weigh_blocked(const fmd_conv *c, fmd_walk w, fmd_images s, bool begin, float *scratch,
-                          float *dw)
+static void weigh_blocked(const fmd_conv *c, fmd_walk w, fmd_conv_images s, bool begin,
+                          float *scratch, float *dw)
 {
     block_inputs(c, &w, &s, scratch);
     block_outputs(c, &w, &s, scratch + s.n * in_pixels(c) * filled_up(c->in_c / c->groups));
@@ -119,8 +119,8 @@ static void weigh_blocked(const fmd_conv *c, fmd_walk w, fmd_images s, bool begi
 }
 
 /* dw of some images. */
-static void weigh_images(const fmd_conv *c, const fmd_walk *walk, fmd_images images, bool begin,
-                         float *scratch, float *dw)
+static void weigh_images(const fmd_conv *c, const fmd_walk *walk, fmd_conv_images images,
+                         bool begin, float *scratch, float *dw)
 {
     if (is_depthwise(c)) {
         c->kernels->weigh_each(walk, &images, begin, dw);
@@ -163,11 +163,11 @@ void fmd_conv_add_weights(const fmd_conv *c, bool sparse, size_t n, const float 
     const fmd_conv line = fmd_conv_as_one_line(c, &n);
     const bool few = has_few_channels(c), spread = spreads_channels(c);
     const fmd_walk walk = few ? framed_walk(c) : fmd_conv_walk(&line);
-    const fmd_images images = {.n = n,
-                               .image = few || spread ? scratch : x,
-                               .grid = dy,
-                               .image_step = (ptrdiff_t)in_floats(c),
-                               .grid_step = (ptrdiff_t)out_floats(c)};
+    const fmd_conv_images images = {.n = n,
+                                    .image = few || spread ? scratch : x,
+                                    .grid = dy,
+                                    .image_step = (ptrdiff_t)in_floats(c),
+                                    .grid_step = (ptrdiff_t)out_floats(c)};
     if (few)
         frame(c, x, scratch);
     else if (spread)

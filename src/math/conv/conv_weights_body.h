@@ -7,7 +7,7 @@
 /* Where a block reads and writes. */
 typedef struct weights_block {
     const fmd_walk *walk;
-    fmd_images images;       /* from the block's first row and column, at the first position */
+    fmd_conv_images images;  /* from the block's first row and column, at the first position */
     ptrdiff_t height, width; /* positions */
     bool begin;
     ptrdiff_t dw_row;
@@ -259,7 +259,7 @@ static ptrdiff_t band_rows(const fmd_walk *w, ptrdiff_t columns)
     return line < FMD_BAND_BYTES ? (ptrdiff_t)(FMD_BAND_BYTES / line) : 1;
 }
 
-static weights_block first_block(const fmd_walk *w, const fmd_images *images, bool begin,
+static weights_block first_block(const fmd_walk *w, const fmd_conv_images *images, bool begin,
                                  ptrdiff_t dw_row, float *dw)
 {
     return (weights_block){
@@ -273,7 +273,7 @@ static bool is_square(const fmd_walk *w)
            w->top == 0 && w->left == 0;
 }
 
-static void weigh(const fmd_walk *w, const fmd_images *images, bool begin, ptrdiff_t dw_row,
+static void weigh(const fmd_walk *w, const fmd_conv_images *images, bool begin, ptrdiff_t dw_row,
                   float *dw)
 {
     const bool square = is_square(w);
@@ -297,8 +297,8 @@ static void weigh(const fmd_walk *w, const fmd_images *images, bool begin, ptrdi
     }
 }
 
-static void weigh_three(const fmd_walk *w, const fmd_images *images, bool begin, ptrdiff_t dw_row,
-                        float *dw)
+static void weigh_three(const fmd_walk *w, const fmd_conv_images *images, bool begin,
+                        ptrdiff_t dw_row, float *dw)
 {
     const ptrdiff_t rows = images->n > 1 ? w->grid_h : band_rows(w, VL);
     for (ptrdiff_t o = 0; o < w->grid_c; o += VL)
@@ -358,7 +358,7 @@ INLINE void weigh_each_block(const ptrdiff_t taps, const weights_block *b, ptrdi
         STORE_SOME(b->dw + k * b->dw_row, b->last, sum[k]);
 }
 
-static void weigh_each(const fmd_walk *w, const fmd_images *images, bool begin, float *dw)
+static void weigh_each(const fmd_walk *w, const fmd_conv_images *images, bool begin, float *dw)
 {
     for (ptrdiff_t o = 0; o < w->grid_c; o += VL)
         for (ptrdiff_t ky = 0; ky < w->taps_h; ky++) {
