@@ -6,6 +6,7 @@
 #include "io/arrays/npz_writer.h"
 #include "io/c_source/c_source.h"
 #include "io/keras/archive.h"
+#include "io/onnx/onnx.h"
 #include "run/loaded_model.h"
 #include "run/reader/model_title.h"
 
@@ -13,7 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char formats[] = "c|keras|npz";
+static const char formats[] = "onnx|c|keras|npz";
 
 enum { CLASSES = 256, NOTE = FMD_WEIGHTS_PATH_BYTES };
 
@@ -82,7 +83,9 @@ static fmd_status check_options(const fmd_config *config)
                         fmd_did_you_mean(formats, format, hint));
     if (fmd_config_gives(config, "weight-type") && !is_format(config, "c"))
         return FMD_FAIL(FMD_EUSAGE, "--weight-type goes with --format c, not %s", format);
-    if (config->export_to.fold && !is_format(config, "c"))
+    if (fmd_config_gives(config, "input") && !is_format(config, "onnx"))
+        return FMD_FAIL(FMD_EUSAGE, "--input goes with --format onnx, not %s", format);
+    if (config->export_to.fold && !is_format(config, "c") && !is_format(config, "onnx"))
         return FMD_FAIL(FMD_EUSAGE, "--fold-batch-normalization does not go with --format %s",
                         format);
     return FMD_OK;
@@ -96,7 +99,9 @@ static fmd_status write_forward(const char *path, const fmd_loaded_model *t,
     source s;
     describe(&s, t);
     fmd_status st = fmd_forward_create(&f, t->model, config->export_to.fold);
-    if (st == FMD_OK)
+    if (st == FMD_OK && is_format(config, "onnx"))
+        st = fmd_onnx_write(path, &f, &s.about, config->export_to.input == 0);
+    else if (st == FMD_OK)
         st = fmd_c_source_write(path, &f, &s.about, config->export_to.weight_type == 1);
     fmd_forward_free(&f);
     return st;

@@ -2,7 +2,7 @@
 #ifndef FMD_IO_ARRAYS_NPZ_WRITER_H
 #define FMD_IO_ARRAYS_NPZ_WRITER_H
 
-#include "fmd/model.h"
+#include "nn/model.h"
 
 /* Local. Writes one array of float32 for each tensor, "dense_1/kernel" in Keras' layout; the file is
  * replaced whole. FMD_EIO, FMD_ENOMEM. */

@@ -8,7 +8,7 @@
 #ifndef FMD_IO_FORWARD_FORWARD_H
 #define FMD_IO_FORWARD_FORWARD_H
 
-#include "fmd/model.h"
+#include "nn/model.h"
 #include "math/conv/conv.h"
 
 typedef enum fmd_forward_kind {

@@ -2,7 +2,7 @@
 #ifndef FMD_IO_KERAS_ARCHIVE_H
 #define FMD_IO_KERAS_ARCHIVE_H
 
-#include "fmd/model.h"
+#include "nn/model.h"
 
 #include <stddef.h>
 
