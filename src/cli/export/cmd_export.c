@@ -3,6 +3,7 @@
 #include "base/system/print.h"
 #include "base/version.h"
 #include "cli/commands.h"
+#include "fmd/version.h"
 #include "io/arrays/npz_writer.h"
 #include "io/c_source/c_source.h"
 #include "io/keras/archive.h"
@@ -67,6 +68,19 @@ static void choose_path(const fmd_config *config, char path[FMD_WEIGHTS_PATH_BYT
                  folder ? "/" : "", config->output.format);
 }
 
+/* An existing file is replaced, but neither another kind of file nor the weights. */
+static fmd_status check_path(const char *path, const char *weights)
+{
+    struct stat s, w;
+    if (stat(path, &s) != 0)
+        return FMD_OK;
+    if (!S_ISREG(s.st_mode))
+        return FMD_FAIL(FMD_EIO, "cannot write '%s': it is no regular file", path);
+    if (stat(weights, &w) == 0 && s.st_dev == w.st_dev && s.st_ino == w.st_ino)
+        return FMD_FAIL(FMD_EUSAGE, "--output: '%s' holds the weights to export", path);
+    return FMD_OK;
+}
+
 static bool is_format(const fmd_config *config, const char *format)
 {
     return strcmp(config->output.format, format) == 0;
@@ -113,6 +127,7 @@ static fmd_status write_model(const fmd_loaded_model *t, const fmd_config *confi
     char path[FMD_WEIGHTS_PATH_BYTES], bytes[32];
     struct stat s;
     choose_path(config, path);
+    FMD_TRY(check_path(path, t->file.path));
     if (is_format(config, "keras"))
         FMD_TRY(fmd_keras_archive_write(path, t->model));
     else if (is_format(config, "npz"))

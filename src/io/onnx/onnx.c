@@ -1,6 +1,7 @@
 #include "io/onnx/onnx.h"
 
 #include "base/mem.h"
+#include "fmd/version.h"
 #include "io/atomic_file.h"
 #include "io/json/json_value.h"
 #include "io/onnx/builder.h"
