@@ -2,7 +2,6 @@
 option(FMD_WERROR "Treat warnings as errors" OFF)
 option(FMD_COVERAGE "Instrument for gcov" OFF)
 option(FMD_FUZZ "Build the fuzzers, with clang" OFF)
-option(FMD_ONNX "export --format onnx; needs protobuf-c" ON)
 set(FMD_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize")
 
 set(FMD_ISA "" CACHE STRING

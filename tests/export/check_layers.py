@@ -87,6 +87,9 @@ def check_onnx(folder, names):
     script = f"{HERE}/run_onnx.js"
     if node is None:
         skip("node is not installed")
+    npm = shutil.which("npm")
+    if npm is not None:
+        os.environ.setdefault("NODE_PATH", output_of(npm, "root", "-g").strip())
     if subprocess.run([node, "-e", "require('onnxruntime-node')"], capture_output=True,
                       check=False).returncode != 0:
         skip("onnxruntime-node is not installed: npm install onnxruntime-node, and its folder "
@@ -96,9 +99,12 @@ def check_onnx(folder, names):
     largest = 0
     jobs = [(name, form) for name in names for form in ["", "-float", "-folded"]]
     for name, form in jobs:
-        output_of(node, script, f"{folder}/{name}{form}.onnx", f"{folder}/{name}.raw",
-                  f"{folder}/found", "3")
-        far = difference(name + form, floats(f"{folder}/found"), floats(f"{folder}/{name}.expected"))
+        shutil.copyfile(f"{folder}/{name}.raw", f"{folder}/{name}{form}.found")
+    output_of(node, script, "3", *[f"{folder}/{name}{form}{end}" for name, form in jobs
+                                   for end in [".onnx", ".found"]])
+    for name, form in jobs:
+        far = difference(name + form, floats(f"{folder}/{name}{form}.found"),
+                         floats(f"{folder}/{name}.expected"))
         if not far <= CLOSE:
             sys.exit(f"FAILED: {name}{form} differs by {far}")
         largest = max(largest, far)

@@ -4,6 +4,7 @@
  * NAME.c, NAME-int8.c, NAME-folded.c, NAME.onnx (bytes), NAME-float.onnx, NAME-folded.onnx, NAME.raw
  * (images), NAME.expected (float32). Prints the names. */
 #include "base/mem.h"
+#include "base/version.h"
 #include "io/c_source/c_source.h"
 #include "io/onnx/onnx.h"
 #include "math/gemm.h"
@@ -51,6 +52,7 @@ static void write_forms(const char *folder, const char *name, const fmd_model *m
     static const char *const classes[256] = {"\"zero\" \\0?\?/", "\xc3\xa4rmel*/", ""};
     static const fmd_forward_note notes[] = {{"layers", "*/ \" \\ \n#error"}};
     const char *names[256];
+    const bool onnx = fmd_part_require("", "ONNX") == FMD_OK;
     fmd_forward_about about = {.divisor = 255, .class_names = names, .notes = notes, .n_notes = 1};
     fmd_forward f;
     char path[PATH];
@@ -63,10 +65,10 @@ static void write_forms(const char *folder, const char *name, const fmd_model *m
     if (!fold)
         must(fmd_c_source_write(path, &f, &about, true), name);
     snprintf(path, sizeof path, "%s/%s%s.onnx", folder, name, fold ? "-folded" : "");
-    if (fmd_onnx_is_built_in())
+    if (onnx)
         must(fmd_onnx_write(path, &f, &about, true), name);
     snprintf(path, sizeof path, "%s/%s-float.onnx", folder, name);
-    if (fmd_onnx_is_built_in() && !fold)
+    if (onnx && !fold)
         must(fmd_onnx_write(path, &f, &about, false), name);
     fmd_forward_free(&f);
 }

@@ -95,6 +95,8 @@ static fmd_status check_options(const fmd_config *config)
     if (strchr(format, '|') != NULL || !fmd_word_is_among(formats, format))
         return FMD_FAIL(FMD_EUSAGE, "--format: '%s' is not one of %s%s", format, formats,
                         fmd_did_you_mean(formats, format, hint));
+    if (is_format(config, "onnx"))
+        FMD_TRY(fmd_part_require("--format onnx", "ONNX"));
     if (fmd_config_gives(config, "weight-type") && !is_format(config, "c"))
         return FMD_FAIL(FMD_EUSAGE, "--weight-type goes with --format c, not %s", format);
     if (fmd_config_gives(config, "input") && !is_format(config, "onnx"))

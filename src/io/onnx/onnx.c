@@ -546,11 +546,6 @@ static size_t bytes_needed(const fmd_forward *f, const fmd_forward_about *about,
     return bytes;
 }
 
-bool fmd_onnx_is_built_in(void)
-{
-    return true;
-}
-
 fmd_status fmd_onnx_write(const char *path, const fmd_forward *f, const fmd_forward_about *about,
                           bool uint8)
 {

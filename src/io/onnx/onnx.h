@@ -7,9 +7,6 @@
 
 #include "io/forward/forward.h"
 
-/* Local. Whether this program was built with ONNX. */
-bool fmd_onnx_is_built_in(void);
-
 /* Local. Writes the graph; the file is replaced whole. Pixels are bytes with `uint8`, otherwise floats.
  * FMD_EUSAGE: built without ONNX, or the model is too large; FMD_EIO, FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_onnx_write(const char *path, const fmd_forward *f,
