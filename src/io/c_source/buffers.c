@@ -31,7 +31,7 @@ static void find_lives(const fmd_forward *f, life *lives)
     lives[0] = (life){.count = fmd_shape_count(f->in)};
     for (size_t i = 0; i < f->n; i++) {
         const fmd_forward_op *op = &f->ops[i];
-        const size_t first = (size_t)(op->inputs[0] + 1);
+        const size_t first = (size_t)op->inputs[0] + 1;
         lives[i + 1] = (life){.count = fmd_shape_count(op->out),
                               .root = op->kind == FMD_FORWARD_RESHAPE ? lives[first].root : i + 1,
                               .end = i};

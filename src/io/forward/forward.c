@@ -413,6 +413,7 @@ static void lower(builder *b, const fmd_layer *l)
 static void end_in_softmax(builder *b, const fmd_layer *last)
 {
     const int value = b->values[last->index];
+    b->layer = last;
     append(b, FMD_FORWARD_ACTIVATION, 1, &value, &last->out, last->out)->function = "softmax";
 }
 

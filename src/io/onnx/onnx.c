@@ -123,7 +123,7 @@ static size_t last_dim(fmd_shape s)
 static char *conv_kernel(writer *w, const fmd_conv *c, const float *kernel)
 {
     const size_t in = (size_t)(c->in_c / c->groups), out = (size_t)c->out_c;
-    const size_t taps = (size_t)(c->kernel_h * c->kernel_w);
+    const size_t taps = (size_t)c->kernel_h * (size_t)c->kernel_w;
     const int64_t dims[] = {c->out_c, (int64_t)in, c->kernel_h, c->kernel_w};
     float *to = copy(w, taps * in * out);
     for (size_t t = 0; t < taps && !w->b.full; t++)
@@ -164,7 +164,7 @@ static void convolution(writer *w, const fmd_forward_op *op, value *y)
 /* The rows of a dense kernel behind a flattened image, in the order of channels first. */
 static const float *permuted(writer *w, const float *kernel, fmd_shape image, size_t out)
 {
-    const size_t c = (size_t)image.dim[2], pixels = (size_t)(image.dim[0] * image.dim[1]);
+    const size_t c = (size_t)image.dim[2], pixels = (size_t)image.dim[0] * (size_t)image.dim[1];
     float *to = copy(w, pixels * c * out);
     for (size_t i = 0; i < pixels && !w->b.full; i++)
         for (size_t k = 0; k < c; k++)
