@@ -8,8 +8,8 @@
 #ifndef FMD_IO_FORWARD_FORWARD_H
 #define FMD_IO_FORWARD_FORWARD_H
 
-#include "nn/model.h"
 #include "math/conv/conv.h"
+#include "nn/model.h"
 
 typedef enum fmd_forward_kind {
     FMD_FORWARD_CONVOLUTION,         /* conv, columns_last, kernel, bias */
