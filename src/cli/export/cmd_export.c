@@ -155,7 +155,7 @@ static fmd_status run_export(fmd_comm *c, const fmd_config *config)
 const fmd_command fmd_command_export = {
     .name = "export",
     .usage = "RUN_DIR|FILE --format onnx|c|keras|npz [OPTIONS]",
-    .help = "writes a trained model for other programs: ONNX, C source, Keras or NumPy",
+    .help = "writes a model for other programs: ONNX, C source, Keras, NumPy",
     .section = FMD_TO_TRAIN,
     .example = "runs/20260131-120000 --format onnx",
     .groups = "data|model|weights|format|export|file",
