@@ -22,9 +22,12 @@ fmd_status fmd_alloc(void *out, size_t count, size_t size, const char *what)
     void *p = aligned_alloc(align, (bytes + align - 1) / align * align);
     if (p == NULL)
         return FMD_FAIL(FMD_ENOMEM, "out of memory: %.1f MB for %s", (double)bytes / 1e6, what);
-    if (align == LARGE_PAGE) /* a hint, which may fail */
+    const bool large = align == LARGE_PAGE;
+    if (large) /* a hint, which may fail */
         (void)madvise(p, bytes, MADV_HUGEPAGE);
-    memset(p, 0, bytes);
+    /* Pages that nobody has touched are zero, and take no memory. */
+    if (!large || madvise(p, (bytes + align - 1) / align * align, MADV_DONTNEED) != 0)
+        memset(p, 0, bytes);
     memcpy(out, &p, sizeof p);
     return FMD_OK;
 }

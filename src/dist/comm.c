@@ -6,6 +6,7 @@
 #include "dist/shared_room.h"
 
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -258,6 +259,13 @@ const char *fmd_comm_library(void)
 void fmd_comm_barrier(fmd_comm *c)
 {
     FMD_MPI(c, MPI_Barrier(c->world));
+}
+
+void fmd_comm_node_barrier(fmd_comm *c)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    fmd_comm_await(c, c->node);
+    atomic_thread_fence(memory_order_seq_cst);
 }
 
 /* Broadcasts from rank 0 of the communicator `over`. */

@@ -17,6 +17,10 @@ double fmd_comm_open_seconds(const fmd_comm *c);
 /* Collective. The cores of this node that its ranks may run on, all together. */
 int fmd_comm_node_cores(fmd_comm *c);
 
+/* Collective over the node. A barrier: afterwards each rank sees what the others have written to
+ * shared memory. */
+void fmd_comm_node_barrier(fmd_comm *c);
+
 /* Collective. Copies rank 0's bytes to every rank; any size. */
 void fmd_comm_bcast(fmd_comm *c, void *data, size_t bytes);
 

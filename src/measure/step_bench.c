@@ -40,8 +40,9 @@ static fmd_status run_steps(bench *b, size_t n)
         const double rate = fmd_schedule_rate(&b->fit->schedule, b->step);
         fmd_step_sums sums;
         const double before = fmd_stepper_seconds(b->stepper).reduce;
-        FMD_TRY(fmd_stepper_run(b->stepper, order + b->step % batches * b->batch, b->batch, b->step,
-                                rate, (fmd_step_requests){false, false}, &sums));
+        FMD_TRY(fmd_stepper_sum(b->stepper, order + b->step % batches * b->batch, b->batch, b->step,
+                                (fmd_step_requests){false, false}, &sums));
+        fmd_stepper_update(b->stepper, rate);
         if (b->sums != NULL)
             *b->sums++ = fmd_stepper_seconds(b->stepper).reduce - before;
     }

@@ -202,6 +202,15 @@ const fmd_tensor *fmd_model_tensor(const fmd_model *m, size_t i)
     return &m->graph.tensors[i];
 }
 
+float *fmd_model_swap_params(fmd_model *m, float *params)
+{
+    float *old = m->params;
+    m->params = params;
+    for (size_t i = 0; i < m->graph.n_tensors; i++)
+        m->tensors[i] = params + m->graph.tensors[i].offset;
+    return old;
+}
+
 float *fmd_model_params(const fmd_model *m)
 {
     return m->params;

@@ -53,6 +53,9 @@ size_t fmd_model_n_tensors(const fmd_model *m);
 size_t fmd_model_n_trainable_tensors(const fmd_model *m);
 const fmd_tensor *fmd_model_tensor(const fmd_model *m, size_t i);
 
+/* Local. Replaces the array of all parameters, which is returned. */
+float *fmd_model_swap_params(fmd_model *m, float *params);
+
 /* Local. Keras' class of the model: "sequential" if the only input of each layer is the layer
  * before, otherwise "functional". */
 const char *fmd_model_kind(const fmd_model *m);

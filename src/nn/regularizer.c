@@ -58,6 +58,14 @@ static void constrain(const fmd_tensor *t, float *w)
     }
 }
 
+bool fmd_regularizer_constrains(const fmd_model *m)
+{
+    bool constrains = false;
+    for (size_t i = 0; i < fmd_model_n_trainable_tensors(m); i++)
+        constrains |= fmd_model_tensor(m, i)->regularizer.max_norm > 0;
+    return constrains;
+}
+
 void fmd_regularizer_constrain(fmd_model *m)
 {
     for (size_t i = 0; i < fmd_model_n_trainable_tensors(m); i++) {

@@ -41,4 +41,7 @@ void fmd_regularizer_gradient(const fmd_model *m, size_t first, size_t n, const 
 /* Local. Scales the kernels whose norm is too large. */
 void fmd_regularizer_constrain(fmd_model *m);
 
+/* Local. Whether fmd_regularizer_constrain has work. */
+bool fmd_regularizer_constrains(const fmd_model *m);
+
 #endif

@@ -131,6 +131,7 @@ typedef struct fmd_config {
         int reduce;         /* fmd_reduction_mode */
         int allreduce;      /* fmd_allreduce */
         double bucket_size; /* MB */
+        int sharding;       /* fmd_sharding */
         int gemm;           /* fmd_gemm_kind */
         int64_t microbatch_size;
         int64_t threads;

@@ -214,6 +214,7 @@ static fmd_status plan(fmd_job *j, const fmd_weights_file *weights)
     j->fit.reduce = (fmd_reduction_mode)c->distribution.reduce;
     j->fit.allreduce = (fmd_allreduce)c->distribution.allreduce;
     j->fit.bucket_bytes = (size_t)(c->distribution.bucket_size * 1e6);
+    j->fit.sharding = (fmd_sharding)c->distribution.sharding;
     j->fit.seed = (uint64_t)c->training.seed;
     j->fit.shuffle = c->training.shuffle;
     j->fit.shuffle_window = c->data.stream ? (size_t)c->data.shuffle_window : 0;

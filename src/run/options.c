@@ -1,6 +1,7 @@
 #include "data/division.h"
 #include "math/gemm.h"
 #include "run/config.h"
+#include "train/fit_args.h"
 #include "train/mixing/mixing.h"
 
 /* A command accepts whole groups of options. The help of an option that is on by default describes
@@ -224,6 +225,10 @@ const fmd_option fmd_config_table[] = {
      FIELD(distribution.bucket_size), .initial = "1", .min = 0, .max = 4096, .value = "MB",
      .help = "send gradients to other nodes in pieces of this size while the step still computes; 0: as "
              "one message, at the end"},
+    {.name = "sharding", .group = "distribution", .kind = FMD_OPTION_CHOICE, FIELD(distribution.sharding),
+     .initial = "auto", .choices = FMD_SHARDING_NAMES,
+     .help = "node: parameters and optimizer state once per node, each rank updates a slice; none: once "
+             "per rank; auto: node for large models"},
     {.name = "gemm", .group = "distribution", .kind = FMD_OPTION_CHOICE, FIELD(distribution.gemm),
      .initial = "auto", .choices = FMD_GEMM_NAMES,
      .help = "kernels for matrix products; auto: our own, or OpenBLAS with several threads"},

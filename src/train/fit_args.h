@@ -11,6 +11,11 @@
 #include "train/mixing/mixing.h"
 #include "train/watchdog.h"
 
+/* Where parameters and optimizer state are: `none`: on each rank; `node`: once a node, and each rank
+ * updates a slice; `auto`: node for large models. */
+#define FMD_SHARDING_NAMES "auto|node|none"
+typedef enum fmd_sharding { FMD_SHARDING_AUTO, FMD_SHARDING_NODE, FMD_SHARDING_NONE } fmd_sharding;
+
 typedef struct fmd_fit_args {
     fmd_split train, validation; /* validation.n may be 0 */
     float divisor;               /* of pixels */
@@ -24,6 +29,7 @@ typedef struct fmd_fit_args {
     fmd_reduction_mode reduce;
     fmd_allreduce allreduce;
     size_t bucket_bytes; /* fmd_reduction_create's */
+    fmd_sharding sharding;
     uint64_t seed;
     bool shuffle;
     size_t shuffle_window;    /* samples that are shuffled together; 0: all */

@@ -55,10 +55,14 @@ static const fmd_state *now(loop *l)
     return fmd_training_state_now(&l->state);
 }
 
-static void emergency(void *self)
+static bool emergency(void *self)
 {
     loop *l = self;
+    if (!fmd_stepper_freeze(l->stepper))
+        return false;
     fmd_checkpointer_emergency(l->args->checkpointer, now(l));
+    fmd_stepper_thaw(l->stepper);
+    return true;
 }
 
 /* Collective. Gives every rank the decision and the status of rank 0. */
@@ -210,7 +214,7 @@ static fmd_status train_epoch(loop *l, bool *interrupted)
         if (a->train.stream != NULL)
             fmd_stepper_read_ahead(l->stepper, order + first + count,
                                    left - count < a->batch_size ? left - count : a->batch_size);
-        FMD_TRY(fmd_stepper_run(l->stepper, order + first, count, step, rate, requests, &sums));
+        FMD_TRY(fmd_stepper_sum(l->stepper, order + first, count, step, requests, &sums));
         l->state.rate = rate;
         l->state.at.step++;
         l->state.at.loss += sums.loss;
@@ -218,6 +222,7 @@ static fmd_status train_epoch(loop *l, bool *interrupted)
         l->result->steps = now(l)->step;
         for (size_t i = 0; i < a->objective.metrics.n_counters; i++)
             l->state.counters[i] += sums.metrics[i];
+        fmd_stepper_update(l->stepper, rate);
         *interrupted = sums.stop > 0;
 
         l->event.step++;
@@ -312,13 +317,12 @@ static fmd_status end_training(loop *l)
 {
     if (l->args->checkpointer != NULL)
         FMD_TRY(settle(l));
-    const bool averaged = fmd_optimizer_finish(l->optimizer, fmd_model_params(l->model));
+    const bool averaged = fmd_stepper_end(l->stepper);
     fmd_final_weights weights = {.params = fmd_model_params(l->model),
                                  .epoch = l->result->epochs - 1};
     fmd_status st = fmd_hooks_train_end(&l->hooks, &l->event, &weights);
     FMD_TRY(share_decision(l, st, NULL));
-    fmd_comm_bcast(l->comm, fmd_model_params(l->model),
-                   fmd_model_n_params(l->model) * sizeof(float));
+    fmd_training_state_send(&l->state, fmd_model_params(l->model), fmd_model_n_params(l->model));
     fmd_comm_bcast(l->comm, &weights.epoch, sizeof weights.epoch);
     l->result->weights_epoch = weights.epoch;
     if (weights.epoch >= 0)
@@ -379,7 +383,8 @@ fmd_status fmd_fit(fmd_comm *c, fmd_model *m, fmd_optimizer *o, const fmd_fit_ar
     l.hooks = (fmd_hooks){args->callbacks, l.root ? args->n_callbacks : 0};
     fmd_status st = fmd_stepper_create(&l.stepper, c, m, o, args);
     if (st == FMD_OK)
-        st = fmd_training_state_create(&l.state, c, m, o, args, fmd_stepper_scales(l.stepper));
+        st = fmd_training_state_create(&l.state, c, m, o, args, fmd_stepper_scales(l.stepper),
+                                       fmd_stepper_shares(l.stepper));
     if (st == FMD_OK)
         st = fmd_comm_agree(c, allocate(&l));
     if (st == FMD_OK)

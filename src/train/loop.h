@@ -26,7 +26,7 @@ typedef struct fmd_fit_result {
 } fmd_fit_result;
 
 /* Collective. Trains the model from its present parameters. On return every rank holds the same
- * parameters and the same result. FMD_EDIVERGED: the loss or a gradient is not finite. FMD_EDESYNC:
+ * parameters and the same result. The slots of the optimizer may be reset. FMD_EDIVERGED: the loss or a gradient is not finite. FMD_EDESYNC:
  * the ranks' parameters differ. Otherwise the status of a callback that failed. */
 FMD_CHECKED fmd_status fmd_fit(fmd_comm *c, fmd_model *m, fmd_optimizer *o,
                                const fmd_fit_args *args, fmd_fit_result *result);

@@ -97,9 +97,11 @@ static double *stored(const fmd_training_state *s, int64_t epoch)
 }
 
 fmd_status fmd_training_state_create(fmd_training_state *s, fmd_comm *c, fmd_model *m,
-                                     fmd_optimizer *o, const fmd_fit_args *args, int32_t *scales)
+                                     fmd_optimizer *o, const fmd_fit_args *args, int32_t *scales,
+                                     bool once_a_node)
 {
-    *s = (fmd_training_state){.comm = c, .args = args, .schedule = args->schedule};
+    *s = (fmd_training_state){
+        .comm = c, .args = args, .once_a_node = once_a_node, .schedule = args->schedule};
     s->no_best = (double)NAN;
     s->epoch_steps = (args->train.n + args->batch_size - 1) / args->batch_size;
     s->file = (fmd_state){.model = m,
@@ -398,6 +400,14 @@ static fmd_status load(fmd_training_state *s, bool *found)
     return FMD_OK;
 }
 
+void fmd_training_state_send(const fmd_training_state *s, float *values, size_t n)
+{
+    if (s->once_a_node)
+        fmd_comm_share(s->comm, values, n * sizeof *values);
+    else
+        fmd_comm_bcast(s->comm, values, n * sizeof *values);
+}
+
 fmd_status fmd_training_state_restore(fmd_training_state *s, bool *found)
 {
     fmd_status st = fmd_comm_rank(s->comm) == 0 ? load(s, found) : FMD_OK;
@@ -406,12 +416,15 @@ fmd_status fmd_training_state_restore(fmd_training_state *s, bool *found)
     if (!*found)
         return FMD_OK;
     const fmd_model *m = s->file.model;
-    fmd_comm_bcast(s->comm, fmd_model_params(m), fmd_model_n_params(m) * sizeof(float));
+    fmd_training_state_send(s, fmd_model_params(m), fmd_model_n_params(m));
     for (size_t i = 0; i < fmd_optimizer_n_slots(s->file.optimizer); i++)
-        fmd_comm_bcast(s->comm, fmd_optimizer_slot(s->file.optimizer, i),
-                       fmd_model_n_trainable_params(m) * sizeof(float));
+        fmd_training_state_send(s, fmd_optimizer_slot(s->file.optimizer, i),
+                                fmd_model_n_trainable_params(m));
     for (size_t i = 0; i < s->file.n_entries; i++)
-        fmd_comm_bcast(s->comm, s->entries[i].data, fmd_state_entry_bytes(&s->entries[i]));
+        if (is_sent(&s->entries[i]))
+            fmd_comm_bcast(s->comm, s->entries[i].data, fmd_state_entry_bytes(&s->entries[i]));
+        else
+            fmd_training_state_send(s, s->entries[i].data, s->entries[i].count);
     read_history(s);
     fmd_optimizer_set_steps(s->file.optimizer, fmd_training_state_now(s)->step);
     return FMD_OK;

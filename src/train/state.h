@@ -29,6 +29,7 @@ typedef struct fmd_training_state {
     /* state.c's own */
     fmd_comm *comm;
     const fmd_fit_args *args;
+    bool once_a_node; /* arrays of weights are in shared memory */
     fmd_state file;
     fmd_state_entry entries[FMD_TRAINING_ENTRIES];
     size_t n_own;   /* entries of the loop; entries of checkpointer and callbacks follow */
@@ -41,10 +42,11 @@ typedef struct fmd_training_state {
 } fmd_training_state;
 
 /* Collective. The state before the first step; `scales` are the stepper's. Borrows all pointers.
- * Released by destroy even on failure. FMD_ENOMEM. */
+ * `once_a_node`: weights, slots and kept weights are in shared memory. Released by destroy even on
+ * failure. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_training_state_create(fmd_training_state *s, fmd_comm *c, fmd_model *m,
                                                  fmd_optimizer *o, const fmd_fit_args *args,
-                                                 int32_t *scales);
+                                                 int32_t *scales, bool once_a_node);
 void fmd_training_state_destroy(fmd_training_state *s);
 
 /* Local. The complete state, for a checkpoint. */
@@ -54,6 +56,9 @@ const fmd_state *fmd_training_state_now(fmd_training_state *s);
  * of the run folder, else args->resume_from. FMD_EUSAGE: it belongs to another run, or an option
  * changed that must stay; FMD_EDATA, FMD_EIO. */
 FMD_CHECKED fmd_status fmd_training_state_restore(fmd_training_state *s, bool *found);
+
+/* Collective. Rank 0's weights, or an array like them, become every rank's. */
+void fmd_training_state_send(const fmd_training_state *s, float *values, size_t n);
 
 /* Local. The epoch is over: moves on to the next one. */
 void fmd_training_state_advance(fmd_training_state *s, const fmd_metrics *metrics,

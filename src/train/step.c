@@ -7,7 +7,9 @@
 #include "nn/losses/loss.h"
 #include "nn/regularizer.h"
 #include "train/passes.h"
+#include "train/shard.h"
 
+#include <fenv.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +21,10 @@ struct fmd_stepper {
     fmd_model *model;
     fmd_optimizer *optimizer;
     fmd_reduction *reduction;
+    fmd_shard *shard;      /* NULL: this rank has all parameters for itself */
+    fenv_t arithmetic;     /* of the training thread */
+    double gradient_scale; /* of the step under way */
+    int pass;
     const fmd_fit_args *args;
     fmd_gradient_sink sink;
     uint8_t *labels;   /* of a group */
@@ -100,6 +106,11 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
                                   .fixed = sink_fixed,
                                   .complete = sink_complete};
     memcpy(s->scales, fmd_reduction_scales(s->reduction), s->n_tensors * sizeof *s->scales);
+    fegetenv(&s->arithmetic);
+    st = fmd_shard_create(&s->shard, c, m, o, args, fmd_reduction_n_pieces(s->reduction),
+                          s->n_tensors);
+    if (st != FMD_OK)
+        goto out;
     *out = s;
     s = NULL;
 out:
@@ -112,6 +123,7 @@ void fmd_stepper_destroy(fmd_stepper *s)
 {
     if (s == NULL)
         return;
+    fmd_shard_destroy(s->shard);
     fmd_reduction_destroy(s->reduction);
     free(s->labels);
     free(s->others);
@@ -261,13 +273,15 @@ static bool is_readable(const fmd_stepper *s)
     return s->args->train.stream == NULL || fmd_stream_status(s->args->train.stream) == FMD_OK;
 }
 
-fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, uint64_t step,
-                           double learning_rate, fmd_step_requests requests, fmd_step_sums *sums)
+fmd_status fmd_stepper_sum(fmd_stepper *s, const uint32_t *order, size_t count, uint64_t step,
+                           fmd_step_requests requests, fmd_step_sums *sums)
 {
     const part p = part_of(s, count);
     fmd_watchdog *watchdog = s->args->watchdog;
     int64_t *counters = s->counters;
     fmd_reduced outcome;
+    /* Before some rank of the node begins the update. */
+    const double penalty = s->regularized ? fmd_regularizer_loss(s->model) : 0;
     fmd_watchdog_unlock(watchdog);
     do {
         fmd_watchdog_phase(watchdog, "computing gradients");
@@ -300,17 +314,7 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
     if (counters[SAMPLES] != (int64_t)count)
         return FMD_FAIL(FMD_EDESYNC, "the ranks trained on %lld samples of a batch of %zu",
                         (long long)counters[SAMPLES], count);
-    const double start = fmd_now();
-    const double penalty = s->regularized ? fmd_regularizer_loss(s->model) : 0;
-    fmd_optimizer_begin(s->optimizer, learning_rate);
-    do
-        fmd_reduction_apply(s->reduction, 1.0 / (double)count, update, s);
-    while (fmd_optimizer_again(s->optimizer));
-    fmd_reduction_rescale(s->reduction);
-    if (s->regularized)
-        fmd_regularizer_constrain(s->model);
-    memcpy(s->scales, fmd_reduction_scales(s->reduction), s->n_tensors * sizeof *s->scales);
-    s->seconds.update += fmd_now() - start;
+    s->gradient_scale = 1.0 / (double)count;
     *sums =
         (fmd_step_sums){.loss = (double)counters[LOSS] * FMD_LOSS_UNIT + (double)count * penalty,
                         .correct = counters[CORRECT],
@@ -319,6 +323,122 @@ fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count, 
                         .stop = counters[STOP],
                         .save = counters[SAVE]};
     return FMD_OK;
+}
+
+static void update_piece(void *self, size_t first, size_t n, const float *gradient)
+{
+    fmd_stepper *s = self;
+    fmd_shard_begin_piece(s->shard, first, n);
+    update(s, first, n, gradient);
+    fmd_shard_end_piece(s->shard);
+}
+
+/* The reduction sees all totals. */
+static void look(void *self, size_t first, size_t n, const float *gradient)
+{
+    (void)self;
+    (void)first;
+    (void)n;
+    (void)gradient;
+}
+
+static void update_slice(void *self, size_t first, size_t end, bool only_look)
+{
+    fmd_stepper *s = self;
+    fmd_reduction_apply(s->reduction, s->gradient_scale, first, end,
+                        only_look ? look : update_piece, s);
+}
+
+/* Collective over the node. Each rank updates its slice. While a rank waits for the others, the
+ * watchdog may complete the step. */
+static void update_shared(fmd_stepper *s)
+{
+    const int passes = fmd_optimizer_passes(s->optimizer);
+    const int ranks = fmd_comm_node_size(s->comm), rank = fmd_comm_node_rank(s->comm);
+    fmd_shard_begin(s->shard);
+    for (s->pass = 0; s->pass < passes; s->pass++) {
+        fmd_shard_pass(s->shard, s->pass, update_slice, s);
+        memcpy(fmd_shard_largest(s->shard, rank), fmd_reduction_largest(s->reduction),
+               s->n_tensors * sizeof(uint32_t));
+        fmd_watchdog_phase(s->args->watchdog, "the update of the parameters");
+        FMD_WHILE_UNLOCKED (s->args->watchdog)
+            fmd_comm_node_barrier(s->comm);
+        fmd_shard_end_pass(s->shard);
+        (void)fmd_optimizer_again(s->optimizer);
+    }
+    for (int i = 0; i < ranks; i++)
+        fmd_reduction_merge_largest(s->reduction, fmd_shard_largest(s->shard, i));
+    fmd_shard_end(s->shard);
+}
+
+static void update_own(fmd_stepper *s)
+{
+    do
+        fmd_reduction_apply(s->reduction, s->gradient_scale, 0,
+                            fmd_reduction_n_pieces(s->reduction), update, s);
+    while (fmd_optimizer_again(s->optimizer));
+    if (s->regularized)
+        fmd_regularizer_constrain(s->model);
+}
+
+void fmd_stepper_update(fmd_stepper *s, double learning_rate)
+{
+    const double start = fmd_now();
+    fmd_optimizer_begin(s->optimizer, learning_rate);
+    if (s->shard != NULL)
+        update_shared(s);
+    else
+        update_own(s);
+    fmd_reduction_rescale(s->reduction);
+    memcpy(s->scales, fmd_reduction_scales(s->reduction), s->n_tensors * sizeof *s->scales);
+    s->seconds.update += fmd_now() - start;
+}
+
+/* Completes the step for all ranks of the node. */
+static void complete_update(fmd_stepper *s)
+{
+    const int passes = fmd_optimizer_passes(s->optimizer);
+    fenv_t before;
+    fegetenv(&before);
+    fesetenv(&s->arithmetic);
+    fmd_reduction_apply(s->reduction, s->gradient_scale, 0, fmd_reduction_n_pieces(s->reduction),
+                        look, s);
+    for (int pass = s->pass; pass < passes; pass++) {
+        fmd_shard_pass(s->shard, pass, update_slice, s);
+        fmd_shard_end_pass(s->shard);
+        (void)fmd_optimizer_again(s->optimizer);
+    }
+    fmd_reduction_next_scales(s->reduction, s->scales);
+    fesetenv(&before);
+}
+
+bool fmd_stepper_freeze(fmd_stepper *s)
+{
+    bool unfinished = false;
+    if (s->shard == NULL)
+        return true;
+    if (!fmd_shard_freeze(s->shard, &unfinished))
+        return false;
+    if (unfinished)
+        complete_update(s);
+    return true;
+}
+
+void fmd_stepper_thaw(fmd_stepper *s)
+{
+    if (s->shard != NULL)
+        fmd_shard_thaw(s->shard);
+}
+
+bool fmd_stepper_shares(const fmd_stepper *s)
+{
+    return s->shard != NULL;
+}
+
+bool fmd_stepper_end(fmd_stepper *s)
+{
+    const bool writes = s->shard == NULL || fmd_comm_node_rank(s->comm) == 0;
+    return writes && fmd_optimizer_finish(s->optimizer, fmd_model_params(s->model));
 }
 
 fmd_phase_seconds fmd_stepper_seconds(const fmd_stepper *s)

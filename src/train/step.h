@@ -29,12 +29,29 @@ typedef struct fmd_step_sums {
     int64_t stop, save;     /* ranks that ask to stop after this step, or for a checkpoint */
 } fmd_step_sums;
 
-/* Collective. Trains on the `count` samples of `order`, the global batch, after `step` earlier steps.
- * A request of one rank reaches all ranks. A failure leaves the parameters unchanged: FMD_EDIVERGED; or
- * the status of a stream of images, if some rank could not read its images. */
-FMD_CHECKED fmd_status fmd_stepper_run(fmd_stepper *s, const uint32_t *order, size_t count,
-                                       uint64_t step, double learning_rate,
-                                       fmd_step_requests requests, fmd_step_sums *sums);
+/* Collective. The first half of a step: sums the gradients of the `count` samples of `order`, the
+ * global batch, after `step` earlier steps. A request of one rank reaches all ranks. A failure ends
+ * the step: FMD_EDIVERGED; or the status of a stream of images, if some rank could not read its
+ * images. */
+FMD_CHECKED fmd_status fmd_stepper_sum(fmd_stepper *s, const uint32_t *order, size_t count,
+                                       uint64_t step, fmd_step_requests requests,
+                                       fmd_step_sums *sums);
+
+/* Collective. The second half: updates the parameters. From here on the step counts as done, so the
+ * caller counts it before: if a rank dies, the others complete the update. */
+void fmd_stepper_update(fmd_stepper *s, double learning_rate);
+
+/* Local. For the watchdog, which holds the state: completes an update that has begun, and keeps the
+ * parameters from changing until thaw. False: impossible at the moment; try again later. */
+bool fmd_stepper_freeze(fmd_stepper *s);
+void fmd_stepper_thaw(fmd_stepper *s);
+
+/* Local. Whether the ranks of a node share parameters, slots and the weights that callbacks keep. */
+bool fmd_stepper_shares(const fmd_stepper *s);
+
+/* Local. The end of training: fmd_optimizer_finish, once for each copy of the parameters; true where it
+ * replaced them. */
+bool fmd_stepper_end(fmd_stepper *s);
 
 /* Local. Asks for this rank's images of the next batch, `count` samples of `order`, before they are
  * needed. Only for images in a stream. */

@@ -43,7 +43,7 @@ struct fmd_watchdog {
     _Atomic(const char *) phase;
     atomic_bool files;
     atomic_bool end, waits; /* `waits`: the state is unlocked */
-    void (*write)(void *);  /* these three are protected by `state` */
+    bool (*write)(void *);  /* these three are protected by `state` */
     void *self;
     bool saved;             /* an emergency checkpoint was written since the state was unlocked */
     _Atomic(board *) board; /* of the node, in shared memory; NULL: none */
@@ -135,9 +135,8 @@ static void emergency(fmd_watchdog *g)
     limit.tv_nsec %= 1000000000;
     if (pthread_mutex_timedlock(&g->state, &limit) != 0)
         return;
-    if (g->write != NULL && !g->saved)
-        g->write(g->self);
-    g->saved = true;
+    if (!g->saved)
+        g->saved = g->write == NULL || g->write(g->self);
     pthread_mutex_unlock(&g->state);
 }
 
@@ -356,7 +355,7 @@ void fmd_watchdog_lock(fmd_watchdog *g)
     g->waits = false;
 }
 
-void fmd_watchdog_on_emergency(fmd_watchdog *g, void (*write)(void *), void *self)
+void fmd_watchdog_on_emergency(fmd_watchdog *g, bool (*write)(void *), void *self)
 {
     if (g == NULL)
         return;

@@ -58,8 +58,8 @@ void fmd_watchdog_lock(fmd_watchdog *g);
          fmd_unlocked = (fmd_watchdog_lock(g), false))
 
 /* Local. Sets the function that writes the emergency checkpoint; it is called with the state
- * locked. NULL: none. The caller holds the lock. */
-void fmd_watchdog_on_emergency(fmd_watchdog *g, void (*write)(void *), void *self);
+ * locked, and again soon if it returns false. NULL: none. The caller holds the lock. */
+void fmd_watchdog_on_emergency(fmd_watchdog *g, bool (*write)(void *), void *self);
 
 /* Local. Sets the function that records the message of --hang-timeout before the process ends; a
  * thread of its own calls it once, on one rank of a node, at any moment. */

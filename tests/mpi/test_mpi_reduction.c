@@ -137,7 +137,7 @@ static fmd_reduced finish(fmd_reduction *r, int64_t *counters, double scale, flo
     const fmd_reduced outcome = fmd_reduction_finish(r, counters);
     taken t = {.sums = sums};
     if (outcome == FMD_REDUCED) {
-        fmd_reduction_apply(r, scale, take, &t);
+        fmd_reduction_apply(r, scale, 0, fmd_reduction_n_pieces(r), take, &t);
         fmd_reduction_rescale(r);
         assert_all_ranks(t.n == VALUES);
     }

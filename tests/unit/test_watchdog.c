@@ -285,10 +285,11 @@ static void without_a_watchdog_nothing_happens(void **state)
 static atomic_int emergencies;
 static int told;
 
-static void count_emergency(void *self)
+static bool count_emergency(void *self)
 {
     emergencies++;
     *(int *)self = 1;
+    return true;
 }
 
 /* The number of last checkpoints after a signal, at least `expected` where they come at all;
@@ -474,13 +475,14 @@ static void only_term_makes_a_last_checkpoint(void **state)
 /* While a checkpoint is written, the training does not go on. */
 static atomic_bool writing;
 
-static void write_slowly(void *self)
+static bool write_slowly(void *self)
 {
     (void)self;
     writing = true;
     sleep_ms(300);
     writing = false;
     emergencies++;
+    return true;
 }
 
 static int owner_comes_back(void)

@@ -102,6 +102,7 @@ static fmd_status collect_fingerprint(fmd_job *j)
                                           "microbatch-size",
                                           "allreduce",
                                           "bucket-size",
+                                          "sharding",
                                           "gemm"};
     /* Absent from a checkpoint: the default. So runs of earlier versions can be resumed. */
     static const char *const later[] = {"validation-from", "k-fold", "loss",   "metrics",

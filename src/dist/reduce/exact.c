@@ -27,7 +27,7 @@ static void begin_step(fmd_reduction *r)
     for (size_t i = 0; i < r->n_tensors; i++) {
         fmd_reduced_tensor *t = &r->tensors[i];
         t->fixed = (fmd_fixed){.at = r->fixed + t->element, .inverse = ldexpf(1, -*t->exponent)};
-        t->largest = 0;
+        *t->largest = 0;
     }
 }
 
@@ -159,15 +159,13 @@ static void values(fmd_reduction *r, fmd_reduced_tensor *t, size_t offset, size_
 {
     const uint32_t largest = scale_totals(n, r->fixed_total + t->element + offset,
                                           (float)ldexp(scale, *t->exponent), out);
-    t->largest = largest > t->largest ? largest : t->largest;
+    *t->largest = largest > *t->largest ? largest : *t->largest;
 }
 
-static void rescale(fmd_reduction *r)
+static void next_scales(const fmd_reduction *r, int32_t *scales)
 {
-    for (size_t i = 0; i < r->n_tensors; i++) {
-        fmd_reduced_tensor *t = &r->tensors[i];
-        *t->exponent = next_exponent(*t->exponent, t->largest);
-    }
+    for (size_t i = 0; i < r->n_tensors; i++)
+        scales[i] = next_exponent(r->exponents[i], r->largest[i]);
 }
 
 const fmd_reduction_ops fmd_reduction_exact = {.type = FMD_ELEMENT_U32,
@@ -178,4 +176,4 @@ const fmd_reduction_ops fmd_reduction_exact = {.type = FMD_ELEMENT_U32,
                                                .complete = complete,
                                                .finish = finish,
                                                .values = values,
-                                               .rescale = rescale};
+                                               .next_scales = next_scales};

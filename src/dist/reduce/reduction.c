@@ -22,6 +22,7 @@ static fmd_status lay_out(fmd_reduction *r, const size_t *tensor_counts)
     enum { LINE = FMD_ALIGN / 4 };
     FMD_TRY(fmd_alloc(&r->tensors, r->n_tensors, sizeof *r->tensors, "the reduction"));
     FMD_TRY(fmd_alloc(&r->exponents, r->n_tensors, sizeof *r->exponents, "the reduction"));
+    FMD_TRY(fmd_alloc(&r->largest, r->n_tensors, sizeof *r->largest, "the reduction"));
     size_t largest = FMD_REDUCTION_PIECE;
     r->n_header = (fmd_element_checksum(r) + 1 + LINE - 1) / LINE * LINE;
     for (size_t i = 0; i < r->n_tensors; i++) {
@@ -30,7 +31,10 @@ static fmd_status lay_out(fmd_reduction *r, const size_t *tensor_counts)
         r->tensors[i] = (fmd_reduced_tensor){.offset = r->n_values,
                                              .count = count,
                                              .element = r->n_header + r->n_values,
-                                             .exponent = &r->exponents[i]};
+                                             .piece = r->n_pieces,
+                                             .exponent = &r->exponents[i],
+                                             .largest = &r->largest[i]};
+        r->n_pieces += (count + FMD_REDUCTION_PIECE - 1) / FMD_REDUCTION_PIECE;
         r->n_values += count;
         largest = count > largest ? count : largest;
     }
@@ -102,6 +106,7 @@ void fmd_reduction_destroy(fmd_reduction *r)
     fmd_summation_destroy(r->summation);
     free(r->tensors);
     free(r->exponents);
+    free(r->largest);
     free(r->scratch);
     free(r);
 }
@@ -152,23 +157,48 @@ fmd_reduced fmd_reduction_finish(fmd_reduction *r, int64_t *counters)
     return outcome;
 }
 
-void fmd_reduction_apply(fmd_reduction *r, double scale, fmd_apply *apply, void *self)
+size_t fmd_reduction_n_pieces(const fmd_reduction *r)
 {
-    for (size_t i = 0; i < r->n_tensors; i++) {
+    return r->n_pieces;
+}
+
+void fmd_reduction_apply(fmd_reduction *r, double scale, size_t first, size_t end, fmd_apply *apply,
+                         void *self)
+{
+    size_t i = 0;
+    for (size_t piece = first; piece < end; piece++) {
+        while (i + 1 < r->n_tensors && piece >= r->tensors[i + 1].piece)
+            i++;
         fmd_reduced_tensor *t = &r->tensors[i];
-        for (size_t at = 0; at < t->count; at += FMD_REDUCTION_PIECE) {
-            const size_t left = t->count - at;
-            const size_t n = left < FMD_REDUCTION_PIECE ? left : FMD_REDUCTION_PIECE;
-            r->ops->values(r, t, at, n, scale, r->scratch);
-            apply(self, t->offset + at, n, r->scratch);
-        }
+        const size_t at = (piece - t->piece) * FMD_REDUCTION_PIECE, left = t->count - at;
+        const size_t n = left < FMD_REDUCTION_PIECE ? left : FMD_REDUCTION_PIECE;
+        r->ops->values(r, t, at, n, scale, r->scratch);
+        apply(self, t->offset + at, n, r->scratch);
     }
+}
+
+const uint32_t *fmd_reduction_largest(const fmd_reduction *r)
+{
+    return r->largest;
+}
+
+void fmd_reduction_merge_largest(fmd_reduction *r, const uint32_t *largest)
+{
+    for (size_t i = 0; i < r->n_tensors; i++)
+        r->largest[i] = largest[i] > r->largest[i] ? largest[i] : r->largest[i];
+}
+
+void fmd_reduction_next_scales(const fmd_reduction *r, int32_t *scales)
+{
+    if (r->ops->next_scales != NULL)
+        r->ops->next_scales(r, scales);
+    else
+        memmove(scales, r->exponents, r->n_tensors * sizeof *scales);
 }
 
 void fmd_reduction_rescale(fmd_reduction *r)
 {
-    if (r->ops->rescale != NULL)
-        r->ops->rescale(r);
+    fmd_reduction_next_scales(r, r->exponents);
 }
 
 void fmd_reduction_complete(fmd_reduction *r, size_t tensor)

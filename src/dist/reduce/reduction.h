@@ -78,11 +78,21 @@ typedef void fmd_apply(void *self, size_t first, size_t n, const float *values);
 /* Values per call of `apply`: they stay in the L1 cache. */
 enum { FMD_REDUCTION_PIECE = 2048 };
 
-/* Local. After FMD_REDUCED: passes the gradient sums times `scale` to `apply`, in order, in pieces of
- * one tensor; several times, if need be. At the end of the step, rescale sets the scale of the next
- * one. */
-void fmd_reduction_apply(fmd_reduction *r, double scale, fmd_apply *apply, void *self);
+/* Local. The number of pieces. A piece belongs to one tensor. */
+size_t fmd_reduction_n_pieces(const fmd_reduction *r);
+
+/* Local. After FMD_REDUCED: passes the gradient sums times `scale` to `apply`, in order, for pieces
+ * `first` to `end` - 1; several times, if need be. */
+void fmd_reduction_apply(fmd_reduction *r, double scale, size_t first, size_t end, fmd_apply *apply,
+                         void *self);
+
+/* Local. The largest total of each tensor among the pieces applied so far in this step; merge adds
+ * those of another rank. The next scales depend on all pieces. rescale makes the scales those of the
+ * next step; next_scales only writes them to `scales`. */
+const uint32_t *fmd_reduction_largest(const fmd_reduction *r);
+void fmd_reduction_merge_largest(fmd_reduction *r, const uint32_t *largest);
 void fmd_reduction_rescale(fmd_reduction *r);
+void fmd_reduction_next_scales(const fmd_reduction *r, int32_t *scales);
 
 /* Seconds spent on sums while the step computes (in fmd_reduction_complete), and from the complete
  * message to the total, which includes waiting for the last rank. */

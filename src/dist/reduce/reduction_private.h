@@ -10,9 +10,10 @@
 typedef struct fmd_reduced_tensor {
     size_t offset, count; /* position of its values in the gradient */
     size_t element;       /* its first value in the message */
+    size_t piece;         /* its first piece */
     int32_t *exponent;    /* exact: its values are multiples of 2^exponent */
     fmd_fixed fixed;      /* exact */
-    uint32_t largest;     /* exact: largest total, in units of the scale */
+    uint32_t *largest;    /* exact: largest total, in units of the scale */
 } fmd_reduced_tensor;
 
 typedef struct fmd_reduction_ops {
@@ -27,7 +28,8 @@ typedef struct fmd_reduction_ops {
     /* Values `offset` to `offset` + `n` - 1 of a tensor, times `scale`. */
     void (*values)(fmd_reduction *r, fmd_reduced_tensor *t, size_t offset, size_t n, double scale,
                    float *out);
-    void (*rescale)(fmd_reduction *r); /* called when all values are applied; or NULL */
+    /* The scales of the next step, when all values are applied; or NULL. */
+    void (*next_scales)(const fmd_reduction *r, int32_t *scales);
 } fmd_reduction_ops;
 
 /* The message of a step: the header, then the gradient. Every element is 32 bits wide. The header
@@ -38,11 +40,12 @@ typedef struct fmd_reduction_ops {
 struct fmd_reduction {
     const fmd_reduction_ops *ops;
     fmd_comm *comm;
-    size_t n_tensors, n_header, n_values, n_elements;
+    size_t n_tensors, n_header, n_values, n_elements, n_pieces;
     bool travels; /* messages leave the memory of a node, and could be damaged in transit */
     int n_counters, microbatches, mine; /* microbatches of all ranks; of this rank */
     fmd_reduced_tensor *tensors;
     int32_t *exponents; /* of the tensors */
+    uint32_t *largest;  /* of the tensors */
     fmd_summation *summation;
     size_t completed;  /* elements from here on are complete */
     uint32_t checksum; /* exact: sum of the complete elements */

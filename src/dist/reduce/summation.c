@@ -283,11 +283,8 @@ static bool not_finite(const fmd_summation *s)
 /* A barrier over the node; afterwards every rank sees the writes of the others. */
 static void meet(fmd_summation *s)
 {
-    if (s->parts == 1)
-        return;
-    atomic_thread_fence(memory_order_seq_cst);
-    fmd_comm_await(s->comm, s->comm->node);
-    atomic_thread_fence(memory_order_seq_cst);
+    if (s->parts > 1)
+        fmd_comm_node_barrier(s->comm);
 }
 
 bool fmd_summation_finish(fmd_summation *s)

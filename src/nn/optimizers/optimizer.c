@@ -264,6 +264,11 @@ bool fmd_optimizer_again(fmd_optimizer *o)
     return true;
 }
 
+int fmd_optimizer_passes(const fmd_optimizer *o)
+{
+    return needs(o, PASS_CLIP) + needs(o, PASS_MEASURE) + 1;
+}
+
 bool fmd_optimizer_updates(const fmd_optimizer *o)
 {
     return o->pass == PASS_UPDATE;
@@ -277,6 +282,25 @@ static tensor *tensor_of(fmd_optimizer *o, size_t first)
     while (first >= o->tensors[o->at].first + o->tensors[o->at].count)
         o->at++;
     return &o->tensors[o->at];
+}
+
+void fmd_optimizer_take_squares(fmd_optimizer *o, size_t first, double squares[2])
+{
+    squares[0] = squares[1] = 0;
+    if (first >= o->n_params)
+        return;
+    tensor *t = tensor_of(o, first);
+    memcpy(squares, t->squares, sizeof t->squares);
+    t->squares[0] = t->squares[1] = 0;
+}
+
+void fmd_optimizer_add_squares(fmd_optimizer *o, size_t first, const double squares[2])
+{
+    if (first >= o->n_params)
+        return;
+    tensor *t = tensor_of(o, first);
+    t->squares[0] += squares[0];
+    t->squares[1] += squares[1];
 }
 
 /* The clipped gradient: `grads` itself, or `scratch`. */
@@ -404,6 +428,15 @@ const char *fmd_optimizer_slot_name(const fmd_optimizer *o, size_t i)
 {
     const size_t averages = o->average != NULL;
     return i < averages ? "average" : o->ops->slots[used_slot(o, i - averages)];
+}
+
+float *fmd_optimizer_swap_slot(fmd_optimizer *o, size_t i, float *slot)
+{
+    const size_t averages = o->average != NULL;
+    float **place = i < averages ? &o->average : &o->slots[used_slot(o, i - averages)];
+    float *old = *place;
+    *place = slot;
+    return old;
 }
 
 float *fmd_optimizer_slot(const fmd_optimizer *o, size_t i)

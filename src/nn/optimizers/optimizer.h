@@ -105,6 +105,12 @@ bool fmd_optimizer_again(fmd_optimizer *o);
 /* Local. Whether the pass under way is the last one, the update. */
 bool fmd_optimizer_updates(const fmd_optimizer *o);
 
+/* Local. For parts that several ranks do: the number of passes; takes the sums of squares that one
+ * part has made, and adds those of all parts, in order, before `again`. */
+int fmd_optimizer_passes(const fmd_optimizer *o);
+void fmd_optimizer_take_squares(fmd_optimizer *o, size_t first, double squares[2]);
+void fmd_optimizer_add_squares(fmd_optimizer *o, size_t first, const double squares[2]);
+
 /* Local. The end of training, as Keras' finalize_variable_values: with use_ema the parameters become
  * their averages. Returns whether they did. */
 bool fmd_optimizer_finish(const fmd_optimizer *o, float *params);
@@ -120,5 +126,8 @@ size_t fmd_optimizer_n_slots(const fmd_optimizer *o);
 const char *fmd_optimizer_slot_name(const fmd_optimizer *o, size_t i);
 const char *fmd_optimizer_spec(const fmd_optimizer *o); /* as given */
 float *fmd_optimizer_slot(const fmd_optimizer *o, size_t i);
+
+/* Local. Replaces the array of a slot, which is returned. */
+float *fmd_optimizer_swap_slot(fmd_optimizer *o, size_t i, float *slot);
 
 #endif

@@ -89,6 +89,12 @@ struct fmd_json;
 
 enum { FMD_CALLBACK_ENTRIES = 8 };
 
+/* A copy of the weights that a callback keeps: one array of the size of the model's. */
+typedef struct fmd_kept_weights {
+    float *params;
+    bool by_other; /* the array is shared, and another rank of the node writes it */
+} fmd_kept_weights;
+
 typedef struct fmd_callback_ops {
     const char *name;
     /* Any hook may be NULL. A failure ends the run on every rank. In train_begin the event has the
@@ -111,6 +117,8 @@ typedef struct fmd_callback_ops {
      * each rank makes in `shared`. */
     size_t (*entries)(fmd_callback *c, fmd_state_entry *entries);
     void (*shared)(fmd_callback *c, const fmd_event *e);
+    /* Its copy of the weights, which training may move to shared memory; NULL: none. */
+    fmd_kept_weights *(*kept)(fmd_callback *c);
     /* A checkpoint was read; `e` has its position and history. The file may lack the entries, or
      * hold entries of a run with other options: the hook then rebuilds its state from the history,
      * and requests a stop if the last epoch calls for one. FMD_EUSAGE if the history does not

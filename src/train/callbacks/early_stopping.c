@@ -22,7 +22,7 @@ typedef struct early_stopping {
     fmd_early_stopping_args args;
     const char *monitor;
     early_stopping_state state;
-    float *best_params; /* NULL unless they are to be restored */
+    fmd_kept_weights kept; /* the best ones; NULL unless they are to be restored */
     size_t n_params;
 } early_stopping;
 
@@ -59,8 +59,8 @@ static verdict judge(const early_stopping *s, early_stopping_state *t, int epoch
 
 static void keep_weights(early_stopping *s, const fmd_model *m)
 {
-    if (s->best_params != NULL)
-        memcpy(s->best_params, fmd_model_params(m), s->n_params * sizeof(float));
+    if (s->kept.params != NULL && !s->kept.by_other)
+        memcpy(s->kept.params, fmd_model_params(m), s->n_params * sizeof(float));
 }
 
 static void stop(const early_stopping *s, fmd_control *control)
@@ -104,7 +104,7 @@ static fmd_status restored(fmd_callback *c, const fmd_event *e, fmd_control *con
     const bool known = s->state.has_best && s->state.best_epoch == t.best_epoch;
     if (t.has_best && !known && t.best_epoch == e->epoch - 1 && e->step == 0)
         keep_weights(s, e->model);
-    else if (t.has_best && !known && s->best_params != NULL)
+    else if (t.has_best && !known && s->kept.params != NULL)
         return FMD_FAIL(FMD_EUSAGE,
                         "--restore-best: the checkpoint does not hold the weights of epoch %d, the "
                         "best so far by %s: continue with the options that the run began with",
@@ -120,9 +120,9 @@ static fmd_status train_end(fmd_callback *c, const fmd_event *e, fmd_final_weigh
 {
     (void)e;
     const early_stopping *s = (const early_stopping *)c;
-    if (s->best_params == NULL || !s->state.has_best)
+    if (s->kept.params == NULL || !s->state.has_best)
         return FMD_OK;
-    memcpy(weights->params, s->best_params, s->n_params * sizeof(float));
+    memcpy(weights->params, s->kept.params, s->n_params * sizeof(float));
     weights->epoch = s->state.best_epoch;
     return FMD_OK;
 }
@@ -149,17 +149,22 @@ static size_t entries(fmd_callback *c, fmd_state_entry *out)
                                  0,
                                  INT32_MAX - 1,
                                  false};
-    if (s->best_params != NULL)
+    if (s->kept.params != NULL)
         out[n++] =
-            (fmd_state_entry){"early_stopping_params", FMD_STATE_F32,   s->n_params, s->best_params,
+            (fmd_state_entry){"early_stopping_params", FMD_STATE_F32,   s->n_params, s->kept.params,
                               -(double)FLT_MAX,        (double)FLT_MAX, false};
     return n;
+}
+
+static fmd_kept_weights *kept(fmd_callback *c)
+{
+    return &((early_stopping *)c)->kept;
 }
 
 static void destroy(fmd_callback *c)
 {
     early_stopping *s = (early_stopping *)c;
-    free(s->best_params);
+    free(s->kept.params);
     free(s);
 }
 
@@ -170,6 +175,7 @@ static const fmd_callback_ops ops = {
     .destroy = destroy,
     .entries = entries,
     .shared = shared,
+    .kept = kept,
     .restored = restored,
 };
 
@@ -188,7 +194,7 @@ fmd_status fmd_cb_early_stopping_create(fmd_callback **out, const fmd_early_stop
     s->monitor = fmd_metric_name(metrics, args->monitor);
     if (args->restore_best) {
         s->n_params = args->n_params;
-        fmd_status st = fmd_alloc(&s->best_params, s->n_params, sizeof(float), "the best weights");
+        fmd_status st = fmd_alloc(&s->kept.params, s->n_params, sizeof(float), "the best weights");
         if (st != FMD_OK) {
             free(s);
             return st;
