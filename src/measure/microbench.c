@@ -231,7 +231,7 @@ fmd_status fmd_measure_allreduce(fmd_comm *c, fmd_reduction_mode mode, fmd_allre
 {
     const size_t values = bytes / ELEMENT_BYTES - OTHER_WORDS;
     fmd_reduction *r = NULL;
-    FMD_TRY(fmd_reduction_create(&r, mode, allreduce, 0, c, &values, 1, 0));
+    FMD_TRY(fmd_reduction_create(&r, mode, allreduce, false, 0, c, &values, 1, 0));
     fmd_status st = FMD_OK;
     for (size_t i = 0; i < warmup + n; i++) {
         fmd_reduction_seconds s = {0};

@@ -47,7 +47,7 @@ struct fmd_shard {
     char *journals;
     uint32_t *largest;
     squares *squares;
-    size_t journal_bytes, largest_count;
+    size_t journal_bytes, largest_count, n_tensors;
     uint64_t step; /* begun by this rank */
     bool updating; /* and not complete */
     bool frozen;
@@ -133,6 +133,7 @@ static fmd_status share(fmd_shard *s, size_t n_tensors)
     const size_t n = (size_t)s->ranks;
     const size_t lanes = n * sizeof(lane), squares_bytes = lines(s->n_pieces * sizeof(squares));
     s->journal_bytes = (1 + s->n_slots) * FMD_REDUCTION_PIECE * sizeof(float);
+    s->n_tensors = n_tensors;
     s->largest_count = lines(n_tensors * sizeof(uint32_t)) / sizeof(uint32_t);
     size_t bytes =
         lanes + n * s->journal_bytes + n * s->largest_count * sizeof(uint32_t) + squares_bytes;
@@ -164,21 +165,22 @@ static void find_kept(fmd_shard *s, const fmd_fit_args *args)
     }
 }
 
+fmd_status fmd_shard_decide(bool *shares, fmd_comm *c, const fmd_model *m, fmd_sharding sharding)
+{
+    double most = fmd_comm_node_size(c);
+    fmd_comm_max(c, &most, 1);
+    *shares = fmd_shard_pays(sharding, (int)most, fmd_model_n_params(m));
+    if (*shares && fmd_regularizer_constrains(m) && sharding == FMD_SHARDING_NODE)
+        return FMD_FAIL(FMD_EUSAGE, "--sharding node: not for layers with max_norm, which changes "
+                                    "whole columns of weights: give --sharding none");
+    *shares = *shares && !fmd_regularizer_constrains(m);
+    return FMD_OK;
+}
+
 fmd_status fmd_shard_create(fmd_shard **out, fmd_comm *c, fmd_model *m, fmd_optimizer *o,
                             const fmd_fit_args *args, size_t n_pieces, size_t n_tensors)
 {
     fmd_shard *s;
-    *out = NULL;
-    double most = fmd_comm_node_size(c);
-    fmd_comm_max(c, &most, 1);
-    if (!fmd_shard_pays(args->sharding, (int)most, fmd_model_n_params(m)))
-        return FMD_OK;
-    if (fmd_regularizer_constrains(m)) {
-        if (args->sharding == FMD_SHARDING_AUTO)
-            return FMD_OK;
-        return FMD_FAIL(FMD_EUSAGE, "--sharding node: not for layers with max_norm, which changes "
-                                    "whole columns of weights: give --sharding none");
-    }
     FMD_TRY(fmd_comm_agree(c, fmd_alloc(&s, 1, sizeof *s, "the shared parameters")));
     *s = (fmd_shard){.comm = c,
                      .model = m,
@@ -260,8 +262,10 @@ static void restore(fmd_shard *s, int i)
                count_in(s, k, l->first, l->n) * sizeof(float));
 }
 
-/* The caller holds the lock of the slice. */
-static void complete(fmd_shard *s, int pass, int i, fmd_shard_work *work, void *self)
+/* The caller holds the lock of the slice. The position behind the last piece means that the numbers
+ * are there too: from then on the gradients may be gone. */
+static void complete(fmd_shard *s, int pass, int i, fmd_shard_work *work, void *self,
+                     const uint32_t *largest)
 {
     lane *l = lane_of(s, i);
     const fmd_range mine = slice(s, i);
@@ -269,24 +273,29 @@ static void complete(fmd_shard *s, int pass, int i, fmd_shard_work *work, void *
     if (l->done < base)
         l->done = base;
     const uint64_t done = l->done - base;
-    const size_t begun = mine.first + (done < mine.count ? (size_t)done : mine.count);
+    if (done > mine.count)
+        return;
+    const size_t begun = mine.first + (size_t)done;
     if (l->journaled == l->done)
         restore(s, i);
     s->at = i;
     if (begun > mine.first)
         work(self, mine.first, begun, true);
     work(self, begun, mine.first + mine.count, false);
+    memcpy(s->largest + (size_t)i * s->largest_count, largest, s->n_tensors * sizeof *largest);
+    atomic_store_explicit(&l->done, base + mine.count + 1, memory_order_release);
 }
 
-void fmd_shard_pass(fmd_shard *s, int pass, fmd_shard_work *work, void *self)
+void fmd_shard_pass(fmd_shard *s, int pass, fmd_shard_work *work, void *self,
+                    const uint32_t *largest)
 {
     lane *mine = lane_of(s, s->rank);
     for (int i = 0; s->frozen && i < s->ranks; i++)
-        complete(s, pass, i, work, self);
+        complete(s, pass, i, work, self, largest);
     if (s->frozen)
         return;
     (void)lock_until(mine, NULL);
-    complete(s, pass, s->rank, work, self);
+    complete(s, pass, s->rank, work, self, largest);
     pthread_mutex_unlock(&mine->lock);
 }
 
@@ -323,7 +332,7 @@ void fmd_shard_end_pass(fmd_shard *s)
         fmd_optimizer_add_squares(s->optimizer, s->squares[i].first, s->squares[i].sums);
 }
 
-uint32_t *fmd_shard_largest(const fmd_shard *s, int i)
+const uint32_t *fmd_shard_largest_of(const fmd_shard *s, int i)
 {
     return s->largest + (size_t)i * s->largest_count;
 }

@@ -19,13 +19,17 @@ typedef struct fmd_shard fmd_shard;
 /* Models with fewer parameters are not worth the barriers; docs/scaling.md has the figures. */
 enum { FMD_SHARD_PARAMS = 1 << 20 };
 
-/* Local. Whether a node of `ranks` ranks shares a model of `params` parameters. */
+/* Local. Whether nodes of up to `ranks` ranks share a model of `params` parameters. */
 bool fmd_shard_pays(fmd_sharding sharding, int ranks, size_t params);
 
-/* Collective. *out is NULL if nothing is to be shared. Otherwise the parameters of the model, the slots
+/* Collective. Whether this training shares. FMD_EUSAGE: it cannot, but has to. */
+FMD_CHECKED fmd_status fmd_shard_decide(bool *shares, fmd_comm *c, const fmd_model *m,
+                                        fmd_sharding sharding);
+
+/* Collective. The parameters of the model, the slots
  * of the optimizer and the weights that callbacks keep lie in shared memory until destroy, which is
  * collective too: it gives the parameters back to each rank, and resets the slots. `n_pieces` and
- * `n_tensors` are those of the reduction. Borrows all pointers. FMD_ENOMEM, FMD_EUSAGE. */
+ * `n_tensors` are those of the reduction. Borrows all pointers. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_shard_create(fmd_shard **out, fmd_comm *c, fmd_model *m,
                                         fmd_optimizer *o, const fmd_fit_args *args, size_t n_pieces,
                                         size_t n_tensors);
@@ -39,8 +43,10 @@ void fmd_shard_begin(fmd_shard *s);
 
 /* Local. Runs `work` for the pieces of this rank that the pass has not reached yet; between freeze and
  * thaw for those of all ranks. `work` calls begin_piece before and end_piece after each piece of
- * values `first` to `first` + n - 1. */
-void fmd_shard_pass(fmd_shard *s, int pass, fmd_shard_work *work, void *self);
+ * values `first` to `first` + n - 1. `largest` has a number per tensor, which the others get from
+ * `largest_of` when the pass is complete. */
+void fmd_shard_pass(fmd_shard *s, int pass, fmd_shard_work *work, void *self,
+                    const uint32_t *largest);
 void fmd_shard_begin_piece(fmd_shard *s, size_t first, size_t n);
 void fmd_shard_end_piece(fmd_shard *s);
 
@@ -50,8 +56,8 @@ void fmd_shard_end_pass(fmd_shard *s);
 /* Local. The step is complete on all ranks. */
 void fmd_shard_end(fmd_shard *s);
 
-/* Local. Room for one number per tensor that rank `i` of the node tells the others. */
-uint32_t *fmd_shard_largest(const fmd_shard *s, int i);
+/* Local. The numbers of rank `i` of the node. */
+const uint32_t *fmd_shard_largest_of(const fmd_shard *s, int i);
 
 /* Local. For a thread that holds the state of the training: keeps all ranks of the node from changing
  * shared memory until thaw. False if some rank does not let go, or has begun a step that this rank has

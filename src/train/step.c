@@ -86,6 +86,7 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
 {
     fmd_stepper *s = NULL;
     size_t *counts = NULL; /* values of each tensor */
+    bool shares = false;
     fmd_status st = fmd_comm_agree(c, create(&s, m, args, &counts));
     if (st != FMD_OK)
         goto out;
@@ -96,8 +97,10 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
     s->optimizer = o;
     s->args = args;
     s->regularized = fmd_regularizer_exists(m);
-    st = fmd_reduction_create(&s->reduction, args->reduce, args->allreduce, args->bucket_bytes, c,
-                              counts, s->n_tensors, s->n_counters);
+    if ((st = fmd_shard_decide(&shares, c, m, args->sharding)) != FMD_OK)
+        goto out;
+    st = fmd_reduction_create(&s->reduction, args->reduce, args->allreduce, shares,
+                              args->bucket_bytes, c, counts, s->n_tensors, s->n_counters);
     if (st != FMD_OK)
         goto out;
     s->sink = (fmd_gradient_sink){.self = s->reduction,
@@ -107,8 +110,9 @@ fmd_status fmd_stepper_create(fmd_stepper **out, fmd_comm *c, fmd_model *m, fmd_
                                   .complete = sink_complete};
     memcpy(s->scales, fmd_reduction_scales(s->reduction), s->n_tensors * sizeof *s->scales);
     fegetenv(&s->arithmetic);
-    st = fmd_shard_create(&s->shard, c, m, o, args, fmd_reduction_n_pieces(s->reduction),
-                          s->n_tensors);
+    if (shares)
+        st = fmd_shard_create(&s->shard, c, m, o, args, fmd_reduction_n_pieces(s->reduction),
+                              s->n_tensors);
     if (st != FMD_OK)
         goto out;
     *out = s;
@@ -349,25 +353,27 @@ static void update_slice(void *self, size_t first, size_t end, bool only_look)
                         only_look ? look : update_piece, s);
 }
 
+static void merge_largest(fmd_stepper *s)
+{
+    for (int i = 0; i < fmd_comm_node_size(s->comm); i++)
+        fmd_reduction_merge_largest(s->reduction, fmd_shard_largest_of(s->shard, i));
+}
+
 /* Collective over the node. Each rank updates its slice. While a rank waits for the others, the
  * watchdog may complete the step. */
 static void update_shared(fmd_stepper *s)
 {
     const int passes = fmd_optimizer_passes(s->optimizer);
-    const int ranks = fmd_comm_node_size(s->comm), rank = fmd_comm_node_rank(s->comm);
     fmd_shard_begin(s->shard);
     for (s->pass = 0; s->pass < passes; s->pass++) {
-        fmd_shard_pass(s->shard, s->pass, update_slice, s);
-        memcpy(fmd_shard_largest(s->shard, rank), fmd_reduction_largest(s->reduction),
-               s->n_tensors * sizeof(uint32_t));
+        fmd_shard_pass(s->shard, s->pass, update_slice, s, fmd_reduction_largest(s->reduction));
         fmd_watchdog_phase(s->args->watchdog, "the update of the parameters");
         FMD_WHILE_UNLOCKED (s->args->watchdog)
             fmd_comm_node_barrier(s->comm);
         fmd_shard_end_pass(s->shard);
         (void)fmd_optimizer_again(s->optimizer);
     }
-    for (int i = 0; i < ranks; i++)
-        fmd_reduction_merge_largest(s->reduction, fmd_shard_largest(s->shard, i));
+    merge_largest(s);
     fmd_shard_end(s->shard);
 }
 
@@ -401,13 +407,12 @@ static void complete_update(fmd_stepper *s)
     fenv_t before;
     fegetenv(&before);
     fesetenv(&s->arithmetic);
-    fmd_reduction_apply(s->reduction, s->gradient_scale, 0, fmd_reduction_n_pieces(s->reduction),
-                        look, s);
     for (int pass = s->pass; pass < passes; pass++) {
-        fmd_shard_pass(s->shard, pass, update_slice, s);
+        fmd_shard_pass(s->shard, pass, update_slice, s, fmd_reduction_largest(s->reduction));
         fmd_shard_end_pass(s->shard);
         (void)fmd_optimizer_again(s->optimizer);
     }
+    merge_largest(s);
     fmd_reduction_next_scales(s->reduction, s->scales);
     fesetenv(&before);
 }

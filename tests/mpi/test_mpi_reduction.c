@@ -112,8 +112,8 @@ static fmd_reduction *create(fmd_reduction_mode mode, int n_counters)
             nodes = pretend_nodes(mpi_comm, RANKS_PER_NODE);
         c = &nodes;
     }
-    assert_all_ok(
-        fmd_reduction_create(&r, mode, ALLREDUCE, BUCKET_BYTES, c, counts, TENSORS, n_counters));
+    assert_all_ok(fmd_reduction_create(&r, mode, ALLREDUCE, false, BUCKET_BYTES, c, counts, TENSORS,
+                                       n_counters));
     return r;
 }
 
@@ -617,8 +617,9 @@ static void more_values_than_one_message_holds_are_refused(void **state)
     (void)state;
     fmd_reduction *r = NULL;
     const size_t huge[] = {(size_t)1 << 30, (size_t)1 << 30};
-    assert_all_fail(fmd_reduction_create(&r, FMD_REDUCE_EXACT, ALLREDUCE, 0, mpi_comm, huge, 2, 0),
-                    FMD_EUSAGE, "the model has 2147483648 parameters: more than one message holds");
+    assert_all_fail(
+        fmd_reduction_create(&r, FMD_REDUCE_EXACT, ALLREDUCE, false, 0, mpi_comm, huge, 2, 0),
+        FMD_EUSAGE, "the model has 2147483648 parameters: more than one message holds");
     assert_all_ranks(r == NULL);
 }
 

@@ -55,19 +55,21 @@ static void write_message(fmd_summation *s, int rank, uint32_t shift)
 }
 
 /* Successive messages, without a barrier in between. */
-static void sums_messages(fmd_comm *c, bool shared, size_t cutting)
+static void sums_messages(fmd_comm *c, fmd_summation_place place, size_t cutting)
 {
     fmd_summation *s = NULL;
-    assert_all_ok(fmd_summation_create(&s, c, shared, FMD_ELEMENT_U32, cuttings[cutting].cuts,
+    assert_all_ok(fmd_summation_create(&s, c, place, FMD_ELEMENT_U32, cuttings[cutting].cuts,
                                        cuttings[cutting].n));
     assert_all_ranks((uintptr_t)fmd_summation_message(s) % FMD_ALIGN == 0);
     int wrong = 0;
     for (uint32_t step = 0; step < 20; step++) {
         write_message(s, c->rank, step);
         assert_true(fmd_summation_finish(s));
-        if (shared) /* the next step may begin */
+        if (place == FMD_SUMMATION_APART) /* the next step may begin */
             memset(fmd_summation_message(s), 0xff, ELEMENTS * sizeof(uint32_t));
         wrong += wrong_elements(s, c->size, step);
+        if (place == FMD_SUMMATION_IN_PLACE)
+            fmd_comm_node_barrier(c);
     }
     assert_all_ranks(wrong == 0);
     fmd_summation_destroy(s);
@@ -77,10 +79,11 @@ static void every_rank_gets_the_total_whatever_nodes_and_buckets(void **state)
 {
     (void)state;
     for (size_t i = 0; i < CUTTINGS; i++) {
-        sums_messages(mpi_comm, false, i);
+        sums_messages(mpi_comm, FMD_SUMMATION_MPI, i);
         for (int per_node = 1; per_node <= 4; per_node++) {
             fmd_comm c = pretend_nodes(mpi_comm, per_node);
-            sums_messages(&c, true, i);
+            sums_messages(&c, FMD_SUMMATION_APART, i);
+            sums_messages(&c, FMD_SUMMATION_IN_PLACE, i);
             forget_nodes(&c);
         }
     }
@@ -92,8 +95,8 @@ static void a_float_that_is_not_finite_is_seen_by_all(void **state)
     for (size_t i = 0; i < CUTTINGS; i++) {
         fmd_summation *s = NULL;
         fmd_comm c = pretend_nodes(mpi_comm, 2);
-        assert_all_ok(
-            fmd_summation_create(&s, &c, true, FMD_ELEMENT_FLOAT, cuttings[i].cuts, cuttings[i].n));
+        assert_all_ok(fmd_summation_create(&s, &c, FMD_SUMMATION_APART, FMD_ELEMENT_FLOAT,
+                                           cuttings[i].cuts, cuttings[i].n));
         float *message = fmd_summation_message(s);
         for (size_t bad = 0; bad < ELEMENTS; bad += ELEMENTS - 1) {
             for (int faulty = 0; faulty < 2; faulty++) {

@@ -62,14 +62,19 @@ static fmd_status cut_buckets(const fmd_reduction *r, size_t bucket_bytes, size_
 }
 
 /* Collective. Within one node there is nothing to send while ranks compute. */
-static fmd_status create_summation(fmd_reduction *r, fmd_allreduce allreduce, size_t bucket_bytes)
+static fmd_status create_summation(fmd_reduction *r, fmd_allreduce allreduce, bool in_place,
+                                   size_t bucket_bytes)
 {
     size_t *cuts = NULL, n_buckets = 0;
     const bool shared = allreduce == FMD_ALLREDUCE_SHARED && fmd_summation_can_share(r->comm);
+    const fmd_summation_place place = !shared    ? FMD_SUMMATION_MPI
+                                      : in_place ? FMD_SUMMATION_IN_PLACE
+                                                 : FMD_SUMMATION_APART;
+    r->in_place = place == FMD_SUMMATION_IN_PLACE;
     r->travels = shared ? r->comm->nodes > 1 : r->comm->size > 1;
     fmd_status st = cut_buckets(r, r->travels ? bucket_bytes : 0, &cuts, &n_buckets);
     if ((st = fmd_comm_agree(r->comm, st)) == FMD_OK)
-        st = fmd_summation_create(&r->summation, r->comm, shared, r->ops->type, cuts, n_buckets);
+        st = fmd_summation_create(&r->summation, r->comm, place, r->ops->type, cuts, n_buckets);
     free(cuts);
     if (st != FMD_OK)
         return st;
@@ -79,8 +84,9 @@ static fmd_status create_summation(fmd_reduction *r, fmd_allreduce allreduce, si
 }
 
 fmd_status fmd_reduction_create(fmd_reduction **out, fmd_reduction_mode mode,
-                                fmd_allreduce allreduce, size_t bucket_bytes, fmd_comm *comm,
-                                const size_t *tensor_counts, size_t n_tensors, int n_counters)
+                                fmd_allreduce allreduce, bool in_place, size_t bucket_bytes,
+                                fmd_comm *comm, const size_t *tensor_counts, size_t n_tensors,
+                                int n_counters)
 {
     fmd_reduction *r = NULL;
     fmd_status st = fmd_alloc(&r, 1, sizeof *r, "the reduction");
@@ -90,7 +96,7 @@ fmd_status fmd_reduction_create(fmd_reduction **out, fmd_reduction_mode mode,
         st = lay_out(r, tensor_counts);
     }
     if ((st = fmd_comm_agree(comm, st)) == FMD_OK)
-        st = create_summation(r, allreduce, bucket_bytes);
+        st = create_summation(r, allreduce, in_place, bucket_bytes);
     if (st != FMD_OK) {
         fmd_reduction_destroy(r);
         return st;
@@ -153,6 +159,8 @@ fmd_fixed *fmd_reduction_fixed(fmd_reduction *r, size_t tensor)
 fmd_reduced fmd_reduction_finish(fmd_reduction *r, int64_t *counters)
 {
     const fmd_reduced outcome = r->ops->finish(r, counters);
+    if (outcome == FMD_REDUCED_REPEAT && r->in_place)
+        fmd_comm_node_barrier(r->comm); /* all have read the total */
     r->repeats += outcome == FMD_REDUCED_REPEAT;
     return outcome;
 }

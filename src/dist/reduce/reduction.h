@@ -10,6 +10,7 @@
 #include "dist/comm.h"
 #include "fmd/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,11 +36,14 @@ typedef enum fmd_allreduce { FMD_ALLREDUCE_SHARED, FMD_ALLREDUCE_MPI } fmd_allre
 /* Collective. `tensor_counts` has the number of values of each of `n_tensors` tensors;
  * `n_counters` 64-bit counters travel in the same message. Messages between nodes are sent in buckets
  * of whole tensors, of about `bucket_bytes` or more, while the step still computes; 0: as one, at
- * the end. Exact mode gives the same result either way. Destroy is collective too. FMD_ENOMEM. */
+ * the end. Exact mode gives the same result either way. `in_place`: saves the memory of a message per
+ * node; no rank of a node may begin a step before all have applied the sums of the one before. Destroy
+ * is collective too. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_reduction_create(fmd_reduction **out, fmd_reduction_mode mode,
-                                            fmd_allreduce allreduce, size_t bucket_bytes,
-                                            fmd_comm *comm, const size_t *tensor_counts,
-                                            size_t n_tensors, int n_counters);
+                                            fmd_allreduce allreduce, bool in_place,
+                                            size_t bucket_bytes, fmd_comm *comm,
+                                            const size_t *tensor_counts, size_t n_tensors,
+                                            int n_counters);
 void fmd_reduction_destroy(fmd_reduction *r);
 
 /* Local. The state that a checkpoint holds: for each tensor the exponent of its scale. */

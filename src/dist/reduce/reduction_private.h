@@ -41,7 +41,8 @@ struct fmd_reduction {
     const fmd_reduction_ops *ops;
     fmd_comm *comm;
     size_t n_tensors, n_header, n_values, n_elements, n_pieces;
-    bool travels; /* messages leave the memory of a node, and could be damaged in transit */
+    bool in_place; /* the total replaces the message of a rank of the node */
+    bool travels;  /* messages leave the memory of a node, and could be damaged in transit */
     int n_counters, microbatches, mine; /* microbatches of all ranks; of this rank */
     fmd_reduced_tensor *tensors;
     int32_t *exponents; /* of the tensors */

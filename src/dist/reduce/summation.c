@@ -55,13 +55,14 @@ static void *next_aligned(void *at)
 
 /* Collective. Messages and total in the shared memory of the node. Each rank touches the pages of its
  * own message first; rank 0 of the node also holds the notices and the total. */
-static fmd_status share_messages(fmd_summation *s)
+static fmd_status share_messages(fmd_summation *s, bool apart)
 {
     fmd_comm *c = s->comm;
     const size_t bytes = (s->cuts[0] * 4 + FMD_ALIGN - 1) / FMD_ALIGN * FMD_ALIGN;
     const size_t notices = (size_t)c->node_size * sizeof *s->notices;
-    FMD_TRY(fmd_comm_window(c, FMD_ALIGN + (c->node_rank == 0 ? 2 * bytes + notices : bytes),
-                            &s->window));
+    FMD_TRY(fmd_comm_window(
+        c, FMD_ALIGN + (c->node_rank == 0 ? (apart ? 2 : 1) * bytes + notices : bytes),
+        &s->window));
     for (int i = 0; i < c->node_size; i++) {
         MPI_Aint size;
         int unit;
@@ -70,7 +71,7 @@ static fmd_status share_messages(fmd_summation *s)
     }
     s->parts = c->node_size;
     s->part = c->node_rank;
-    s->total = (char *)s->message[0] + bytes;
+    s->total = apart ? (char *)s->message[0] + bytes : s->message[0];
     s->notices = (notice *)((char *)s->total + bytes);
     s->notices[s->part] = (notice){0};
     MPI_Barrier(c->node);
@@ -128,13 +129,14 @@ static fmd_status allocate(fmd_summation **out, fmd_comm *c, fmd_element_type ty
     return FMD_OK;
 }
 
-fmd_status fmd_summation_create(fmd_summation **out, fmd_comm *c, bool shared,
+fmd_status fmd_summation_create(fmd_summation **out, fmd_comm *c, fmd_summation_place place,
                                 fmd_element_type type, const size_t *cuts, size_t n_buckets)
 {
     fmd_summation *s = NULL;
     fmd_status st = fmd_comm_agree(c, allocate(&s, c, type, cuts, n_buckets));
     if (st == FMD_OK)
-        st = shared ? share_messages(s) : fmd_comm_agree(c, own_message(s));
+        st = place != FMD_SUMMATION_MPI ? share_messages(s, place == FMD_SUMMATION_APART)
+                                        : fmd_comm_agree(c, own_message(s));
     if (st != FMD_OK) {
         fmd_summation_destroy(s);
         return st;
@@ -192,7 +194,8 @@ static void add_slice(const fmd_summation *s, slice part)
 {
     for (size_t at = part.first; at < part.first + part.count; at += PIECE) {
         const size_t left = part.first + part.count - at, n = left < PIECE ? left : PIECE;
-        memcpy((uint32_t *)s->total + at, (uint32_t *)s->message[0] + at, n * 4);
+        if (s->total != s->message[0])
+            memcpy((uint32_t *)s->total + at, (uint32_t *)s->message[0] + at, n * 4);
         for (int i = 1; i < s->parts; i++)
             if (s->type == FMD_ELEMENT_U32)
                 add_u32(n, (uint32_t *)s->message[i] + at, (uint32_t *)s->total + at);
@@ -219,7 +222,7 @@ static void start(fmd_summation *s)
     const slice mine = s->slices[bucket];
     if (s->peers == MPI_COMM_NULL)
         return;
-    if (s->total != s->message[0])
+    if (s->parts > 1 || s->total != s->message[0])
         add_slice(s, mine);
     if (s->n_peers == 1)
         return;

@@ -19,17 +19,25 @@ typedef struct fmd_summation fmd_summation;
 /* Collective. Whether some node has several ranks, which can sum through shared memory. */
 bool fmd_summation_can_share(fmd_comm *c);
 
+/* Where the sums are made: `mpi`: by MPI over all ranks, in the message; `apart`: by the ranks of a node
+ * in shared memory, apart from the messages; `in_place`: in the message of one of them, which must not
+ * be written again before all ranks of the node are done with the total. */
+typedef enum fmd_summation_place {
+    FMD_SUMMATION_MPI,
+    FMD_SUMMATION_APART,
+    FMD_SUMMATION_IN_PLACE
+} fmd_summation_place;
+
 /* Collective. For messages of elements of 32 bits. Bucket i has elements cuts[i + 1] to cuts[i] - 1;
- * the cuts descend from the number of elements, cuts[0], to cuts[n_buckets] = 0. `shared`: the ranks
- * of a node sum in shared memory. Otherwise MPI sums over all ranks, and the total replaces the
- * message. FMD_ENOMEM, also if a node has too little shared memory. Destroy is collective. */
-FMD_CHECKED fmd_status fmd_summation_create(fmd_summation **out, fmd_comm *c, bool shared,
-                                            fmd_element_type type, const size_t *cuts,
-                                            size_t n_buckets);
+ * the cuts descend from the number of elements, cuts[0], to cuts[n_buckets] = 0. FMD_ENOMEM, also if a
+ * node has too little shared memory. Destroy is collective. */
+FMD_CHECKED fmd_status fmd_summation_create(fmd_summation **out, fmd_comm *c,
+                                            fmd_summation_place place, fmd_element_type type,
+                                            const size_t *cuts, size_t n_buckets);
 void fmd_summation_destroy(fmd_summation *s);
 
-/* Local. This rank's message, and the total. The total is valid until this rank completes the first
- * bucket of the next message; without `shared`, until it writes its message. */
+/* Local. This rank's message, and the total. A total apart is valid until this rank completes the first
+ * bucket of the next message; otherwise until the message is written again. */
 void *fmd_summation_message(fmd_summation *s);
 const void *fmd_summation_total(const fmd_summation *s);
 
