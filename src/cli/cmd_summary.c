@@ -5,7 +5,10 @@
 #include "cli/commands.h"
 #include "data/source.h"
 #include "io/json/json_object.h"
+#include "run/node_memory.h"
 #include "run/weights_file.h"
+#include "train/batch_plan.h"
+#include "train/evaluation/evaluate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,6 +193,90 @@ static void print_table(const fmd_model *m, const fmd_model_size *size)
               fmd_format_bytes(size->fixed_bytes, fixed));
 }
 
+/* The numbers of --ranks. */
+enum { RANKS_MAX = 32 };
+typedef struct rank_list {
+    int n, of[RANKS_MAX];
+} rank_list;
+
+static fmd_status parse_ranks(rank_list *out, const char *text)
+{
+    out->n = 0;
+    if (strcmp(text, "auto") == 0)
+        return FMD_OK;
+    for (const char *at = text;; at++) {
+        char *end;
+        const long ranks = strtol(at, &end, 10);
+        if (end == at || ranks < 1 || ranks > 100000 || out->n == RANKS_MAX ||
+            (*end != ',' && *end != '\0'))
+            return FMD_FAIL(FMD_EUSAGE,
+                            "--ranks: '%s' is not a list of up to %d numbers of ranks, e.g. 1,2,4",
+                            text, RANKS_MAX);
+        out->of[out->n++] = (int)ranks;
+        at = end;
+        if (*at == '\0')
+            return FMD_OK;
+    }
+}
+
+/* What a training with this number of ranks on a node needs; the batch is divided. */
+static fmd_status predict(fmd_node_memory *m, const fmd_config *config, const fmd_model_size *size,
+                          int ranks)
+{
+    const size_t batch = (size_t)config->training.batch_size, n = (size_t)ranks;
+    const size_t microbatch =
+        fmd_microbatch_size(config->distribution.microbatch_size, batch, size->batch_statistics);
+    const size_t microbatches = (batch + microbatch - 1) / microbatch;
+    const size_t mine = (microbatches + n - 1) / n * microbatch;
+    const size_t evaluated =
+        fmd_model_size_group(size, FMD_EVALUATE_MICROBATCH, FMD_EVALUATE_SAMPLES);
+    const size_t trained = fmd_model_size_group(size, microbatch, mine);
+    return fmd_node_memory_predict(m, config, size, ranks,
+                                   trained > evaluated ? trained : evaluated);
+}
+
+static fmd_status print_ranks(const rank_list *r, const fmd_config *config,
+                              const fmd_model_size *size)
+{
+    if (r->n > 0)
+        fmd_print("\n Memory of a node, without data, with %s and batches of %d:\n\n"
+                  " %8s %12s %12s %12s %12s  %s\n",
+                  config->training.optimizer, (int)config->training.batch_size, "ranks", "per rank",
+                  "once", "total", "checkpoint", "parameters");
+    for (int i = 0; i < r->n; i++) {
+        fmd_node_memory m;
+        char rank[32], once[32], total[32], file[32];
+        FMD_TRY(predict(&m, config, size, r->of[i]));
+        fmd_print(" %8d %12s %12s %12s %12s  %s\n", r->of[i],
+                  fmd_format_bytes((size_t)m.rank_bytes, rank),
+                  fmd_format_bytes((size_t)m.node_bytes, once),
+                  fmd_format_bytes((size_t)fmd_node_memory_sum(&m, r->of[i]), total),
+                  fmd_format_bytes((size_t)m.file_bytes, file),
+                  m.sharded ? "once per node" : "once per rank");
+    }
+    return FMD_OK;
+}
+
+static fmd_status add_ranks(fmd_json *j, const rank_list *r, const fmd_config *config,
+                            const fmd_model_size *size)
+{
+    for (int i = 0; i < r->n; i++) {
+        fmd_node_memory m;
+        fmd_json *one;
+        FMD_TRY(predict(&m, config, size, r->of[i]));
+        FMD_TRY(fmd_json_create(&one));
+        fmd_json_int(one, NULL, "ranks", r->of[i]);
+        fmd_json_real(one, NULL, "rank_bytes", m.rank_bytes);
+        fmd_json_real(one, NULL, "node_bytes", m.node_bytes);
+        fmd_json_real(one, NULL, "total_bytes", fmd_node_memory_sum(&m, r->of[i]));
+        fmd_json_real(one, NULL, "checkpoint_bytes", m.file_bytes);
+        fmd_json_bool(one, NULL, "sharded", m.sharded);
+        fmd_json_append_object(j, "memory", one);
+        fmd_json_destroy(one);
+    }
+    return FMD_OK;
+}
+
 static void add_params(fmd_json *j, size_t all, size_t trainable)
 {
     fmd_json_int(j, NULL, "params", (long long)all);
@@ -221,7 +308,8 @@ static fmd_status add_layer(fmd_json *j, const fmd_model *m, const fmd_layer *l)
     return FMD_OK;
 }
 
-static fmd_status print_json(const fmd_model *m, const fmd_model_size *size)
+static fmd_status print_json(const fmd_model *m, const fmd_model_size *size,
+                             const fmd_config *config, const rank_list *r)
 {
     fmd_json *j;
     fmd_status st = FMD_OK;
@@ -238,6 +326,8 @@ static fmd_status print_json(const fmd_model *m, const fmd_model_size *size)
     add_cost(j, &cost);
     fmd_json_int(j, NULL, "sample_bytes", (long long)size->sample_bytes);
     fmd_json_int(j, NULL, "fixed_bytes", (long long)size->fixed_bytes);
+    if (st == FMD_OK)
+        st = add_ranks(j, r, config, size);
     if (st == FMD_OK)
         st = fmd_print_json(j);
     fmd_json_destroy(j);
@@ -270,6 +360,8 @@ static fmd_status run_summary(fmd_comm *c, const fmd_config *config)
     fmd_model_size size;
     fmd_shape image;
     int classes;
+    rank_list r;
+    FMD_TRY(parse_ranks(&r, config->study.ranks));
     fmd_weights_file file = {.path = ""};
     if (*config->model.weights != '\0')
         FMD_TRY(fmd_weights_file_open(NULL, &file, config->model.weights));
@@ -279,9 +371,11 @@ static fmd_status run_summary(fmd_comm *c, const fmd_config *config)
     if (st == FMD_OK && *file.path != '\0')
         st = fmd_weights_read_params(file.path, model);
     if (st == FMD_OK && config->view.json)
-        st = print_json(model, &size);
-    else if (st == FMD_OK)
+        st = print_json(model, &size, config, &r);
+    else if (st == FMD_OK) {
         print_table(model, &size);
+        st = print_ranks(&r, config, &size);
+    }
     fmd_model_destroy(model);
     return st;
 }
@@ -292,7 +386,7 @@ const fmd_command fmd_command_summary = {
     .help = "lists a model's layers: shapes, parameters, arithmetic, memory",
     .section = FMD_TO_LOOK,
     .example = "--layers 'conv2d:8:3:relu,max_pooling2d,flatten,dense:10:softmax'",
-    .groups = "data|model|weights|json",
+    .groups = "data|model|weights|ranks|json",
     .words = "weights",
     .run = run_summary,
 };

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "data/class_weight.h"
 #include "data/division.h"
+#include "run/node_memory.h"
 #include "train/batch_plan.h"
 
 #include <math.h>
@@ -179,23 +180,15 @@ static fmd_status check_memory(const fmd_job *j, const fmd_model_size *size)
     const fmd_config *c = j->config;
     const int ranks = fmd_comm_node_size(j->comm);
     char what[96];
-    fmd_optimizer *small;
-    FMD_TRY(fmd_optimizer_create(&small, c->training.optimizer, 1));
-    const double slots = (double)fmd_optimizer_n_slots(small);
-    const double n = (double)size->params, array = n * sizeof(float);
-    const double model = fmd_model_size_bytes(size, j->samples);
-    fmd_optimizer_destroy(small);
-    /* Each rank: the message, the order of the images, the best weights. Once on a node: the total;
-     * on rank 0 the file of a checkpoint, and while it is read its values too. */
-    const double best = c->stopping.restore_best ? array : 0;
-    const double state = (1 + slots) * array + best;
-    const double rank =
-        model + (slots + 1) * array + best + (double)j->fit.train.n * sizeof(uint32_t);
-    const double once =
-        (ranks > 1 ? array : 0) + (fmd_comm_rank(j->comm) == 0 && j->saves ? 2 * state : 0);
-    snprintf(what, sizeof what, "the training (%.0f parameters, ranks on this machine: %d)", n,
-             ranks);
-    return fmd_mem_check(ranks * rank + once, what,
+    fmd_node_memory needs;
+    FMD_TRY(fmd_node_memory_predict(&needs, c, size, ranks, j->samples));
+    const bool saves = fmd_comm_rank(j->comm) == 0 && j->saves;
+    const double order = (double)j->fit.train.n * sizeof(uint32_t); /* of the images */
+    const double bytes =
+        fmd_node_memory_sum(&needs, ranks) + ranks * order + (saves ? needs.file_bytes : 0);
+    snprintf(what, sizeof what, "the training (%.0f parameters, ranks on this machine: %d)",
+             (double)size->params, ranks);
+    return fmd_mem_check(bytes, what,
                          "a smaller model, fewer ranks to a machine, or more memory for the job");
 }
 

@@ -247,9 +247,10 @@ const fmd_option fmd_config_table[] = {
     {.name = "to", .group = "rate test", .kind = FMD_OPTION_FLOAT, FIELD(rate_test.to), .initial = "1",
      .min = 1e-12, .max = 1000, .value = "F", .help = "learning rate of the last step"},
     /* scaling study */
-    {.name = "ranks", .group = "study", .kind = FMD_OPTION_TEXT, FIELD(study.ranks),
+    {.name = "ranks", .group = "ranks", .kind = FMD_OPTION_TEXT, FIELD(study.ranks),
      .initial = "auto", .value = "N,...",
-     .help = "scaling: rank counts to measure, auto: 1,2,4,8; sweep: ranks of each run, auto: 1"},
+     .help = "scaling: rank counts to measure, auto: 1,2,4,8; sweep: ranks of each run, auto: 1; summary: "
+             "ranks on a node, for which to predict the memory"},
     {.name = "scaling", .group = "scaling", .kind = FMD_OPTION_CHOICE, FIELD(study.mode),
      .initial = "strong", .choices = FMD_STUDY_MODES,
      .help = "strong: fixed total batch; weak: fixed batch per rank"},

@@ -127,8 +127,8 @@ void fmd_stepper_destroy(fmd_stepper *s)
 {
     if (s == NULL)
         return;
+    fmd_reduction_destroy(s->reduction); /* first: the parameters need its memory */
     fmd_shard_destroy(s->shard);
-    fmd_reduction_destroy(s->reduction);
     free(s->labels);
     free(s->others);
     free(s->shares);

@@ -7,12 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const fmd_needs two_ranks = {.data_bytes = 55000000,
-                                    .rank_bytes = 100000000,
-                                    .message_bytes = 400000,
-                                    .ranks = 2,
-                                    .threads = 1,
-                                    .host = "vm"};
+static const fmd_needs two_ranks = {
+    .total_bytes = 255000000, .shared_bytes = 56200000, .ranks = 2, .threads = 1, .host = "vm"};
 
 static const fmd_finding *find(const fmd_findings *f, const char *topic)
 {
@@ -106,12 +102,16 @@ static void test_doctor_machine__memory_that_ranks_share_is_looked_at(void **sta
     f = examine(root);
     assert_int_equal(find(&f, "shm")->grade, FMD_FINE);
     f.n = 0;
-    fmd_doctor_machine(&f, root,
-                       &(fmd_needs){.data_bytes = 1e30, .ranks = 2, .threads = 1, .host = "vm"});
+    fmd_doctor_machine(
+        &f, root,
+        &(fmd_needs){
+            .total_bytes = 1e30, .shared_bytes = 1e30, .ranks = 2, .threads = 1, .host = "vm"});
     assert_int_equal(find(&f, "shm")->grade, FMD_PROBLEM);
     f.n = 0; /* alone, a rank shares nothing */
-    fmd_doctor_machine(&f, root,
-                       &(fmd_needs){.data_bytes = 1e30, .ranks = 1, .threads = 1, .host = "vm"});
+    fmd_doctor_machine(
+        &f, root,
+        &(fmd_needs){
+            .total_bytes = 1e30, .shared_bytes = 1e30, .ranks = 1, .threads = 1, .host = "vm"});
     assert_int_equal(find(&f, "shm")->grade, FMD_FINE);
 }
 

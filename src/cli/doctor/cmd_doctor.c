@@ -14,6 +14,7 @@
 #include "dist/binding.h"
 #include "io/json/json_object.h"
 #include "math/gemm.h"
+#include "run/node_memory.h"
 #include "run/weights_file.h"
 #include "train/loader.h"
 
@@ -364,7 +365,7 @@ static fmd_status check_load(fmd_findings *f, fmd_comm *c, int threads)
 /* Collective. As a training with the default options measures them. */
 static fmd_status find_needs(fmd_needs *needs, fmd_comm *c, const fmd_config *config)
 {
-    enum { ROWS = 32, BATCH = 256, ARRAYS = 3 }; /* gradient and Adam's moments */
+    enum { ROWS = 32, BATCH = 256 };
     const fmd_weights_file none = {.path = ""};
     fmd_model_size size;
     fmd_source *source;
@@ -379,13 +380,13 @@ static fmd_status find_needs(fmd_needs *needs, fmd_comm *c, const fmd_config *co
     fmd_comm_bcast(c, &bytes, sizeof bytes);
     fmd_comm_bcast(c, &image, sizeof image);
     FMD_TRY(fmd_weights_file_measure(&size, &none, config, image, 10));
-    const double array = (double)size.params * sizeof(float);
-    *needs = (fmd_needs){.data_bytes = bytes,
-                         .rank_bytes =
-                             ARRAYS * array +
-                             fmd_model_size_bytes(&size, fmd_model_size_group(&size, ROWS, BATCH)),
-                         .message_bytes = array,
-                         .ranks = fmd_comm_node_size(c),
+    const int ranks = fmd_comm_node_size(c);
+    fmd_node_memory m;
+    FMD_TRY(fmd_node_memory_predict(&m, config, &size, ranks,
+                                    fmd_model_size_group(&size, ROWS, BATCH)));
+    *needs = (fmd_needs){.total_bytes = bytes + fmd_node_memory_sum(&m, ranks),
+                         .shared_bytes = bytes + ranks * m.message_bytes + m.shared_bytes,
+                         .ranks = ranks,
                          .threads = (int)config->distribution.threads,
                          .host = fmd_comm_host(c)};
     return FMD_OK;

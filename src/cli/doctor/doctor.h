@@ -27,10 +27,9 @@ void fmd_find(fmd_findings *f, fmd_grade grade, const char *topic, const char *c
 
 /* The needs of a training on this machine. */
 typedef struct fmd_needs {
-    double data_bytes;    /* images and labels, once a machine */
-    double rank_bytes;    /* each rank: model, moments, gradient */
-    double message_bytes; /* the sums of a rank, in memory that the ranks share */
-    int ranks, threads;   /* ranks on the machine, threads of each */
+    double total_bytes;  /* of all ranks on the machine, with the data */
+    double shared_bytes; /* of them in memory that the ranks share */
+    int ranks, threads;  /* ranks on the machine, threads of each */
     const char *host;
 } fmd_needs;
 

@@ -129,7 +129,7 @@ static void check_quota(fmd_findings *f, const char *root, const fmd_needs *need
 
 static void check_memory(fmd_findings *f, const char *root, const fmd_needs *needs)
 {
-    const double needed = needs->data_bytes + needs->ranks * needs->rank_bytes;
+    const double needed = needs->total_bytes;
     bool limited;
     const double room = fmd_procfs_memory(root, &limited);
     if (isfinite(room))
@@ -144,8 +144,7 @@ static void check_shm(fmd_findings *f, const char *root, const fmd_needs *needs)
 {
     double left;
     const char *folder = fmd_shared_room(root, &left);
-    const double needed =
-        needs->ranks > 1 ? needs->data_bytes + (needs->ranks + 1) * needs->message_bytes : 0;
+    const double needed = needs->ranks > 1 ? needs->shared_bytes : 0;
     if (left < 0)
         fmd_find(f, FMD_WARN, "shm", "mount -t tmpfs tmpfs /dev/shm",
                  "there is no %.200s: ranks share memory through files in $TMPDIR", folder);

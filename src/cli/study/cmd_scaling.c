@@ -177,6 +177,6 @@ const fmd_command fmd_command_scaling = {
     .help = "measures a training on several numbers of ranks, and advises",
     .section = FMD_TO_MEASURE,
     .example = "--ranks 1,2,4,8 --batch-size 1024 --repetitions 6",
-    .groups = "study|scaling|" FMD_STUDY_MEASURED,
+    .groups = "ranks|study|scaling|" FMD_STUDY_MEASURED,
     .run = run_scaling,
 };

@@ -209,6 +209,6 @@ const fmd_command fmd_command_sweep = {
     .help = "trains with each setting of a grid, and compares the settings",
     .section = FMD_TO_MEASURE,
     .example = "--grid 'learning-rate=1e-3,3e-3 seed=0..4' --epochs 5",
-    .groups = "grid|sweep|study|" FMD_SWEEP_SHARED "|json",
+    .groups = "grid|sweep|ranks|study|" FMD_SWEEP_SHARED "|json",
     .run = run_sweep,
 };
