@@ -238,16 +238,18 @@ static fmd_status predict(fmd_node_memory *m, const fmd_config *config, const fm
 static fmd_status print_ranks(const rank_list *r, const fmd_config *config,
                               const fmd_model_size *size)
 {
-    if (r->n > 0)
-        fmd_print("\n Memory of a node, without data, with %s and batches of %d:\n\n"
-                  " %8s %12s %12s %12s %12s  %s\n",
-                  config->training.optimizer, (int)config->training.batch_size, "ranks", "per rank",
-                  "once", "total", "checkpoint", "parameters");
+    if (r->n > 0) {
+        fmd_print("\n");
+        fmd_print(" Memory of a node, without data, with %s and batches of %d:\n",
+                  config->training.optimizer, (int)config->training.batch_size);
+        fmd_print(" %6s %10s %10s %10s %11s  %s\n", "ranks", "per rank", "once", "total",
+                  "checkpoint", "parameters");
+    }
     for (int i = 0; i < r->n; i++) {
         fmd_node_memory m;
         char rank[32], once[32], total[32], file[32];
         FMD_TRY(predict(&m, config, size, r->of[i]));
-        fmd_print(" %8d %12s %12s %12s %12s  %s\n", r->of[i],
+        fmd_print(" %6d %10s %10s %10s %11s  %s\n", r->of[i],
                   fmd_format_bytes((size_t)m.rank_bytes, rank),
                   fmd_format_bytes((size_t)m.node_bytes, once),
                   fmd_format_bytes((size_t)fmd_node_memory_sum(&m, r->of[i]), total),

@@ -16,7 +16,7 @@
 /* A position in the training: step, pass of the step, piece of the slice. */
 enum { PIECE_BITS = 22, PASS_BITS = 2 };
 
-enum { KEPT = 4 };
+enum { KEPT = 4, MEASURING_PASSES = 2 };
 
 /* What a rank shows to the others. */
 typedef struct lane {
@@ -26,7 +26,8 @@ typedef struct lane {
     size_t first, n;                          /* its values */
 } lane;
 
-/* Of a piece in a pass that measures norms. */
+/* Of a piece in a pass that measures norms. Each pass has its own, since one rank may be in the next pass
+ * while another still reads those of the pass before. */
 typedef struct squares {
     double sums[2];
     size_t first; /* its first value */
@@ -131,7 +132,8 @@ static fmd_status share(fmd_shard *s, size_t n_tensors)
 {
     void *memory;
     const size_t n = (size_t)s->ranks;
-    const size_t lanes = n * sizeof(lane), squares_bytes = lines(s->n_pieces * sizeof(squares));
+    const size_t lanes = n * sizeof(lane),
+                 squares_bytes = lines(MEASURING_PASSES * s->n_pieces * sizeof(squares));
     s->journal_bytes = (1 + s->n_slots) * FMD_REDUCTION_PIECE * sizeof(float);
     s->n_tensors = n_tensors;
     s->largest_count = lines(n_tensors * sizeof(uint32_t)) / sizeof(uint32_t);
@@ -317,19 +319,21 @@ void fmd_shard_end_piece(fmd_shard *s)
     const uint64_t done = l->done;
     if (!fmd_optimizer_updates(s->optimizer)) {
         const size_t piece = slice(s, s->at).first + (size_t)(done & ((1u << PIECE_BITS) - 1));
-        squares *q = &s->squares[piece];
+        const size_t pass = (size_t)(done >> PIECE_BITS) & ((1u << PASS_BITS) - 1);
+        squares *q = &s->squares[pass * s->n_pieces + piece];
         q->first = l->first;
         fmd_optimizer_take_squares(s->optimizer, l->first, q->sums);
     }
     atomic_store_explicit(&l->done, done + 1, memory_order_release);
 }
 
-void fmd_shard_end_pass(fmd_shard *s)
+void fmd_shard_end_pass(fmd_shard *s, int pass)
 {
     if (fmd_optimizer_updates(s->optimizer))
         return;
+    const squares *q = s->squares + (size_t)pass * s->n_pieces;
     for (size_t i = 0; i < s->n_pieces; i++)
-        fmd_optimizer_add_squares(s->optimizer, s->squares[i].first, s->squares[i].sums);
+        fmd_optimizer_add_squares(s->optimizer, q[i].first, q[i].sums);
 }
 
 const uint32_t *fmd_shard_largest_of(const fmd_shard *s, int i)

@@ -51,7 +51,7 @@ void fmd_shard_begin_piece(fmd_shard *s, size_t first, size_t n);
 void fmd_shard_end_piece(fmd_shard *s);
 
 /* Local. A pass is complete on all ranks: the optimizer receives the squares of all pieces. */
-void fmd_shard_end_pass(fmd_shard *s);
+void fmd_shard_end_pass(fmd_shard *s, int pass);
 
 /* Local. The step is complete on all ranks. */
 void fmd_shard_end(fmd_shard *s);

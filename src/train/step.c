@@ -370,7 +370,7 @@ static void update_shared(fmd_stepper *s)
         fmd_watchdog_phase(s->args->watchdog, "the update of the parameters");
         FMD_WHILE_UNLOCKED (s->args->watchdog)
             fmd_comm_node_barrier(s->comm);
-        fmd_shard_end_pass(s->shard);
+        fmd_shard_end_pass(s->shard, s->pass);
         (void)fmd_optimizer_again(s->optimizer);
     }
     merge_largest(s);
@@ -409,7 +409,7 @@ static void complete_update(fmd_stepper *s)
     fesetenv(&s->arithmetic);
     for (int pass = s->pass; pass < passes; pass++) {
         fmd_shard_pass(s->shard, pass, update_slice, s, fmd_reduction_largest(s->reduction));
-        fmd_shard_end_pass(s->shard);
+        fmd_shard_end_pass(s->shard, pass);
         (void)fmd_optimizer_again(s->optimizer);
     }
     merge_largest(s);

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/rng.h"
+#include "math/gemm.h"
 #include "train/batch_plan.h"
 #include "train/callbacks/callbacks.h"
 #include "train/loop.h"
@@ -143,6 +144,7 @@ static void the_same_bits_in_every_combination(void **state)
     (void)state;
     const int size = fmd_comm_size(mpi_comm);
     fmd_comm self = alone();
+    assert_all_ok(fmd_math_open(FMD_GEMM_AUTO, 1));
     make_images();
     if (fmd_comm_rank(mpi_comm) == 0)
         printf("| ranks | nodes | bucket, bytes | sharding | allreduce | model | weights |\n");

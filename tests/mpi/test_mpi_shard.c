@@ -124,7 +124,7 @@ static void *update(void *self)
         if (f->kill != NEVER && f->pass == f->kill_pass)
             return NULL; /* the others cannot come further: the dead one never arrives */
         fmd_comm_node_barrier(mpi_comm);
-        fmd_shard_end_pass(f->shard);
+        fmd_shard_end_pass(f->shard, f->pass);
         (void)fmd_optimizer_again(f->optimizer);
     }
     fmd_shard_end(f->shard);
@@ -209,7 +209,7 @@ static int death(const char *optimizer, int dead, int survivor, int pass, size_t
         f.kill = NEVER;
         for (int p = f.pass; frozen && p < fmd_optimizer_passes(f.optimizer); p++) {
             fmd_shard_pass(f.shard, p, work, &f, f.numbers);
-            fmd_shard_end_pass(f.shard);
+            fmd_shard_end_pass(f.shard, p);
             (void)fmd_optimizer_again(f.optimizer);
         }
         if (frozen)
