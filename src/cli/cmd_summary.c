@@ -5,7 +5,7 @@
 #include "cli/commands.h"
 #include "data/source.h"
 #include "io/json/json_object.h"
-#include "run/node_memory.h"
+#include "run/job.h"
 #include "run/weights_file.h"
 #include "train/batch_plan.h"
 #include "train/evaluation/evaluate.h"
@@ -231,8 +231,8 @@ static fmd_status predict(fmd_node_memory *m, const fmd_config *config, const fm
     const size_t evaluated =
         fmd_model_size_group(size, FMD_EVALUATE_MICROBATCH, FMD_EVALUATE_SAMPLES);
     const size_t trained = fmd_model_size_group(size, microbatch, mine);
-    return fmd_node_memory_predict(m, config, size, ranks,
-                                   trained > evaluated ? trained : evaluated);
+    return fmd_job_predict_memory(m, config, size, ranks,
+                                  trained > evaluated ? trained : evaluated);
 }
 
 static fmd_status print_ranks(const rank_list *r, const fmd_config *config,
@@ -252,7 +252,7 @@ static fmd_status print_ranks(const rank_list *r, const fmd_config *config,
         fmd_print(" %6d %10s %10s %10s %11s  %s\n", r->of[i],
                   fmd_format_bytes((size_t)m.rank_bytes, rank),
                   fmd_format_bytes((size_t)m.node_bytes, once),
-                  fmd_format_bytes((size_t)fmd_node_memory_sum(&m, r->of[i]), total),
+                  fmd_format_bytes((size_t)fmd_job_memory_sum(&m, r->of[i]), total),
                   fmd_format_bytes((size_t)m.file_bytes, file),
                   m.sharded ? "once per node" : "once per rank");
     }
@@ -270,7 +270,7 @@ static fmd_status add_ranks(fmd_json *j, const rank_list *r, const fmd_config *c
         fmd_json_int(one, NULL, "ranks", r->of[i]);
         fmd_json_real(one, NULL, "rank_bytes", m.rank_bytes);
         fmd_json_real(one, NULL, "node_bytes", m.node_bytes);
-        fmd_json_real(one, NULL, "total_bytes", fmd_node_memory_sum(&m, r->of[i]));
+        fmd_json_real(one, NULL, "total_bytes", fmd_job_memory_sum(&m, r->of[i]));
         fmd_json_real(one, NULL, "checkpoint_bytes", m.file_bytes);
         fmd_json_bool(one, NULL, "sharded", m.sharded);
         fmd_json_append_object(j, "memory", one);

@@ -5,8 +5,8 @@
 #include "base/mem.h"
 #include "data/class_weight.h"
 #include "data/division.h"
-#include "run/node_memory.h"
 #include "train/batch_plan.h"
+#include "train/shard.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -174,6 +174,36 @@ static fmd_status check_images(const fmd_job *j)
                     fmd_shape_text(image, 0, found));
 }
 
+/* A file is built in memory, and its values are copied from it. */
+enum { FILE_COPIES = 2 };
+
+fmd_status fmd_job_predict_memory(fmd_node_memory *out, const fmd_config *c,
+                                  const fmd_model_size *size, int ranks, size_t samples)
+{
+    fmd_optimizer *small;
+    FMD_TRY(fmd_optimizer_create(&small, c->training.optimizer, 1));
+    const double slots = (double)fmd_optimizer_n_slots(small);
+    fmd_optimizer_destroy(small);
+    const double array = (double)size->params * sizeof(float);
+    const double kept = c->stopping.restore_best ? array : 0;
+    const double state = (1 + slots) * array + kept;
+    const double work = fmd_model_size_bytes(size, samples) - array;
+    const bool sums = ranks > 1 && c->distribution.allreduce == FMD_ALLREDUCE_SHARED;
+    *out = (fmd_node_memory){
+        .message_bytes = array,
+        .file_bytes = FILE_COPIES * state,
+        .sharded = fmd_shard_pays((fmd_sharding)c->distribution.sharding, ranks, size->params)};
+    out->rank_bytes = work + array + (out->sharded ? 0 : state);
+    out->node_bytes = out->sharded ? state : sums ? array : 0;
+    out->shared_bytes = out->node_bytes;
+    return FMD_OK;
+}
+
+double fmd_job_memory_sum(const fmd_node_memory *m, int ranks)
+{
+    return ranks * m->rank_bytes + m->node_bytes;
+}
+
 /* Local. Checks that this node has enough memory for all of its ranks. */
 static fmd_status check_memory(const fmd_job *j, const fmd_model_size *size)
 {
@@ -181,11 +211,11 @@ static fmd_status check_memory(const fmd_job *j, const fmd_model_size *size)
     const int ranks = fmd_comm_node_size(j->comm);
     char what[96];
     fmd_node_memory needs;
-    FMD_TRY(fmd_node_memory_predict(&needs, c, size, ranks, j->samples));
+    FMD_TRY(fmd_job_predict_memory(&needs, c, size, ranks, j->samples));
     const bool saves = fmd_comm_rank(j->comm) == 0 && j->saves;
     const double order = (double)j->fit.train.n * sizeof(uint32_t); /* of the images */
     const double bytes =
-        fmd_node_memory_sum(&needs, ranks) + ranks * order + (saves ? needs.file_bytes : 0);
+        fmd_job_memory_sum(&needs, ranks) + ranks * order + (saves ? needs.file_bytes : 0);
     snprintf(what, sizeof what, "the training (%.0f parameters, ranks on this machine: %d)",
              (double)size->params, ranks);
     return fmd_mem_check(bytes, what,

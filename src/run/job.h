@@ -63,4 +63,24 @@ FMD_CHECKED fmd_status fmd_job_callbacks(fmd_job *j, fmd_callback *display);
 /* Local. Releases the job with model and optimizer; not its data. */
 void fmd_job_free(fmd_job *j);
 
+/* The memory that a training takes on one node. */
+typedef struct fmd_node_memory {
+    double rank_bytes;    /* each rank: values of a group of samples, gradient sums; and its own
+                             parameters and optimizer state, unless they are shared */
+    double node_bytes;    /* once: shared parameters and optimizer state, or the total */
+    double file_bytes;    /* rank 0: a checkpoint that is written or read */
+    double message_bytes; /* of rank_bytes: gradient sums, in shared memory */
+    double shared_bytes;  /* of node_bytes: in shared memory */
+    bool sharded;
+} fmd_node_memory;
+
+/* Local. For `ranks` ranks on a node, each with memory for `samples` samples. FMD_EUSAGE: there is no
+ * such optimizer. */
+FMD_CHECKED fmd_status fmd_job_predict_memory(fmd_node_memory *out, const fmd_config *c,
+                                              const fmd_model_size *size, int ranks,
+                                              size_t samples);
+
+/* Local. The sum for `ranks` ranks, without data. */
+double fmd_job_memory_sum(const fmd_node_memory *m, int ranks);
+
 #endif

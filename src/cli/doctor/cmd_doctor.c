@@ -14,7 +14,7 @@
 #include "dist/binding.h"
 #include "io/json/json_object.h"
 #include "math/gemm.h"
-#include "run/node_memory.h"
+#include "run/job.h"
 #include "run/weights_file.h"
 #include "train/loader.h"
 
@@ -382,9 +382,9 @@ static fmd_status find_needs(fmd_needs *needs, fmd_comm *c, const fmd_config *co
     FMD_TRY(fmd_weights_file_measure(&size, &none, config, image, 10));
     const int ranks = fmd_comm_node_size(c);
     fmd_node_memory m;
-    FMD_TRY(fmd_node_memory_predict(&m, config, &size, ranks,
-                                    fmd_model_size_group(&size, ROWS, BATCH)));
-    *needs = (fmd_needs){.total_bytes = bytes + fmd_node_memory_sum(&m, ranks),
+    FMD_TRY(
+        fmd_job_predict_memory(&m, config, &size, ranks, fmd_model_size_group(&size, ROWS, BATCH)));
+    *needs = (fmd_needs){.total_bytes = bytes + fmd_job_memory_sum(&m, ranks),
                          .shared_bytes = bytes + ranks * m.message_bytes + m.shared_bytes,
                          .ranks = ranks,
                          .threads = (int)config->distribution.threads,

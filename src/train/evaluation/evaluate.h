@@ -11,7 +11,7 @@
 
 /* The fixed size of a microbatch, so that no loss depends on the number of ranks; and the size of a
  * group of microbatches, large enough to be fast. */
-enum { FMD_EVALUATE_MICROBATCH = 32, FMD_EVALUATE_SAMPLES = 256 };
+enum { FMD_EVALUATE_MICROBATCH = 32, FMD_EVALUATE_SAMPLES = 128 };
 
 /* Local. The range of n samples that `rank` evaluates: whole microbatches. */
 fmd_range fmd_evaluate_share(size_t n, int rank, int size);
