@@ -1,6 +1,7 @@
 #include "base/format.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 const char *fmd_format_count(size_t n, char text[32])
 {
@@ -33,5 +34,15 @@ const char *fmd_format_shape(fmd_shape s, char text[FMD_SHAPE_TEXT])
     for (int i = 0; i < s.rank; i++)
         used += (size_t)snprintf(text + used, FMD_SHAPE_TEXT - used, "%s%d", i > 0 ? "x" : "",
                                  s.dim[i]);
+    return text;
+}
+
+const char *fmd_format_float(float value, char text[32])
+{
+    for (int digits = 1; digits <= 9; digits++) {
+        snprintf(text, 32, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value)
+            break;
+    }
     return text;
 }

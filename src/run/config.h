@@ -186,6 +186,14 @@ typedef struct fmd_config {
         bool fold;
     } export_to;
     struct {
+        char host[256];
+        int64_t port;
+        int64_t max_batch;
+        double max_body; /* MB */
+        int64_t max_connections;
+        double request_timeout;
+    } serve;
+    struct {
         char lesson[32];
         int shell;
     } tool;

@@ -344,6 +344,23 @@ const fmd_option fmd_config_table[] = {
      .value = "FILE",
      .help = "file to write; show: a PNG file; report, compare: the page; export: the model; learning-rate: SVG or PNG; "
              "plot, data info: the folder of the pictures"},
+    /* server */
+    {.name = "host", .group = "server", .kind = FMD_OPTION_TEXT, FIELD(serve.host),
+     .initial = "127.0.0.1", .value = "HOST",
+     .help = "address to listen on; the default is reachable from this machine only"},
+    {.name = "port", .group = "server", .kind = FMD_OPTION_INT, FIELD(serve.port), .initial = "8501",
+     .min = 0, .max = 65535, .value = "N", .help = "port to listen on; 0: any free port, which is printed"},
+    {.name = "max-batch", .group = "server", .kind = FMD_OPTION_INT, FIELD(serve.max_batch),
+     .initial = "64", .min = 1, .max = 256, .value = "N",
+     .help = "images of waiting requests that go through the model together; 1: no batches"},
+    {.name = "max-body", .group = "server", .kind = FMD_OPTION_FLOAT, FIELD(serve.max_body),
+     .initial = "8", .min = 0.001, .max = 64, .value = "MB", .help = "largest body of a request"},
+    {.name = "max-connections", .group = "server", .kind = FMD_OPTION_INT,
+     FIELD(serve.max_connections), .initial = "256", .min = 1, .max = 10000, .value = "N",
+     .help = "connections at a time; further clients wait"},
+    {.name = "request-timeout", .group = "server", .kind = FMD_OPTION_DURATION,
+     FIELD(serve.request_timeout), .initial = "10", .min = 0.1, .max = 3600, .value = "TIME",
+     .help = "time in which a connection must send a whole request"},
     /* tutorial */
     {.name = "lesson", .group = "tutorial", .kind = FMD_OPTION_TEXT, FIELD(tool.lesson),
      .initial = "list", .value = "list|all|LESSON",

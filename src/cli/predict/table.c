@@ -1,4 +1,5 @@
 #include "cli/predict/table.h"
+#include "base/format.h"
 #include "base/system/print.h"
 #include "base/system/terminal.h"
 #include "io/json/json_object.h"
@@ -28,17 +29,6 @@ static const fmd_dataset_info *data_of(const fmd_told *t)
 static bool is_wrong(const fmd_told *t, size_t image)
 {
     return t->labels != NULL && t->labels[image] != t->prediction->predicted[image];
-}
-
-/* The shortest decimal number that reads back as the same float. */
-static const char *shortest(float value, char text[32])
-{
-    for (int digits = 1; digits <= 9; digits++) {
-        snprintf(text, 32, "%.*g", digits, (double)value);
-        if (strtof(text, NULL) == value)
-            break;
-    }
-    return text;
 }
 
 /* The table. */
@@ -189,9 +179,9 @@ void fmd_prediction_csv(const fmd_told *t)
         }
         printf(",%d,", t->prediction->predicted[image]);
         print_field(fmd_class_name(data_of(t), t->prediction->predicted[image]), terminal);
-        printf(",%s", shortest(fmd_confidence(t->prediction, image), text));
+        printf(",%s", fmd_format_float(fmd_confidence(t->prediction, image), text));
         for (size_t k = 0; k < t->prediction->classes; k++)
-            printf(",%s", shortest(row_of(t, image)[k], text));
+            printf(",%s", fmd_format_float(row_of(t, image)[k], text));
         printf("\n");
     }
 }
@@ -200,7 +190,6 @@ void fmd_prediction_csv(const fmd_told *t)
 
 static fmd_status add_image(fmd_json *j, const fmd_told *t, size_t image)
 {
-    char text[32];
     fmd_json *one;
     FMD_TRY(fmd_json_create(&one));
     if (t->names != NULL)
@@ -210,9 +199,7 @@ static fmd_status add_image(fmd_json *j, const fmd_told *t, size_t image)
     if (t->labels != NULL)
         fmd_json_int(one, NULL, "label", t->labels[image]);
     fmd_json_int(one, NULL, "predicted", t->prediction->predicted[image]);
-    for (size_t k = 0; k < t->prediction->classes; k++)
-        fmd_json_append_real(one, NULL, "probabilities",
-                             strtod(shortest(row_of(t, image)[k], text), NULL));
+    fmd_json_floats(one, "probabilities", row_of(t, image), t->prediction->classes);
     fmd_json_append_object(j, "predictions", one);
     fmd_json_destroy(one);
     return FMD_OK;

@@ -1,5 +1,6 @@
 #include "io/json/json_object.h"
 
+#include "base/format.h"
 #include "io/atomic_file.h"
 #include "io/json/json_value.h"
 
@@ -122,6 +123,32 @@ void fmd_json_append_real(fmd_json *j, const char *group, const char *key, doubl
 {
     json_t *array = member(group_object(j, group), key, json_array);
     note(j, key, json_array_append_new(array, real_of(value)) == 0);
+}
+
+/* NULL: out of memory. */
+static json_t *array_of(const float *values, size_t n)
+{
+    char text[32];
+    json_t *array = json_array();
+    bool whole = array != NULL;
+    for (size_t i = 0; i < n && whole; i++)
+        whole = json_array_append_new(
+                    array, real_of(strtod(fmd_format_float(values[i], text), NULL))) == 0;
+    if (whole)
+        return array;
+    json_decref(array);
+    return NULL;
+}
+
+void fmd_json_floats(fmd_json *j, const char *key, const float *values, size_t n)
+{
+    add(j, NULL, key, array_of(values, n));
+}
+
+void fmd_json_append_floats(fmd_json *j, const char *key, const float *values, size_t n)
+{
+    json_t *array = member(j->root, key, json_array);
+    note(j, key, json_array_append_new(array, array_of(values, n)) == 0);
 }
 
 void fmd_json_append_object(fmd_json *j, const char *key, const fmd_json *value)

@@ -28,6 +28,11 @@ void fmd_json_append(fmd_json *j, const char *group, const char *key, const char
 void fmd_json_append_int(fmd_json *j, const char *group, const char *key, long long value);
 void fmd_json_append_real(fmd_json *j, const char *group, const char *key, double value);
 
+/* Local. Sets the member `key` to an array of floats, each with the fewest digits that read back as the
+ * same float; or appends this array to the array `key`. */
+void fmd_json_floats(fmd_json *j, const char *key, const float *values, size_t n);
+void fmd_json_append_floats(fmd_json *j, const char *key, const float *values, size_t n);
+
 /* Local. Sets the member `key` to another object, or appends that object to the array `key`. Both
  * share it: later changes of `value` show in `j`. */
 void fmd_json_attach(fmd_json *j, const char *key, const fmd_json *value);

@@ -47,6 +47,10 @@ FMD_CHECKED fmd_status fmd_picture_read(fmd_picture *out, const char *path, size
  * FMD_EDATA, FMD_EIO, FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_picture_examine(fmd_picture *out, const char *path);
 
+/* Local. The same of the bytes of a file, which messages call `path`. FMD_EDATA, FMD_ENOMEM. */
+FMD_CHECKED fmd_status fmd_picture_examine_bytes(fmd_picture *out, const void *data, size_t bytes,
+                                                 const char *path);
+
 /* Local. Whether the bytes start like a JPEG file; and the decoded picture, as from
  * fmd_picture_decode. `path` is for messages. */
 bool fmd_picture_is_jpeg(const void *data, size_t bytes);

@@ -250,7 +250,7 @@ fmd_status fmd_live_put(fmd_html *h, const fmd_live *l)
     if (l->url == NULL && bytes > most_bytes)
         return FMD_FAIL(FMD_EUSAGE,
                         "--live: the model has %s of weights, more than the %s that a page can "
-                        "hold",
+                        "hold; use 'fmnist-dist serve' instead",
                         fmd_format_bytes(bytes, size), fmd_format_bytes(most_bytes, most));
     fmd_html_scripts(h, policy, live_css);
     fmd_html_section(h, "live", "Try the model");
