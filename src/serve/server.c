@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Memory of a connection for head and buffers; a longer head is refused with 431. */
@@ -217,6 +218,7 @@ static enum MHD_Result submit(server *s, struct MHD_Connection *c, request *r)
 static enum MHD_Result conclude(server *s, struct MHD_Connection *c, request *r)
 {
     char *text = NULL;
+    restart_clock(s, c, false); /* now the client has to read */
     if (r->ticket->abandoned)
         return answer_error(s, c, r, MHD_HTTP_SERVICE_UNAVAILABLE, "the server ends");
     if (r->ticket->failed)
@@ -341,7 +343,8 @@ static void run(server *s, struct MHD_Daemon *daemon, double timeout)
         if (signals > 0 && end == 0) {
             end = fmd_now() + timeout;
             atomic_store(&s->ending, true);
-            close(MHD_quiesce_daemon(daemon));
+            /* Refuses connections. libmicrohttpd may use the socket until its end. */
+            shutdown(MHD_quiesce_daemon(daemon), SHUT_RDWR);
         }
     }
     work_off(s, true);
@@ -370,6 +373,7 @@ static fmd_status serve(server *s, int socket, const char *address, const fmd_co
     fflush(stdout);
     run(s, daemon, config->serve.request_timeout);
     MHD_stop_daemon(daemon);
+    close(socket);
     return FMD_OK;
 }
 

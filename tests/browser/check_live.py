@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """report --live, in a real browser: the page computes the probabilities of predict, for every layer of
 the program and for the user's pictures; it can be drawn on with a mouse and with keys, fits a phone,
-follows dark mode, and asks for nothing from elsewhere. Exit code 77 where there is no Chromium."""
+follows dark mode, and asks for nothing from elsewhere. The page of serve does the same with the server's
+answers. Exit code 77 where there is no Chromium."""
 import json
 import os
 import pathlib
@@ -167,6 +168,20 @@ def check_layout(page):
     check(unnamed == 0, f"{unnamed} controls without a name")
 
 
+def check_served(page, run, images):
+    """The page of serve: the same section, but the server computes, with the bits of predict."""
+    with subprocess.Popen([PROGRAM, "serve", run, "--port", "0"], stdout=subprocess.PIPE,
+                          text=True) as server:
+        url = re.search(r"http://[^ ]+/", server.stdout.readline())[0]
+        page.open(url)
+        for image, wanted in zip(images[:5], predicted(run, "--index", "0-4")):
+            check(in_page(page, image) == wanted["probabilities"], "serve has other bits than predict")
+        check_drawing(page)
+        check_layout(page)
+        check(not page.console, f"serve: the console says {page.console}")
+        server.terminate()
+
+
 def main():
     find()
     layers = re.findall(r"FMD_LAYER\((\w+)\)", pathlib.Path(
@@ -196,6 +211,9 @@ def main():
         check_drawing(page)
         check_layout(page)
         check(not page.console, f"the console says {page.console}")
+
+        if "SERVE" not in os.environ.get("FMD_WITHOUT", "").split():
+            check_served(page, run, test_images(f"{folder}/grey"))
 
         # The control: other weights give other probabilities.
         text = pathlib.Path(f"{run}/report.html").read_text(encoding="utf-8")
