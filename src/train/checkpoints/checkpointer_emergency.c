@@ -83,7 +83,9 @@ void fmd_checkpointer_emergency(fmd_checkpointer *s, const fmd_state *state)
     char name[NAME_BYTES], path[PATH_BYTES], claim[NAME_BYTES], claimed[PATH_BYTES];
     fmd_checkpoint_image image = {.data = NULL};
     fmd_step_files_path(&s->files, fmd_step_files_name(state->step, name), path);
-    if (access(path, F_OK) == 0)
+    /* A folder of another process by now gets no copy; one that this node does not see does. */
+    if (access(path, F_OK) == 0 ||
+        (access(s->args.run_folder, F_OK) == 0 && fmd_step_files_check(&s->files) != FMD_OK))
         return;
     copy_to_node(s, state, &image);
     fmd_background_wait(s->thread);
