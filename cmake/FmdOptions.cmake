@@ -26,6 +26,9 @@ set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O3 -g")
 
 add_library(fmd_options INTERFACE)
 target_compile_definitions(fmd_options INTERFACE _GNU_SOURCE)
+if(CMAKE_SIZEOF_VOID_P EQUAL 4) # files of 2 GB and more
+  target_compile_definitions(fmd_options INTERFACE _FILE_OFFSET_BITS=64)
+endif()
 target_compile_options(fmd_options INTERFACE
   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wformat=2
   -Wdouble-promotion -Wcast-qual -Wpointer-arith

@@ -57,14 +57,14 @@ static fmd_status describe(const fmd_reader *r, fmd_state_entry *e)
     H5Sclose(space);
     H5Tclose(type);
     H5Oclose(dataset);
-    e->count = count > 0 ? (size_t)count : 0;
     e->min = -(double)INFINITY;
     e->max = (double)INFINITY;
     e->may_be_nan = true;
     /* A file cannot have more values than bytes: a larger count would only exhaust memory. */
-    if (!known || count < 0 || e->count > r->h5.bytes)
+    if (!known || count < 0 || (uint64_t)count > r->h5.bytes)
         return FMD_FAIL(FMD_EDATA, "'%s' is damaged: %s is not an array of numbers", r->h5.path,
                         at);
+    e->count = (size_t)count;
     return FMD_OK;
 }
 
