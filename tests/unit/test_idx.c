@@ -318,6 +318,8 @@ static void test_idx__wrong_size_is_named_at_opening(void **state)
 static void test_idx__impossible_packed_size_is_named_at_opening(void **state)
 {
     (void)state;
+    if (SIZE_MAX == UINT32_MAX) /* it exceeds the memory, and says so */
+        skip();
     content c = {.n = 16};
     put_idx_header(c.at, 3, (uint32_t[]){1000000, 1000, 1000});
     content p = packed(&c);

@@ -161,6 +161,8 @@ static void test_sampler__every_place_gets_every_sample(void **state)
 static void test_sampler__too_many_samples_are_refused(void **state)
 {
     (void)state;
+    if (SIZE_MAX == UINT32_MAX)
+        skip();
     fmd_sampler *s;
     assert_fails(fmd_sampler_create(&s, &(fmd_split){.n = (size_t)UINT32_MAX + 1}, 0), FMD_EDATA,
                  "found 4294967296 samples, expected at most 4294967295");

@@ -16,6 +16,8 @@ class FmnistDist(CMakePackage):
 
     variant("hwloc", default=True, description="Cores and hardware threads by hwloc")
     variant("jpeg", default=True, description="Read JPEG files")
+    variant("onnx", default=True, description="Export to ONNX")
+    variant("serve", default=True, description="Predictions over HTTP")
     variant("tensorboard", default=True, description="Write TensorBoard logs")
 
     depends_on("c", type="build")
@@ -32,6 +34,8 @@ class FmnistDist(CMakePackage):
     depends_on("random123")
     depends_on("hwloc@2:", when="+hwloc")
     depends_on("jpeg", when="+jpeg")
+    depends_on("protobuf-c", when="+onnx")
+    depends_on("libmicrohttpd", when="+serve")
     depends_on("protobuf-c", when="+tensorboard")
 
     def cmake_args(self):
@@ -39,7 +43,7 @@ class FmnistDist(CMakePackage):
             self.define("FMD_TESTS", False),
             self.define("RANDOM123_INCLUDE_DIR", self.spec["random123"].prefix.include),
             *(self.define(f"FMD_{part.upper()}", "ON" if f"+{part}" in self.spec else "OFF")
-              for part in ("hwloc", "jpeg", "tensorboard")),
+              for part in ("hwloc", "jpeg", "onnx", "serve", "tensorboard")),
         ]
 
     def test_version(self):
