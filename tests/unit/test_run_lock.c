@@ -29,7 +29,11 @@ int fcntl(int fd, int command, ...)
         errno = no_locks;
         return -1;
     }
+#ifdef SYS_fcntl64 /* 32 bits */
+    return (int)syscall(SYS_fcntl64, fd, command, argument);
+#else
     return (int)syscall(SYS_fcntl, fd, command, argument);
+#endif
 }
 
 /* A process that takes the lock of "." and holds it until it is killed. */
