@@ -276,5 +276,11 @@ static fmd_status build(fmd_job *j, const fmd_weights_file *weights)
 fmd_status fmd_job_build(fmd_job *j, const fmd_weights_file *weights)
 {
     FMD_TRY(fmd_comm_agree(j->comm, plan(j, weights)));
-    return fmd_comm_agree(j->comm, build(j, weights));
+    FMD_TRY(fmd_comm_agree(j->comm, build(j, weights)));
+    if (j->fit.allreduce != FMD_ALLREDUCE_AUTO)
+        return FMD_OK;
+    FMD_TRY(
+        fmd_allreduce_choose(&j->allreduce, j->comm, j->fit.reduce, fmd_model_n_params(j->model)));
+    j->fit.allreduce = j->allreduce.allreduce;
+    return FMD_OK;
 }

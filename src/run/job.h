@@ -3,6 +3,7 @@
 #define FMD_RUN_JOB_H
 
 #include "dist/comm.h"
+#include "dist/reduce/choice.h"
 #include "io/json/json_object.h"
 #include "run/config.h"
 #include "run/run_folder.h"
@@ -26,6 +27,7 @@ typedef struct fmd_job {
     fmd_model *model;
     fmd_optimizer *optimizer;
     fmd_fit_args fit;
+    fmd_allreduce_choice allreduce; /* with --allreduce auto */
     float class_weight[FMD_CLASSES_MAX];
     uint32_t *index; /* of the images in fit.train and fit.validation; NULL: by ranges */
     int fold;        /* of --k-fold, from 1; 0: none */

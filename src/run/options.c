@@ -220,7 +220,8 @@ const fmd_option fmd_config_table[] = {
      .help = "exact: the same bits on any number of ranks; native: sums of floats"},
     {.name = "allreduce", .group = "distribution", .kind = FMD_OPTION_CHOICE, FIELD(distribution.allreduce),
      .initial = "shared", .choices = FMD_ALLREDUCE_NAMES,
-     .help = "shared: shared memory within a node, MPI between nodes; mpi: MPI_Allreduce only"},
+     .help = "shared: shared memory within a node, MPI between nodes; mpi: MPI_Allreduce only; auto: "
+             "the faster one, measured at the start"},
     {.name = "bucket-size", .group = "distribution", .kind = FMD_OPTION_FLOAT,
      FIELD(distribution.bucket_size), .initial = "1", .min = 0, .max = 4096, .value = "MB",
      .help = "send gradients to other nodes in pieces of this size while the step still computes; 0: as "

@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "data/sampler.h"
+#include "dist/reduce/choice.h"
 #include "dist/reduce/reduction.h"
 
 #include <math.h>
@@ -648,6 +649,22 @@ static void seconds_are_added_as_long_as_they_are_measured(void **state)
     }
 }
 
+static void all_ranks_choose_the_faster_way_and_native_sums_never_follow_the_clock(void **state)
+{
+    (void)state;
+    fmd_allreduce_choice choice;
+    assert_all_ok(fmd_allreduce_choose(&choice, mpi_comm, FMD_REDUCE_EXACT, VALUES));
+    assert_all_ranks(choice.measured == (size_of() > 1));
+    assert_all_ranks((choice.mpi_seconds < choice.shared_seconds) ==
+                     (choice.allreduce == FMD_ALLREDUCE_MPI));
+    assert_all_ok(fmd_comm_same(mpi_comm, &choice.shared_seconds, sizeof(double), "the times"));
+    assert_all_ok(fmd_comm_same(mpi_comm, &choice.mpi_seconds, sizeof(double), "the times"));
+    for (int i = 0; i < 20; i++) {
+        assert_all_ok(fmd_allreduce_choose(&choice, mpi_comm, FMD_REDUCE_NATIVE, VALUES));
+        assert_all_ranks(!choice.measured && choice.allreduce == FMD_ALLREDUCE_SHARED);
+    }
+}
+
 static void a_message_has_the_bytes_of_its_elements(void **state)
 {
     (void)state;
@@ -680,6 +697,7 @@ int main(void)
         cmocka_unit_test(only_exact_reductions_are_fed_microbatch_by_microbatch),
         cmocka_unit_test(more_values_than_one_message_holds_are_refused),
         cmocka_unit_test(seconds_are_added_as_long_as_they_are_measured),
+        cmocka_unit_test(all_ranks_choose_the_faster_way_and_native_sums_never_follow_the_clock),
         cmocka_unit_test(a_message_has_the_bytes_of_its_elements),
     };
     return mpi_run_tests(tests);

@@ -91,6 +91,21 @@ static void report_data(const fmd_job *j)
     fmd_print("\n");
 }
 
+/* Adds how messages are summed, if the program has chosen. */
+static void report_allreduce(const fmd_job *j, int *at)
+{
+    const fmd_allreduce_choice *choice = &j->allreduce;
+    char name[FMD_OPTION_TEXT_BYTES];
+    if (j->config->distribution.allreduce != FMD_ALLREDUCE_AUTO)
+        return;
+    fmd_choice_text(FMD_ALLREDUCE_NAMES, choice->allreduce, name);
+    if (choice->measured)
+        fmd_print_fact(at, "allreduce %s (shared %.3g ms, mpi %.3g ms)", name,
+                       choice->shared_seconds * 1e3, choice->mpi_seconds * 1e3);
+    else
+        fmd_print_fact(at, "allreduce %s", name);
+}
+
 void fmd_report_header(const fmd_job *j)
 {
     const fmd_fit_args *f = &j->fit;
@@ -121,6 +136,7 @@ void fmd_report_header(const fmd_job *j)
     fmd_print_fact(&at, "%s lr %g %s", fmd_optimizer_spec(j->optimizer), f->schedule.base,
                    f->schedule.spec);
     fmd_print_fact(&at, "reduce %s", f->reduce == FMD_REDUCE_EXACT ? "exact" : "native");
+    report_allreduce(j, &at);
     fmd_print_fact(&at, "seed %" PRIu64, f->seed);
     fmd_print("\n");
     report_rates(j);

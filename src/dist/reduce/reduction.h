@@ -29,9 +29,13 @@ typedef enum fmd_reduction_mode { FMD_REDUCE_EXACT, FMD_REDUCE_NATIVE } fmd_redu
 
 /* How messages are summed. `mpi`: MPI over all ranks. `shared`: each rank of a node sums one slice in
  * shared memory, then MPI sums the slices over the nodes. Exact mode gives the same result either
- * way. */
-#define FMD_ALLREDUCE_NAMES "shared|mpi"
-typedef enum fmd_allreduce { FMD_ALLREDUCE_SHARED, FMD_ALLREDUCE_MPI } fmd_allreduce;
+ * way. `auto` stands for one of them, chosen by fmd_allreduce_choose. */
+#define FMD_ALLREDUCE_NAMES "shared|mpi|auto"
+typedef enum fmd_allreduce {
+    FMD_ALLREDUCE_SHARED,
+    FMD_ALLREDUCE_MPI,
+    FMD_ALLREDUCE_AUTO
+} fmd_allreduce;
 
 /* Collective. `tensor_counts` has the number of values of each of `n_tensors` tensors;
  * `n_counters` 64-bit counters travel in the same message. Messages between nodes are sent in buckets
