@@ -100,7 +100,8 @@ static work read_case(char *text)
     if (sscanf(text, "%lf:%lf:%n", &w.forward, &w.update, &used) != 2)
         MPI_Abort(MPI_COMM_WORLD, 64);
     for (text += used; *text != '\0' && w.n < BUCKETS; text += used, w.n++)
-        if (sscanf(text, "%d/%lf/%lf%n", &w.elements[w.n], &w.backward[w.n], &w.sum[w.n], &used) != 3)
+        if (sscanf(text, "%d/%lf/%lf%n", &w.elements[w.n], &w.backward[w.n], &w.sum[w.n], &used) !=
+            3)
             MPI_Abort(MPI_COMM_WORLD, 64);
         else
             used += text[used] == ',';
