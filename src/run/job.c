@@ -188,7 +188,7 @@ fmd_status fmd_job_predict_memory(fmd_node_memory *out, const fmd_config *c,
     const double kept = c->stopping.restore_best ? array : 0;
     const double state = (1 + slots) * array + kept;
     const double work = fmd_model_size_bytes(size, samples) - array;
-    const bool sums = ranks > 1 && c->distribution.allreduce == FMD_ALLREDUCE_SHARED;
+    const bool sums = ranks > 1 && c->distribution.allreduce != FMD_ALLREDUCE_MPI;
     *out = (fmd_node_memory){
         .message_bytes = array,
         .file_bytes = FILE_COPIES * state,

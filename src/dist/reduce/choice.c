@@ -13,7 +13,7 @@ static fmd_status measure(fmd_comm *c, fmd_allreduce allreduce, size_t n_values,
 {
     fmd_reduction *r = NULL;
     double shortest = 0;
-    FMD_TRY(fmd_reduction_create(&r, FMD_REDUCE_EXACT, allreduce, 0, c, &n_values, 1, 0));
+    FMD_TRY(fmd_reduction_create(&r, FMD_REDUCE_EXACT, allreduce, false, 0, c, &n_values, 1, 0));
     for (int i = 0; i <= ROUNDS; i++) { /* the first one opens connections */
         fmd_reduction_begin_step(r, fmd_comm_size(c), 0);
         fmd_comm_barrier(c);
