@@ -19,7 +19,7 @@ static const struct {
     fmd_status status;
     const char *text;
 } exit_codes[] = {
-    {FMD_OK, "finished, or stopped by a criterion such as --stop-when"},
+    {FMD_OK, "finished, or stopped by a criterion such as --stop-when; serve: stopped by a signal"},
     {FMD_EDIFFER, "inspect A B: the two checkpoints differ"},
     {FMD_EUSAGE, "invalid option, or options that contradict each other"},
     {FMD_EDATA, "invalid or damaged data or weights file"},
@@ -27,7 +27,7 @@ static const struct {
     {FMD_EINTERNAL, "internal error of this program or of MPI"},
     {FMD_ENOMEM, "out of memory, or not enough space in /dev/shm"},
     {FMD_EBUSY, "the run folder is in use, already holds a run, was moved, or cannot be created"},
-    {FMD_EIO, "reading or writing failed"},
+    {FMD_EIO, "reading or writing failed; serve cannot listen on its port"},
     {FMD_ESTOPPED,
      "stopped by a signal or by --max-time; with a run folder, the same command resumes"},
     {FMD_EDIVERGED, "diverged: loss or gradient is not finite"},
