@@ -22,15 +22,26 @@ void fmd_queue_close(fmd_queue *q)
     close(q->wake);
 }
 
-void fmd_queue_put(fmd_queue *q, fmd_ticket *t)
+bool fmd_queue_put(fmd_queue *q, fmd_ticket *t)
 {
     t->next = NULL;
     pthread_mutex_lock(&q->lock);
-    *q->last = t;
-    q->last = &t->next;
-    q->images += t->n;
+    const bool taken = !q->ended;
+    if (taken) {
+        *q->last = t;
+        q->last = &t->next;
+        q->images += t->n;
+    }
     pthread_mutex_unlock(&q->lock);
     fmd_queue_wake(q);
+    return taken;
+}
+
+void fmd_queue_end(fmd_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    q->ended = true;
+    pthread_mutex_unlock(&q->lock);
 }
 
 /* The counter of an eventfd cannot be full after fewer than 2^64 - 1 calls. */

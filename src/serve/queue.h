@@ -27,6 +27,7 @@ typedef struct fmd_queue {
     pthread_mutex_t lock;
     fmd_ticket *first, **last;
     size_t images;
+    bool ended; /* takes no further ticket */
     int wake; /* an eventfd, readable after fmd_queue_put and fmd_queue_wake */
 } fmd_queue;
 
@@ -34,8 +35,11 @@ typedef struct fmd_queue {
 FMD_CHECKED fmd_status fmd_queue_open(fmd_queue *q);
 void fmd_queue_close(fmd_queue *q);
 
-/* Local. Appends a ticket and wakes the thread of the model. */
-void fmd_queue_put(fmd_queue *q, fmd_ticket *t);
+/* Local. Appends a ticket and wakes the thread of the model. False: the queue has ended. */
+bool fmd_queue_put(fmd_queue *q, fmd_ticket *t);
+
+/* Local. The queue takes no further ticket. */
+void fmd_queue_end(fmd_queue *q);
 
 /* Local. Wakes the thread of the model; may be called by a signal handler. */
 void fmd_queue_wake(const fmd_queue *q);

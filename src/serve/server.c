@@ -211,7 +211,10 @@ static enum MHD_Result submit(server *s, struct MHD_Connection *c, request *r)
     r->ticket->owner = c;
     restart_clock(s, c, true);
     MHD_suspend_connection(c);
-    fmd_queue_put(&s->queue, r->ticket);
+    if (!fmd_queue_put(&s->queue, r->ticket)) {
+        r->ticket->abandoned = true;
+        MHD_resume_connection(c);
+    }
     return MHD_YES;
 }
 
@@ -347,6 +350,7 @@ static void run(server *s, struct MHD_Daemon *daemon, double timeout)
             shutdown(MHD_quiesce_daemon(daemon), SHUT_RDWR);
         }
     }
+    fmd_queue_end(&s->queue); /* libmicrohttpd aborts if a connection rests at its end */
     work_off(s, true);
 }
 
