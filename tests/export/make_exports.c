@@ -140,6 +140,8 @@ static const struct {
      "padding=same,flatten,batch_normalization,layer_normalization:nocenter:noscale",
      {3, {11, 10, 2}}},
     {"conv2d:5:1:relu,global_average_pooling2d:keepdims,conv2d:6:1,flatten", {3, {4, 4, 3}}},
+    {"separable_conv2d:4:2,separable_conv2d:5:2:relu,separable_conv2d:3:2:nobias,flatten",
+     {3, {7, 6, 2}}},
     {"max_pooling2d:1:3,conv2d:4:5:same:strides=3,rescaling:0.5:0.1,spatial_dropout2d:0.1,flatten"
      "@x,add:x:x",
      {3, {8, 8, 1}}},

@@ -23,7 +23,8 @@ typedef struct writer {
     bool int8;
 } writer;
 
-/* Names of operations: the layer, and "_2" for its second one of the same kind. */
+/* Names of operations: the layer, and "_b" for its second one of the same kind; "_2" would be the name of
+ * another layer. */
 enum { NAME = FMD_LAYER_NAME + 8 };
 
 static const char *name_of(const writer *w, size_t i, char text[NAME])
@@ -32,7 +33,7 @@ static const char *name_of(const writer *w, size_t i, char text[NAME])
     bool again = false;
     for (size_t k = 0; k < i; k++)
         again = again || (w->f->ops[k].layer == op->layer && w->f->ops[k].kind == op->kind);
-    snprintf(text, NAME, "%s%s", op->layer->name, again ? "_2" : "");
+    snprintf(text, NAME, "%s%s", op->layer->name, again ? "_b" : "");
     return text;
 }
 
