@@ -42,6 +42,7 @@ typedef struct request {
     double begun;
     unsigned code;
     bool refused; /* answered before the body, so that the connection closes */
+    bool too_large;
     char *body;
     size_t bytes, room;
     fmd_ticket *ticket; /* once the body is read; answered when the handler is called again */
@@ -153,11 +154,23 @@ static enum MHD_Result begin_prediction(server *s, struct MHD_Connection *c, req
     return announces_too_much(s, c) ? refuse_size(s, c, r) : MHD_YES;
 }
 
+static bool exists(const char *url)
+{
+    static const char *const paths[] = {"/", "/healthz", "/metrics", "/model"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (strcmp(url, paths[i]) == 0)
+            return true;
+    return false;
+}
+
 static enum MHD_Result get(server *s, struct MHD_Connection *c, request *r, const char *url,
                            const char *method)
 {
     static char healthy[] = "ok\n";
     char *text = NULL;
+    if (!exists(url))
+        return answer_error(s, c, r, MHD_HTTP_NOT_FOUND,
+                            "not found: there are /, /predict, /model, /healthz and /metrics");
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
         return answer_error(s, c, r, MHD_HTTP_METHOD_NOT_ALLOWED, "use GET here");
     if (strcmp(url, "/") == 0)
@@ -167,21 +180,18 @@ static enum MHD_Result get(server *s, struct MHD_Connection *c, request *r, cons
         return answer(s, c, r, MHD_HTTP_OK, "text/plain", healthy, sizeof healthy - 1, true);
     if (strcmp(url, "/metrics") == 0)
         return answer_metrics(s, c, r);
-    if (strcmp(url, "/model") == 0) {
-        const fmd_status st = fmd_answer_model(&text, &s->served);
-        return answer_json(s, c, r, MHD_HTTP_OK, st, text);
-    }
-    return answer_error(s, c, r, MHD_HTTP_NOT_FOUND,
-                        "not found: there are /, /predict, /model, /healthz and /metrics");
+    const fmd_status st = fmd_answer_model(&text, &s->served);
+    return answer_json(s, c, r, MHD_HTTP_OK, st, text);
 }
 
-/* Appends a piece of the body. MHD_NO closes the connection: a body of unknown length grew too large, or
- * memory is short. */
+/* Appends a piece of the body. A body of unknown length may grow too large; libmicrohttpd takes the answer
+ * only at its end, so the rest is dropped. MHD_NO closes the connection: memory is short. */
 static enum MHD_Result append(const server *s, request *r, const char *data, size_t bytes)
 {
     enum { FIRST = 16 << 10 };
-    if (bytes > s->most_body - r->bytes)
-        return MHD_NO;
+    r->too_large = r->too_large || bytes > s->most_body - r->bytes;
+    if (r->too_large)
+        return MHD_YES;
     if (r->bytes + bytes > r->room) {
         size_t room = r->room > 0 ? r->room : FIRST;
         while (room < r->bytes + bytes)
@@ -256,6 +266,8 @@ static enum MHD_Result handle(void *self, struct MHD_Connection *c, const char *
         return MHD_YES;
     if (r->route == ROUTE_OTHER)
         return get(s, c, r, url, method);
+    if (r->too_large)
+        return refuse_size(s, c, r);
     return r->ticket == NULL ? submit(s, c, r) : conclude(s, c, r);
 }
 
