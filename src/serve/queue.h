@@ -28,7 +28,7 @@ typedef struct fmd_queue {
     fmd_ticket *first, **last;
     size_t images;
     bool ended; /* takes no further ticket */
-    int wake; /* an eventfd, readable after fmd_queue_put and fmd_queue_wake */
+    int wake;   /* an eventfd, readable after fmd_queue_put and fmd_queue_wake */
 } fmd_queue;
 
 /* Local. An empty queue. FMD_EIO: no file descriptor is left. */
