@@ -4,6 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static bool same_shape(fmd_shape a, fmd_shape b)
+{
+    bool same = a.rank == b.rank;
+    for (int i = 0; i < a.rank && same; i++)
+        same = a.dim[i] == b.dim[i];
+    return same;
+}
+
 static size_t most_probable(const float *probabilities, size_t classes)
 {
     size_t best = 0;
@@ -20,6 +28,8 @@ static fmd_status run(fmd_comm *comm, const char *path, const char *name, size_t
     double divisor;
     FMD_TRY(fmd_model_load(&model, comm, path, &divisor));
     FMD_TRY(fmd_dataset_load(&data, comm, name, NULL));
+    if (!same_shape(fmd_model_in(model), fmd_dataset_image_shape(data)))
+        return FMD_FAIL(FMD_EUSAGE, "the images of %s have another shape than the model's", name);
     const size_t classes = (size_t)fmd_model_classes(model);
     const size_t all = fmd_dataset_size(data, FMD_SPLIT_TEST);
     if (n > all)

@@ -1,5 +1,6 @@
 /* fmd/prediction.h */
 #include "fmd/prediction.h"
+#include "math/bf16/bf16.h"
 #include "train/evaluation/prediction.h"
 
 #include <string.h>
@@ -9,6 +10,7 @@ fmd_status fmd_model_predict(fmd_comm *c, fmd_model *m, const uint8_t *images, s
 {
     const fmd_split split = {.n = n, .images = images};
     fmd_prediction p = {.n = 0};
+    fmd_bf16_choose(FMD_FLOAT32); /* whatever trainers chose before */
     FMD_TRY(fmd_predict(c, m, &split, (float)divisor, &p));
     if (fmd_comm_rank(c) == 0)
         memcpy(probabilities, p.probabilities, p.n * p.classes * sizeof *probabilities);

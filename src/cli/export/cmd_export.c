@@ -8,6 +8,7 @@
 #include "io/c_source/c_source.h"
 #include "io/keras/archive.h"
 #include "io/onnx/onnx.h"
+#include "math/bf16/bf16.h"
 #include "run/loaded_model.h"
 #include "run/reader/model_title.h"
 
@@ -32,14 +33,16 @@ static void add_note(source *s, const char *key, const char *text)
     s->notes[s->about.n_notes++] = (fmd_forward_note){key, text};
 }
 
-static void describe(source *s, const fmd_loaded_model *t)
+static void describe(source *s, const fmd_loaded_model *t, bool fold)
 {
     char hash[FMD_HASH_TEXT], name[FMD_MODEL_NAME];
     memset(s, 0, sizeof *s);
     for (int i = 0; i < fmd_model_classes(t->model); i++)
         s->class_names[i] = fmd_class_name(&t->data.info, i);
-    s->about = (fmd_forward_about){
-        .divisor = t->divisor, .class_names = s->class_names, .notes = s->notes};
+    s->about = (fmd_forward_about){.divisor = t->divisor,
+                                   .same_bits = !fold && !fmd_bf16_is_on(),
+                                   .class_names = s->class_names,
+                                   .notes = s->notes};
     snprintf(s->program, sizeof s->program, "fmnist-dist " FMD_VERSION ", commit %s",
              fmd_version_commit());
     snprintf(s->weights, sizeof s->weights, "%s", t->file.path);
@@ -113,7 +116,7 @@ static fmd_status write_forward(const char *path, const fmd_loaded_model *t,
 {
     fmd_forward f;
     source s;
-    describe(&s, t);
+    describe(&s, t, config->export_to.fold);
     fmd_status st = fmd_forward_create(&f, t->model, config->export_to.fold);
     if (st == FMD_OK && is_format(config, "onnx"))
         st = fmd_onnx_write(path, &f, &s.about, config->export_to.input == 0);

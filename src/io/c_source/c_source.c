@@ -410,9 +410,10 @@ static void print_head(const writer *w)
             " * same time. Nothing is allocated, and there is no other state.\n *\n",
             in.dim[0], in.rank > 1 ? in.dim[1] : 1, channels, channels == 1 ? "" : "s",
             fmd_model_classes(w->f->model));
-    fputs(w->int8 ? " * Kernels are signed bytes with a scale for each output channel.\n"
-                  : " * The probabilities have the bits of `fmnist-dist predict`.\n",
-          w->out);
+    if (w->int8)
+        fputs(" * Kernels are signed bytes with a scale for each output channel.\n", w->out);
+    else if (w->about->same_bits)
+        fputs(" * The probabilities have the bits of `fmnist-dist predict`.\n", w->out);
     fputs(" * -DMODEL_MAIN adds a program: cc -O3 -std=c99 -DMODEL_MAIN THIS_FILE -lm, then\n"
           " * ./a.out IMAGE. -march=native makes it several times as fast. */\n"
           "#include <float.h>\n#include <math.h>\n#include <stddef.h>\n#include <string.h>\n\n"

@@ -75,6 +75,7 @@ typedef struct fmd_forward_note {
 
 typedef struct fmd_forward_about {
     float divisor;                  /* of pixels */
+    bool same_bits;                 /* the list computes as `predict` does */
     const char *const *class_names; /* of each unit of the last layer; "": unknown */
     const fmd_forward_note *notes;  /* where the model comes from */
     size_t n_notes;
