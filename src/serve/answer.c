@@ -13,8 +13,9 @@ enum { MOST_PIXELS = 16000000 };
 
 static bool is_json(const char *body, size_t bytes)
 {
+    static const char blanks[] = {' ', '\t', '\r', '\n'};
     size_t i = 0;
-    while (i < bytes && memchr(" \t\r\n", body[i], 4) != NULL)
+    while (i < bytes && memchr(blanks, body[i], sizeof blanks) != NULL)
         i++;
     return i < bytes && (body[i] == '{' || body[i] == '[');
 }

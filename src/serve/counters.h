@@ -39,9 +39,9 @@ typedef struct fmd_gauges {
 void fmd_counters_open(fmd_counters *m);
 void fmd_counters_close(fmd_counters *m);
 
-/* Local. An answer of a status code; seconds < 0: not that of a prediction. */
-void fmd_counters_answer(fmd_counters *m, unsigned code, double seconds);
-void fmd_counters_batch(fmd_counters *m, size_t images);
+/* Local. An answer of a status code; latency < 0: not that of a prediction. */
+void fmd_counters_answer(fmd_counters *m, unsigned code, double latency);
+void fmd_counters_batch(fmd_counters *m, size_t n);
 void fmd_counters_connection(fmd_counters *m);
 void fmd_counters_expired(fmd_counters *m, size_t n);
 
