@@ -26,9 +26,9 @@ bool fmd_shard_pays(fmd_sharding sharding, int ranks, size_t params);
 FMD_CHECKED fmd_status fmd_shard_decide(bool *shares, fmd_comm *c, const fmd_model *m,
                                         fmd_sharding sharding);
 
-/* Collective. The parameters of the model, the slots
- * of the optimizer and the weights that callbacks keep lie in shared memory until destroy, which is
- * collective too: it gives the parameters back to each rank, and resets the slots. `n_pieces` and
+/* Collective. The parameters of the model, the slots of the optimizer and the weights that callbacks keep
+ * lie in shared memory until destroy, which is collective too: it gives the parameters back to each rank,
+ * and resets the slots. `n_pieces` and
  * `n_tensors` are those of the reduction. Borrows all pointers. FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_shard_create(fmd_shard **out, fmd_comm *c, fmd_model *m,
                                         fmd_optimizer *o, const fmd_fit_args *args, size_t n_pieces,

@@ -20,8 +20,6 @@ enum { WIDEN_BITS = 4 };
  * scale becomes 2^16 times finer, down to a unit that no optimizer can distinguish from zero. */
 enum { EMPTY_BITS = 16, EMPTY_EXPONENT = -60 };
 
-/* Exponents whose powers of two, and their inverses, are normal floats. */
-
 static void begin_step(fmd_reduction *r)
 {
     for (size_t i = 0; i < r->n_tensors; i++) {

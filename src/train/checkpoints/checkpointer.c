@@ -166,12 +166,12 @@ static fmd_status judge_step(fmd_checkpointer *s, const fmd_checkpoint_job *j)
 
 static fmd_status judge_best(fmd_checkpointer *s, const fmd_checkpoint_job *j)
 {
-    if (j->status == FMD_EIO) {
+    if (j->status == FMD_EBUSY)
+        return FMD_FAIL(j->status, "%s", j->message);
+    if (j->status != FMD_OK) {
         fmd_warn("%s; training continues", j->message);
         return FMD_OK;
     }
-    if (j->status != FMD_OK)
-        return FMD_FAIL(j->status, "%s", j->message);
     s->best_step = j->image.step;
     return FMD_OK;
 }
