@@ -330,7 +330,7 @@ static void put_page(FILE *out, const fmd_html *h)
     fprintf(out,
             "</h1>\n</header>\n<main id=\"main\">\n%.*s<nav aria-label=\"Contents\"><ul>\n%s</ul>"
             "</nav>\n%s</main>\n<footer>Made by fmnist-dist " FMD_VERSION
-            ". This file needs no other files.</footer>\n</body>\n</html>\n",
+            "</footer>\n</body>\n</html>\n",
             (int)h->contents_at, h->body_text, h->contents_text, h->body_text + h->contents_at);
 }
 

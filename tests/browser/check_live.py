@@ -119,7 +119,7 @@ def text_of(page, selector):
     return page.run(f'document.querySelector("{selector}").textContent')
 
 
-def check_drawing(page):
+def check_drawing(page, image):
     box = page.run('(() => { const b = document.querySelector("#live-paper");'
                    'b.scrollIntoView({block: "center"}); const r = b.getBoundingClientRect();'
                    'return [r.x, r.y, r.width, r.height]; })()')
@@ -135,6 +135,12 @@ def check_drawing(page):
     by_mouse = text_of(page, "#live-bars")
     page.run('document.querySelector("#live-undo").click()')
     check("Draw" in text_of(page, "#live-says"), "undo leaves the last stroke")
+
+    # Cleared while a prediction is under way: its result comes too late.
+    page.run('document.querySelector("#live-examples button").click();'
+             'document.querySelector("#live-clear").click()')
+    in_page(page, image) # answered after the first
+    check("Draw" in text_of(page, "#live-says"), "a cleared image has a prediction")
 
     page.run('document.querySelector("#live-paper").focus()')
     for key in ["ArrowUp"] * 5 + [" "] + ["ArrowDown"] * 12 + ["ArrowRight"] * 6 + [" "]:
@@ -176,10 +182,17 @@ def check_served(page, run, images):
         page.open(url)
         for image, wanted in zip(images[:5], predicted(run, "--index", "0-4")):
             check(in_page(page, image) == wanted["probabilities"], "serve has other bits than predict")
-        check_drawing(page)
+        check_drawing(page, images[0])
         check_layout(page)
         check(not page.console, f"serve: the console says {page.console}")
         server.terminate()
+        server.wait()
+        page.run("document.querySelector('#live-examples button').click()")
+        page.wait("document.getElementById('live-says').className == 'bad'", "the page misses its server")
+        told = page.run("document.getElementById('live-says').textContent + "
+                        "document.getElementById('live-bars').textContent")
+        check("does not answer" in told and "%" not in told, f"without its server the page shows {told}")
+        page.console.clear()
 
 
 def main():
@@ -208,7 +221,7 @@ def main():
         run = f"{folder}/residual-grey"
         page.open(pathlib.Path(f"{run}/report.html").as_uri())
         check_pictures(page, run, folder)
-        check_drawing(page)
+        check_drawing(page, test_images(f"{folder}/grey")[0])
         check_layout(page)
         check(not page.console, f"the console says {page.console}")
 

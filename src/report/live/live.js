@@ -17,6 +17,7 @@
     const start = performance.now();
     return fetch(spec.url, {method: "POST", headers: {"Content-Type": "application/json"},
                             body: JSON.stringify({instances: [Array.from(pixels)]})})
+      .catch(() => { throw new Error("The server does not answer."); })
       .then(answer => answer.json()).then(answer => {
         if (answer.error) throw new Error(answer.error);
         return {probabilities: answer.predictions[0].probabilities,
@@ -104,17 +105,24 @@
     get("time").textContent = `${milliseconds.toFixed(digits)} ms for this prediction`;
   }
 
-  /* One prediction at a time; of the images that come meanwhile, the last one follows. */
-  let busy = false, next = null;
+  function showNoResult() {
+    rows.forEach((r, i) => { show(r, named[i], 0, "–"); r.row.className = ""; });
+    get("time").textContent = "";
+  }
+
+  /* One prediction at a time; of the images that come meanwhile, the last one follows. Of an image that
+   * is cleared meanwhile, no result is shown. */
+  let busy = false, next = null, present = null;
   function run(pixels) {
     next = pixels;
     showInput(pixels);
     if (busy) return;
     busy = true;
-    const image = next;
+    const image = present = next;
     next = null;
-    predict(image).then(r => showResult(r.probabilities, r.milliseconds))
-      .catch(e => tell(e.message, "bad"))
+    predict(image)
+      .then(r => { if (present === image) showResult(r.probabilities, r.milliseconds); })
+      .catch(e => { showNoResult(); tell(e.message, "bad"); })
       .finally(() => { busy = false; if (next) run(next); });
   }
 
@@ -283,9 +291,9 @@
     stroke = null;
     blank();
     showInput(new Uint8Array(W * H * C).fill(DARK ? 0 : 255));
-    rows.forEach((r, i) => { show(r, named[i], 0, "–"); r.row.className = ""; });
+    showNoResult();
     tell(text || "Draw here, or choose a picture.");
-    next = null;
+    next = present = null;
     setEmpty(true);
   }
 
