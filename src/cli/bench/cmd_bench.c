@@ -87,7 +87,7 @@ static void describe(const fmd_bench *b, const char *op, double threads_per_core
     fmd_json_text(b->json, NULL, "optimizer", fmd_optimizer_spec(j->optimizer));
     fmd_json_int(b->json, NULL, "batch_size", (long long)j->fit.batch_size);
     fmd_json_int(b->json, NULL, "microbatch_size", (long long)j->fit.microbatch_size);
-    fmd_json_text(b->json, NULL, "allreduce",
+    fmd_json_text(b->json, NULL, "allreduce_choice",
                   j->fit.allreduce == FMD_ALLREDUCE_SHARED ? "shared" : "mpi");
     fmd_json_text(b->json, NULL, "reduce", j->fit.reduce == FMD_REDUCE_EXACT ? "exact" : "native");
 }

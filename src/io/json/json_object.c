@@ -179,7 +179,8 @@ fmd_status fmd_json_print_text(const fmd_json *j, char **out)
 {
     char *text = j->failed[0] == '\0' ? fmd_json_print(j->root, true) : NULL;
     if (text == NULL)
-        return FMD_FAIL(FMD_ENOMEM, "out of memory: JSON text");
+        return FMD_FAIL(FMD_ENOMEM, "no memory for JSON text%s%s", j->failed[0] == '\0' ? "" : ": ",
+                        j->failed);
     *out = text;
     return FMD_OK;
 }
