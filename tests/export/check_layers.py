@@ -110,7 +110,9 @@ def check_onnx(folder, names):
         largest = max(largest, far)
     print(f"onnxruntime: {len(jobs)} graphs, largest difference {largest:.2g}")
     check = ("import onnx, sys\nfor path in sys.argv[1:]:\n"
-             "    onnx.checker.check_model(onnx.load(path), full_check=True)\n")
+             "    m = onnx.load(path)\n"
+             "    onnx.checker.check_model(m, full_check=True)\n"
+             "    assert all(isinstance(p.value, str) for p in m.metadata_props), 'not UTF-8'\n")
     if subprocess.run(["/usr/bin/python3", "-c", "import onnx"], capture_output=True,
                       check=False).returncode != 0:
         skip("the checker: python3-onnx is not installed")

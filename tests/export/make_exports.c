@@ -50,7 +50,7 @@ static void write_bytes(const char *folder, const char *name, const char *ending
 static void write_forms(const char *folder, const char *name, const fmd_model *m, bool fold)
 {
     static const char *const classes[256] = {"\"zero\" \\0?\?/", "\xc3\xa4rmel*/", ""};
-    static const fmd_forward_note notes[] = {{"layers", "*/ \" \\ \n#error"}};
+    static const fmd_forward_note notes[] = {{"layers", "*/ \" \\ \n#error \xe9"}};
     const char *names[256];
     const bool onnx = fmd_part_require("", "ONNX") == FMD_OK;
     fmd_forward_about about = {.divisor = 255, .class_names = names, .notes = notes, .n_notes = 1};

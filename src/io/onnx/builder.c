@@ -1,6 +1,7 @@
 #include "io/onnx/builder.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,15 @@ void *fmd_onnx_keep(fmd_onnx_builder *b, size_t bytes)
 char *fmd_onnx_text(fmd_onnx_builder *b, const char *text)
 {
     const size_t bytes = strlen(text) + 1;
-    return memcpy(fmd_onnx_keep(b, bytes), text, bytes);
+    char *copy = memcpy(fmd_onnx_keep(b, bytes), text, bytes);
+    for (char *at = copy; *at != '\0';) {
+        uint32_t character;
+        const size_t n = fmd_utf8_decode(at, &character);
+        if (n == 0)
+            *at = '?';
+        at += n > 0 ? n : 1;
+    }
+    return copy;
 }
 
 fmd_status fmd_onnx_builder_create(fmd_onnx_builder *b, size_t nodes, size_t tensors, size_t bytes)

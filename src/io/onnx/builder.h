@@ -26,7 +26,8 @@ FMD_CHECKED fmd_status fmd_onnx_builder_create(fmd_onnx_builder *b, size_t nodes
                                                size_t bytes);
 void fmd_onnx_builder_free(fmd_onnx_builder *b);
 
-/* Local. Memory that lives as long as the graph; a text in it. */
+/* Local. Memory that lives as long as the graph; a text in it, with '?' for bytes that
+ * are not UTF-8. */
 void *fmd_onnx_keep(fmd_onnx_builder *b, size_t bytes);
 char *fmd_onnx_text(fmd_onnx_builder *b, const char *text);
 
