@@ -8,9 +8,21 @@
 /* Pixels are divided by this, or not at all. */
 static const double divisor_of_bytes = 255;
 
+static fmd_status check_image(fmd_shape s)
+{
+    bool sound = s.rank >= 1 && s.rank <= FMD_SHAPE_MAX;
+    for (int i = 0; sound && i < s.rank; i++)
+        sound = s.dim[i] >= 1;
+    return sound
+               ? FMD_OK
+               : FMD_FAIL(FMD_EUSAGE, "the shape of an image has 1 to %d dimensions of at least 1",
+                          FMD_SHAPE_MAX);
+}
+
 fmd_status fmd_model_build(fmd_model **out, const char *layers, fmd_shape image)
 {
     fmd_model_size size;
+    FMD_TRY(check_image(image));
     FMD_TRY(fmd_math_open(FMD_GEMM_AUTO, 1));
     FMD_TRY(fmd_model_measure(&size, layers, image));
     return fmd_model_create(

@@ -12,7 +12,8 @@ typedef enum fmd_log_level {
     FMD_LOG_DEBUG,
 } fmd_log_level;
 
-/* Local. Sets the level, and the rank to show in debug lines. */
+/* Local. Sets the level, and the rank to show in debug lines. Before the first call nothing is printed:
+ * the C library makes none. */
 void fmd_log_open(fmd_log_level level, int rank);
 
 /* Local. Sets a function to call before each line; the progress display uses it to end its

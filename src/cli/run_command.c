@@ -186,6 +186,7 @@ static fmd_status run_with_mpi(const fmd_command *command, int argc, char **argv
 
 fmd_status fmd_program_run(int argc, char **argv)
 {
+    fmd_log_open(FMD_LOG_WARNING, 0);
     hold_standard_files();
     survive_file_size_limit();
     const fmd_command *command = fmd_commands[0];

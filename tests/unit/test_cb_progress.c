@@ -388,6 +388,7 @@ static void warn(fmd_callback *c)
 {
     (void)c;
     dup2(STDOUT_FILENO, STDERR_FILENO);
+    fmd_log_open(FMD_LOG_WARNING, 0);
     fmd_warn("the disk is full");
     fflush(stderr);
 }
