@@ -13,7 +13,7 @@ static fmd_status put(fmd_html *h, const fmd_live *live)
                                   "http://HOST:PORT/predict";
     FMD_TRY(fmd_live_put(h, live));
     fmd_html_section(h, "programs", "For programs");
-    fmd_html_markup(h, "<pre>");
+    fmd_html_markup(h, "<pre id=\"live-programs\">");
     fmd_html_text(h, "%s", example);
     fmd_html_markup(
         h, "</pre>\n<p>See also <a href=\"/model\">/model</a>, "

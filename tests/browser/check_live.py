@@ -178,21 +178,27 @@ def check_served(page, run, images):
     """The page of serve: the same section, but the server computes, with the bits of predict."""
     with subprocess.Popen([PROGRAM, "serve", run, "--port", "0"], stdout=subprocess.PIPE,
                           text=True) as server:
-        url = re.search(r"http://[^ ]+/", server.stdout.readline())[0]
-        page.open(url)
-        for image, wanted in zip(images[:5], predicted(run, "--index", "0-4")):
-            check(in_page(page, image) == wanted["probabilities"], "serve has other bits than predict")
-        check_drawing(page, images[0])
-        check_layout(page)
-        check(not page.console, f"serve: the console says {page.console}")
-        server.terminate()
-        server.wait()
-        page.run("document.querySelector('#live-examples button').click()")
-        page.wait("document.getElementById('live-says').className == 'bad'", "the page misses its server")
-        told = page.run("document.getElementById('live-says').textContent + "
-                        "document.getElementById('live-bars').textContent")
-        check("does not answer" in told and "%" not in told, f"without its server the page shows {told}")
-        page.console.clear()
+        try:
+            check_its_page(page, run, images, re.search(r"http://[^ ]+/", server.stdout.readline())[0])
+        finally:
+            server.terminate()
+    page.run("document.querySelector('#live-examples button').click()")
+    page.wait("document.getElementById('live-says').className == 'bad'", "the page misses its server")
+    told = page.run("document.getElementById('live-says').textContent + "
+                    "document.getElementById('live-bars').textContent")
+    check("does not answer" in told and "%" not in told, f"without its server the page shows {told}")
+    page.console.clear()
+
+
+def check_its_page(page, run, images, url):
+    page.open(url)
+    for image, wanted in zip(images[:5], predicted(run, "--index", "0-4")):
+        check(in_page(page, image) == wanted["probabilities"], "serve has other bits than predict")
+    check_drawing(page, images[0])
+    check_layout(page)
+    check(not page.console, f"serve: the console says {page.console}")
+    shown = page.run("document.getElementById('live-programs').textContent")
+    check(f"{url}predict" in shown, f"the examples for programs lack {url}: {shown}")
 
 
 def main():

@@ -462,4 +462,10 @@
     });
   }
   clear();
+
+  /* The examples of serve for programs come later in the page, which knows its address only now. */
+  document.addEventListener("DOMContentLoaded", () => {
+    const examples = get("programs");
+    if (examples) examples.textContent = examples.textContent.replaceAll("HOST:PORT", location.host);
+  });
 })();
