@@ -74,15 +74,17 @@ static double largest_of(size_t n, const double *x)
 {
     double most = 0;
     for (size_t i = 0; i < n; i++)
-        most = fmax(most, fabs(x[i]));
+        most = fabs(x[i]) > most ? fabs(x[i]) : most;
     return most;
 }
 
 static double difference(size_t n, const float *here, const double *keras)
 {
     double most = 0;
-    for (size_t i = 0; i < n; i++)
-        most = fmax(most, fabs((double)here[i] - keras[i]));
+    for (size_t i = 0; i < n; i++) {
+        const double distance = fabs((double)here[i] - keras[i]);
+        most = distance > most ? distance : most; /* fmax here crashes gcc 12 for aarch64 */
+    }
     return most;
 }
 

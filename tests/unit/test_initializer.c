@@ -75,8 +75,10 @@ static double kolmogorov(const float *values, size_t n, form f, double bound)
     double most = 0;
     for (size_t i = 0; i < n; i++) {
         double p = distribution(f, (double)sorted[i] / bound);
-        most = fmax(most,
-                    fmax(fabs(p - (double)i / (double)n), fabs(p - (double)(i + 1) / (double)n)));
+        const double below = fabs(p - (double)i / (double)n);
+        const double above = fabs(p - (double)(i + 1) / (double)n);
+        const double distance = below > above ? below : above;
+        most = distance > most ? distance : most; /* fmax here crashes gcc 12 for aarch64 */
     }
     free(sorted);
     return most * sqrt((double)n);
@@ -93,7 +95,7 @@ static moments moments_of(const float *values, size_t n)
         double v = (double)values[i];
         sum += v;
         squares += v * v;
-        largest = fmax(largest, fabs(v));
+        largest = fabs(v) > largest ? fabs(v) : largest; /* see above */
     }
     return (moments){sum / (double)n, squares / (double)n, largest};
 }

@@ -57,8 +57,10 @@ static void put_map(fmd_picture *p, size_t cell, size_t i, fmd_shape s, const fl
 {
     double most = least;
     size_t pixel;
-    for (size_t k = 0; k < (size_t)s.dim[0] * (size_t)s.dim[1]; k++)
-        most = fmax(most, fabs((double)map[k]));
+    for (size_t k = 0; k < (size_t)s.dim[0] * (size_t)s.dim[1]; k++) {
+        const double size = fabs((double)map[k]); /* fmax here crashes gcc 12 for aarch64 */
+        most = size > most ? size : most;
+    }
     for (size_t y = 0; y < cell; y++)
         for (size_t x = 0; x < cell; x++) {
             if (place_in(s, cell, x, y, &pixel))
