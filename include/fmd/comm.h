@@ -13,8 +13,9 @@ extern "C" {
 
 typedef struct fmd_comm fmd_comm;
 
-/* Collective. Opens the job of all ranks, once a process. Starts MPI unless the program has started
- * it, with MPI_THREAD_FUNNELED or more. FMD_EINTERNAL, FMD_ENOMEM. */
+/* Collective. Opens the job of all ranks. Starts MPI unless the program has started it, with
+ * MPI_THREAD_FUNNELED or more. FMD_EUSAGE if the job is open, or MPI has ended; FMD_EINTERNAL,
+ * FMD_ENOMEM. */
 FMD_CHECKED fmd_status fmd_comm_open(fmd_comm **out);
 
 /* Local. FMD_EUSAGE if a launcher started several processes that do not form one MPI job. The

@@ -128,10 +128,21 @@ fmd_status fmd_comm_check_launcher(const fmd_comm *c)
     return FMD_OK;
 }
 
+/* Whether the process has a communicator: the first one to close would end MPI under the second. */
+static bool is_open;
+
 fmd_status fmd_comm_open(fmd_comm **out)
 {
     const double began = fmd_now();
-    int started, provided;
+    int started, ended, provided;
+    if (is_open)
+        return FMD_FAIL(FMD_EUSAGE,
+                        "the job is open already: a process has one fmd_comm at a time");
+    MPI_Finalized(&ended);
+    if (ended)
+        return FMD_FAIL(FMD_EUSAGE,
+                        "MPI has ended and cannot start again in the same process; to "
+                        "open the job twice, call MPI_Init before and MPI_Finalize after");
     MPI_Initialized(&started);
     if (!started) {
         yield_when_crowded();
@@ -161,6 +172,7 @@ fmd_status fmd_comm_open(fmd_comm **out)
     c->crowded = c->node_size > fmd_comm_node_cores(c);
     FMD_MPI(c, MPI_Allreduce(MPI_IN_PLACE, &c->crowded, 1, MPI_INT, MPI_MAX, c->world));
     c->open_seconds = fmd_now() - began;
+    is_open = true;
     *out = c;
     return FMD_OK;
 }
@@ -176,6 +188,7 @@ void fmd_comm_close(fmd_comm *c)
     MPI_Comm_free(&c->world);
     const bool ends_mpi = c->ends_mpi;
     free(c);
+    is_open = false;
     if (ends_mpi)
         MPI_Finalize();
 }
