@@ -95,7 +95,7 @@ static fmd_status plot(const fmd_run_view *v, const fmd_user_images *own, const 
     else
         snprintf(folder, sizeof folder, "%s/plots", v->path);
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return FMD_FAIL(FMD_EBUSY, "cannot make the folder '%s': %s", folder, strerror(errno));
+        return FMD_FAIL(FMD_EIO, "cannot create the folder '%s': %s", folder, strerror(errno));
     if (*config->output.path != '\0' && (stat(folder, &s) != 0 || !S_ISDIR(s.st_mode)))
         return FMD_FAIL(FMD_EUSAGE, "--output: '%s' is a file: name a folder for the pictures",
                         folder);

@@ -81,6 +81,9 @@ static fmd_status set(const fmd_option *o, fmd_config *config, bool *given, cons
     char *text = (char *)config + o->offset;
     if (strcmp(label, "--layers") == 0 && *value == '\0')
         return FMD_FAIL(FMD_EUSAGE, "--layers: the text is empty: name layers, or leave it out");
+    if (strcmp(o->name, "output") == 0 && strcmp(value, "-") == 0)
+        return FMD_FAIL(FMD_EUSAGE,
+                        "%s: '-' is not supported: name a file (./- for one called '-')", label);
     if (!again || !o->repeats)
         return fmd_option_set(o, config, label, value);
     const size_t used = strlen(text);

@@ -111,6 +111,13 @@ static bool write_synced(int fd, const char *data, size_t bytes)
     return fsync(fd) == 0;
 }
 
+/* A device, FIFO or socket. A rename would replace even /dev/null; folders it refuses. */
+static bool is_special(int folder, const char *name)
+{
+    struct stat s;
+    return fstatat(folder, name, &s, 0) == 0 && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode);
+}
+
 fmd_status fmd_atomic_file_write(const char *path, const void *data, size_t bytes)
 {
     return fmd_atomic_file_write_checked(path, data, bytes, NULL, NULL);
@@ -127,7 +134,9 @@ fmd_status fmd_atomic_file_write_checked(const char *path, const void *data, siz
     if (folder < 0)
         return FMD_FAIL(FMD_EIO, "cannot write '%s': its folder cannot be opened: %s", path,
                         strerror(errno));
-    const fmd_status checked = check != NULL ? check(self) : FMD_OK;
+    fmd_status checked = check != NULL ? check(self) : FMD_OK;
+    if (checked == FMD_OK && is_special(folder, name))
+        checked = FMD_FAIL(FMD_EIO, "cannot write '%s': it is no regular file", path);
     if (checked != FMD_OK) {
         close(folder);
         return checked;

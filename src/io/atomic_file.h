@@ -17,7 +17,8 @@ FMD_CHECKED fmd_status fmd_atomic_file_read(void **out, size_t *bytes, const cha
 FMD_CHECKED fmd_status fmd_atomic_file_read_text(void **out, size_t *bytes, const char *path);
 
 /* Local. Creates or replaces the file at `path`. On failure nothing of the new file remains, except
- * that a folder that cannot be synced already contains it. FMD_EIO. */
+ * that a folder that cannot be synced already contains it. Devices, FIFOs and sockets are not
+ * replaced. FMD_EIO. */
 FMD_CHECKED fmd_status fmd_atomic_file_write(const char *path, const void *data, size_t bytes);
 
 /* Local. The same, unless `check` fails after the folder is open. The file goes into the checked

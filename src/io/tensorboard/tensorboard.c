@@ -85,7 +85,7 @@ static fmd_status make_folder(const char *path)
 {
     if (mkdir(path, 0777) == 0 || errno == EEXIST)
         return FMD_OK;
-    return FMD_FAIL(FMD_EIO, "cannot make the folder '%s': %s", path, strerror(errno));
+    return FMD_FAIL(FMD_EIO, "cannot create the folder '%s': %s", path, strerror(errno));
 }
 
 /* events.out.tfevents.<seconds>.<host>.<process>.<n>, in the folder that t->path names. */

@@ -198,7 +198,7 @@ fmd_status fmd_study_draw(const fmd_study *s, bool *drawn)
     char folder[FMD_STUDY_PATH];
     *drawn = true;
     if (mkdir(fmd_study_path(s, folder, "plots"), 0777) != 0 && errno != EEXIST)
-        return FMD_FAIL(FMD_EIO, "cannot make the folder '%s': %s", folder, strerror(errno));
+        return FMD_FAIL(FMD_EIO, "cannot create the folder '%s': %s", folder, strerror(errno));
     for (int i = 0; i < FMD_STUDY_WAYS && *drawn; i++) {
         if (s->modes[i].n == 0)
             continue;
