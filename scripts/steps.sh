@@ -8,7 +8,7 @@ trap 'rm -rf "$logs"' EXIT
 summary=() failed=0
 
 step() {
-    local name=$1 log=$logs/log verdict=passed code
+    local name=$1 log=$logs/log verdict=passed code skipped
     shift
     printf '\n==== %s: %s\n' "$name" "$*"
     SECONDS=0
@@ -19,8 +19,9 @@ step() {
         77) verdict=skipped ;;
         *) verdict=FAILED failed=1 ;;
     esac
-    summary+=("$(printf '%-10s %s in %4d s  %s' "$name" "$verdict" "$SECONDS" \
-        "$(grep '% tests passed' "$log" | tail -1)")")
+    skipped=$(grep -c '(Skipped)$' "$log") || skipped=''
+    summary+=("$(printf '%-10s %s in %4d s  %s%s' "$name" "$verdict" "$SECONDS" \
+        "$(grep '% tests passed' "$log" | tail -1)" "${skipped:+, $skipped skipped}")")
 }
 
 conclude() {
