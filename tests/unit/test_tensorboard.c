@@ -148,7 +148,7 @@ static void test_tensorboard__a_folder_that_cannot_be_made_is_named(void **state
     (void)state;
     fmd_tensorboard *t;
     assert_fails(fmd_tensorboard_open(&t, "/nowhere", "train", 0), FMD_EIO,
-                 "cannot make the folder '/nowhere/tensorboard': No such file or directory");
+                 "cannot create the folder '/nowhere/tensorboard': No such file or directory");
 }
 
 int main(void)
