@@ -85,6 +85,7 @@ static inline ivec load_bytes(const uint8_t *from, size_t n)
 #define FMA(x, y, z)           _mm256_fmadd_ps(x, y, z)
 #define MUL(x, y)              _mm256_mul_ps(x, y)
 #define PLUS(x, y)             _mm256_add_ps(x, y)
+#define MINUS(x, y)            _mm256_sub_ps(x, y)
 #define MAGNITUDE(v)           _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0x7fffffff))
 #define IMAX(x, y)             _mm256_max_epu32(x, y)
 #define IADD(x, y)             _mm256_add_epi32(x, y)
@@ -122,6 +123,8 @@ static inline ivec load_bytes(const uint8_t *from, size_t n)
 #include "math/conv/conv_weights_body.h"
 
 #include "math/conv/pool_body.h"
+
+#include "math/conv/conv_winograd_body.h"
 
 #include "math/conv/conv_sparse_body.h"
 

@@ -61,6 +61,7 @@ static inline __m128i some_bytes(const uint8_t *x, size_t n)
 #define FMA(x, y, z)           _mm512_fmadd_ps(x, y, z)
 #define MUL(x, y)              _mm512_mul_ps(x, y)
 #define PLUS(x, y)             _mm512_add_ps(x, y)
+#define MINUS(x, y)            _mm512_sub_ps(x, y)
 #define MAGNITUDE(v)           _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(0x7fffffff))
 #define IMAX(x, y)             _mm512_max_epu32(x, y)
 #define IADD(x, y)             _mm512_add_epi32(x, y)
@@ -99,6 +100,8 @@ static inline __m128i some_bytes(const uint8_t *x, size_t n)
 #include "math/conv/conv_weights_body.h"
 
 #include "math/conv/pool_body.h"
+
+#include "math/conv/conv_winograd_body.h"
 
 #include "math/conv/conv_sparse_body.h"
 

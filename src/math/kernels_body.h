@@ -3,7 +3,7 @@
  *   vec, ivec, mask       a vector of VL floats, of VL 32-bit integers, and a set of lanes
  *   MASK(n)               the first n lanes
  *   LOAD STORE ILOAD ISTORE   all lanes; LOAD_SOME ... (.., mask): the others stay untouched
- *   SPREAD FMA MUL PLUS   one float in all lanes; a b + c, rounded once; product; sum
+ *   SPREAD FMA MUL PLUS MINUS   one float in all lanes; a b + c, rounded once; product; sum; difference
  *   MAGNITUDE IMAX IADD   bits without the sign; unsigned maximum; sum modulo 2^32
  *   ROUND                 to the nearest int32, ties to even
  *   LARGEST               the largest of all lanes, as uint32_t

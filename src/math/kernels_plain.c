@@ -67,6 +67,12 @@ static inline vec add_lanes(vec x, vec y)
     return x;
 }
 
+static inline vec subtract(vec x, vec y)
+{
+    EACH x.lane[i] -= y.lane[i];
+    return x;
+}
+
 static inline ivec magnitude(vec x)
 {
     ivec v;
@@ -155,6 +161,7 @@ static inline vec relu(vec x)
 #define FMA(x, y, z)         fma_lanes(x, y, z)
 #define MUL(x, y)            mul(x, y)
 #define PLUS(x, y)           add_lanes(x, y)
+#define MINUS(x, y)          subtract(x, y)
 #define MAGNITUDE(v)         magnitude(v)
 #define IMAX(x, y)           imax(x, y)
 #define IADD(x, y)           iadd(x, y)
@@ -192,6 +199,8 @@ static inline vec relu(vec x)
 #include "math/conv/conv_weights_body.h"
 
 #include "math/conv/pool_body.h"
+
+#include "math/conv/conv_winograd_body.h"
 
 #include "math/conv/conv_sparse_body.h"
 

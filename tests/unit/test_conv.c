@@ -1,25 +1,14 @@
 /* Convolutions: right for every geometry, each value the chain of terms that conv.h promises,
  * and so the same bits from every instruction set and whatever other images there are. */
+#include "support/conv_layer.h"
 #include "support/fmd_test.h"
 
-#include "base/rng.h"
-#include "math/conv/conv.h"
-#include "math/kernels.h"
-
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { IMAGES = 3 };
-
-/* Height and width, channels in and out, kernel, strides, dilation, groups. */
-typedef struct geometry {
-    int h, w, in_c, out_c, kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, groups;
-} geometry;
 
 /* Whole tiles and broken ones, images smaller than the kernel, few channels and many, not a
  * vector's multiple of them, every edge that a tap can have. */
-static const geometry geometries[] = {
+static const conv_geometry geometries[] = {
     {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},      {7, 7, 1, 4, 3, 3, 1, 1, 1, 1, 1},
     {28, 28, 1, 32, 3, 3, 1, 1, 1, 1, 1},   {9, 30, 16, 16, 3, 3, 1, 1, 1, 1, 1},
     {14, 14, 8, 33, 3, 3, 1, 1, 1, 1, 1},   {7, 7, 32, 20, 3, 3, 1, 1, 1, 1, 1},
@@ -41,102 +30,6 @@ static const geometry geometries[] = {
     {9, 9, 17, 16, 3, 3, 1, 1, 2, 2, 1},
 };
 enum { GEOMETRIES = sizeof geometries / sizeof *geometries };
-
-static fmd_conv planned(const geometry *g, fmd_padding padding)
-{
-    fmd_conv c = {.in_h = g->h,
-                  .in_w = g->w,
-                  .in_c = g->in_c,
-                  .out_c = g->out_c,
-                  .kernel_h = g->kernel_h,
-                  .kernel_w = g->kernel_w,
-                  .stride_h = g->stride_h,
-                  .stride_w = g->stride_w,
-                  .dilation_h = g->dilation_h,
-                  .dilation_w = g->dilation_w,
-                  .groups = g->groups};
-    fmd_conv_plan(&c, padding);
-    return c;
-}
-
-/* Operands, results, and how many values they have. */
-typedef struct layer {
-    fmd_conv c;
-    size_t n_x, n_y, n_kernel;
-    float *x, *y, *dx, *dy, *kernel, *dkernel, *bias;
-} layer;
-
-static float *memory(size_t n)
-{
-    float *x = calloc(n + 1, sizeof *x);
-    assert_non_null(x);
-    return x;
-}
-
-static float *random_values(size_t n, uint32_t stream)
-{
-    const fmd_rng rng = {.seed = 5, .purpose = FMD_RNG_INIT, .stream = stream};
-    float *x = memory(n);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t r[4];
-        fmd_rng_block(&rng, i, r);
-        x[i] = 2 * fmd_rng_unit(r[0]) - 1;
-    }
-    return x;
-}
-
-static layer make_layer(const geometry *g, fmd_padding padding)
-{
-    layer l = {.c = planned(g, padding)};
-    const fmd_conv *c = &l.c;
-    l.n_x = IMAGES * (size_t)(c->in_h * c->in_w * c->in_c);
-    l.n_y = IMAGES * (size_t)(c->out_h * c->out_w * c->out_c);
-    l.n_kernel = (size_t)(c->kernel_h * c->kernel_w * (c->in_c / c->groups) * c->out_c);
-    l.x = random_values(l.n_x, 0);
-    l.dy = random_values(l.n_y, 1);
-    l.kernel = random_values(l.n_kernel, 2);
-    l.bias = random_values((size_t)c->out_c, 3);
-    l.y = memory(l.n_y);
-    l.dx = memory(l.n_x);
-    l.dkernel = memory(l.n_kernel);
-    return l;
-}
-
-static void free_layer(layer *l)
-{
-    free(l->x);
-    free(l->y);
-    free(l->dx);
-    free(l->dy);
-    free(l->kernel);
-    free(l->dkernel);
-    free(l->bias);
-}
-
-/* Results and scratch memory are spoilt first, and nothing behind their ends is touched. */
-static void compute(layer *l, size_t images, const float *bias, bool relu)
-{
-    const fmd_conv *c = &l->c;
-    const size_t n_packed = fmd_conv_packed_floats(c), n_input = fmd_conv_input_packed_floats(c);
-    const size_t n_scratch = fmd_conv_scratch_floats(c);
-    float *packed = memory(n_packed), *input = memory(n_input), *scratch = memory(n_scratch);
-    memset(scratch, 0xff, n_scratch * sizeof(float)); /* NaN */
-    memset(packed, 0xff, n_packed * sizeof(float));
-    memset(input, 0xff, n_input * sizeof(float));
-    memset(l->y, 0x7f, l->n_y * sizeof(float));
-    memset(l->dx, 0x7f, l->n_x * sizeof(float));
-    memset(l->dkernel, 0x7f, l->n_kernel * sizeof(float));
-    fmd_conv_pack(c, l->kernel, packed);
-    fmd_conv_input_pack(c, l->kernel, input);
-    fmd_conv_forward(c, images, l->x, packed, bias, relu, scratch, l->y);
-    fmd_conv_input_gradient(c, images, l->dy, input, scratch, l->dx);
-    fmd_conv_weight_gradient(c, images, l->x, l->dy, scratch, l->dkernel);
-    assert_true(packed[n_packed] == 0 && input[n_input] == 0 && scratch[n_scratch] == 0);
-    assert_true(l->y[l->n_y] == 0 && l->dx[l->n_x] == 0 && l->dkernel[l->n_kernel] == 0);
-    free(packed);
-    free(input);
-    free(scratch);
-}
 
 /* A chain of fused multiply-adds beside the same sum in double. */
 typedef struct chain {
@@ -190,7 +83,7 @@ static bool columns_come_last(const fmd_conv *c, int channels, int results)
 }
 
 /* The chain of one output. */
-static chain output_chain(const layer *l, int image, int y, int x, int o)
+static chain output_chain(const conv_layer *l, int image, int y, int x, int o)
 {
     const fmd_conv *c = &l->c;
     const int terms = c->in_c / c->groups, first = o / (c->out_c / c->groups) * terms;
@@ -208,10 +101,10 @@ static chain output_chain(const layer *l, int image, int y, int x, int o)
     return s;
 }
 
-static void assert_outputs(const layer *l)
+static void assert_outputs(const conv_layer *l)
 {
     const fmd_conv *c = &l->c;
-    for (int image = 0; image < IMAGES; image++)
+    for (int image = 0; image < CONV_IMAGES; image++)
         for (int y = 0; y < c->out_h; y++)
             for (int x = 0; x < c->out_w; x++)
                 for (int o = 0; o < c->out_c; o++) {
@@ -229,8 +122,8 @@ static int tap_at(int at, int first, int taps, int dilation)
 }
 
 /* Adds the terms that output channels `from` to `to` have in channel i of one pixel of dx. */
-static void add_outputs(const layer *l, int image, int row, int column, int i, int from, int to,
-                        chain *s)
+static void add_outputs(const conv_layer *l, int image, int row, int column, int i, int from,
+                        int to, chain *s)
 {
     const fmd_conv *c = &l->c;
     const int outputs = to - from;
@@ -249,12 +142,12 @@ static void add_outputs(const layer *l, int image, int row, int column, int i, i
     }
 }
 
-static void assert_input_gradient(const layer *l)
+static void assert_input_gradient(const conv_layer *l)
 {
     const fmd_conv *c = &l->c;
     const int outputs = c->out_c / c->groups;
     const bool depthwise = c->groups == c->in_c && c->groups > 1;
-    for (int image = 0; image < IMAGES; image++)
+    for (int image = 0; image < CONV_IMAGES; image++)
         for (int y = 0; y < c->in_h; y++)
             for (int x = 0; x < c->in_w; x++)
                 for (int i = 0; i < c->in_c; i++) {
@@ -267,13 +160,13 @@ static void assert_input_gradient(const layer *l)
                 }
 }
 
-static chain weight_chain(const layer *l, int ky, int kx, int i, int o)
+static chain weight_chain(const conv_layer *l, int ky, int kx, int i, int o)
 {
     const fmd_conv *c = &l->c;
     const int terms = c->in_c / c->groups, first = o / (c->out_c / c->groups) * terms;
     chain s = {0};
     int row, column;
-    for (int image = 0; image < IMAGES; image++)
+    for (int image = 0; image < CONV_IMAGES; image++)
         for (int y = 0; y < c->out_h; y++)
             for (int x = 0; x < c->out_w; x++)
                 if (pixel_of(c, y, x, ky, kx, &row, &column))
@@ -282,7 +175,7 @@ static chain weight_chain(const layer *l, int ky, int kx, int i, int o)
     return s;
 }
 
-static void assert_weight_gradient(const layer *l)
+static void assert_weight_gradient(const conv_layer *l)
 {
     const fmd_conv *c = &l->c;
     for (int ky = 0; ky < c->kernel_h; ky++)
@@ -294,49 +187,30 @@ static void assert_weight_gradient(const layer *l)
                 }
 }
 
-/* The tables that this CPU can run. */
-static size_t usable(const fmd_kernels *tables[3])
-{
-    size_t n = 0;
-    tables[n++] = &fmd_kernels_plain;
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        tables[n++] = &fmd_kernels_avx2;
-    if (__builtin_cpu_supports("avx512f"))
-        tables[n++] = &fmd_kernels_avx512;
-#endif
-    return n;
-}
+typedef void assertion(const conv_layer *l);
 
-/* Leaves one value of dy in `every`; as behind relu and a pool, zeros come with either sign. */
-static void strew_zeros(layer *l, unsigned every)
+/* Of every padding and instruction set. One value of dy in `every` is not zero. */
+static void for_each_layer_of(size_t n_geometries, const conv_geometry *g, unsigned every,
+                              assertion *holds)
 {
-    const fmd_rng rng = {.seed = 5, .purpose = FMD_RNG_INIT, .stream = 4};
-    for (size_t i = 0; i < l->n_y; i++) {
-        uint32_t r[4];
-        fmd_rng_block(&rng, i, r);
-        if (r[0] % every != 0)
-            l->dy[i] = r[1] % 2 == 0 ? 0.0f : -0.0f;
-    }
-}
-
-typedef void assertion(const layer *l);
-
-/* Of every geometry, padding and instruction set. One value of dy in `every` is not zero. */
-static void for_each_layer(unsigned every, assertion *holds)
-{
-    const fmd_kernels *tables[3];
-    const size_t n = usable(tables);
-    for (size_t i = 0; i < 2 * GEOMETRIES; i++) {
-        layer l = make_layer(geometries + i / 2, i % 2 == 0 ? FMD_PADDING_VALID : FMD_PADDING_SAME);
-        strew_zeros(&l, every);
+    const fmd_kernels *tables[CONV_TABLES];
+    const size_t n = conv_layer_kernels(tables);
+    for (size_t i = 0; i < 2 * n_geometries; i++) {
+        conv_layer l =
+            conv_layer_create(g + i / 2, i % 2 == 0 ? FMD_PADDING_VALID : FMD_PADDING_SAME);
+        conv_layer_strew_zeros(&l, every);
         for (size_t t = 0; t < n && l.c.out_h > 0 && l.c.out_w > 0; t++) {
             l.c.kernels = tables[t]->conv;
-            compute(&l, IMAGES, l.bias, false);
+            conv_layer_compute(&l, CONV_IMAGES, l.bias, false);
             holds(&l);
         }
-        free_layer(&l);
+        conv_layer_free(&l);
     }
+}
+
+static void for_each_layer(unsigned every, assertion *holds)
+{
+    for_each_layer_of(GEOMETRIES, geometries, every, holds);
 }
 
 static void test_conv__an_output_is_the_chain_of_its_window(void **state)
@@ -369,24 +243,34 @@ static void test_conv__zeros_of_dy_change_no_bit_of_the_weights_gradient(void **
     for_each_layer(5, assert_weight_gradient);
 }
 
+/* Where most values are not zero, these layers have Winograd's form (test_winograd). */
+static void test_conv__gradients_of_few_values_are_chains_in_layers_of_winograds_form(void **state)
+{
+    (void)state;
+    static const conv_geometry many_channels[] = {{14, 14, 32, 48, 3, 3, 1, 1, 1, 1, 1},
+                                                  {7, 9, 48, 32, 3, 3, 1, 1, 1, 1, 1}};
+    for_each_layer_of(2, many_channels, 5, assert_input_gradient);
+    for_each_layer_of(2, many_channels, 5, assert_weight_gradient);
+}
+
 /* The results of each image by itself, and of the first two, are those of all three. */
 static void test_conv__an_image_does_not_depend_on_the_others(void **state)
 {
     (void)state;
     for (size_t i = 0; i < GEOMETRIES; i++) {
-        layer all = make_layer(geometries + i, FMD_PADDING_SAME);
-        layer one = make_layer(geometries + i, FMD_PADDING_SAME);
-        strew_zeros(&all, i % 2 == 0 ? 1 : 4);
+        conv_layer all = conv_layer_create(geometries + i, FMD_PADDING_SAME);
+        conv_layer one = conv_layer_create(geometries + i, FMD_PADDING_SAME);
+        conv_layer_strew_zeros(&all, i % 2 == 0 ? 1 : 4);
         memcpy(one.dy, all.dy, all.n_y * sizeof(float));
-        compute(&all, IMAGES, all.bias, true);
-        compute(&one, 1, one.bias, true);
-        assert_memory_equal(one.y, all.y, one.n_y / IMAGES * sizeof(float));
-        assert_memory_equal(one.dx, all.dx, one.n_x / IMAGES * sizeof(float));
-        compute(&one, 2, one.bias, true);
-        assert_memory_equal(one.y, all.y, one.n_y / IMAGES * 2 * sizeof(float));
-        assert_memory_equal(one.dx, all.dx, one.n_x / IMAGES * 2 * sizeof(float));
-        free_layer(&all);
-        free_layer(&one);
+        conv_layer_compute(&all, CONV_IMAGES, all.bias, true);
+        conv_layer_compute(&one, 1, one.bias, true);
+        assert_memory_equal(one.y, all.y, one.n_y / CONV_IMAGES * sizeof(float));
+        assert_memory_equal(one.dx, all.dx, one.n_x / CONV_IMAGES * sizeof(float));
+        conv_layer_compute(&one, 2, one.bias, true);
+        assert_memory_equal(one.y, all.y, one.n_y / CONV_IMAGES * 2 * sizeof(float));
+        assert_memory_equal(one.dx, all.dx, one.n_x / CONV_IMAGES * 2 * sizeof(float));
+        conv_layer_free(&all);
+        conv_layer_free(&one);
     }
 }
 
@@ -395,18 +279,18 @@ static void test_conv__relu_and_bias_are_as_if_apart(void **state)
 {
     (void)state;
     for (size_t i = 0; i < GEOMETRIES; i++) {
-        layer plain = make_layer(geometries + i, FMD_PADDING_SAME);
-        layer relu = make_layer(geometries + i, FMD_PADDING_SAME);
-        compute(&plain, IMAGES, plain.bias, false);
-        compute(&relu, IMAGES, relu.bias, true);
+        conv_layer plain = conv_layer_create(geometries + i, FMD_PADDING_SAME);
+        conv_layer relu = conv_layer_create(geometries + i, FMD_PADDING_SAME);
+        conv_layer_compute(&plain, CONV_IMAGES, plain.bias, false);
+        conv_layer_compute(&relu, CONV_IMAGES, relu.bias, true);
         for (size_t j = 0; j < plain.n_y; j++)
             assert_true(relu.y[j] == (plain.y[j] < 0 ? 0 : plain.y[j]));
         memset(plain.bias, 0, (size_t)plain.c.out_c * sizeof(float));
-        compute(&plain, IMAGES, plain.bias, false);
-        compute(&relu, IMAGES, NULL, false);
+        conv_layer_compute(&plain, CONV_IMAGES, plain.bias, false);
+        conv_layer_compute(&relu, CONV_IMAGES, NULL, false);
         assert_memory_equal(plain.y, relu.y, plain.n_y * sizeof(float));
-        free_layer(&plain);
-        free_layer(&relu);
+        conv_layer_free(&plain);
+        conv_layer_free(&relu);
     }
 }
 
@@ -437,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_conv__a_weights_gradient_is_the_chain_of_all_pixels),
         cmocka_unit_test(test_conv__zeros_of_dy_change_no_bit_of_the_inputs_gradient),
         cmocka_unit_test(test_conv__zeros_of_dy_change_no_bit_of_the_weights_gradient),
+        cmocka_unit_test(test_conv__gradients_of_few_values_are_chains_in_layers_of_winograds_form),
         cmocka_unit_test(test_conv__an_image_does_not_depend_on_the_others),
         cmocka_unit_test(test_conv__relu_and_bias_are_as_if_apart),
         cmocka_unit_test(test_conv__padding_is_that_of_keras),

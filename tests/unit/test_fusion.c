@@ -44,6 +44,9 @@ static const example examples[] = {
     {"conv2d:8:2:relu:groups=2,max_pooling2d:3:padding=same,conv2d:5:3:same:relu,max_pooling2d:"
      "1" TAIL,
      1},
+    /* Winograd's form, also in bands whose windows are three rows high */
+    {"conv2d:32:3:same:relu,conv2d:48:3:same:relu,max_pooling2d" TAIL, 1},
+    {"conv2d:32:3:same:relu,conv2d:320:3:same,max_pooling2d:3" TAIL, 1},
     {"conv2d:8:3:relu,max_pooling2d:2:1" TAIL, 0},
     {"conv2d:8:3:tanh,max_pooling2d" TAIL, 0},
     {"conv2d:8:3:relu@a,max_pooling2d@b,from:a,max_pooling2d,add:b" TAIL, 0},

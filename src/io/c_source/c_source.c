@@ -1,8 +1,7 @@
-#include "io/c_source/c_source.h"
+#include "io/c_source/c_source_private.h"
 
 #include "base/mem.h"
 #include "io/atomic_file.h"
-#include "io/c_source/buffers.h"
 
 #include <errno.h>
 #include <float.h>
@@ -14,45 +13,8 @@
 
 #include "c_functions.h"
 
-/* A file under construction. */
-typedef struct writer {
-    FILE *out;
-    const fmd_forward *f;
-    const fmd_forward_about *about;
-    fmd_buffers buffers;
-    bool int8;
-} writer;
-
-/* Names of operations: the layer, and "_b" for its second one of the same kind; "_2" would be the name of
- * another layer. */
-enum { NAME = FMD_LAYER_NAME + 8 };
-
-static const char *name_of(const writer *w, size_t i, char text[NAME])
-{
-    const fmd_forward_op *op = &w->f->ops[i];
-    bool again = false;
-    for (size_t k = 0; k < i; k++)
-        again = again || (w->f->ops[k].layer == op->layer && w->f->ops[k].kind == op->kind);
-    snprintf(text, NAME, "%s%s", op->layer->name, again ? "_b" : "");
-    return text;
-}
-
-/* Rows of the last axis, or of the last `axes`. */
-static int columns_of(fmd_shape s, int axes)
-{
-    int n = 1;
-    for (int i = s.rank - axes; i < s.rank; i++)
-        n *= s.dim[i];
-    return n;
-}
-
-static int rows_of(fmd_shape s, int axes)
-{
-    return (int)fmd_shape_count(s) / columns_of(s, axes);
-}
-
 /* The section `name` of the functions, without its heading. */
-static void print_function(const writer *w, const char *name)
+static void print_function(const fmd_c_writer *w, const char *name)
 {
     char heading[64];
     snprintf(heading, sizeof heading, "/*** %s ***/\n", name);
@@ -62,7 +24,7 @@ static void print_function(const writer *w, const char *name)
 }
 
 /* A text in a comment or string: printable ASCII, of which nothing ends either. */
-static void print_plain(const writer *w, const char *text)
+static void print_plain(const fmd_c_writer *w, const char *text)
 {
     for (; *text != '\0'; text++)
         fputc(*text >= ' ' && *text <= '~' && strchr("\"\\*?", *text) == NULL ? *text : '_',
@@ -70,7 +32,7 @@ static void print_plain(const writer *w, const char *text)
 }
 
 /* A class name as a string literal: UTF-8 as octal escapes. */
-static void print_string(const writer *w, const char *text)
+static void print_string(const fmd_c_writer *w, const char *text)
 {
     fputc('"', w->out);
     for (; *text != '\0'; text++)
@@ -81,128 +43,17 @@ static void print_string(const writer *w, const char *text)
     fputc('"', w->out);
 }
 
-/* Subnormal numbers count as zero in this program. */
-static void print_float(const writer *w, float value)
+/* Floats behind the values of the model: the sums of a tile. */
+static size_t winograd_floats(const fmd_c_writer *w)
 {
-    char text[32];
-    snprintf(text, sizeof text, "%.9g", (double)(fabsf(value) < FLT_MIN ? 0 : value));
-    fprintf(w->out, "%s%sf", text, strpbrk(text, ".e") == NULL ? ".0" : "");
-}
-
-static void print_floats(const writer *w, const char *name, const char *suffix, size_t n,
-                         const float *values)
-{
-    fprintf(w->out, "\nstatic const float %s_%s[%zu] = {", name, suffix, n);
-    for (size_t i = 0; i < n; i++) {
-        fputs(i % 6 == 0 ? "\n    " : " ", w->out);
-        print_float(w, values[i]);
-        fputc(',', w->out);
+    size_t most = 0;
+    for (size_t i = 0; i < w->f->n; i++) {
+        const fmd_forward_op *op = &w->f->ops[i];
+        const size_t n = FMD_C_TILE * (size_t)op->conv.out_c;
+        if (fmd_c_source_is_winograd(w, op) && n > most)
+            most = n;
     }
-    fputs("\n};\n", w->out);
-}
-
-/* Rows of the kernel's columns. */
-static size_t kernel_rows(const fmd_forward_op *op)
-{
-    if (op->kind == FMD_FORWARD_DENSE)
-        return (size_t)columns_of(op->in[0], 1);
-    return (size_t)(op->conv.kernel_h * op->conv.kernel_w) *
-           (size_t)(op->conv.in_c / op->conv.groups);
-}
-
-/* The largest weight of a column becomes 127. */
-static fmd_status print_bytes(const writer *w, const char *name, const fmd_forward_op *op)
-{
-    const size_t c = (size_t)columns_of(op->out, 1), rows = kernel_rows(op);
-    float *scale;
-    FMD_TRY(fmd_alloc(&scale, c, sizeof *scale, "the scales"));
-    for (size_t j = 0; j < c; j++) {
-        float most = 0;
-        for (size_t i = 0; i < rows; i++)
-            most = fmaxf(most, fabsf(op->kernel[i * c + j]));
-        scale[j] = most > 0 ? most / 127 : 1;
-    }
-    fprintf(w->out, "\nstatic const weight %s_kernel[%zu] = {", name, rows * c);
-    for (size_t i = 0; i < rows * c; i++)
-        fprintf(w->out, "%s%d,", i % 20 == 0 ? "\n    " : " ",
-                (int)rintf(op->kernel[i] / scale[i % c]));
-    fputs("\n};\n", w->out);
-    print_floats(w, name, "scale", c, scale);
-    free(scale);
-    return FMD_OK;
-}
-
-static fmd_status print_kernel(const writer *w, const char *name, const fmd_forward_op *op)
-{
-    const size_t c = (size_t)columns_of(op->out, 1);
-    if (w->int8)
-        FMD_TRY(print_bytes(w, name, op));
-    else
-        print_floats(w, name, "kernel", kernel_rows(op) * c, op->kernel);
-    if (op->bias != NULL)
-        print_floats(w, name, "bias", c, op->bias);
-    return FMD_OK;
-}
-
-/* The constants that fmd_channel_normalize takes; the mean's further digits are zero. */
-static fmd_status print_channels(const writer *w, const char *name, const fmd_forward_op *op)
-{
-    const size_t c = (size_t)columns_of(op->out, 1);
-    float *factor, *shift;
-    FMD_TRY(fmd_alloc(&factor, 2 * c, sizeof *factor, "a normalization"));
-    shift = factor + c;
-    for (size_t j = 0; j < c; j++) {
-        const float inverse = (float)(1 / sqrt((double)op->variance[j] + op->epsilon));
-        factor[j] = op->gamma != NULL ? op->gamma[j] * inverse : inverse;
-        shift[j] = op->beta != NULL ? op->beta[j] : 0;
-    }
-    print_floats(w, name, "mean", c, op->mean);
-    print_floats(w, name, "factor", c, factor);
-    print_floats(w, name, "shift", c, shift);
-    free(factor);
-    return FMD_OK;
-}
-
-/* The constants of an operation. */
-static fmd_status print_constants(const writer *w, size_t i)
-{
-    const fmd_forward_op *op = &w->f->ops[i];
-    const fmd_conv *c = &op->conv;
-    const fmd_pool *p = &op->pool;
-    const size_t n = (size_t)columns_of(op->out, op->axes > 0 ? op->axes : 1);
-    char name[NAME];
-    name_of(w, i, name);
-    switch (op->kind) {
-    case FMD_FORWARD_CONVOLUTION:
-        fprintf(w->out,
-                "\nstatic const struct convolution %s_shape = {\n    %d, %d, %d, %d, %d, %d, %d, "
-                "%d, %d, %d, %d, %d, %d, %d, %d, %d};\n",
-                name, c->in_h, c->in_w, c->in_c, c->out_h, c->out_w, c->out_c, c->kernel_h,
-                c->kernel_w, c->stride_h, c->stride_w, c->dilation_h, c->dilation_w, c->pad_top,
-                c->pad_left, c->groups, op->columns_last);
-        return print_kernel(w, name, op);
-    case FMD_FORWARD_DENSE: return print_kernel(w, name, op);
-    case FMD_FORWARD_BATCH_NORMALIZATION: return print_channels(w, name, op);
-    case FMD_FORWARD_LAYER_NORMALIZATION:
-        if (op->gamma != NULL)
-            print_floats(w, name, "gamma", n, op->gamma);
-        if (op->beta != NULL)
-            print_floats(w, name, "beta", n, op->beta);
-        return FMD_OK;
-    case FMD_FORWARD_NORMALIZATION:
-        print_floats(w, name, "mean", n, op->means);
-        print_floats(w, name, "deviation", n, op->deviations);
-        return FMD_OK;
-    case FMD_FORWARD_MAX_POOL:
-    case FMD_FORWARD_AVERAGE_POOL:
-        fprintf(w->out,
-                "\nstatic const struct pool %s_shape = {\n    %d, %d, %d, %d, %d, %d, %d, %d, %d, "
-                "%d, %d};\n",
-                name, p->in_h, p->in_w, p->out_h, p->out_w, p->channels, p->pool_h, p->pool_w,
-                p->stride_h, p->stride_w, p->pad_top, p->pad_left);
-        return FMD_OK;
-    default: return FMD_OK;
-    }
+    return most;
 }
 
 /* The function of an activation, whose names are Keras'; tanh is one of the C library. */
@@ -211,16 +62,16 @@ static const char *function_of(const fmd_forward_op *op)
     return strcmp(op->function, "tanh") == 0 ? "hyperbolic" : op->function;
 }
 
-static void print_activation(const writer *w, const fmd_forward_op *op, const char *x,
+static void print_activation(const fmd_c_writer *w, const fmd_forward_op *op, const char *x,
                              const char *y)
 {
     const char *function = function_of(op);
     if (strcmp(function, "softmax") == 0)
-        fprintf(w->out, "    softmax(%d, %d, %s, %s);\n", rows_of(op->out, 1),
-                columns_of(op->out, 1), x, y);
+        fprintf(w->out, "    softmax(%d, %d, %s, %s);\n", fmd_c_source_rows(op->out, 1),
+                fmd_c_source_columns(op->out, 1), x, y);
     else if (strcmp(function, "leaky_relu") == 0) {
         fprintf(w->out, "    leaky_relu(%zu, ", fmd_shape_count(op->out));
-        print_float(w, op->slope);
+        fmd_c_source_float(w, op->slope);
         fprintf(w->out, ", %s, %s);\n", x, y);
     } else
         fprintf(w->out, "    %s(%zu, %s, %s);\n", function, fmd_shape_count(op->out), x, y);
@@ -228,7 +79,7 @@ static void print_activation(const writer *w, const fmd_forward_op *op, const ch
 
 enum { PLACE = 48 };
 
-static const char *place_of(const writer *w, int value, size_t more, char text[PLACE])
+static const char *place_of(const fmd_c_writer *w, int value, size_t more, char text[PLACE])
 {
     const size_t place = fmd_buffers_place(&w->buffers, value) + more;
     if (value == (int)w->f->n - 1)
@@ -238,29 +89,31 @@ static const char *place_of(const writer *w, int value, size_t more, char text[P
     return text;
 }
 
-static void print_product(const writer *w, size_t i, const char *x, const char *y)
+static void print_product(const fmd_c_writer *w, size_t i, const char *x, const char *y)
 {
     const fmd_forward_op *op = &w->f->ops[i];
-    char name[NAME], bias[NAME + 8];
-    name_of(w, i, name);
+    char name[FMD_C_NAME], bias[FMD_C_NAME + 8];
+    fmd_c_source_name(w, i, name);
     snprintf(bias, sizeof bias, "%s%s", op->bias != NULL ? name : "NULL",
              op->bias != NULL ? "_bias" : "");
     if (op->kind == FMD_FORWARD_DENSE)
-        fprintf(w->out, "    dense(%d, %d, %d, ", rows_of(op->in[0], 1), columns_of(op->in[0], 1),
-                columns_of(op->out, 1));
+        fprintf(w->out, "    dense(%d, %d, %d, ", fmd_c_source_rows(op->in[0], 1),
+                fmd_c_source_columns(op->in[0], 1), fmd_c_source_columns(op->out, 1));
+    else if (fmd_c_source_is_winograd(w, op))
+        fprintf(w->out, "    convolve_tiles(&%s_shape, workspace + %zu, ", name, w->buffers.floats);
     else
         fprintf(w->out, "    convolve(&%s_shape, ", name);
     fprintf(w->out, "%s, %s_kernel, %s, %s);\n", x, name, w->int8 ? "NULL" : bias, y);
     if (w->int8)
-        fprintf(w->out, "    rescale(%d, %d, %s_scale, %s, %s);\n", rows_of(op->out, 1),
-                columns_of(op->out, 1), name, bias, y);
+        fprintf(w->out, "    rescale(%d, %d, %s_scale, %s, %s);\n", fmd_c_source_rows(op->out, 1),
+                fmd_c_source_columns(op->out, 1), name, bias, y);
 }
 
-static void print_merge(const writer *w, const fmd_forward_op *op, int value)
+static void print_merge(const fmd_c_writer *w, const fmd_forward_op *op, int value)
 {
     char x[PLACE], y[PLACE], a[PLACE];
     const size_t n = fmd_shape_count(op->out);
-    const int whole = columns_of(op->out, op->out.rank - op->axis);
+    const int whole = fmd_c_source_columns(op->out, op->out.rank - op->axis);
     size_t offset = 0;
     if (op->kind == FMD_FORWARD_ADD) {
         place_of(w, op->inputs[0], 0, a);
@@ -271,22 +124,22 @@ static void print_merge(const writer *w, const fmd_forward_op *op, int value)
         return;
     }
     for (int k = 0; k < op->n_inputs; k++) {
-        const int run = columns_of(op->in[k], op->in[k].rank - op->axis);
+        const int run = fmd_c_source_columns(op->in[k], op->in[k].rank - op->axis);
         fprintf(w->out, "    concatenate(%d, %d, %d, %s, %s);\n",
-                rows_of(op->out, op->out.rank - op->axis), run, whole,
+                fmd_c_source_rows(op->out, op->out.rank - op->axis), run, whole,
                 place_of(w, op->inputs[k], 0, x), place_of(w, value, offset, y));
         offset += (size_t)run;
     }
 }
 
 /* The call of an operation. */
-static void print_call(const writer *w, size_t i)
+static void print_call(const fmd_c_writer *w, size_t i)
 {
     const fmd_forward_op *op = &w->f->ops[i];
     const fmd_shape in = op->in[0], out = op->out;
-    const int c = columns_of(in, 1), rows = rows_of(in, 1);
-    char name[NAME], x[PLACE], y[PLACE], from[FMD_SHAPE_TEXT], to[FMD_SHAPE_TEXT];
-    name_of(w, i, name);
+    const int c = fmd_c_source_columns(in, 1), rows = fmd_c_source_rows(in, 1);
+    char name[FMD_C_NAME], x[PLACE], y[PLACE], from[FMD_SHAPE_TEXT], to[FMD_SHAPE_TEXT];
+    fmd_c_source_name(w, i, name);
     place_of(w, op->inputs[0], 0, x);
     place_of(w, (int)i, 0, y);
     if (op->kind == FMD_FORWARD_RESHAPE)
@@ -302,8 +155,9 @@ static void print_call(const writer *w, size_t i)
                 rows, c, x, name, name, name, y);
         break;
     case FMD_FORWARD_LAYER_NORMALIZATION:
-        fprintf(w->out, "    layer_normalization(%d, %d, %.17g, %s, ", rows_of(in, op->axes),
-                columns_of(in, op->axes), op->epsilon, x);
+        fprintf(w->out, "    layer_normalization(%d, %d, %.17g, %s, ",
+                fmd_c_source_rows(in, op->axes), fmd_c_source_columns(in, op->axes), op->epsilon,
+                x);
         fprintf(w->out, "%s%s, ", op->gamma != NULL ? name : "NULL",
                 op->gamma != NULL ? "_gamma" : "");
         fprintf(w->out, "%s%s, %s);\n", op->beta != NULL ? name : "NULL",
@@ -315,9 +169,9 @@ static void print_call(const writer *w, size_t i)
         break;
     case FMD_FORWARD_RESCALING:
         fprintf(w->out, "    rescaling(%zu, %s, ", fmd_shape_count(in), x);
-        print_float(w, op->scale);
+        fmd_c_source_float(w, op->scale);
         fputs(", ", w->out);
-        print_float(w, op->offset);
+        fmd_c_source_float(w, op->offset);
         fprintf(w->out, ", %s);\n", y);
         break;
     case FMD_FORWARD_MAX_POOL:
@@ -340,7 +194,7 @@ static void print_call(const writer *w, size_t i)
 }
 
 /* Whether the exported file calls a function. */
-static bool needs(const writer *w, const char *function)
+static bool needs(const fmd_c_writer *w, const char *function)
 {
     static const struct {
         fmd_forward_kind kind;
@@ -371,6 +225,9 @@ static bool needs(const writer *w, const char *function)
             return true;
         if (w->int8 && product && strcmp(function, "rescale") == 0)
             return true;
+        if (op->kind == FMD_FORWARD_CONVOLUTION &&
+            strcmp(function, fmd_c_source_is_winograd(w, op) ? "winograd" : "direct") == 0)
+            return true;
         for (size_t k = 0; k < sizeof of / sizeof *of; k++)
             if (of[k].kind == op->kind && strstr(of[k].functions, word) != NULL)
                 return true;
@@ -378,7 +235,7 @@ static bool needs(const writer *w, const char *function)
     return false;
 }
 
-static void print_functions(const writer *w, bool main)
+static void print_functions(const fmd_c_writer *w, bool main)
 {
     for (const char *at = c_functions; (at = strstr(at, "/*** ")) != NULL; at++) {
         char name[32];
@@ -389,7 +246,7 @@ static void print_functions(const writer *w, bool main)
     }
 }
 
-static void print_head(const writer *w)
+static void print_head(const fmd_c_writer *w)
 {
     const fmd_shape in = w->f->in;
     const int channels = in.rank == 3 ? in.dim[2] : 1;
@@ -425,7 +282,7 @@ static void print_head(const writer *w)
             "\nenum {\n    MODEL_HEIGHT = %d,\n    MODEL_WIDTH = %d,\n    MODEL_CHANNELS = %d,\n"
             "    MODEL_PIXELS = %zu,\n    MODEL_CLASSES = %d,\n    MODEL_WORKSPACE = %zu\n};\n",
             in.dim[0], in.rank > 1 ? in.dim[1] : 1, channels, fmd_shape_count(in),
-            fmd_model_classes(w->f->model), w->buffers.floats);
+            fmd_model_classes(w->f->model), w->buffers.floats + winograd_floats(w));
     fputs("\nint model_predict(const unsigned char *pixels, float *workspace, float "
           "*probabilities);\nextern const char *const model_class_names[MODEL_CLASSES];\n"
           "\nconst char *const model_class_names[MODEL_CLASSES] = {\n",
@@ -438,7 +295,7 @@ static void print_head(const writer *w)
     fprintf(w->out, "};\n\ntypedef %s weight;\n\n", w->int8 ? "signed char" : "float");
 }
 
-static void print_predict(const writer *w)
+static void print_predict(const fmd_c_writer *w)
 {
     char scores[PLACE];
     const int last = (int)w->f->n - 1;
@@ -457,25 +314,25 @@ static void print_predict(const writer *w)
             scores, scores);
 }
 
-static fmd_status print_all(writer *w)
+static fmd_status print_all(fmd_c_writer *w)
 {
     print_head(w);
     print_functions(w, false);
     for (size_t i = 0; i < w->f->n; i++)
-        FMD_TRY(print_constants(w, i));
+        FMD_TRY(fmd_c_source_constants(w, i));
     print_predict(w);
     print_functions(w, true);
     return FMD_OK;
 }
 
 /* Indices of the exported functions are int. */
-static fmd_status check_sizes(const writer *w)
+static fmd_status check_sizes(const fmd_c_writer *w)
 {
-    size_t most = w->buffers.floats;
+    size_t most = w->buffers.floats + winograd_floats(w);
     for (size_t i = 0; i < w->f->n; i++) {
         const fmd_forward_op *op = &w->f->ops[i];
-        if (op->kernel != NULL && kernel_rows(op) * (size_t)columns_of(op->out, 1) > most)
-            most = kernel_rows(op) * (size_t)columns_of(op->out, 1);
+        const size_t n = op->kernel != NULL ? fmd_c_source_kernel_values(w, op) : 0;
+        most = n > most ? n : most;
     }
     if (most > INT_MAX)
         return FMD_FAIL(FMD_EUSAGE, "--format c: the model is too large: %zu values in one array",
@@ -488,7 +345,7 @@ fmd_status fmd_c_source_write(const char *path, const fmd_forward *f,
 {
     char *text = NULL;
     size_t bytes = 0;
-    writer w = {.f = f, .about = about, .int8 = int8};
+    fmd_c_writer w = {.f = f, .about = about, .int8 = int8};
     fmd_status st = fmd_buffers_create(&w.buffers, f);
     if (st == FMD_OK)
         st = check_sizes(&w);

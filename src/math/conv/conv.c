@@ -14,6 +14,8 @@ void fmd_conv_plan(fmd_conv *c, fmd_padding padding)
 
 size_t fmd_conv_packed_floats(const fmd_conv *c)
 {
+    if (fmd_conv_is_winograd(c))
+        return fmd_conv_winograd_packed_floats(c);
     if (is_depthwise(c))
         return taps(c) * filled_up(c->out_c);
     return taps(c) * (size_t)c->in_c * filled_up(c->out_c / c->groups);
@@ -22,6 +24,8 @@ size_t fmd_conv_packed_floats(const fmd_conv *c)
 /* The dense form of the packed weights, which comes before the sparse one. */
 static size_t dense_input_packed_floats(const fmd_conv *c)
 {
+    if (fmd_conv_is_winograd(c))
+        return fmd_conv_winograd_packed_floats(c);
     if (is_depthwise(c))
         return taps(c) * (size_t)(c->out_c / c->in_c) * filled_up(c->in_c);
     return taps(c) * (size_t)c->out_c * filled_up(c->in_c / c->groups);
@@ -59,17 +63,9 @@ bool fmd_conv_columns_last(const fmd_conv *c)
     return is_three(c, c->in_c / c->groups, c->out_c / c->groups);
 }
 
-/* A kernel as sums go over it: the taps and channels of a term, and its columns, floats from one
- * to the next. */
-typedef struct kernel_view {
-    const float *at;
-    int taps_h, taps_w, terms, columns;
-    ptrdiff_t row, tap, term, column;
-} kernel_view;
-
 /* Writes panels of two vectors of columns, or of one with `single`. Returns where the next ones
  * go. */
-static float *pack_panels(size_t vector, bool single, kernel_view k, float *to)
+static float *pack_panels(size_t vector, bool single, fmd_conv_kernel_view k, float *to)
 {
     for (int o = 0; o < k.columns;) {
         const int left = k.columns - o, most = (int)vector;
@@ -89,12 +85,16 @@ static float *pack_panels(size_t vector, bool single, kernel_view k, float *to)
     return to;
 }
 
-/* The same in the order in which sums go. */
-static float *pack_in_order(const fmd_conv *c, kernel_view k, float *to)
+/* The same in the order in which sums go, or in Winograd's form. */
+static float *pack_in_order(const fmd_conv *c, fmd_conv_kernel_view k, float *to)
 {
+    if (fmd_conv_is_winograd(c)) {
+        fmd_conv_winograd_pack(c, k, to);
+        return to + fmd_conv_winograd_packed_floats(c);
+    }
     const bool three = is_three(c, k.terms, k.columns);
-    const kernel_view by_channels = {k.at,  k.taps_h, k.terms, k.taps_w, k.columns,
-                                     k.row, k.term,   k.tap,   k.column};
+    const fmd_conv_kernel_view by_channels = {k.at,  k.taps_h, k.terms, k.taps_w, k.columns,
+                                              k.row, k.term,   k.tap,   k.column};
     return pack_panels(c->kernels->vector, is_depthwise(c) || three, three ? by_channels : k, to);
 }
 
@@ -105,15 +105,15 @@ void fmd_conv_pack(const fmd_conv *c, const float *kernel, float *packed)
     for (int g = 0; g < groups; g++) {
         const int columns = c->out_c / groups;
         const ptrdiff_t tap = (ptrdiff_t)terms * c->out_c;
-        const kernel_view view = {kernel + (ptrdiff_t)g * columns,
-                                  c->kernel_h,
-                                  c->kernel_w,
-                                  terms,
-                                  columns,
-                                  c->kernel_w * tap,
-                                  tap,
-                                  c->out_c,
-                                  1};
+        const fmd_conv_kernel_view view = {kernel + (ptrdiff_t)g * columns,
+                                           c->kernel_h,
+                                           c->kernel_w,
+                                           terms,
+                                           columns,
+                                           c->kernel_w * tap,
+                                           tap,
+                                           c->out_c,
+                                           1};
         packed = pack_in_order(c, view, packed);
     }
 }
@@ -200,16 +200,16 @@ void fmd_conv_input_pack(const fmd_conv *c, const float *kernel, float *packed)
     for (int i = 0; i < phases(c); i++) {
         const input_phase p = make_phase(c, i);
         for (int part = 0; part < parts; part++) {
-            const kernel_view view = {kernel + p.h.last * row + p.w.last * tap +
-                                          (ptrdiff_t)part * terms,
-                                      p.h.taps,
-                                      p.w.taps,
-                                      terms,
-                                      columns,
-                                      -p.h.every * row,
-                                      -p.w.every * tap,
-                                      1,
-                                      each ? parts : c->out_c};
+            const fmd_conv_kernel_view view = {kernel + p.h.last * row + p.w.last * tap +
+                                                   (ptrdiff_t)part * terms,
+                                               p.h.taps,
+                                               p.w.taps,
+                                               terms,
+                                               columns,
+                                               -p.h.every * row,
+                                               -p.w.every * tap,
+                                               1,
+                                               each ? parts : c->out_c};
             packed = pack_in_order(c, view, packed);
         }
     }
@@ -284,6 +284,10 @@ void fmd_conv_forward(const fmd_conv *c, size_t n, const float *x, const float *
     const fmd_conv line = fmd_conv_as_one_line(c, &n);
     const fmd_walk walk = fmd_conv_walk(&line);
     const fmd_conv_ends ends = {.bias = bias, .relu = relu};
+    if (fmd_conv_is_winograd(c)) {
+        fmd_conv_winograd_correlate(c, &walk, n, x, packed, ends, scratch, y);
+        return;
+    }
     for (; n > 0; n--, x += in_floats(c), y += out_floats(c))
         if (is_depthwise(c))
             c->kernels->correlate_each(&walk, fmd_conv_spread_channels(c, x, scratch), packed, ends,
@@ -324,25 +328,42 @@ static void each_input_gradient(const fmd_conv *c, const float *dy, const float 
     }
 }
 
+/* dx of the first images whose dy has not many zeros; returns how many these are, at least one. */
+static size_t winograd_input_gradient(const fmd_conv *c, size_t n, const float *dy,
+                                      const float *packed, float *scratch, float *dx)
+{
+    const input_phase p = make_phase(c, 0);
+    size_t images = 1;
+    while (images < n && !fmd_conv_input_is_sparse(c, dy + images * out_floats(c)))
+        images++;
+    fmd_conv_winograd_correlate(c, &p.walk, images, dy, packed, (fmd_conv_ends){0}, scratch, dx);
+    return images;
+}
+
+/* dx of one image. */
+static void direct_input_gradient(const fmd_conv *c, const float *dy, const float *packed,
+                                  float *dx)
+{
+    for (int i = 0; i < phases(c); i++) {
+        const input_phase p = make_phase(c, i);
+        packed = fmd_conv_correlate(c, &p.walk, dy, packed, (fmd_conv_ends){0}, dx + p.offset);
+    }
+}
+
 void fmd_conv_input_gradient(const fmd_conv *c, size_t n, const float *dy,
                              const float *input_packed, float *scratch, float *dx)
 {
     const float *sparse = input_packed + dense_input_packed_floats(c);
     const fmd_conv line = fmd_conv_as_one_line(c, &n);
-    for (; n > 0; n--, dy += out_floats(c), dx += in_floats(c)) {
-        if (is_depthwise(c)) {
+    for (size_t done; n > 0; n -= done, dy += done * out_floats(c), dx += done * in_floats(c)) {
+        done = 1;
+        if (is_depthwise(c))
             each_input_gradient(c, dy, input_packed, scratch, dx);
-            continue;
-        }
-        if (fmd_conv_input_is_sparse(c, dy)) {
+        else if (fmd_conv_input_is_sparse(c, dy))
             fmd_conv_sparse_input_gradient(c, dy, sparse, scratch, dx);
-            continue;
-        }
-        const float *weights = input_packed;
-        for (int i = 0; i < phases(c); i++) {
-            const input_phase p = make_phase(&line, i);
-            weights =
-                fmd_conv_correlate(c, &p.walk, dy, weights, (fmd_conv_ends){0}, dx + p.offset);
-        }
+        else if (fmd_conv_is_winograd(c))
+            done = winograd_input_gradient(c, n, dy, input_packed, scratch, dx);
+        else
+            direct_input_gradient(&line, dy, input_packed, dx);
     }
 }

@@ -18,6 +18,9 @@
  * microbatch. Skipping changes no bit of a finite sum except the sign of a zero, which affects no other
  * value (see kernels_zeros.h). The product of zero and an infinity or NaN may or may not be added.
  *
+ * Layers of fmd_conv_is_winograd have other expressions (conv_winograd.c), but for gradients whose dy
+ * is mostly zeros.
+ *
  * Arrays are dense and row-major: images (n, h, w, channels), kernels (rows, columns, input
  * channels of a group, output channels). Groups are neighbouring channels, of the input and of
  * the output. */
@@ -50,6 +53,13 @@ void fmd_conv_plan(fmd_conv *c, fmd_padding padding);
 
 /* Local. Whether the sums of the output go over channels before columns. */
 bool fmd_conv_columns_last(const fmd_conv *c);
+
+/* Local. Whether output and gradients have Winograd's form instead (conv_winograd.c): 3 x 3 kernels without
+ * strides, dilation and groups, for many channels in and out. */
+bool fmd_conv_is_winograd(const fmd_conv *c);
+
+/* Local. The values G g G^T of a kernel that has this form, (16, in_c, out_c). */
+void fmd_conv_winograd_kernel(const fmd_conv *c, const float *kernel, float *values);
 
 /* Local. Floats of the weights of one layer, packed for the output or for the input's gradient. */
 size_t fmd_conv_packed_floats(const fmd_conv *c);

@@ -57,6 +57,14 @@ typedef struct fmd_conv_entry {
     float value;
 } fmd_conv_entry;
 
+/* A row of tiles for Winograd's form of 3 x 3 kernels: tile i covers the positions (y, 2 i) to
+ * (y + 1, 2 i + 1) of the grid, and the 4 x 4 pixels of the image that they meet. Each tile
+ * becomes 16 values of each channel, `place` floats apart. */
+typedef struct fmd_tile_row {
+    const fmd_walk *walk;
+    ptrdiff_t y, tiles, place;
+} fmd_tile_row;
+
 /* Packed weights are in panels of two vectors of columns, the last of one if that is enough. */
 typedef struct fmd_conv_kernels {
     size_t vector; /* floats */
@@ -121,6 +129,13 @@ typedef struct fmd_conv_kernels {
     /* sums += dy of each window in turn whose place is one of n, from `first` on. */
     void (*add_places)(ptrdiff_t windows, ptrdiff_t channels, int first, int n, const float *dy,
                        const uint8_t *places, float *sums);
+
+    /* Winograd's transforms of a row of tiles (conv_winograd.c), for channels that are a multiple of
+     * FMD_CHANNEL_BLOCK. The channels of a tile's value lie together, tile after tile. */
+    void (*transform_image)(const fmd_tile_row *row, const float *image, float *values);
+    void (*transform_gradient)(const fmd_tile_row *row, const float *grid, float *values);
+    void (*transform_sums)(const fmd_tile_row *row, const float *sums, fmd_conv_ends ends,
+                           float *grid);
 } fmd_conv_kernels;
 
 #endif

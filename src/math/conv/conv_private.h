@@ -9,6 +9,14 @@ static inline bool is_depthwise(const fmd_conv *c)
     return c->groups == c->in_c && c->groups > 1;
 }
 
+/* A kernel as sums go over it: the taps and channels of a term, and its columns, floats from one
+ * to the next. */
+typedef struct fmd_conv_kernel_view {
+    const float *at;
+    int taps_h, taps_w, terms, columns;
+    ptrdiff_t row, tap, term, column;
+} fmd_conv_kernel_view;
+
 /* A 1 x 1 kernel without strides: all images can be treated as one line of pixels. */
 static inline bool is_pointwise(const fmd_conv *c)
 {
@@ -80,10 +88,23 @@ size_t fmd_conv_sparse_scratch(const fmd_conv *c);
 /* Local. How many images the weights' gradient goes over at a time. */
 size_t fmd_conv_images_at_once(const fmd_conv *c);
 
+/* How the weights' gradient of a microbatch is summed. */
+typedef enum fmd_conv_form {
+    FMD_CONV_DIRECT,
+    FMD_CONV_SPARSE,
+    FMD_CONV_WINOGRAD,
+} fmd_conv_form;
+
+/* Local. The form for dy of the n images of a microbatch, whose `values` given values have all that
+ * are not zero. */
+fmd_conv_form fmd_conv_weights_form(const fmd_conv *c, size_t n, size_t values, const float *dy);
+
 /* Local. Adds the terms of at most that many images to the weights' gradient; with `begin` they are
- * the first ones. The sums of the sparse form are in `scratch` until its end. */
-void fmd_conv_add_weights(const fmd_conv *c, bool sparse, size_t n, const float *x, const float *dy,
-                          bool begin, float *scratch, float *dkernel);
+ * the first ones. But for the direct form the sums are in `scratch` until the end. */
+void fmd_conv_add_weights(const fmd_conv *c, fmd_conv_form form, size_t n, const float *x,
+                          const float *dy, bool begin, float *scratch, float *dkernel);
+void fmd_conv_end_weights(const fmd_conv *c, fmd_conv_form form, const float *scratch,
+                          float *dkernel);
 void fmd_conv_sparse_add_weights(const fmd_conv *c, size_t n, const float *x, const float *dy,
                                  bool begin, float *scratch);
 void fmd_conv_sparse_end_weights(const fmd_conv *c, const float *sums, float *dkernel);
@@ -102,5 +123,28 @@ void fmd_conv_sparse_pack(const fmd_conv *c, const float *kernel, float *packed)
 /* Local. The sparse form of the input's gradient, of one image. */
 void fmd_conv_sparse_input_gradient(const fmd_conv *c, const float *dy, const float *packed,
                                     float *scratch, float *dx);
+
+/* Winograd's form (conv_winograd.c). */
+
+/* Local. Floats of packed weights, for the output or for the input's gradient. */
+size_t fmd_conv_winograd_packed_floats(const fmd_conv *c);
+
+/* Local. Packs a kernel whose terms are the channels of the image and whose columns are those of the
+ * grid. */
+void fmd_conv_winograd_pack(const fmd_conv *c, fmd_conv_kernel_view kernel, float *packed);
+
+/* Local. Floats of scratch memory that the functions below need. */
+size_t fmd_conv_winograd_scratch_floats(const fmd_conv *c);
+
+/* Local. The grids of n images, which are dense. */
+void fmd_conv_winograd_correlate(const fmd_conv *c, const fmd_walk *walk, size_t n,
+                                 const float *image, const float *packed, fmd_conv_ends ends,
+                                 float *scratch, float *grid);
+
+/* Local. Adds the terms of n images to the sums s of the kernel's gradient, in `scratch` until its
+ * end; with `begin` they are the first ones. */
+void fmd_conv_winograd_add_weights(const fmd_conv *c, size_t n, const float *x, const float *dy,
+                                   bool begin, float *scratch);
+void fmd_conv_winograd_end_weights(const fmd_conv *c, const float *sums, float *dkernel);
 
 #endif

@@ -125,4 +125,7 @@ static const fmd_conv_kernels conv_kernels = {.vector = VL,
                                               .gather = gather,
                                               .largest_of_four = largest_of_four,
                                               .to_four = to_four,
-                                              .add_places = add_places};
+                                              .add_places = add_places,
+                                              .transform_image = transform_image,
+                                              .transform_gradient = transform_gradient,
+                                              .transform_sums = transform_sums};

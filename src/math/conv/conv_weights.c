@@ -28,6 +28,8 @@ static size_t blocked_images(const fmd_conv *c)
 
 static size_t dense_scratch(const fmd_conv *c)
 {
+    if (fmd_conv_is_winograd(c))
+        return fmd_conv_winograd_scratch_floats(c);
     if (has_few_channels(c))
         return (size_t)framed_h(c) * (size_t)framed_w(c) * (size_t)c->in_c;
     if (has_blocked_channels(c))
@@ -153,13 +155,16 @@ size_t fmd_conv_images_at_once(const fmd_conv *c)
     return has_few_channels(c) || spreads_channels(c) ? 1 : blocked_images(c);
 }
 
-void fmd_conv_add_weights(const fmd_conv *c, bool sparse, size_t n, const float *x, const float *dy,
-                          bool begin, float *scratch, float *dkernel)
+fmd_conv_form fmd_conv_weights_form(const fmd_conv *c, size_t n, size_t values, const float *dy)
 {
-    if (sparse) {
-        fmd_conv_sparse_add_weights(c, n, x, dy, begin, scratch);
-        return;
-    }
+    if (fmd_conv_weights_are_sparse(c, n, values, dy))
+        return FMD_CONV_SPARSE;
+    return fmd_conv_is_winograd(c) ? FMD_CONV_WINOGRAD : FMD_CONV_DIRECT;
+}
+
+static void add_direct(const fmd_conv *c, size_t n, const float *x, const float *dy, bool begin,
+                       float *scratch, float *dkernel)
+{
     const fmd_conv line = fmd_conv_as_one_line(c, &n);
     const bool few = has_few_channels(c), spread = spreads_channels(c);
     const fmd_walk walk = few ? framed_walk(c) : fmd_conv_walk(&line);
@@ -175,16 +180,35 @@ void fmd_conv_add_weights(const fmd_conv *c, bool sparse, size_t n, const float 
     weigh_images(c, &walk, images, begin, scratch, dkernel);
 }
 
+void fmd_conv_add_weights(const fmd_conv *c, fmd_conv_form form, size_t n, const float *x,
+                          const float *dy, bool begin, float *scratch, float *dkernel)
+{
+    switch (form) {
+    case FMD_CONV_DIRECT: add_direct(c, n, x, dy, begin, scratch, dkernel); break;
+    case FMD_CONV_SPARSE: fmd_conv_sparse_add_weights(c, n, x, dy, begin, scratch); break;
+    case FMD_CONV_WINOGRAD: fmd_conv_winograd_add_weights(c, n, x, dy, begin, scratch); break;
+    }
+}
+
+void fmd_conv_end_weights(const fmd_conv *c, fmd_conv_form form, const float *scratch,
+                          float *dkernel)
+{
+    if (form == FMD_CONV_SPARSE)
+        fmd_conv_sparse_end_weights(c, scratch, dkernel);
+    else if (form == FMD_CONV_WINOGRAD)
+        fmd_conv_winograd_end_weights(c, scratch, dkernel);
+}
+
 void fmd_conv_weight_gradient(const fmd_conv *c, size_t n, const float *x, const float *dy,
                               float *scratch, float *dkernel)
 {
-    const bool sparse = fmd_conv_weights_are_sparse(c, n, n * out_floats(c), dy);
-    const size_t most = is_pointwise(c) && !is_depthwise(c) ? n : fmd_conv_images_at_once(c);
+    const fmd_conv_form form = fmd_conv_weights_form(c, n, n * out_floats(c), dy);
+    const bool all = (is_pointwise(c) && !is_depthwise(c)) || form != FMD_CONV_DIRECT;
+    const size_t most = all ? n : fmd_conv_images_at_once(c);
     for (size_t i = 0, now; i < n; i += now) {
         now = n - i < most ? n - i : most;
-        fmd_conv_add_weights(c, sparse, now, x + i * in_floats(c), dy + i * out_floats(c), i == 0,
+        fmd_conv_add_weights(c, form, now, x + i * in_floats(c), dy + i * out_floats(c), i == 0,
                              scratch, dkernel);
     }
-    if (sparse)
-        fmd_conv_sparse_end_weights(c, scratch, dkernel);
+    fmd_conv_end_weights(c, form, scratch, dkernel);
 }
