@@ -292,7 +292,7 @@
     blank();
     showInput(new Uint8Array(W * H * C).fill(DARK ? 0 : 255));
     showNoResult();
-    tell(text || "Draw here, or choose a picture.");
+    tell(text || "Draw or choose a picture.");
     next = present = null;
     setEmpty(true);
   }
