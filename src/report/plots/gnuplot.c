@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The head of each script; no text of others is in it. Colours: Okabe and Ito, "Color Universal Design",
@@ -149,10 +150,23 @@ static fmd_status run(const fmd_gnuplot *p, bool *drawn)
     return end;
 }
 
+/* gnuplot itself writes the pictures: it would wait at a FIFO, and write to a device. */
+static fmd_status check_picture(const fmd_gnuplot *p, const char *extension)
+{
+    char path[PATH_MAX];
+    struct stat s;
+    if (strstr(p->formats, extension) != NULL && stat(path_of(p, extension, path), &s) == 0 &&
+        !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode))
+        return FMD_FAIL(FMD_EIO, "cannot write '%s': it is no regular file", path);
+    return FMD_OK;
+}
+
 fmd_status fmd_gnuplot_draw(const fmd_gnuplot *p, bool *drawn)
 {
     char path[PATH_MAX];
     *drawn = false;
+    FMD_TRY(check_picture(p, "svg"));
+    FMD_TRY(check_picture(p, "png"));
     FMD_TRY(fmd_atomic_file_write(path_of(p, "csv", path), p->data, strlen(p->data)));
     FMD_TRY(write_script(p));
     return run(p, drawn);
