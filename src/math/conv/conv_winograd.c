@@ -61,24 +61,25 @@ FMD_SIMD static void transform_kernel(float g[NINE][PANEL], float u[PLACES][PANE
             t[2 * SIDE + x][i] = 0.5f * (sum - middle);
             t[3 * SIDE + x][i] = g[2 * SIDE + x][i];
         }
-    for (int y = 0; y < TILE; y++)
+    for (ptrdiff_t y = 0; y < TILE; y++)
         for (int i = 0; i < PANEL; i++) {
-            float(*const row)[PANEL] = t + SIDE * y;
-            const float sum = row[0][i] + row[2][i], middle = row[1][i];
-            u[TILE * y][i] = row[0][i];
+            const float left = t[SIDE * y][i], middle = t[SIDE * y + 1][i],
+                        right = t[SIDE * y + 2][i], sum = left + right;
+            u[TILE * y][i] = left;
             u[TILE * y + 1][i] = 0.5f * (sum + middle);
             u[TILE * y + 2][i] = 0.5f * (sum - middle);
-            u[TILE * y + 3][i] = row[2][i];
+            u[TILE * y + 3][i] = right;
         }
 }
 
 /* The values of `width` columns from o on, of term i. */
-static void transform_panel(fmd_conv_kernel_view k, int i, int o, int width, float u[PLACES][PANEL])
+static void transform_panel(fmd_conv_kernel_view k, ptrdiff_t i, ptrdiff_t o, int width,
+                            float u[PLACES][PANEL])
 {
     float g[NINE][PANEL] = {{0}};
     const float *from = k.at + i * k.term + o * k.column;
-    for (int t = 0; t < NINE; t++)
-        for (int j = 0; j < width; j++)
+    for (ptrdiff_t t = 0; t < NINE; t++)
+        for (ptrdiff_t j = 0; j < width; j++)
             g[t][j] = from[t / SIDE * k.row + t % SIDE * k.tap + j * k.column];
     transform_kernel(g, u);
 }
@@ -248,14 +249,14 @@ FMD_SIMD void fmd_conv_winograd_end_weights(const fmd_conv *c, const float *sums
         float t[SIDE][TILE];
         for (size_t q = 0; q < TILE; q++) {
             const float *s = sums + q * n + i;
-            const float half = 0.5f * (s[TILE * n] + s[2 * TILE * n]);
+            const float half = 0.5f * (s[TILE * n] + s[(size_t)2 * TILE * n]);
             t[0][q] = s[0] + half;
-            t[1][q] = 0.5f * (s[TILE * n] - s[2 * TILE * n]);
-            t[2][q] = half + s[3 * TILE * n];
+            t[1][q] = 0.5f * (s[TILE * n] - s[(size_t)2 * TILE * n]);
+            t[2][q] = half + s[(size_t)3 * TILE * n];
         }
         for (size_t p = 0; p < SIDE; p++) {
             const float half = 0.5f * (t[p][1] + t[p][2]);
-            float *to = dkernel + SIDE * p * n + i;
+            float *to = dkernel + (size_t)SIDE * p * n + i;
             to[0] = t[p][0] + half;
             to[n] = 0.5f * (t[p][1] - t[p][2]);
             to[2 * n] = half + t[p][3];

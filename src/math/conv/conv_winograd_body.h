@@ -63,7 +63,7 @@ static void transform_image(const fmd_tile_row *r, const float *image, float *va
         const ptrdiff_t x = HALF * i - w->left;
         const tile_part columns = part_inside(x, w->image_w, TILE);
         const float *at = image + y * w->image_row + x * w->image_pixel;
-        const bool whole = rows.from + columns.from == 0 && rows.to + columns.to == 2 * TILE;
+        const bool whole = rows.from + columns.from == 0 && rows.to == TILE && columns.to == TILE;
         for (ptrdiff_t c = 0; c < w->image_c; c += VL)
             if (whole)
                 transform_tile(true, rows, columns, w, at + c, r->place, values + c);
