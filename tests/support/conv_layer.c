@@ -1,6 +1,7 @@
 #include "support/conv_layer.h"
 
 #include "support/fmd_test.h"
+#include "support/values.h"
 
 #include "base/rng.h"
 
@@ -24,25 +25,6 @@ static fmd_conv planned(const conv_geometry *g, fmd_padding padding)
     return c;
 }
 
-static float *memory(size_t n)
-{
-    float *x = calloc(n + 1, sizeof *x);
-    assert_non_null(x);
-    return x;
-}
-
-static float *random_values(size_t n, uint32_t stream)
-{
-    const fmd_rng rng = {.seed = 5, .purpose = FMD_RNG_INIT, .stream = stream};
-    float *x = memory(n);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t r[4];
-        fmd_rng_block(&rng, i, r);
-        x[i] = 2 * fmd_rng_unit(r[0]) - 1;
-    }
-    return x;
-}
-
 conv_layer conv_layer_create(const conv_geometry *g, fmd_padding padding)
 {
     conv_layer l = {.c = planned(g, padding)};
@@ -50,13 +32,13 @@ conv_layer conv_layer_create(const conv_geometry *g, fmd_padding padding)
     l.n_x = CONV_IMAGES * (size_t)(c->in_h * c->in_w * c->in_c);
     l.n_y = CONV_IMAGES * (size_t)(c->out_h * c->out_w * c->out_c);
     l.n_kernel = (size_t)(c->kernel_h * c->kernel_w * (c->in_c / c->groups) * c->out_c);
-    l.x = random_values(l.n_x, 0);
-    l.dy = random_values(l.n_y, 1);
-    l.kernel = random_values(l.n_kernel, 2);
-    l.bias = random_values((size_t)c->out_c, 3);
-    l.y = memory(l.n_y);
-    l.dx = memory(l.n_x);
-    l.dkernel = memory(l.n_kernel);
+    l.x = values_random(l.n_x, 0);
+    l.dy = values_random(l.n_y, 1);
+    l.kernel = values_random(l.n_kernel, 2);
+    l.bias = values_random((size_t)c->out_c, 3);
+    l.y = values_zero(l.n_y);
+    l.dx = values_zero(l.n_x);
+    l.dkernel = values_zero(l.n_kernel);
     return l;
 }
 
@@ -76,7 +58,8 @@ void conv_layer_compute(conv_layer *l, size_t images, const float *bias, bool re
     const fmd_conv *c = &l->c;
     const size_t n_packed = fmd_conv_packed_floats(c), n_input = fmd_conv_input_packed_floats(c);
     const size_t n_scratch = fmd_conv_scratch_floats(c);
-    float *packed = memory(n_packed), *input = memory(n_input), *scratch = memory(n_scratch);
+    float *packed = values_zero(n_packed), *input = values_zero(n_input),
+          *scratch = values_zero(n_scratch);
     memset(scratch, 0xff, n_scratch * sizeof(float)); /* NaN */
     memset(packed, 0xff, n_packed * sizeof(float));
     memset(input, 0xff, n_input * sizeof(float));

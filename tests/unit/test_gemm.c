@@ -1,6 +1,7 @@
 /* Matrix products: right, and of our own kernels the same bits whatever the instructions and the
  * other rows. */
 #include "support/fmd_test.h"
+#include "support/values.h"
 
 #include "base/rng.h"
 #include "math/gemm.h"
@@ -23,33 +24,14 @@ typedef struct results {
     uint32_t *fixed, largest;
 } results;
 
-static void *room(size_t n)
-{
-    void *memory = calloc(n + 1, sizeof(float));
-    assert_non_null(memory);
-    return memory;
-}
-
-static float *random_values(size_t n, uint32_t stream)
-{
-    const fmd_rng rng = {.seed = 5, .purpose = FMD_RNG_INIT, .stream = stream};
-    float *x = room(n);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t r[4];
-        fmd_rng_block(&rng, i, r);
-        x[i] = 2 * fmd_rng_unit(r[0]) - 1;
-    }
-    return x;
-}
-
 static product make_product(size_t m, size_t n, size_t k, bool bias)
 {
     product p = {.m = m, .n = n, .k = k, .lda = m + 3};
-    p.a = random_values(m * k, 0);
-    p.b = random_values(k * n, 1);
-    p.at = random_values(k * p.lda, 2);
-    p.bt = random_values(n * k, 3);
-    p.bias = bias ? random_values(n, 4) : NULL;
+    p.a = values_random(m * k, 0);
+    p.b = values_random(k * n, 1);
+    p.at = values_random(k * p.lda, 2);
+    p.bt = values_random(n * k, 3);
+    p.bias = bias ? values_random(n, 4) : NULL;
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < k; j++)
             p.at[j * p.lda + i] = p.a[i * k + j];
@@ -71,7 +53,10 @@ static void free_product(product *p)
 static results multiply(const fmd_kernels *kernels, const product *p)
 {
     const size_t mn = p->m * p->n;
-    results r = {.c = room(mn), .bt = room(mn), .at = room(mn), .fixed = room(mn)};
+    results r = {.c = values_zero(mn),
+                 .bt = values_zero(mn),
+                 .at = values_zero(mn),
+                 .fixed = values_zero(mn)};
     fmd_fixed fixed = {.at = r.fixed, .inverse = UNITS};
     kernels->gemm(p->m, p->n, p->k, p->a, p->b, p->bias, r.c);
     kernels->gemm_bt(p->m, p->n, p->k, p->a, p->bt, r.bt);
@@ -114,7 +99,7 @@ static void assert_right(const product *p, const results *r)
 static void assert_lanes(const product *p, const results *r)
 {
     const size_t mn = p->m * p->n;
-    uint32_t *at = room(mn);
+    uint32_t *at = values_zero(mn);
     fmd_fixed fixed = {.at = at, .inverse = UNITS};
     fmd_fixed_add(&fixed, 0, mn, r->at);
     assert_memory_equal(at, r->fixed, mn * sizeof *at);
@@ -180,7 +165,7 @@ static void test_gemm__a_row_does_not_depend_on_the_others(void **state)
     product p = make_product(most, n, k, true);
     for (size_t t = 0; t < n_tables; t++) {
         results all = multiply(tables[t], &p);
-        float *c = room(most * n);
+        float *c = values_zero(most * n);
         for (size_t m = 1; m < most; m += 11) {
             tables[t]->gemm(m, n, k, p.a, p.b, p.bias, c);
             assert_memory_equal(c, all.c, m * n * sizeof *c);
@@ -261,10 +246,10 @@ static void test_gemm__each_microbatch_is_rounded_by_itself(void **state)
         const size_t *s = microbatch_shapes[i], microbatches = s[0], m = s[1], n = s[2], k = s[3];
         product p = make_product(m, n, microbatches * k, false);
         for (size_t t = 0; t < n_tables; t++) {
-            uint32_t *one_by_one = room(m * n), *at_once = room(m * n);
+            uint32_t *one_by_one = values_zero(m * n), *at_once = values_zero(m * n);
             fmd_fixed expected = {.at = one_by_one, .inverse = UNITS};
             fmd_fixed fixed = {.at = at_once, .inverse = UNITS};
-            float *c = room(m * n);
+            float *c = values_zero(m * n);
             for (size_t l = 0; l < microbatches; l++) {
                 tables[t]->gemm_at(m, n, k, p.at + l * k * p.lda, p.lda, p.b + l * k * n, c);
                 fmd_fixed_add(&expected, 0, m * n, c);
