@@ -151,15 +151,20 @@ size_t fmd_conv_winograd_scratch_floats(const fmd_conv *c)
     return PLACES * channel_pairs(c) + (in > out ? in : out);
 }
 
-/* Where row `at` of all rows of tiles is: its image or grid, and itself there. */
+/* Row `at` of all rows of tiles; the floats to its image and to its grid. */
 static fmd_tile_row row_of(const fmd_walk *w, const tiling *t, ptrdiff_t at, ptrdiff_t place)
 {
     return (fmd_tile_row){.walk = w, .y = 2 * (at % t->high), .tiles = t->wide, .place = place};
 }
 
-static const float *image_of(const fmd_walk *w, const tiling *t, ptrdiff_t at, const float *images)
+static ptrdiff_t image_of(const fmd_walk *w, const tiling *t, ptrdiff_t at)
 {
-    return images + at / t->high * w->image_h * w->image_row;
+    return at / t->high * w->image_h * w->image_row;
+}
+
+static ptrdiff_t grid_of(const fmd_walk *w, const tiling *t, ptrdiff_t at)
+{
+    return at / t->high * w->grid_h * w->grid_row;
 }
 
 /* The values of tiles as an image and a grid of one line. */
@@ -196,7 +201,7 @@ void fmd_conv_winograd_correlate(const fmd_conv *c, const fmd_walk *w, size_t n,
         float *values = scratch, *sums = values + PLACES * of_image;
         for (ptrdiff_t r = 0; r < rows; r++) {
             const fmd_tile_row row = row_of(w, &t, first + r, of_image);
-            c->kernels->transform_image(&row, image_of(w, &t, first + r, image),
+            c->kernels->transform_image(&row, image + image_of(w, &t, first + r),
                                         values + r * t.wide * w->image_c);
         }
         for (ptrdiff_t p = 0; p < PLACES; p++)
@@ -206,7 +211,7 @@ void fmd_conv_winograd_correlate(const fmd_conv *c, const fmd_walk *w, size_t n,
         for (ptrdiff_t r = 0; r < rows; r++) {
             const fmd_tile_row row = row_of(w, &t, first + r, of_grid);
             c->kernels->transform_sums(&row, sums + r * t.wide * w->grid_c, ends,
-                                       grid + (first + r) / t.high * w->grid_h * w->grid_row);
+                                       grid + grid_of(w, &t, first + r));
         }
     }
 }
@@ -227,9 +232,9 @@ void fmd_conv_winograd_add_weights(const fmd_conv *c, size_t n, const float *x, 
             const ptrdiff_t at = first + r;
             const fmd_tile_row of_x = row_of(&w, &t, at, of_image),
                                of_dy = row_of(&w, &t, at, of_grid);
-            c->kernels->transform_image(&of_x, image_of(&w, &t, at, x),
+            c->kernels->transform_image(&of_x, x + image_of(&w, &t, at),
                                         values + r * t.wide * w.image_c);
-            c->kernels->transform_gradient(&of_dy, dy + at / t.high * w.grid_h * w.grid_row,
+            c->kernels->transform_gradient(&of_dy, dy + grid_of(&w, &t, at),
                                            gradients + r * t.wide * w.grid_c);
         }
         for (ptrdiff_t p = 0; p < PLACES; p++) {

@@ -28,6 +28,13 @@ static inline bool is_inside(tile_part p, ptrdiff_t i)
     return i >= p.from && i < p.to;
 }
 
+INLINE void store_line(const vec v[TILE], int line, ptrdiff_t place, float *values)
+{
+#pragma GCC unroll 4
+    for (int q = 0; q < TILE; q++)
+        STORE(values + (TILE * line + q) * place, v[q]);
+}
+
 /* One vector of channels of a tile; `whole`: all of it is inside of the image. */
 INLINE void transform_tile(const bool whole, tile_part rows, tile_part columns, const fmd_walk *w,
                            const float *image, ptrdiff_t place, float *values)
@@ -48,9 +55,7 @@ INLINE void transform_tile(const bool whole, tile_part rows, tile_part columns, 
         const vec line[TILE] = {t[0][p], t[1][p], t[2][p], t[3][p]};
         vec v[TILE];
         image_column(line, v);
-#pragma GCC unroll 4
-        for (int q = 0; q < TILE; q++)
-            STORE(values + (TILE * p + q) * place, v[q]);
+        store_line(v, p, place, values);
     }
 }
 
@@ -105,9 +110,7 @@ static void transform_gradient(const fmd_tile_row *r, const float *grid, float *
                 const vec line[HALF] = {t[0][p], t[1][p]};
                 vec v[TILE];
                 gradient_column(line, v);
-#pragma GCC unroll 4
-                for (int q = 0; q < TILE; q++)
-                    STORE(values + (TILE * p + q) * r->place + c, v[q]);
+                store_line(v, p, r->place, values + c);
             }
         }
     }
